@@ -1,0 +1,45 @@
+"""Params and MACs, analytic: dense, and after a cut. MACs are multiply-accumulates of one image's forward pass.
+
+For masks "after" counts the weights that are not removed and the MACs they take part in: a saving on paper, not in
+time. Next door: `anatomy` lists the parts, `selection` says what goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+
+from .types import Anatomy, CostReport, Layer, Part, Selection
+
+
+def cost_report(anatomy: Anatomy, selection: Selection | None = None) -> CostReport:
+    """Cost before and after `selection` (None: nothing removed) of the model, each stage x module and each layer."""
+    removed = selection.removed if selection else {}
+    layers = {layer.name: _part(layer, removed.get(layer.name, 0)) for layer in anatomy.layers}
+    cells: dict[tuple[int | None, str], Part] = {}
+    for layer in anatomy.layers:
+        key = (layer.stage, layer.module)
+        cells[key] = add([cells.get(key, Part()), layers[layer.name]])
+    return CostReport(add(layers.values()), cells, layers)
+
+
+def add(parts: Iterable[Part]) -> Part:
+    """The sum of disjoint parts."""
+    return reduce(_sum, parts, Part())
+
+
+def _sum(a: Part, b: Part) -> Part:
+    return Part(
+        a.params + b.params,
+        a.macs + b.macs,
+        a.params_after + b.params_after,
+        a.macs_after + b.macs_after,
+        a.prunable + b.prunable,
+        a.removed + b.removed,
+    )
+
+
+def _part(layer: Layer, removed: int) -> Part:
+    saved = round(removed * layer.macs_per_weight)
+    prunable = layer.size if layer.prunable else 0
+    return Part(layer.params, layer.macs, layer.params - removed, layer.macs - saved, prunable, removed)

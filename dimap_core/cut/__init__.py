@@ -1,0 +1,1 @@
+"""Cuts: Selection -> pruned model, always on a copy. `masks` writes zeros."""

@@ -1,0 +1,84 @@
+"""The index on disk: what the app process needs to answer a slider, memory-mapped and readable without torch.
+
+A model's folder holds `info.json`, `anatomy.json` and `weights.npy`; each criterion adds its ranked scores,
+and its keys where they are not the weights themselves. The worker writes, the app reads.
+Next door: `criteria` makes the scores, `selection` searches them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from .types import Anatomy, LayerScores, ModelInfo, Scores
+
+_ANATOMY, _INFO = TypeAdapter(Anatomy), TypeAdapter(ModelInfo)
+
+
+def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[str, np.ndarray]) -> None:
+    """Write what does not depend on a criterion; `weights` by layer name, float32."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_flat(folder / "weights.npy", [weights[layer.name] for layer in anatomy.prunable], np.float32)
+    (folder / "info.json").write_bytes(_INFO.dump_json(info))
+    (folder / "anatomy.json").write_bytes(_ANATOMY.dump_json(anatomy))
+
+
+def write_scores(folder: Path, scores: Scores) -> None:
+    """Add one criterion's scores to a model's folder."""
+    name = _stem(scores.criterion, scores.seed)
+    _write_flat(folder / f"{name}.ranked.npy", [layer.ranked for layer in scores.layers.values()], np.float64)
+    if not scores.by_magnitude:
+        _write_flat(folder / f"{name}.keys.npy", [layer.keys for layer in scores.layers.values()], np.float32)
+    (folder / f"{name}.json").write_text(json.dumps({"by_magnitude": scores.by_magnitude}), encoding="utf-8")
+
+
+def read_model(folder: Path) -> tuple[ModelInfo, Anatomy]:
+    """What `write_model` wrote, without the weights."""
+    info = _INFO.validate_json((folder / "info.json").read_bytes())
+    return info, _ANATOMY.validate_json((folder / "anatomy.json").read_bytes())
+
+
+def read_weights(folder: Path, anatomy: Anatomy) -> dict[str, np.ndarray]:
+    """Weights by layer name, memory-mapped, in the layers' shapes."""
+    return _split(folder / "weights.npy", anatomy, shaped=True)
+
+
+def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int) -> Scores:
+    """One criterion's scores, memory-mapped."""
+    name = _stem(criterion, seed)
+    by_magnitude = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["by_magnitude"]
+    keys = _split(folder / ("weights.npy" if by_magnitude else f"{name}.keys.npy"), anatomy, shaped=True)
+    ranked = _split(folder / f"{name}.ranked.npy", anatomy, shaped=False)
+    return Scores(criterion, seed, {n: LayerScores(keys[n], ranked[n]) for n in keys}, by_magnitude)
+
+
+def has_scores(folder: Path, criterion: str, seed: int) -> bool:
+    """Whether `write_scores` finished for this criterion and seed."""
+    return (folder / f"{_stem(criterion, seed)}.json").exists()
+
+
+def _stem(criterion: str, seed: int) -> str:
+    return f"{criterion}-{seed}"
+
+
+def _write_flat(path: Path, arrays: list[np.ndarray], dtype: type) -> None:
+    """All arrays one after another in one flat .npy, written layer by layer so that memory holds one copy only."""
+    total = sum(array.size for array in arrays)
+    target = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(total,))
+    start = 0
+    for array in arrays:
+        target[start : start + array.size] = array.reshape(-1)
+        start += array.size
+    target.flush()
+
+
+def _split(path: Path, anatomy: Anatomy, shaped: bool) -> dict[str, np.ndarray]:
+    flat, start, parts = np.load(path, mmap_mode="r"), 0, {}
+    for layer in anatomy.prunable:
+        part = flat[start : start + layer.size]
+        parts[layer.name] = part.reshape(layer.shape) if shaped else part
+        start += layer.size
+    return parts

@@ -1,0 +1,232 @@
+"""Where models come from: bundled name | timm name | directory that `prune` wrote -> (nn.Module, ModelInfo).
+
+Nothing else knows. Next door: `anatomy` looks inside a model, `checkpoints` reads and writes files, `training` makes
+the bundled weights.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from huggingface_hub import constants
+from huggingface_hub.utils import get_session
+from safetensors.torch import load_file
+from torch import nn
+
+from . import checkpoints
+from .data import load_data
+from .errors import CheckpointError, Offline, UnsupportedModel
+from .types import Family, ModelInfo
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class BundledModel:
+    """A small model this project trained itself: a timm architecture shrunk by `kwargs`, for one data set."""
+
+    name: str
+    family: Family
+    data: str
+    base: str
+    input_size: int
+    classes: int
+    kwargs: dict[str, Any]
+
+
+def _swin(name: str, data: str, size: int, patch: int, classes: int) -> BundledModel:
+    kwargs = {
+        "patch_size": patch,
+        "window_size": 4,
+        "embed_dim": 24,
+        "depths": (2, 2, 4, 2),
+        "num_heads": (2, 4, 8, 16),
+    }
+    return BundledModel(name, "swin", data, "swin_tiny_patch4_window7_224", size, classes, kwargs)
+
+
+def _deit(name: str, data: str, size: int, patch: int, classes: int) -> BundledModel:
+    kwargs = {"patch_size": patch, "embed_dim": 96, "depth": 8, "num_heads": 6}
+    return BundledModel(name, "deit", data, "deit_tiny_patch16_224", size, classes, kwargs)
+
+
+BUNDLED = (
+    _swin("swin-textured", "textured-digits", 64, 4, 40),
+    _deit("deit-textured", "textured-digits", 64, 8, 40),
+    _swin("swin-digits", "digits", 32, 2, 10),
+    _deit("deit-digits", "digits", 32, 4, 10),
+)
+"""The bundled models; the first is the app's default."""
+
+# timm source modules whose models have the anatomy of a Swin or a DeiT/ViT.
+_FAMILIES: dict[str, Family] = {
+    "timm.models.swin_transformer": "swin",
+    "timm.models.deit": "deit",
+    "timm.models.vision_transformer": "deit",
+}
+
+
+def bundled(name: str) -> BundledModel | None:
+    """The bundled model of that name, or None."""
+    return next((model for model in BUNDLED if model.name == name), None)
+
+
+def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
+    """Build a model in evaluation mode.
+
+    Args:
+        name: a bundled name, a timm name or a directory that `prune` wrote.
+        weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
+
+    Raises:
+        UnsupportedModel: unknown name, or a family other than Swin and DeiT/ViT.
+        Offline: pretrained weights are neither cached nor reachable.
+        CheckpointError: a directory or asset cannot be read.
+    """
+    if weights not in ("pretrained", "random"):
+        raise UnsupportedModel(f"weights must be 'pretrained' or 'random', not '{weights}'.")
+    if spec := bundled(name):
+        torch.manual_seed(seed)
+        return _finish(build(spec), spec, "random") if weights == "random" else load_bundled(spec)
+    if Path(name).is_dir():
+        return _load_directory(Path(name))
+    family = _timm_family(name)
+    if weights == "random":
+        torch.manual_seed(seed)
+        return _described(timm.create_model(name), name, family, "random")
+    return _described(_pretrained(name), name, family, "pretrained")
+
+
+def build(spec: BundledModel, **overrides: Any) -> nn.Module:
+    """The bundled architecture with fresh weights; `overrides` go to timm (e.g. `drop_path_rate` for training)."""
+    sizes = {"img_size": spec.input_size, "num_classes": spec.classes}
+    return timm.create_model(spec.base, **sizes, **spec.kwargs, **overrides)
+
+
+def bundled_card(spec: BundledModel) -> dict[str, Any]:
+    """The JSON card beside a bundled checkpoint: data, accuracy with n, params, MACs and the command that made it."""
+    path = ASSETS / f"{spec.name}.json"
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing; make it with 'python -m dimap_core train {spec.name}'.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A hash of all weights, so that results can be cached by content."""
+    digest = hashlib.sha256()
+    for key, tensor in model.state_dict().items():
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def load_bundled(spec: BundledModel, folder: Path = ASSETS) -> tuple[nn.Module, ModelInfo]:
+    """The trained bundled model from `folder`; fp16 on disk, fp32 in memory."""
+    path = folder / f"{spec.name}.safetensors"
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing; make it with 'python -m dimap_core train {spec.name}'.")
+    model = build(spec)
+    model.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
+    return _finish(model, spec, "trained")
+
+
+def _finish(model: nn.Module, spec: BundledModel, weights: Any) -> tuple[nn.Module, ModelInfo]:
+    model.eval()
+    info = ModelInfo(
+        spec.name, spec.family, "bundled", weights, spec.input_size, HALF, HALF, _class_names(spec.data),
+        fingerprint(model), spec.data,
+    )  # fmt: skip
+    return model, info
+
+
+@cache
+def _class_names(data: str) -> tuple[str, ...]:
+    return load_data(data).class_names
+
+
+def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
+    tensors, card = checkpoints.read(path)
+    base = str(card["model"])
+    if Path(base).is_dir():
+        raise CheckpointError(f"{path} was pruned from the directory {base}; prune the original model instead.")
+    # Shapes come from the original model; its weights are replaced, so random ones do.
+    model, info = load_model(base, "random")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not hold the weights of '{base}'; prune that model again.") from error
+    name = f"{base} (pruned)"
+    return model, replace(info, name=name, source="directory", weights=card["weights"], fingerprint=fingerprint(model))
+
+
+def _timm_family(name: str) -> Family:
+    bare = name.removeprefix("timm/").split(".")[0]
+    if not timm.is_model(bare):
+        known = [model.name for model in BUNDLED] + timm.list_models(["swin_*", "deit*", "vit_*"])
+        near = difflib.get_close_matches(bare, known, n=1, cutoff=0.6) or ["swin_tiny_patch4_window7_224"]
+        raise UnsupportedModel(f"There is no model '{name}'; did you mean {near[0]}?")
+    if "." in name and name.removeprefix("timm/") not in timm.list_models(f"{bare}.*", pretrained=True):
+        raise UnsupportedModel(f"timm has no weights '{name}'; drop what follows the dot to get its default ones.")
+    source = timm.model_entrypoint(bare).__module__
+    if source not in _FAMILIES:
+        raise UnsupportedModel(
+            f"'{name}' is not a Swin or DeiT (timm builds it from {source.rpartition('.')[2]}); "
+            "choose one such as swin_tiny_patch4_window7_224 or deit_small_patch16_224."
+        )
+    return _FAMILIES[source]
+
+
+def _pretrained(name: str) -> nn.Module:
+    """timm's pretrained model, from the hub or its local cache."""
+    if not _has_weights(name):
+        raise UnsupportedModel(f"timm has no pretrained weights for '{name}'; use random ones for counts only.")
+    try:
+        with _offline_unless_reachable():
+            return timm.create_model(name, pretrained=True)
+    except Exception as error:  # the hub client raises its HTTP library's errors, whichever that is
+        raise Offline(
+            f"Pretrained weights of '{name}' are not cached and no model hub was reached; connect to the internet "
+            "once, or use random weights (--weights random) for counts only."
+        ) from error
+
+
+def _has_weights(name: str) -> bool:
+    config = timm.get_pretrained_cfg(name)
+    return bool(config and config.has_weights)
+
+
+@contextmanager
+def _offline_unless_reachable() -> Iterator[None]:
+    """Without a network the hub client retries for most of a minute; ask once, then let it look in its cache only."""
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+        reachable = True
+    except Exception:  # any failure of the HTTP library means the same here
+        reachable = False
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not reachable
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _described(model: nn.Module, name: str, family: Family, weights: Any) -> tuple[nn.Module, ModelInfo]:
+    model.eval()
+    config = model.pretrained_cfg
+    size = config["input_size"][-1]
+    info = ModelInfo(
+        name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), fingerprint(model)
+    )
+    return model, info

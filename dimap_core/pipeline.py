@@ -1,0 +1,96 @@
+"""The whole chain, the only module that knows the order:
+
+model -> anatomy -> scores -> plan -> selection -> cut -> cost + accuracy.
+
+CLI and worker call these functions; the pages get the same results over the worker. `Opened` holds what a model needs
+before any plan; everything after it is a pure function of (Opened, plan).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from .anatomy import build_anatomy
+from .cost import cost_report
+from .criteria import criterion
+from .cut.masks import mask_model, masked_weights
+from .data import load_data
+from .errors import DataError
+from .evaluate import Predictions, evaluate
+from .models import load_model
+from .selection import select
+from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Scores, Selection
+
+_SCORES_KEPT = 4  # per model: the criteria x seeds last used
+
+
+@dataclass
+class Opened:
+    """A model with its anatomy, and what was computed for it so far (scores by criterion and seed, dense predictions)."""
+
+    model: nn.Module
+    info: ModelInfo
+    anatomy: Anatomy
+    scores: OrderedDict[tuple[str, str, int], Scores] = field(default_factory=OrderedDict)
+    dense: dict[str, Predictions] = field(default_factory=dict)
+
+
+def open_model(name: str, weights: str = "pretrained", seed: int = 0) -> Opened:
+    """Load a model and list its parts."""
+    model, info = load_model(name, weights, seed)
+    return Opened(model, info, build_anatomy(model, info.family))
+
+
+def score(opened: Opened, plan: PruningPlan) -> Scores:
+    """The plan's scores, computed once per criterion, granularity and seed."""
+    key = (plan.criterion, plan.granularity, plan.seed)
+    if key not in opened.scores:
+        fn = criterion(plan.criterion).fn
+        opened.scores[key] = fn(opened.model, opened.anatomy, plan.granularity, None, plan.seed)
+        if len(opened.scores) > _SCORES_KEPT:
+            opened.scores.popitem(last=False)
+    return opened.scores[key]
+
+
+def apply_plan(opened: Opened, plan: PruningPlan) -> tuple[Selection, CostReport]:
+    """What the plan removes and what that costs; nothing is cut yet."""
+    selection = select(score(opened, plan), opened.anatomy, plan)
+    return selection, cost_report(opened.anatomy, selection)
+
+
+def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:
+    """A pruned copy of the model, with what went and what it saved."""
+    selection, cost = apply_plan(opened, plan)
+    return mask_model(opened.model, score(opened, plan), selection), selection, cost
+
+
+def judge(
+    opened: Opened, data: LabelledImages, plan: PruningPlan | None = None, limit: int | None = None
+) -> Iterator[AccuracyEstimate]:
+    """Ever better estimates of the pruned model's accuracy (None: the dense model's).
+
+    The dense model's predictions are kept: judge it first, and every plan's estimate holds the paired drop.
+    Raises DataError for a model with random weights.
+    """
+    if opened.info.weights == "random":
+        raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
+    dense, weights = opened.dense.get(data.name), None
+    if plan is not None:
+        selection, _ = apply_plan(opened, plan)
+        weights = masked_weights(opened.model, score(opened, plan), selection)
+    for result, predictions in evaluate(opened.model, opened.info, data, weights, dense, limit):
+        if plan is None and (dense is None or result.n > len(dense.classes)):
+            opened.dense[data.name] = predictions
+        yield result
+
+
+def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
+    """The named data set's validation split, or the one the model was trained on."""
+    chosen = name or opened.info.data
+    if chosen is None:
+        raise DataError(f"'{opened.info.name}' comes without a data set; name one with --data.")
+    return load_data(chosen)

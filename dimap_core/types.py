@@ -1,0 +1,299 @@
+"""The central frozen data types. No logic beyond derived properties, no torch, no streamlit.
+
+Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+Granularity = Literal["weight"]
+Scope = Literal["layer", "stage-module", "module", "model"]
+Family = Literal["swin", "deit"]
+
+QKV, PRJ, MLP, AUX = "QKV-M", "PRJ-M", "MLP-M", "AUX-M"
+MODULES = (QKV, PRJ, MLP, AUX)
+PRUNABLE_MODULES = (QKV, PRJ, MLP)
+
+Cell = tuple[int, str | None]
+"""A stage, or with a module class a stage x module cell; stages count from 0."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known about a model besides its weights.
+
+    `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
+    `fingerprint` is a hash of the weights: caches key on it, never on tensors.
+    """
+
+    name: str
+    family: Family
+    source: Literal["bundled", "timm", "directory"]
+    weights: Literal["trained", "pretrained", "random"]
+    input_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    fingerprint: str
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One parameter-owning part of the model (or the attention product, which owns MACs).
+
+    `name` is the dotted timm module name, `shape` the weight's shape (empty where nothing can be pruned), `params`
+    weights plus biases, `macs` multiply-accumulates of one image's forward pass. `stage` and `block` count from 0;
+    both are None for patch embedding, final norm and head. `block` counts within the stage.
+    """
+
+    name: str
+    module: str
+    stage: int | None
+    block: int | None
+    shape: tuple[int, ...]
+    params: int
+    macs: int
+
+    @property
+    def size(self) -> int:
+        """Number of weights (biases not counted)."""
+        return int(np.prod(self.shape)) if self.shape else 0
+
+    @property
+    def prunable(self) -> bool:
+        """Whether DIMAP's modules (everything but AUX-M) hold this layer."""
+        return self.module != AUX
+
+    @property
+    def macs_per_weight(self) -> float:
+        """How often one weight is used in a forward pass (= tokens seen by the layer)."""
+        return self.macs / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """One transformer block: attention and MLP with their norms, `heads` attention heads of `head_dim` channels."""
+
+    stage: int
+    index: int
+    heads: int
+    head_dim: int
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A Swin stage, or for DeiT a group of consecutive blocks; `merging` holds the patch merging parts, if any."""
+
+    index: int
+    blocks: tuple[Block, ...]
+    merging: tuple[Layer, ...] = ()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Patch merging first, then the blocks' layers, as the forward pass meets them."""
+        return self.merging + tuple(layer for block in self.blocks for layer in block.layers)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Stages -> blocks -> layers of one model; `outer` holds patch embedding, final norm and head.
+
+    Parts are disjoint, so params and MACs of all layers sum to the model's totals.
+    """
+
+    family: Family
+    input_size: int
+    stages: tuple[Stage, ...]
+    outer: tuple[Layer, ...]
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every part, stages first."""
+        return tuple(layer for stage in self.stages for layer in stage.layers) + self.outer
+
+    @cached_property
+    def prunable(self) -> tuple[Layer, ...]:
+        """The layers that plans act on, in forward order."""
+        return tuple(layer for layer in self.layers if layer.prunable)
+
+    @property
+    def stage_word(self) -> str:
+        """What a stage is called on screen: DeiT has none, so consecutive blocks are grouped."""
+        return "stage" if self.family == "swin" else "block group"
+
+
+@dataclass(frozen=True)
+class LayerScores:
+    """One layer's scores as an index.
+
+    `keys`: float32, the weight's shape; units leave in ascending order of |key|, equal ones in ascending flat index.
+    `ranked`: float64, 1-D; the score of the unit that leaves first, second, ...; never decreasing, higher = keep.
+    """
+
+    keys: np.ndarray
+    ranked: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of all prunable layers under one criterion, by layer name in forward order.
+
+    `by_magnitude`: the keys are the weights themselves, so that a cut is a threshold on |w| in every layer.
+    """
+
+    criterion: str
+    seed: int
+    layers: Mapping[str, LayerScores]
+    by_magnitude: bool = False
+
+
+@dataclass(frozen=True)
+class CriterionInfo:
+    """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know."""
+
+    key: str
+    label: str
+    fn: Callable[..., Scores]
+    paper: str
+    equation: str
+    summary: str
+    needs: frozenset[str] = frozenset({"weights"})
+
+
+@dataclass(frozen=True)
+class PruningPlan:
+    """What to remove, before anything is scored or cut. Validated by `plan.validate`.
+
+    `ratio`: removed units / units of each competition set, 0 <= ratio < 1; None where a budget is given instead.
+    `overrides`: (cell, ratio) pairs; a stage or stage x module that competes alone at its own ratio.
+    `budget`: share 0..1 of all dense MACs or params (`budget_kind`) to remove; solves for `ratio`.
+    `cost_exponent`: rank by score / (MACs per weight) ** exponent; 0 = as published.
+    """
+
+    criterion: str = "dimap"
+    granularity: Granularity = "weight"
+    scope: Scope = "module"
+    ratio: float | None = 0.0
+    overrides: tuple[tuple[Cell, float], ...] = ()
+    budget: float | None = None
+    budget_kind: Literal["macs", "params"] = "macs"
+    cost_exponent: float = 0.0
+    protected: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a plan removes: `removed[name]` units of each layer, lowest keys first.
+
+    `ratio` is the common ratio in force (solved for, where the plan has a budget).
+    """
+
+    removed: Mapping[str, int]
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """Params and MACs of one part before and after a cut; for masks "after" counts non-zero weights and their MACs."""
+
+    params: int = 0
+    macs: int = 0
+    params_after: int = 0
+    macs_after: int = 0
+    prunable: int = 0
+    removed: int = 0
+
+    @property
+    def ratio(self) -> float:
+        """Removed / prunable weights, 0..1."""
+        return self.removed / self.prunable if self.prunable else 0.0
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """Cost of the whole model and of each cell; cells are keyed (stage or None, module class)."""
+
+    total: Part
+    cells: Mapping[tuple[int | None, str], Part]
+    layers: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """`correct` of `n`, with its 95 % Wilson interval; shares 0..1."""
+
+    n: int
+    correct: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        """The share itself."""
+        return self.correct / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Paired difference pruned - dense over the same `n` images, with Newcombe's 95 % interval; -1..1."""
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class AccuracyEstimate:
+    """Accuracy so far on `n` of `total` images.
+
+    `cues`: joint top-1 under "joint" and, where the data set has them, each single cue's.
+    `drops`: per cue the paired difference to the dense model, empty for the dense model itself.
+    """
+
+    n: int
+    total: int
+    cues: Mapping[str, Proportion]
+    top5: Proportion
+    drops: Mapping[str, Difference] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def top1(self) -> Proportion:
+        """Joint top-1."""
+        return self.cues["joint"]
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole subset has been judged."""
+        return self.n >= self.total
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """A data set split in memory.
+
+    `images`: uint8 [N, 3, H, W]; `labels`: int64 [N]; `cues`: per cue name an int64 array [classes] that maps each
+    joint class to that cue's value.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    cues: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+Batches = Iterator[Any]
