@@ -110,8 +110,8 @@ def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
 
 def build(spec: BundledModel, **overrides: Any) -> nn.Module:
     """The bundled architecture with fresh weights; `overrides` go to timm (e.g. `drop_path_rate` for training)."""
-    sizes = {"img_size": spec.input_size, "num_classes": spec.classes}
-    return timm.create_model(spec.base, **sizes, **spec.kwargs, **overrides)
+    settings: dict[str, Any] = {"img_size": spec.input_size, "num_classes": spec.classes, **spec.kwargs, **overrides}
+    return timm.create_model(spec.base, **settings)
 
 
 def bundled_card(spec: BundledModel) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _offline_unless_reachable() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def _described(model: nn.Module, name: str, family: Family, weights: Any) -> tuple[nn.Module, ModelInfo]:
+def _described(model: Any, name: str, family: Family, weights: Any) -> tuple[nn.Module, ModelInfo]:
     model.eval()
     config = model.pretrained_cfg
     size = config["input_size"][-1]

@@ -30,7 +30,7 @@ _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 
 @dataclass
 class Opened:
-    """A model with its anatomy, and what was computed for it so far (scores by criterion and seed, dense predictions)."""
+    """A model with its anatomy, and what was computed so far: scores by criterion and seed, dense predictions by data."""
 
     model: nn.Module
     info: ModelInfo

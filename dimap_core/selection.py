@@ -36,10 +36,7 @@ def select(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> Selection:
     """What `plan` removes; raises InvalidPlan where it empties a layer or its budget cannot be met."""
     validate(plan, anatomy)
     sets = competition_sets(anatomy, plan)
-    if plan.budget is None:
-        ratio = plan.ratio or 0.0
-    else:
-        ratio = _solve_budget(scores, anatomy, plan, sets)
+    ratio = _solve_budget(scores, anatomy, plan, sets) if plan.ratio is None else plan.ratio
     removed = _removed(scores, plan, sets, ratio)
     if emptied := _emptied(anatomy, removed):
         _refuse_emptied(emptied, scores, plan, anatomy, sets, ratio)
@@ -216,7 +213,7 @@ def _kind_word(plan: PruningPlan) -> str:
 
 
 def keep_mask(layer: LayerScores, removed: int) -> np.ndarray:
-    """Boolean array of the weight's shape, True = kept: all but the `removed` lowest |keys| (ties: lowest flat index)."""
+    """Boolean array of the weight's shape, True = kept; the `removed` lowest |keys| go (ties: lowest flat index)."""
     keys = np.abs(layer.keys).reshape(-1)
     if removed <= 0:
         return np.ones(layer.keys.shape, dtype=bool)

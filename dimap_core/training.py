@@ -148,8 +148,7 @@ def train_bundled(name: str, out: Path = ASSETS, seed: int = 0, progress: Progre
 def _card(spec: BundledModel, out: Path, seed: int, seconds: float) -> dict[str, Any]:
     """Measure the checkpoint that was saved, not the model that was trained: fp16 may change an answer."""
     model, info = load_bundled(spec, out)
-    for result, _ in evaluate(model, info, load_data(spec.data)):
-        pass
+    *_, (result, _) = evaluate(model, info, load_data(spec.data))
     total = cost_report(build_anatomy(model, spec.family)).total
     return {
         "name": spec.name,
