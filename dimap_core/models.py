@@ -158,16 +158,13 @@ def _class_names(data: str) -> tuple[str, ...]:
 def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     tensors, card = checkpoints.read(path)
     base = str(card["model"])
-    if Path(base).is_dir():
-        raise CheckpointError(f"{path} was pruned from the directory {base}; prune the original model instead.")
     # Shapes come from the original model; its weights are replaced, so random ones do.
     model, info = load_model(base, "random")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not hold the weights of '{base}'; prune that model again.") from error
-    name = f"{base} (pruned)"
-    return model, replace(info, name=name, source="directory", weights=card["weights"], fingerprint=fingerprint(model))
+    return model, replace(info, source="directory", weights=card["weights"], fingerprint=fingerprint(model))
 
 
 def _timm_family(name: str) -> Family:

@@ -30,7 +30,7 @@ _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 
 @dataclass
 class Opened:
-    """A model with its anatomy, and what was computed so far: scores by criterion and seed, dense predictions by data."""
+    """A model with its anatomy, and what was computed so far: scores, and dense predictions by data set."""
 
     model: nn.Module
     info: ModelInfo
@@ -86,6 +86,31 @@ def judge(
         if plan is None and (dense is None or result.n > len(dense.classes)):
             opened.dense[data.name] = predictions
         yield result
+
+
+def judge_fully(
+    opened: Opened, data: LabelledImages, plan: PruningPlan | None = None, limit: int | None = None
+) -> AccuracyEstimate:
+    """The last estimate of `judge`, after the dense model was judged too where the plan needs it."""
+    if plan is not None and data.name not in opened.dense:
+        judge_fully(opened, data, limit=limit)
+    *_, estimate = judge(opened, data, plan, limit)
+    return estimate
+
+
+def dense_cost(opened: Opened) -> CostReport:
+    """Cost with nothing removed."""
+    return cost_report(opened.anatomy)
+
+
+def nonzero_cost(opened: Opened) -> tuple[int, int]:
+    """(params, MACs) of the model as it is, prunable weights that are exactly zero left out; for loaded checkpoints."""
+    zeros = {
+        layer.name: int((opened.model.get_parameter(f"{layer.name}.weight") == 0).sum())
+        for layer in opened.anatomy.prunable
+    }
+    total = cost_report(opened.anatomy, Selection(zeros, 0.0)).total
+    return total.params_after, total.macs_after
 
 
 def default_data(opened: Opened, name: str | None = None) -> LabelledImages:

@@ -29,7 +29,8 @@ class ModelInfo:
     """What is known about a model besides its weights.
 
     `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
-    `fingerprint` is a hash of the weights: caches key on it, never on tensors.
+    `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
+    the model it was made from.
     """
 
     name: str

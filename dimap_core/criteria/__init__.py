@@ -15,7 +15,7 @@ CRITERIA = (
         fn=dimap.score,
         paper="He & Zhou, ICLR 2024, arXiv 2404.13648",
         equation="Eq. 10: w² / Σ of the layer's squares at least as large",
-        summary="How much of its layer's remaining energy a weight carries; comparable across layers of any size or scale.",
+        summary="How much of its layer's remaining energy a weight carries; comparable across layers of any scale.",
     ),
     CriterionInfo(
         key="magnitude",

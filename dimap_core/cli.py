@@ -1,0 +1,243 @@
+"""The command line: `python -m dimap_core COMMAND ... [--json]`.
+
+With --json one JSON object goes to stdout and everything else to stderr. Exit 0, or 2 with one sentence on stderr.
+Next door: `pipeline` does the work, `results` builds the objects printed here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import checkpoints, pipeline, results, sweep, training
+from .errors import DataError, InvalidPlan, PruningError
+from .models import BUNDLED, bundled_card
+from .plan import from_recipe, overrides_from, validate
+from .types import PruningPlan
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="bundled name, timm name, or directory that prune wrote")]
+Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]
+Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
+
+
+def main() -> None:
+    """Run the command line; user errors become one sentence on stderr and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        message = error.format_message()
+    except PruningError as error:
+        message = str(error)
+    except typer.Abort:
+        message = "Interrupted."
+    typer.echo(message, err=True)
+    sys.exit(2)
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the bundled models with their size and accuracy."""
+    keys = ("name", "family", "data", "params", "macs", "top1", "n")
+    rows = [{key: card[key] for key in keys} for card in map(bundled_card, BUNDLED)]
+    _emit({"bundled": rows}, as_json, _table(rows))
+
+
+@app.command()
+def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_json: Json = False) -> None:
+    """Params and MACs by stage and module."""
+    opened = pipeline.open_model(model, weights, seed)
+    result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
+    rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
+    _emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n" + _table(rows))
+
+
+@app.command()
+def prune(
+    model: Model,
+    criterion: Annotated[str | None, typer.Option(help="dimap (default), magnitude, random")] = None,
+    granularity: Annotated[str | None, typer.Option(help="weight")] = None,
+    scope: Annotated[str | None, typer.Option(help="layer, stage-module, module (default), model")] = None,
+    ratio: Annotated[float | None, typer.Option(help="share of prunable weights to remove, 0 to below 1")] = None,
+    stage_ratio: Annotated[list[str] | None, typer.Option(help="0=0.2, or 0:MLP-M=0.2; repeatable")] = None,
+    budget_macs: Annotated[float | None, typer.Option(help="share of all MACs to remove")] = None,
+    budget_params: Annotated[float | None, typer.Option(help="share of all params to remove")] = None,
+    cost_exponent: Annotated[float | None, typer.Option(help="0 = as published .. 1 = pay per MAC")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
+    data: Data = None,
+    weights: Weights = "pretrained",
+    seed: Annotated[int | None, typer.Option(min=0, help="seed of random weights and random scores (0)")] = None,
+    out: Annotated[Path | None, typer.Option(help="directory for the pruned checkpoint")] = None,
+    as_json: Json = False,
+) -> None:
+    """Plan a cut, print what it removes, and with --out save the pruned model; with --data also judge it."""
+    options = {
+        "criterion": criterion, "granularity": granularity, "scope": scope, "ratio": ratio,
+        "stage-ratio": stage_ratio or None, "budget-macs": budget_macs, "budget-params": budget_params,
+        "cost-exponent": cost_exponent,
+    }  # fmt: skip
+    given = {key: value for key, value in options.items() if value is not None}
+    plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
+    plan = plan if seed is None else replace(plan, seed=seed)
+    opened = pipeline.open_model(model, weights, plan.seed)
+    pruned, selection, cost = pipeline.prune(opened, plan)
+    result: dict[str, Any] = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
+    if data is not None:
+        judged = pipeline.default_data(opened, data)
+        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
+    if out is not None:
+        card = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed, "result": result}
+        checkpoints.write(out, pruned.state_dict(), card)
+        result["out"] = str(out)
+    _emit(result, as_json, _pruned_text(result))
+
+
+@app.command()
+def evaluate(
+    model: Model, data: Data = None, limit: Limit = None, weights: Weights = "pretrained", as_json: Json = False
+) -> None:
+    """Top-1 and top-5 with n and a 95 % interval."""
+    opened = pipeline.open_model(model, weights)
+    estimate = pipeline.judge_fully(opened, pipeline.default_data(opened, data), limit=limit)
+    params, macs = pipeline.nonzero_cost(opened)
+    result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
+    low, high = result["ci95"]
+    text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
+    _emit(result, as_json, text)
+
+
+@app.command("sweep")
+def sweep_command(
+    model: Model,
+    data: Data = None,
+    criteria: Annotated[str, typer.Option(help="comma-separated")] = "dimap,magnitude",
+    scopes: Annotated[str, typer.Option(help="comma-separated")] = "layer,module,model",
+    ratios: Annotated[str, typer.Option(help="comma-separated shares")] = "0.5,0.7,0.8,0.85,0.9,0.95",
+    cost_exponents: Annotated[str, typer.Option(help="comma-separated, 0 to 2")] = "0",
+    granularity: Annotated[str, typer.Option(help="weight")] = "weight",
+    limit: Limit = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="also write the rows to this CSV file")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a grid of criteria, scopes and ratios."""
+    grid = sweep.plans(_words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents), seed)
+    for plan in grid:
+        validate(replace(plan, granularity=granularity))  # type: ignore[arg-type]
+    opened = pipeline.open_model(model)
+    rows = []
+    for row in sweep.run(opened, pipeline.default_data(opened, data), grid, limit):
+        rows.append(row)
+        typer.echo(f"{len(rows)}/{len(grid)}", err=True)
+    if out is not None:
+        sweep.write_csv(rows, out)
+    columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
+    _emit({"rows": rows}, as_json, _table([{key: row.get(key, "") for key in columns} for row in rows]))
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="bundled model to train")],
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="directory; default: the project's assets")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a bundled model from scratch (minutes) and save checkpoint and card."""
+    folder = {} if out is None else {"out": out}
+    card = training.train_bundled(name, seed=seed, progress=lambda line: typer.echo(line, err=True), **folder)
+    _emit({**card, "out": str(out or training.ASSETS)}, as_json, f"{name}: top-1 {card['top1']:.1%} (n = {card['n']})")
+
+
+def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> PruningPlan:
+    if given:
+        raise InvalidPlan(f"--recipe already says everything; drop {', '.join(f'--{key}' for key in given)}.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidPlan(f"The recipe '{path}' cannot be read ({type(error).__name__}); check the path.") from error
+    return from_recipe(text, model)
+
+
+def _plan_from_options(given: dict[str, Any]) -> PruningPlan:
+    shares = [key for key in ("ratio", "budget-macs", "budget-params") if key in given]
+    if len(shares) > 1:
+        raise InvalidPlan(f"A plan has one target; give only one of {', '.join(f'--{key}' for key in shares)}.")
+    target = shares[0] if shares else "ratio"
+    default = PruningPlan()
+    plan = PruningPlan(
+        criterion=given.get("criterion", default.criterion),
+        granularity=given.get("granularity", default.granularity),
+        scope=given.get("scope", default.scope),
+        ratio=given.get("ratio", 0.0) if target == "ratio" else None,
+        overrides=overrides_from(_pair(text) for text in given.get("stage-ratio", [])),
+        budget=None if target == "ratio" else given[target],
+        budget_kind="params" if target == "budget-params" else "macs",
+        cost_exponent=given.get("cost-exponent", default.cost_exponent),
+    )
+    return validate(plan)
+
+
+def _pair(text: str) -> tuple[str, float]:
+    cell, _, ratio = text.partition("=")
+    try:
+        return cell, float(ratio)
+    except ValueError:
+        raise InvalidPlan(f"'{text}' is not a stage ratio; write 0=0.2 or 0:MLP-M=0.2.") from None
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in _words(text)]
+    except ValueError:
+        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.") from None
+
+
+def _emit(result: dict[str, Any], as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+def _pruned_text(result: dict[str, Any]) -> str:
+    rows = [
+        {"stage": _stage(row["stage"]), "ratio": row["ratio"], "params": row["params_after"], "macs": row["macs_after"]}
+        for row in result["stages"]
+    ]
+    text = (
+        f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
+        f"(zeros: smaller on paper, not faster)\n{_table(rows)}"
+    )
+    if "accuracy" in result:
+        low, high = result["accuracy"]["ci95"]
+        text += f"\ntop-1 {result['accuracy']['top1']:.1%} ({low:.1%} to {high:.1%}, n = {result['accuracy']['n']})"
+    return text
+
+
+def _stage(stage: int | None) -> str:
+    return "outside" if stage is None else str(stage)
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> str:
+    """Rows as aligned text columns."""
+    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    if not cells:
+        return ""
+    widths = {key: max(len(key), *(len(row[key]) for row in cells)) for key in cells[0]}
+    lines = [{key: key for key in widths}, *cells]
+    return "\n".join("  ".join(line[key].rjust(width) for key, width in widths.items()) for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
