@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "BUNDLED": "models",
+    "BUNDLED": "bundled",
     "CRITERIA": "criteria",
     "DATASETS": "data",
     "PruningError": "errors",

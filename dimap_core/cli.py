@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from . import checkpoints, pipeline, results, sweep, training
+from .bundled import BUNDLED, bundled_card
 from .errors import DataError, InvalidPlan, PruningError
-from .models import BUNDLED, bundled_card
 from .plan import from_recipe, overrides_from, validate
 from .types import PruningPlan
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,50 +23,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from . import checkpoints
+from .bundled import ASSETS, BUNDLED, BundledModel, bundled
 from .data import load_data
 from .errors import CheckpointError, Offline, UnsupportedModel
 from .types import Family, ModelInfo
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HALF = (0.5, 0.5, 0.5)
 
-
-@dataclass(frozen=True)
-class BundledModel:
-    """A small model this project trained itself: a timm architecture shrunk by `kwargs`, for one data set."""
-
-    name: str
-    family: Family
-    data: str
-    base: str
-    input_size: int
-    classes: int
-    kwargs: dict[str, Any]
-
-
-def _swin(name: str, data: str, size: int, patch: int, classes: int) -> BundledModel:
-    kwargs = {
-        "patch_size": patch,
-        "window_size": 4,
-        "embed_dim": 24,
-        "depths": (2, 2, 4, 2),
-        "num_heads": (2, 4, 8, 16),
-    }
-    return BundledModel(name, "swin", data, "swin_tiny_patch4_window7_224", size, classes, kwargs)
-
-
-def _deit(name: str, data: str, size: int, patch: int, classes: int) -> BundledModel:
-    kwargs = {"patch_size": patch, "embed_dim": 96, "depth": 8, "num_heads": 6}
-    return BundledModel(name, "deit", data, "deit_tiny_patch16_224", size, classes, kwargs)
-
-
-BUNDLED = (
-    _swin("swin-textured", "textured-digits", 64, 4, 40),
-    _deit("deit-textured", "textured-digits", 64, 8, 40),
-    _swin("swin-digits", "digits", 32, 2, 10),
-    _deit("deit-digits", "digits", 32, 4, 10),
-)
-"""The bundled models; the first is the app's default."""
 
 # timm source modules whose models have the anatomy of a Swin or a DeiT/ViT.
 _FAMILIES: dict[str, Family] = {
@@ -75,11 +37,6 @@ _FAMILIES: dict[str, Family] = {
     "timm.models.deit": "deit",
     "timm.models.vision_transformer": "deit",
 }
-
-
-def bundled(name: str) -> BundledModel | None:
-    """The bundled model of that name, or None."""
-    return next((model for model in BUNDLED if model.name == name), None)
 
 
 def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
@@ -112,14 +69,6 @@ def build(spec: BundledModel, **overrides: Any) -> nn.Module:
     """The bundled architecture with fresh weights; `overrides` go to timm (e.g. `drop_path_rate` for training)."""
     settings: dict[str, Any] = {"img_size": spec.input_size, "num_classes": spec.classes, **spec.kwargs, **overrides}
     return timm.create_model(spec.base, **settings)
-
-
-def bundled_card(spec: BundledModel) -> dict[str, Any]:
-    """The JSON card beside a bundled checkpoint: data, accuracy with n, params, MACs and the command that made it."""
-    path = ASSETS / f"{spec.name}.json"
-    if not path.exists():
-        raise CheckpointError(f"{path} is missing; make it with 'python -m dimap_core train {spec.name}'.")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def fingerprint(model: nn.Module) -> str:

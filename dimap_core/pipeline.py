@@ -12,11 +12,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import nn
 
 from .anatomy import build_anatomy
 from .cost import cost_report
 from .criteria import criterion
+from .criteria.arrays import prunable_weights
 from .cut.masks import mask_model, masked_weights
 from .data import load_data
 from .errors import DataError
@@ -92,10 +94,23 @@ def judge_fully(
     opened: Opened, data: LabelledImages, plan: PruningPlan | None = None, limit: int | None = None
 ) -> AccuracyEstimate:
     """The last estimate of `judge`, after the dense model was judged too where the plan needs it."""
-    if plan is not None and data.name not in opened.dense:
-        judge_fully(opened, data, limit=limit)
+    if plan is not None:
+        for _ in missing_dense(opened, data, limit):
+            pass
     *_, estimate = judge(opened, data, plan, limit)
     return estimate
+
+
+def missing_dense(opened: Opened, data: LabelledImages, limit: int | None = None) -> Iterator[AccuracyEstimate]:
+    """Judge the dense model unless its predictions are known already for as many images."""
+    known = opened.dense.get(data.name)
+    if known is None or len(known.classes) < min(len(data), limit or len(data)):
+        yield from judge(opened, data, limit=limit)
+
+
+def weight_arrays(opened: Opened) -> dict[str, np.ndarray]:
+    """Weights of the prunable layers by name, float32."""
+    return dict(prunable_weights(opened.model, opened.anatomy))
 
 
 def dense_cost(opened: Opened) -> CostReport:

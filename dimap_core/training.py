@@ -24,11 +24,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from .anatomy import build_anatomy
+from .bundled import ASSETS, BUNDLED, BundledModel, bundled
 from .cost import cost_report
 from .data import load_data
 from .errors import UnsupportedModel
 from .evaluate import evaluate
-from .models import ASSETS, BUNDLED, BundledModel, build, bundled, load_bundled
+from .models import build, load_bundled
 from .types import LabelledImages
 
 Progress = Callable[[str], None]
@@ -147,6 +148,14 @@ def train_bundled(name: str, out: Path = ASSETS, seed: int = 0, progress: Progre
     return card
 
 
+def chance(data: LabelledImages) -> dict[str, float]:
+    """Accuracy of guessing, jointly and for each cue."""
+    return {
+        "joint": 1 / len(data.class_names),
+        **{cue: 1 / len(set(values.tolist())) for cue, values in data.cues.items()},
+    }
+
+
 def _card(spec: BundledModel, out: Path, seed: int, seconds: float) -> dict[str, Any]:
     """Measure the checkpoint that was saved, not the model that was trained: fp16 may change an answer."""
     model, info = load_bundled(spec, out)
@@ -160,6 +169,7 @@ def _card(spec: BundledModel, out: Path, seed: int, seconds: float) -> dict[str,
         "top1": result.top1.value,
         "ci95": [result.top1.low, result.top1.high],
         "cues": {cue: share.value for cue, share in result.cues.items() if cue != "joint"},
+        "chance": chance(load_data(spec.data)),
         "params": total.params,
         "macs": total.macs,
         "seed": seed,

@@ -1,0 +1,175 @@
+"""The worker process that `jobs` starts (`python -m dimap_core.worker FOLDER`): loads, scores, evaluates; never draws.
+
+Requests come as JSON lines on stdin, events leave as JSON lines on stdout. Every request becomes a generator; the loop
+advances one step (one batch) at a time, so that a newer request of the same session and channel replaces the older
+one within a batch, sessions take turns, and background curves wait for slider moves.
+Next door: `pipeline` does the work of each step, `index` is what `open` leaves on disk for the app.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import index, pipeline
+from .errors import PruningError
+from .plan import from_recipe
+from .results import accuracy, removed_share
+
+CHANNELS = ("open", "live", "background")
+"""Most urgent first; a channel is served only while the ones before it are idle."""
+
+_MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
+
+
+class Worker:
+    """Opened models, and the requests under way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.opened: OrderedDict[tuple[str, str], pipeline.Opened] = OrderedDict()
+        self.tasks: dict[str, OrderedDict[str, tuple[str, Iterator]]] = {channel: OrderedDict() for channel in CHANNELS}
+
+    def accept(self, message: dict[str, Any]) -> list[str]:
+        """Start a request, or cancel what a session has; returns the tickets that end by this.
+
+        A request replaces the one its session has on the same channel, but for requests to open, which all run.
+        """
+        if "cancel" in message:
+            ended = [tasks.pop(message["cancel"], None) for tasks in self.tasks.values()]
+            return [task[0] for task in ended if task]
+        handler = {"open": self._open, "evaluate": self._evaluate, "curve": self._curve}[message["kind"]]
+        tasks = self.tasks[message["channel"]]
+        key = message["session"] if message["kind"] != "open" else message["ticket"]
+        replaced = tasks.pop(key, None)
+        tasks[key] = (message["ticket"], handler(message))
+        return [replaced[0]] if replaced else []
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is under way."""
+        return any(self.tasks.values())
+
+    def step(self) -> dict[str, Any]:
+        """Advance the most urgent request by one step and return its event; sessions on a channel take turns."""
+        tasks = next(tasks for tasks in self.tasks.values() if tasks)
+        key, (ticket, steps) = next(iter(tasks.items()))
+        try:
+            event = {"ticket": ticket, "event": next(steps)}
+            tasks.move_to_end(key)
+            return event
+        except StopIteration:
+            event = {"ticket": ticket, "done": True}
+        except PruningError as error:
+            event = {"ticket": ticket, "error": str(error)}
+        except (RuntimeError, MemoryError, OSError) as error:
+            traceback.print_exc(file=sys.stderr)
+            event = {
+                "ticket": ticket,
+                "error": f"The model could not be run ({type(error).__name__}); try another one.",
+            }
+        del tasks[key]
+        return event
+
+    def _model(self, request: dict[str, Any]) -> pipeline.Opened:
+        key = (request["model"], request["weights"])
+        if key not in self.opened:
+            self.opened[key] = pipeline.open_model(*key)
+        self.opened.move_to_end(key)
+        while len(self.opened) > 1 and sum(map(_size, self.opened.values())) > _MEMORY:
+            self.opened.popitem(last=False)
+        return self.opened[key]
+
+    def _open(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Load a model, score it, and leave both on disk; the event says where."""
+        opened = self._model(request)
+        plan = from_recipe(request["recipe"])
+        folder = self.folder / opened.info.fingerprint
+        if not (folder / "anatomy.json").exists():
+            index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
+        yield {"loaded": str(folder)}
+        if not index.has_scores(folder, plan.criterion, plan.seed):
+            index.write_scores(folder, pipeline.score(opened, plan))
+        yield {"folder": str(folder)}
+
+    def _evaluate(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Stream estimates of a plan (no recipe: of the dense model), the dense model first where it is not known."""
+        opened = self._model(request)
+        data = pipeline.default_data(opened, request["data"])
+        plan = from_recipe(request["recipe"]) if request["recipe"] else None
+        if plan is not None:
+            for _ in pipeline.missing_dense(opened, data):
+                yield {"waiting": "dense"}
+        for estimate in pipeline.judge(opened, data, plan):
+            yield asdict(estimate)
+
+    def _curve(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """One event a ratio: cost shares and final accuracy of the recipe at that common ratio."""
+        opened = self._model(request)
+        data = pipeline.default_data(opened, request["data"])
+        for ratio in request["ratios"]:
+            plan = from_recipe({**request["recipe"], "ratio": ratio})
+            try:
+                _, cost = pipeline.apply_plan(opened, plan)
+            except PruningError:
+                continue  # the curve ends where a layer would be emptied
+            estimates = []
+            for estimate in pipeline.judge(opened, data, plan):
+                estimates.append(estimate)
+                yield {}
+            total = cost.total
+            yield {
+                "ratio": ratio,
+                "params_removed": removed_share(total.params, total.params_after),
+                "macs_removed": removed_share(total.macs, total.macs_after),
+                **accuracy(estimates[-1]),
+            }
+
+
+def _size(opened: pipeline.Opened) -> int:
+    weights = sum(parameter.numel() * 4 for parameter in opened.model.parameters())
+    return weights + sum(layer.ranked.nbytes for scores in opened.scores.values() for layer in scores.layers.values())
+
+
+def _read(lines: queue.Queue) -> None:
+    for line in sys.stdin:
+        lines.put(json.loads(line))
+    lines.put(None)
+
+
+def main() -> None:
+    """Serve requests until stdin closes; one torch thread, low priority."""
+    os.nice(5)
+    torch.set_num_threads(1)
+    events, sys.stdout = sys.stdout, sys.stderr  # stray prints of libraries must not look like events
+
+    def emit(event: dict[str, Any]) -> None:
+        if event.get("event") != {}:  # a step without news
+            events.write(json.dumps(event) + "\n")
+            events.flush()
+
+    worker, lines = Worker(Path(sys.argv[1])), queue.Queue[dict[str, Any] | None]()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    while True:
+        while not worker.busy or not lines.empty():
+            message = lines.get()
+            if message is None:
+                return
+            for ticket in worker.accept(message):
+                emit({"ticket": ticket, "done": True})
+        emit(worker.step())
+
+
+if __name__ == "__main__":
+    main()

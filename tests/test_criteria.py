@@ -1,0 +1,183 @@
+"""Criteria: Eq. 10 against brute force, and one contract that every row of CRITERIA keeps."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import quantised
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dimap_core.criteria import CRITERIA, criterion
+from dimap_core.criteria.dimap import relative_distortion
+from dimap_core.errors import InvalidPlan
+from dimap_core.selection import keep_mask
+
+KEYS = [info.key for info in CRITERIA]
+float32s = st.floats(-1e4, 1e4, width=32, allow_nan=False)
+
+
+def scores_of(opened, key, seed=0):
+    return criterion(key).fn(opened.model, opened.anatomy, "weight", None, seed)
+
+
+def ascending(weights):
+    return np.sort(np.abs(np.asarray(weights, dtype=np.float32)))
+
+
+def eq_10(weights):
+    """Eq. 10 as printed, one exact sum a weight: descending magnitudes p_1, p_2, ...; result ascending."""
+    squares = sorted((float(np.float32(w)) ** 2 for w in weights), reverse=True)
+    scores = [s / math.fsum(squares[: j + 1]) if s else 0.0 for j, s in enumerate(squares)]
+    return np.array(scores[::-1])
+
+
+def test_eq_10_by_hand():
+    assert relative_distortion(ascending([3, -1, 2])) == pytest.approx([1 / 14, 4 / 13, 9 / 9], rel=1e-15)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(float32s, min_size=1, max_size=60))
+def test_eq_10_equals_brute_force_on_any_weights(weights):
+    np.testing.assert_allclose(relative_distortion(ascending(weights)), eq_10(weights), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [5.0],
+        [0.0],
+        [0.0] * 9,
+        [0.0, 0.0, 1.0],
+        [-2.0, 2.0, 2.0, -2.0, 1.0, 1.0, 0.0],
+        [1e-45, 1e-30, 1.0, 1e30],
+        [1.0] + [1e-8] * 500,
+        [float(2**-k) for k in range(100)],
+    ],
+    ids=["one", "one zero", "all zero", "zeros", "ties", "extremes", "one giant", "halving"],
+)
+def test_eq_10_equals_brute_force_on_adversarial_weights(weights):
+    scores = relative_distortion(ascending(weights))
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(scores, eq_10(weights), rtol=1e-12, atol=0)
+
+
+def test_eq_10_stays_exact_on_ten_million_weights():
+    magnitudes = ascending(np.random.default_rng(0).standard_normal(10_000_000, dtype=np.float32))
+    scores = relative_distortion(magnitudes)
+    squares = magnitudes.astype(np.float64) ** 2
+    for place in (0, 1, 777, 100_000, 4_500_000, 9_000_000, 9_999_998, 9_999_999):
+        # numpy sums pairwise: an order of addition other than the running sum, with an error of about 1e-15.
+        assert scores[place] == pytest.approx(squares[place] / squares[place:].sum(), rel=1e-12)
+    last = squares[-100_000:].tolist()
+    assert scores[-100_000] == pytest.approx(last[0] / math.fsum(last), rel=1e-13)
+    assert (np.diff(scores) >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(float32s.filter(lambda w: abs(w) > 1e-6), min_size=1, max_size=60), st.integers(-30, 30))
+def test_eq_10_does_not_change_when_a_layer_is_scaled(weights, power):
+    scaled = np.asarray(weights, dtype=np.float32) * np.float32(2.0**power)  # exact, so equality is too
+    np.testing.assert_array_equal(relative_distortion(ascending(scaled)), relative_distortion(ascending(weights)))
+    thrice = np.asarray(weights, dtype=np.float64) * 3
+    np.testing.assert_allclose(
+        relative_distortion(np.sort(np.abs(thrice))), relative_distortion(ascending(weights)), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_n_equal_weights_score_one_half_third_and_so_on(n):
+    scores = relative_distortion(ascending(np.full(n, -0.37)))
+    np.testing.assert_allclose(scores, 1 / np.arange(n, 0, -1), rtol=1e-12)
+
+
+def test_the_largest_weight_of_every_layer_scores_exactly_one(tiny, tiny_ties):
+    for model in (tiny, tiny_ties):
+        for name, layer in scores_of(model, "dimap").layers.items():
+            assert layer.ranked[-1] == 1.0, name
+
+
+def test_dimap_ranks_each_layer_of_a_model_by_eq_10(tiny):
+    scores = scores_of(tiny, "dimap")
+    for layer in tiny.anatomy.prunable[:4]:
+        weights = tiny.model.get_parameter(f"{layer.name}.weight").detach().numpy().ravel()
+        np.testing.assert_allclose(scores.layers[layer.name].ranked, eq_10(weights), rtol=1e-12)
+
+
+def test_dimap_equals_magnitude_within_a_layer(tiny_ties):
+    dimap, magnitude = scores_of(tiny_ties, "dimap"), scores_of(tiny_ties, "magnitude")
+    for name, layer in dimap.layers.items():
+        for removed in (1, layer.keys.size // 3, layer.keys.size - 1):
+            np.testing.assert_array_equal(keep_mask(layer, removed), keep_mask(magnitude.layers[name], removed))
+
+
+def test_magnitude_is_the_sorted_absolute_value(tiny):
+    for name, layer in scores_of(tiny, "magnitude").layers.items():
+        weights = tiny.model.get_parameter(f"{name}.weight").detach().numpy()
+        assert layer.ranked.tolist() == sorted(abs(float(w)) for w in weights.ravel())
+
+
+def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
+    first, second, other = scores_of(tiny, "random"), scores_of(tiny, "random", 1), scores_of(tiny_ties, "random")
+    for name, layer in first.layers.items():
+        np.testing.assert_array_equal(layer.keys, other.layers[name].keys)
+        assert not np.array_equal(layer.keys, second.layers[name].keys)
+        assert 0.3 < layer.keys.mean() < 0.7
+
+
+def test_an_unknown_criterion_is_refused_with_the_list():
+    with pytest.raises(InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random\."):
+        criterion("nope")
+
+
+# The contract.
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_scores_cover_every_prunable_layer_in_forward_order(tiny, key):
+    scores = scores_of(tiny, key)
+    assert scores.criterion == key
+    assert list(scores.layers) == [layer.name for layer in tiny.anatomy.prunable]
+    for layer in tiny.anatomy.prunable:
+        got = scores.layers[layer.name]
+        assert (got.keys.shape, got.keys.dtype) == (layer.shape, np.float32)
+        assert (got.ranked.shape, got.ranked.dtype) == ((layer.size,), np.float64)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_scores_are_finite_ascending_and_agree_with_their_keys(tiny, tiny_ties, key):
+    for model in (tiny, tiny_ties):
+        scores = scores_of(model, key)
+        for name, layer in scores.layers.items():
+            assert np.isfinite(layer.ranked).all()
+            assert (np.diff(layer.ranked) >= 0).all()
+            if scores.by_magnitude:
+                weights = model.model.get_parameter(f"{name}.weight").detach().numpy()
+                np.testing.assert_array_equal(layer.keys, weights)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_scores_are_deterministic(tiny, key):
+    first, second = scores_of(tiny, key, 3), scores_of(tiny, key, 3)
+    for name, layer in first.layers.items():
+        np.testing.assert_array_equal(layer.ranked, second.layers[name].ranked)
+        np.testing.assert_array_equal(layer.keys, second.layers[name].keys)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_scoring_leaves_no_trace(tiny, key):
+    model = quantised(tiny.model).train()
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 0.5)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    criterion(key).fn(model, tiny.anatomy, "weight", None, 0)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(torch.equal(p.grad, torch.full_like(p, 0.5)) and p.requires_grad for p in model.parameters())
+    for module in model.modules():
+        assert module.training
+        assert not module._forward_hooks and not module._forward_pre_hooks and not module._backward_hooks
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
