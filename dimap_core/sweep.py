@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,35 @@ import pandas as pd
 from .errors import DataError, InvalidPlan
 from .pipeline import Opened, apply_plan, judge_fully
 from .results import accuracy, removed_share
-from .types import LabelledImages, PruningPlan
+from .types import AccuracyEstimate, CostReport, LabelledImages, PruningPlan
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One plan, judged to the end; `ratio` is the common ratio in force (solved for, where the plan has a budget)."""
+
+    plan: PruningPlan
+    ratio: float
+    cost: CostReport
+    estimate: AccuracyEstimate
+
+    def row(self) -> dict[str, Any]:
+        """Settings, accuracy and cost as one row of the CLI contract."""
+        total = self.cost.total
+        return {
+            **_settings(self.plan),
+            "ratio": self.ratio,
+            **accuracy(self.estimate),
+            "params": total.params_after,
+            "macs": total.macs_after,
+            "params_removed": removed_share(total.params, total.params_after),
+            "macs_removed": removed_share(total.macs, total.macs_after),
+        }
+
+    def full_row(self) -> dict[str, Any]:
+        """The row with what figures need beside it: the whole estimate, and [stage, module, Part] cells."""
+        cells = [[stage, module, asdict(part)] for (stage, module), part in self.cost.cells.items()]
+        return {**self.row(), "estimate": asdict(self.estimate), "cells": cells}
 
 
 def plans(
@@ -28,29 +57,19 @@ def plans(
     return list(first.values())
 
 
+def measure(opened: Opened, data: LabelledImages, plan: PruningPlan, limit: int | None = None) -> Measured:
+    """Apply one plan and judge it; raises InvalidPlan where it cannot be met."""
+    selection, cost = apply_plan(opened, plan)
+    return Measured(plan, selection.ratio, cost, judge_fully(opened, data, plan, limit))
+
+
 def run(opened: Opened, data: LabelledImages, grid: Iterable[PruningPlan], limit: int | None = None) -> Iterator[dict]:
     """One row a plan, as it is measured; a plan that cannot be met yields its reason under "error"."""
     for plan in grid:
         try:
-            yield measure(opened, data, plan, limit)
+            yield measure(opened, data, plan, limit).row()
         except InvalidPlan as error:
-            yield {**_settings(plan), "error": str(error)}
-
-
-def measure(opened: Opened, data: LabelledImages, plan: PruningPlan, limit: int | None = None) -> dict[str, Any]:
-    """Settings, cost and accuracy of one plan, judged to the end."""
-    selection, cost = apply_plan(opened, plan)
-    estimate = judge_fully(opened, data, plan, limit)
-    total = cost.total
-    return {
-        **_settings(plan),
-        "ratio": selection.ratio,
-        **accuracy(estimate),
-        "params": total.params_after,
-        "macs": total.macs_after,
-        "params_removed": removed_share(total.params, total.params_after),
-        "macs_removed": removed_share(total.macs, total.macs_after),
-    }
+            yield {**_settings(plan), "ratio": plan.ratio, "error": str(error)}
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
@@ -66,7 +85,7 @@ def _settings(plan: PruningPlan) -> dict[str, Any]:
         "criterion": plan.criterion,
         "scope": plan.scope,
         "granularity": plan.granularity,
-        "ratio": plan.ratio,
         "cost_exponent": plan.cost_exponent,
+        "budget": plan.budget,
         "seed": plan.seed,
     }

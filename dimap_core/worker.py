@@ -25,7 +25,7 @@ import torch
 from . import index, pipeline
 from .errors import PruningError
 from .plan import from_recipe
-from .results import accuracy, removed_share
+from .sweep import Measured
 
 CHANNELS = ("open", "live", "background")
 """Most urgent first; a channel is served only while the ones before it are idle."""
@@ -115,26 +115,20 @@ class Worker:
             yield asdict(estimate)
 
     def _curve(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """One event a ratio: cost shares and final accuracy of the recipe at that common ratio."""
+        """One event a ratio: the measured row of the recipe at that common ratio."""
         opened = self._model(request)
         data = pipeline.default_data(opened, request["data"])
         for ratio in request["ratios"]:
             plan = from_recipe({**request["recipe"], "ratio": ratio})
             try:
-                _, cost = pipeline.apply_plan(opened, plan)
+                selection, cost = pipeline.apply_plan(opened, plan)
             except PruningError:
                 continue  # the curve ends where a layer would be emptied
             estimates = []
             for estimate in pipeline.judge(opened, data, plan):
                 estimates.append(estimate)
                 yield {}
-            total = cost.total
-            yield {
-                "ratio": ratio,
-                "params_removed": removed_share(total.params, total.params_after),
-                "macs_removed": removed_share(total.macs, total.macs_after),
-                **accuracy(estimates[-1]),
-            }
+            yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
 
 
 def _size(opened: pipeline.Opened) -> int:

@@ -1,11 +1,13 @@
 """Shared fixtures: a tiny ViT and a tiny Swin (0.02 s to build), random and quantised. Tests must not change them."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import timm
 import torch
+from hypothesis import settings
 from torch import nn
 
 from dimap_core.anatomy import build_anatomy
@@ -14,6 +16,9 @@ from dimap_core.pipeline import Opened, open_model
 from dimap_core.types import Family, ModelInfo
 
 torch.set_num_threads(1)
+# Same examples in every run, no time limits, nothing written to disk.
+settings.register_profile("core", deadline=None, derandomize=True, database=None)
+settings.load_profile("core")
 
 _TINY = {
     "swin": (
@@ -24,44 +29,66 @@ _TINY = {
 }
 
 
-def make_tiny(family: Family, **overrides: object) -> nn.Module:
+def _make_tiny(family: Family, **overrides: object) -> nn.Module:
     """A few thousand weights in the architecture of the family; takes the digits' 32x32 images and 10 classes."""
     name, kwargs = _TINY[family]
     torch.manual_seed(0)
-    return timm.create_model(name, img_size=32, num_classes=10, **{**kwargs, **overrides}).eval()
+    model = timm.create_model(name, **{"img_size": 32, "num_classes": 10, **kwargs, **overrides}).eval()
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.data *= 10  # timm's initial weights are so small that every image gets the same answer
+    return model
 
 
-def opened(model: nn.Module, family: Family) -> Opened:
+def _opened(model: nn.Module, family: Family) -> Opened:
     """`model` as the pipeline would open it; it passes as trained on the digits."""
     digits = tuple(str(digit) for digit in range(10))
     info = ModelInfo(f"tiny-{family}", family, "bundled", "trained", 32, HALF, HALF, digits, fingerprint(model))
     return Opened(model, replace(info, data="digits"), build_anatomy(model, family))
 
 
-def quantised(model: nn.Module) -> nn.Module:
+def _quantised(model: nn.Module) -> nn.Module:
     """A copy whose weights are small multiples of 1/8: very many ties and zeros, and squares that add up exactly."""
     rounded = copy.deepcopy(model)
     for parameter in rounded.parameters():
-        parameter.data = (parameter.data * 50).round().clamp(-16, 16) / 8
+        parameter.data = (parameter.data * 5).round().clamp(-16, 16) / 8
     return rounded
+
+
+@pytest.fixture(scope="session")
+def make_tiny() -> Callable[..., nn.Module]:
+    """make_tiny("swin" | "deit", **overrides) -> a fresh tiny model."""
+    return _make_tiny
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[[nn.Module, Family], Opened]:
+    """opened(model, family) -> the model as the pipeline would open it."""
+    return _opened
+
+
+@pytest.fixture(scope="session")
+def quantised() -> Callable[[nn.Module], nn.Module]:
+    """quantised(model) -> a copy with very many ties."""
+    return _quantised
 
 
 @pytest.fixture(scope="session", params=["swin", "deit"])
 def tiny(request: pytest.FixtureRequest) -> Opened:
     """A tiny Swin, then a tiny ViT."""
-    return opened(make_tiny(request.param), request.param)
+    return _opened(_make_tiny(request.param), request.param)
 
 
 @pytest.fixture(scope="session")
 def tiny_ties(tiny: Opened) -> Opened:
     """The tiny model with quantised weights."""
-    return opened(quantised(tiny.model), tiny.info.family)
+    return _opened(_quantised(tiny.model), tiny.info.family)
 
 
 @pytest.fixture(scope="session")
 def tiny_swin() -> Opened:
     """The tiny Swin alone, for tests that need one model and no second."""
-    return opened(make_tiny("swin"), "swin")
+    return _opened(_make_tiny("swin"), "swin")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import quantised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +36,7 @@ def test_eq_10_by_hand():
     assert relative_distortion(ascending([3, -1, 2])) == pytest.approx([1 / 14, 4 / 13, 9 / 9], rel=1e-15)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(float32s, min_size=1, max_size=60))
 def test_eq_10_equals_brute_force_on_any_weights(weights):
     np.testing.assert_allclose(relative_distortion(ascending(weights)), eq_10(weights), rtol=1e-12)
@@ -75,7 +74,7 @@ def test_eq_10_stays_exact_on_ten_million_weights():
     assert (np.diff(scores) >= 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(float32s.filter(lambda w: abs(w) > 1e-6), min_size=1, max_size=60), st.integers(-30, 30))
 def test_eq_10_does_not_change_when_a_layer_is_scaled(weights, power):
     scaled = np.asarray(weights, dtype=np.float32) * np.float32(2.0**power)  # exact, so equality is too
@@ -166,7 +165,7 @@ def test_scores_are_deterministic(tiny, key):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_scoring_leaves_no_trace(tiny, key):
+def test_scoring_leaves_no_trace(tiny, quantised, key):
     model = quantised(tiny.model).train()
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 0.5)

@@ -1,0 +1,1 @@
+"""Speed and accuracy as measured on this machine; never part of the tests."""

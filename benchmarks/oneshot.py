@@ -1,0 +1,124 @@
+"""One-shot accuracy of all bundled models: the README's tables and the app's precomputed curves.
+
+    python -m benchmarks.oneshot            measure everything, write assets/curves/*.json and the tables to stdout
+    python -m benchmarks.oneshot --tables   print the tables from what was measured before
+
+Grid: {dimap, magnitude} x {layer, module, model} x cost exponent {0, 1}, at equal parameters (ratios) and at equal MACs
+(budgets). Every row is judged on the whole validation split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+import torch
+
+from dimap_core import pipeline, sweep
+from dimap_core.bundled import ASSETS, BUNDLED
+from dimap_core.errors import InvalidPlan
+
+CURVES = ASSETS / "curves"
+RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
+TABLE_RATIOS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
+BUDGETS = (0.5, 0.7, 0.8, 0.85)
+FAMILIES = {
+    "uniform magnitude (layer)": ("magnitude", "layer", 0.0),
+    "magnitude, module": ("magnitude", "module", 0.0),
+    "global magnitude (model)": ("magnitude", "model", 0.0),
+    "DIMAP (module)": ("dimap", "module", 0.0),
+    "DIMAP score, model (LAMP)": ("dimap", "model", 0.0),
+    "DIMAP / MACs, module": ("dimap", "module", 1.0),
+    "DIMAP / MACs, model": ("dimap", "model", 1.0),
+    "magnitude / MACs, module": ("magnitude", "module", 1.0),
+    "magnitude / MACs, model": ("magnitude", "model", 1.0),
+}
+
+
+def measure(name: str) -> dict:
+    """All rows of one model; written to assets/curves."""
+    opened = pipeline.open_model(name)
+    data = pipeline.default_data(opened)
+    dense = pipeline.judge_fully(opened, data)
+    grid = sweep.plans(("dimap", "magnitude"), ("layer", "module", "model"), RATIOS, (0.0, 1.0))
+    families = {(p.criterion, p.scope, p.cost_exponent): p for p in grid}.values()
+    budgets = [replace(plan, ratio=None, budget=share) for plan in families for share in BUDGETS]
+    rows = []
+    for plan in [*grid, *budgets]:
+        try:
+            rows.append(sweep.measure(opened, data, plan).full_row())
+        except InvalidPlan as error:
+            print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {len(rows)} of {len(grid) + len(budgets)}", file=sys.stderr, flush=True)
+    return {
+        "model": name,
+        "fingerprint": opened.info.fingerprint,
+        "command": "python -m benchmarks.oneshot",
+        "dense": asdict(dense),
+        "rows": rows,
+    }
+
+
+def tables(measured: Iterable[dict]) -> str:
+    """Markdown: one table a model at equal parameters, one at equal MACs; best of each column in bold."""
+    parts = []
+    for result in measured:
+        dense = result["dense"]["cues"]["joint"]
+        share = 100 * dense["correct"] / dense["n"]
+        parts.append(
+            f"\n**{result['model']}** (dense {share:.1f} %, 95 % interval {100 * dense['low']:.1f} to "
+            f"{100 * dense['high']:.1f}, n = {dense['n']:,})\n"
+        )
+        by_ratio = {f"{r:.0%} of prunable weights": ("ratio", r) for r in TABLE_RATIOS}
+        by_macs = {f"{b:.0%} of MACs": ("budget", b) for b in BUDGETS}
+        rows = result["rows"]
+        parts += [_table(rows, "equal parameters", by_ratio), "", _table(rows, "equal MACs", by_macs)]
+    return "\n".join(parts)
+
+
+def _table(rows: list[dict], title: str, columns: dict[str, tuple[str, float]]) -> str:
+    found = {family: [_find(rows, key, column) for column in columns.values()] for family, key in FAMILIES.items()}
+    best = [max((cells[i]["top1"] for cells in found.values() if cells[i]), default=0) for i in range(len(columns))]
+    lines = [f"| {title}: removed | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for family, cells_ in found.items():
+        lines.append(f"| {family} | " + " | ".join(_cell(c, b) for c, b in zip(cells_, best, strict=True)) + " |")
+    return "\n".join(lines)
+
+
+def _find(rows: list[dict], key: tuple[str, str, float], column: tuple[str, float]) -> dict | None:
+    for row in rows:
+        exponent = row["cost_exponent"]
+        wanted = row["budget"] == column[1] if column[0] == "budget" else row["budget"] is None
+        at = column[0] == "budget" or row["ratio"] == column[1]
+        if (row["criterion"], row["scope"], exponent) == key and wanted and at:
+            return row
+    return None
+
+
+def _cell(row: dict | None, best: float) -> str:
+    if row is None:
+        return "–"
+    cues = "/".join(f"{100 * value:.0f}" for value in row["cues"].values())
+    half = 50 * (row["ci95"][1] - row["ci95"][0])
+    text = f"{100 * row['top1']:.1f} ±{half:.1f}" + (f" ({cues})" if cues else "")
+    return f"**{text}**" if row["top1"] == best else text
+
+
+def main() -> None:
+    """Measure unless --tables, then print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED])
+    parser.add_argument("--tables", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    CURVES.mkdir(exist_ok=True)
+    for name in [] if arguments.tables else arguments.models:
+        (CURVES / f"{name}.json").write_text(json.dumps(measure(name)) + "\n", encoding="utf-8")
+    print(tables(json.loads((CURVES / f"{name}.json").read_text(encoding="utf-8")) for name in arguments.models))
+
+
+if __name__ == "__main__":
+    main()

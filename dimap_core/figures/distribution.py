@@ -1,0 +1,112 @@
+"""How the weights are distributed: ridgelines with the plan's thresholds, and what a plain cut would take instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ..summaries import WeightRow
+from .look import MODULE_COLORS, Look, base, rgba
+
+_OVERLAP = 0.92  # height of the tallest ridge in rows
+
+
+def ridgeline(rows: Sequence[WeightRow], look: Look, title: str, log: bool = True) -> go.Figure:
+    """One ridge a row on a shared axis; the removed part is filled in full, thresholds stand as ticks."""
+    figure = base(look, 70 + 34 * len(rows))
+    edges = rows[0].edges
+    low, high = _range(rows)
+    middle = (edges[:-1] + edges[1:]) / 2
+    shown = slice(low, high)
+    for place, row in enumerate(rows):
+        floor = len(rows) - 1 - place
+        peak = max(row.counts[shown].max(), 1)
+        color = MODULE_COLORS[row.module]
+        _ridge(figure, middle[shown], row.counts[shown] / peak, floor, color, 0.22, True)
+        if row.removed.any():
+            _ridge(figure, middle[shown], row.removed[shown] / peak, floor, color, 0.85, False)
+    _thresholds(figure, rows, look, log)
+    for place, row in enumerate(rows):
+        figure.add_annotation(
+            x=1, xref="paper", y=len(rows) - 1 - place, yanchor="bottom", xanchor="right", showarrow=False,
+            text=_caption(row), font={"size": look.size - 2, "color": look.muted},
+        )  # fmt: skip
+    names = [row.label for row in reversed(rows)]
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[-0.15, len(rows) + 0.05], ticklen=0)
+    figure.update_xaxes(title=title, range=[middle[low], middle[high - 1] + (edges[-1] - edges[0]) * 0.11])
+    if log:
+        ticks = [tick for tick in range(-5, 2) if middle[low] <= tick <= middle[high - 1]]
+        figure.update_xaxes(tickvals=ticks, ticktext=[f"{10.0**tick:g}" for tick in ticks])
+    return figure
+
+
+def _caption(row: WeightRow) -> str:
+    zeros = f", {row.zeros:,} zeros" if row.zeros else ""
+    return f"−{row.removed_share:.0%}{zeros}" if row.removed.any() else zeros.removeprefix(", ")
+
+
+def _range(rows: Sequence[WeightRow]) -> tuple[int, int]:
+    """Bins from the first to the last that holds at least 0.1 % of some row."""
+    share = np.max([row.counts / max(row.counts.sum(), 1) for row in rows], axis=0)
+    used = np.flatnonzero(share > 1e-3)
+    return (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(share))
+
+
+def _ridge(
+    figure: go.Figure, x: np.ndarray, height: np.ndarray, floor: int, color: str, alpha: float, outline: bool
+) -> None:
+    y = floor + _OVERLAP * height
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]).astype(np.float32),
+        y=np.concatenate([y, np.full(len(x), floor)]).astype(np.float32),
+        mode="lines",
+        line={"color": color, "width": 1 if outline else 0},
+        fill="toself",
+        fillcolor=rgba(color, alpha),
+        hoverinfo="skip",
+    )
+
+
+def _thresholds(figure: go.Figure, rows: Sequence[WeightRow], look: Look, log: bool) -> None:
+    """All ticks as one trace with gaps: one stroke a layer, two where the axis is signed."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for place, row in enumerate(rows):
+        floor = len(rows) - 1 - place
+        for threshold in row.thresholds:
+            for at in (np.log10(threshold),) if log else (threshold, -threshold):
+                x += [at, at, None]
+                y += [floor - 0.1, floor + 0.55, None]
+    figure.add_scatter(x=x, y=y, mode="lines", line={"color": look.ink, "width": 2}, hoverinfo="skip")
+
+
+def plain_against_plan(plain: Sequence[WeightRow], plan: Sequence[WeightRow], name: str, look: Look) -> go.Figure:
+    """For each row the share that one magnitude threshold would take (open) and the share the plan takes (filled)."""
+    figure = base(look, 70 + 34 * len(plan))
+    places = [len(plan) - 1 - i for i in range(len(plan))]
+    taken, would = ([100 * row.removed_share for row in rows] for rows in (plan, plain))
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for place, one, other in zip(places, taken, would, strict=True):
+        x += [one, other, None]
+        y += [place, place, None]
+    figure.add_scatter(x=x, y=y, mode="lines", line={"color": look.grid, "width": 5}, hoverinfo="skip")
+    colors = [MODULE_COLORS[row.module] for row in plan]
+    for values, label, symbol in ((would, "one threshold on |w|", "circle-open"), (taken, name, "circle")):
+        figure.add_scatter(
+            x=values, y=places, mode="markers",
+            marker={"size": 11, "symbol": symbol, "color": colors, "line": {"width": 2, "color": colors}},
+            customdata=[row.label for row in plan],
+            hovertemplate=f"%{{customdata}}: {label} takes %{{x:.0f}} %<extra></extra>",
+        )  # fmt: skip
+    figure.add_annotation(
+        x=0.5, y=1, xref="paper", yref="paper", yanchor="bottom", showarrow=False, font={"size": look.size},
+        text=f"● {name}   ○ one threshold on |w|",
+    )  # fmt: skip
+    names = [row.label for row in reversed(plan)]
+    figure.update_yaxes(tickvals=list(range(len(plan))), ticktext=names, range=[-0.6, len(plan) - 0.4])
+    figure.update_xaxes(title="removed, %", range=[-3, 103], dtick=25)
+    figure.update_layout(margin_t=30)
+    return figure

@@ -1,0 +1,90 @@
+"""Where the importance lies: block x module heatmap, heads of a block, a layer's mask, agreement of criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ..types import PRUNABLE_MODULES
+from .look import MODULE_LABELS, Look, base
+
+_COLUMNS = [MODULE_LABELS[module] for module in PRUNABLE_MODULES]
+
+
+def block_heatmap(values: np.ndarray, blocks: Sequence[str], title: str, look: Look, percent: bool = True) -> go.Figure:
+    """values [blocks, modules] with the number in each cell; stages are set apart by a gap."""
+    figure = base(look, 60 + 34 * len(blocks))
+    shown = 100 * values if percent else values
+    text = [[_number(value, percent) for value in row] for row in shown]
+    _heat(figure, shown, text, look, (0, 100) if percent else None, title)
+    for row in range(1, len(blocks)):
+        if blocks[row].split(".")[0] != blocks[row - 1].split(".")[0]:
+            figure.add_hline(y=row - 0.5, line={"color": look.ink, "width": 2})
+    figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False)
+    figure.update_yaxes(
+        tickvals=list(range(len(blocks))), ticktext=list(blocks), autorange="reversed", showgrid=False, title="block"
+    )
+    return figure
+
+
+def head_heatmap(heads: Mapping[str, np.ndarray], look: Look) -> go.Figure:
+    """Kept share of each head's weights, one row each for Q, K, V and out."""
+    names, values = list(heads), 100 * np.array(list(heads.values()))
+    figure = base(look, 60 + 40 * len(names))
+    _heat(figure, values, [[_number(v, True) for v in row] for row in values], look, (0, 100), "kept, %")
+    count = values.shape[1]
+    figure.update_xaxes(tickvals=list(range(count)), ticktext=[str(i + 1) for i in range(count)], title="head")
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
+    return figure
+
+
+def mask_heatmap(mask: np.ndarray, shape: tuple[int, ...], look: Look, thirds: bool = False) -> go.Figure:
+    """A layer's mask as a picture: kept weights dark (light on dark), rows are outputs; `thirds` marks Q, K and V."""
+    figure = base(look, 360)
+    ramp = [[0, look.surface], [1, look.ink]]
+    figure.add_heatmap(z=mask, colorscale=ramp, zmin=0, zmax=1, showscale=False, hoverinfo="skip")
+    figure.update_yaxes(autorange="reversed", title=f"{shape[0]:,} outputs", showgrid=False, showticklabels=False)
+    figure.update_xaxes(title=f"{shape[1]:,} inputs", showgrid=False, showticklabels=False)
+    if thirds:
+        for third, name in enumerate("QKV"):
+            top = mask.shape[0] * third / 3 - 0.5
+            if third:
+                figure.add_hline(y=top, line={"color": "#D55E00", "width": 2})
+            figure.add_annotation(
+                x=0, xref="paper", y=top + mask.shape[0] / 6, text=f"<b>{name}</b>", showarrow=False, xanchor="left",
+                bgcolor=look.surface, font={"color": "#D55E00" if not look.dark else "#E69F00", "size": look.size},
+            )  # fmt: skip
+    return figure
+
+
+def agreement_heatmap(pairs: Mapping[str, np.ndarray], look: Look) -> go.Figure:
+    """Rank correlation (-1..1) of pairs of criteria, one row a pair, one column a module."""
+    names, values = list(pairs), np.array(list(pairs.values()))
+    figure = base(look, 60 + 40 * len(names))
+    _heat(figure, values, [[f"{v:.2f}" for v in row] for row in values], look, (0, 1), "rank correlation")
+    figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False)
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
+    return figure
+
+
+def _heat(
+    figure: go.Figure,
+    values: np.ndarray,
+    text: list[list[str]],
+    look: Look,
+    span: tuple[float, float] | None,
+    name: str,
+) -> None:
+    """A heatmap whose numbers stay readable: the ramp ends well before the ink's own colour."""
+    ramp = [[0, "#172230"], [1, "#1B74AC"]] if look.dark else [[0, "#F4F7FA"], [1, "#7FB8DC"]]
+    limits = {"zmin": span[0], "zmax": span[1]} if span else {}
+    figure.add_heatmap(
+        z=values, text=text, texttemplate="%{text}", colorscale=ramp, showscale=False, xgap=2, ygap=2, **limits,
+        textfont={"color": look.ink, "size": look.size}, hovertemplate=name + ": %{text}<extra></extra>",
+    )  # fmt: skip
+
+
+def _number(value: float, percent: bool) -> str:
+    return f"{value:.0f}" if percent else f"{value:.2g}"

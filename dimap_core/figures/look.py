@@ -1,0 +1,78 @@
+"""What all figures share: palette, light and dark ink, base layout. Next door: one file for each figure.
+
+Colours are Okabe and Ito's, safe for colour-blind readers; a module class has the same colour in every figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from ..types import AUX, MLP, PRJ, QKV
+
+MODULE_COLORS = {QKV: "#0072B2", PRJ: "#E69F00", MLP: "#009E73", AUX: "#8A8A8A"}
+MODULE_LABELS = {QKV: "QKV", PRJ: "projection", MLP: "MLP", AUX: "never pruned"}
+FONT = '"Source Sans", "Source Sans Pro", sans-serif'
+ACCENT, REFERENCE, LOSS = "#D55E00", "#CC79A7", "#D55E00"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a figure is drawn: `dark` background or light, and the `size` of its text in px."""
+
+    dark: bool = False
+    size: int = 13
+
+    @property
+    def ink(self) -> str:
+        """Text and outlines."""
+        return "#E8EAED" if self.dark else "#1F2933"
+
+    @property
+    def muted(self) -> str:
+        """Secondary text, guides and history."""
+        return "#A9B1BB" if self.dark else "#5B6670"
+
+    @property
+    def grid(self) -> str:
+        """Grid lines."""
+        return "rgba(255,255,255,0.10)" if self.dark else "rgba(31,41,51,0.10)"
+
+    @property
+    def surface(self) -> str:
+        """What lies under the figure; fills hollow markers."""
+        return "#0F1419" if self.dark else "#FFFFFF"
+
+    @property
+    def shade(self) -> str:
+        """Faint fill of regions."""
+        return "rgba(255,255,255,0.06)" if self.dark else "rgba(31,41,51,0.05)"
+
+
+def base(look: Look, height: int, **layout: Any) -> go.Figure:
+    """An empty figure with our fonts, margins and grid; `layout` goes to plotly as it is."""
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        font={"size": look.size, "color": look.ink, "family": FONT},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        dragmode=False,
+        hoverlabel={"font": {"size": look.size}},
+        **layout,
+    )
+    axis = {"gridcolor": look.grid, "zeroline": False, "automargin": True, "fixedrange": True, "tickcolor": look.muted}
+    axis["title"] = {"font": {"size": look.size}, "standoff": 8}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure
+
+
+def rgba(color: str, alpha: float) -> str:
+    """A #RRGGBB colour with an opacity."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"

@@ -1,0 +1,200 @@
+"""Numbers that the pictures need, from weights, scores and selections: histograms, kept ratios by block and head, rank
+correlations. Pure numpy; next door: `figures` draws what is counted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from .selection import keep_mask
+from .types import PRUNABLE_MODULES, Anatomy, Block, Layer, LayerScores, Scores, Selection
+
+LOG_EDGES = np.linspace(-5, 1, 121)
+"""Bin edges of log10 |w|; what lies outside counts into the first or last bin."""
+
+_SAMPLE = 200_000  # weights per module that a rank correlation looks at
+
+
+@dataclass(frozen=True)
+class WeightRow:
+    """The weights of one stage x layer kind (or of one block of it).
+
+    `counts` and `removed`: weights per bin of `edges`; `thresholds`: |w| of the smallest kept weight of each layer,
+    where the criterion cuts by magnitude; `zeros`: weights that are exactly zero before the cut.
+    """
+
+    label: str
+    module: str
+    edges: np.ndarray
+    counts: np.ndarray
+    removed: np.ndarray
+    thresholds: tuple[float, ...]
+    zeros: int
+
+    @property
+    def removed_share(self) -> float:
+        """Removed / all, 0..1."""
+        return float(self.removed.sum() / max(self.counts.sum(), 1))
+
+
+def kind(layer: Layer) -> str:
+    """The layer's own name: qkv, proj, fc1 or fc2."""
+    return layer.name.rpartition(".")[2]
+
+
+def weight_rows(
+    anatomy: Anatomy, weights: Mapping[str, np.ndarray], scores: Scores, selection: Selection, signed: bool = False
+) -> list[WeightRow]:
+    """One row for each stage x (qkv, proj, fc1, fc2), on a shared scale: log10 |w|, or signed w if `signed`."""
+    groups: dict[tuple[int, str], list[Layer]] = {}
+    for layer in anatomy.prunable:
+        groups.setdefault((layer.stage or 0, kind(layer)), []).append(layer)
+    edges = _edges(weights.values(), signed)
+    return [
+        _row(f"{stage + 1} · {name}", layers, edges, weights, scores, selection, signed)
+        for (stage, name), layers in sorted(groups.items(), key=lambda item: item[0][0])
+    ]
+
+
+def block_rows(
+    anatomy: Anatomy, weights: Mapping[str, np.ndarray], scores: Scores, selection: Selection, row: str
+) -> list[WeightRow]:
+    """The row labelled `row` of `weight_rows`, split into its blocks."""
+    stage, name = row.split(" · ")
+    layers = [layer for layer in anatomy.prunable if layer.stage == int(stage) - 1 and kind(layer) == name]
+    edges = _edges(weights.values(), False)
+    return [
+        _row(f"block {(layer.block or 0) + 1}", [layer], edges, weights, scores, selection, False) for layer in layers
+    ]
+
+
+def _edges(weights: Iterable[np.ndarray], signed: bool) -> np.ndarray:
+    if not signed:
+        return LOG_EDGES
+    # 99.8 % of the widest layer fit; a few outliers count into the end bins.
+    reach = max(float(np.quantile(np.abs(w.reshape(-1)[::17]), 0.998)) for w in weights)
+    return np.linspace(-reach, reach, 121)
+
+
+def _row(
+    label: str,
+    layers: Sequence[Layer],
+    edges: np.ndarray,
+    weights: Mapping[str, np.ndarray],
+    scores: Scores,
+    selection: Selection,
+    signed: bool,
+) -> WeightRow:
+    counts, removed = np.zeros(len(edges) - 1, np.int64), np.zeros(len(edges) - 1, np.int64)
+    thresholds, zeros = [], 0
+    for layer in layers:
+        values, gone = weights[layer.name].reshape(-1), selection.removed[layer.name]
+        keep = keep_mask(scores.layers[layer.name], gone).reshape(-1)
+        bins = _bins(values, edges, signed)
+        counts += np.bincount(bins, minlength=len(counts))
+        removed += np.bincount(bins[~keep], minlength=len(counts))
+        zeros += int(np.count_nonzero(values == 0))
+        if scores.by_magnitude and gone:
+            thresholds.append(float(np.abs(values[keep]).min()))
+    return WeightRow(label, layers[0].module, edges, counts, removed, tuple(thresholds), zeros)
+
+
+def _bins(values: np.ndarray, edges: np.ndarray, signed: bool) -> np.ndarray:
+    with np.errstate(divide="ignore"):  # log10 of a zero weight is -inf and lands in the first bin
+        scaled = values if signed else np.log10(np.abs(values))
+    place = (scaled - edges[0]) / (edges[1] - edges[0])
+    return np.clip(place, 0, len(edges) - 2).astype(np.int64)
+
+
+def unit_norms(anatomy: Anatomy, weights: Mapping[str, np.ndarray]) -> list[WeightRow]:
+    """L2 norms of output units (weight rows), one row for each stage x layer kind; nothing is removed in this view."""
+    rows: dict[tuple[int, str], list[np.ndarray]] = {}
+    modules = {}
+    for layer in anatomy.prunable:
+        key = (layer.stage or 0, kind(layer))
+        rows.setdefault(key, []).append(np.linalg.norm(weights[layer.name], axis=1))
+        modules[key] = layer.module
+    result = []
+    for key, norms in sorted(rows.items(), key=lambda item: item[0][0]):
+        values = np.concatenate(norms)
+        counts = np.bincount(_bins(values, LOG_EDGES, False), minlength=len(LOG_EDGES) - 1)
+        label = f"{key[0] + 1} · {key[1]}"
+        result.append(WeightRow(label, modules[key], LOG_EDGES, counts, counts * 0, (), int((values == 0).sum())))
+    return result
+
+
+def blocks(anatomy: Anatomy) -> list[tuple[str, Block]]:
+    """Every block with a name that counts from 1: "2.1" is the first block of stage 2."""
+    return [(f"{block.stage + 1}.{block.index + 1}", block) for stage in anatomy.stages for block in stage.blocks]
+
+
+def kept_by_block(anatomy: Anatomy, selection: Selection) -> np.ndarray:
+    """Kept weights / weights, [blocks, modules QKV, PRJ, MLP]."""
+    return _by_block(anatomy, lambda layer: (layer.size - selection.removed[layer.name], layer.size))
+
+
+def score_by_block(anatomy: Anatomy, scores: Scores) -> np.ndarray:
+    """Mean score, [blocks, modules QKV, PRJ, MLP]."""
+    return _by_block(anatomy, lambda layer: (float(scores.layers[layer.name].ranked.sum()), layer.size))
+
+
+def score_per_mac(anatomy: Anatomy, scores: Scores) -> np.ndarray:
+    """Total score / million MACs, [blocks, modules QKV, PRJ, MLP]: where a MAC carries most importance."""
+    return _by_block(anatomy, lambda layer: (1e6 * float(scores.layers[layer.name].ranked.sum()), layer.macs))
+
+
+def _by_block(anatomy: Anatomy, measure) -> np.ndarray:  # type: ignore[no-untyped-def]
+    table = np.full((len(blocks(anatomy)), len(PRUNABLE_MODULES)), np.nan)
+    for row, (_, block) in enumerate(blocks(anatomy)):
+        for column, module in enumerate(PRUNABLE_MODULES):
+            parts = [measure(layer) for layer in block.layers if layer.module == module]
+            table[row, column] = sum(part[0] for part in parts) / sum(part[1] for part in parts)
+    return table
+
+
+def kept_by_head(block: Block, scores: Scores, selection: Selection) -> dict[str, np.ndarray]:
+    """Kept share of each head's weights under "Q", "K", "V" (rows of qkv) and "out" (columns of proj), each [heads]."""
+    masks = {
+        kind(layer): keep_mask(scores.layers[layer.name], selection.removed[layer.name])
+        for layer in block.layers
+        if layer.prunable and kind(layer) in ("qkv", "proj")
+    }
+    # qkv rows are ordered (q, k, v), then head, then channel.
+    packed = masks["qkv"].reshape(3, block.heads, -1).mean(axis=2)
+    out = masks["proj"].reshape(len(masks["proj"]), block.heads, -1).mean(axis=(0, 2))
+    return {"Q": packed[0], "K": packed[1], "V": packed[2], "out": out}
+
+
+def mask_picture(scores: LayerScores, removed: int, side: int = 384) -> np.ndarray:
+    """Kept share of each tile of the layer's weight, at most [side, side]; small layers get one tile a weight."""
+    keep = keep_mask(scores, removed).astype(np.float32)
+    step = max(1, -(-max(keep.shape) // side))
+    rows, columns = (-(-n // step) for n in keep.shape)
+    padded = np.full((rows * step, columns * step), np.nan, np.float32)
+    padded[: keep.shape[0], : keep.shape[1]] = keep
+    return np.nanmean(padded.reshape(rows, step, columns, step), axis=(1, 3))
+
+
+def rank_correlation(first: Scores, second: Scores, anatomy: Anatomy) -> np.ndarray:
+    """Spearman correlation of two criteria's scores over the weights of each module, [QKV, PRJ, MLP].
+
+    Every k-th weight is looked at, so that a module contributes about 200,000 at most.
+    """
+    values = []
+    for module in PRUNABLE_MODULES:
+        layers = [layer for layer in anatomy.prunable if layer.module == module]
+        step = max(1, sum(layer.size for layer in layers) // _SAMPLE)
+        pair = [np.concatenate([_scores_in_place(s.layers[l.name])[::step] for l in layers]) for s in (first, second)]  # noqa: E741
+        values.append(float(spearmanr(*pair).statistic))
+    return np.array(values)
+
+
+def _scores_in_place(layer: LayerScores) -> np.ndarray:
+    """Each weight's own score, in flat order."""
+    placed = np.empty(layer.keys.size)
+    placed[np.argsort(np.abs(layer.keys).reshape(-1), kind="stable")] = layer.ranked
+    return placed

@@ -1,0 +1,149 @@
+"""Prune (home): what happens when I cut? Sliders in the sidebar; cost answers at once, accuracy streams in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core.criteria import criterion
+from dimap_core.figures.kept import kept_bars
+from dimap_core.figures.tradeoff import Tradeoff, tradeoff
+from pages.ui import cache, live, measured, state, theme, widgets
+from pages.ui.glossary import TERMS
+
+
+def main() -> None:
+    """Notice, controls of the picture, then what is known so far."""
+    widgets.notice()
+    view = live.view()
+    if view is None:
+        before_loading()
+        return
+    header(state.current())
+    controls(view.info.name)
+    point, ticket = live.accuracy(view)
+    _, more = live.curve(view)
+    running = any(t is not None and t.running for t in (ticket, more))
+    st.fragment(live_part, run_every=live.POLL if running else None)(view, running)
+    below(view.cost.cells, view.anatomy.stage_word, point)
+
+
+def before_loading() -> None:
+    """The first screen: what was measured beforehand stands in until the worker is up, and says so."""
+    row = measured.precomputed_row(state.current())
+    if row is None:
+        widgets.loading()
+        return
+    name = state.current().model
+    header(state.current(), "precomputed, live numbers follow")
+    controls(name)
+    widgets.metrics(row.total, row.estimate, cue())
+    chart(name, row.rows, row, "Tradeoff, precomputed")
+    live.wait_for()
+    below(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group", None)
+
+
+def header(setting: state.Setting, badge: str = "zeros: smaller on paper, not faster") -> None:
+    """What is on screen, in one line that keeps its height."""
+    st.markdown(f"**{setting.model}** · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
+
+
+def controls(name: str) -> None:
+    """What the picture shows: which cue, which cost, how near."""
+    with st.container(horizontal=True, vertical_alignment="center", key="controls"):
+        cues = list(cache.cards().get(name, {}).get("chance", {"joint": 0.0}))
+        if len(cues) > 1:
+            st.segmented_control(
+                "Judge by", cues, default=cues[0], key="cue", required=True, persist_state="session", help=TERMS["cue"],
+                label_visibility="collapsed",
+            )  # fmt: skip
+        st.segmented_control(
+            "Cost axis", ["MACs", "params"], default="MACs", key="axis", required=True, persist_state="session",
+            label_visibility="collapsed", help=TERMS["macs"],
+        )  # fmt: skip
+        st.toggle("Zoom near dense", key="zoom", persist_state="session")
+
+
+def cue() -> str:
+    """The cue that accuracy is judged by; models without cues have the joint answer only."""
+    known = cache.cards().get(state.current().model, {}).get("chance", {})
+    chosen = st.session_state.get("cue") or "joint"
+    return chosen if chosen in known else "joint"
+
+
+def live_part(view: live.View, polling: bool) -> None:
+    """Metrics and trade-off; redrawn while images stream in, then the page is drawn once more and polling ends."""
+    point, ticket = live.accuracy(view)
+    rows, more = live.curve(view)
+    if st.session_state.pop("restored", False):
+        st.rerun()
+    if polling and not any(t is not None and t.running for t in (ticket, more)):
+        st.rerun()
+    badge = "no images for random weights" if ticket is None else "first images on their way"
+    if ticket is not None and ticket.error:
+        st.error(ticket.error)
+    widgets.metrics(point.total, point.estimate, cue(), badge)
+    if ticket is not None:
+        chart(view.info.name, rows, point, "Accuracy against cost of everything tried so far")
+    else:
+        st.info("Counts are exact with any weights. Accuracy needs a trained model with images: choose a bundled one.")
+
+
+def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:
+    """Figure 1."""
+    axis, judged = st.session_state.get("axis") or "MACs", cue()
+    plan = state.current().plan
+    data = Tradeoff(
+        dense=measured.dense_point(name, judged),
+        curves=measured.curves(name, rows, plan, judged, axis),
+        history=[measured.point(p, judged, axis) for p in st.session_state.history if p.estimate and p is not point],
+        pins={
+            pin: measured.point(p, judged, axis)
+            for pin, p in st.session_state.pins.items()
+            if p.estimate and p.setting.model == name
+        },
+        current=measured.point(point, judged, axis) if point.estimate else None,
+        chance=cache.cards()[name]["chance"][judged],
+        unit=axis,
+        judged_by="top-1 accuracy" if judged == "joint" else f"accuracy of the {judged}",
+    )
+    figure = tradeoff(data, theme.look(), zoom=st.session_state.get("zoom", False))
+    theme.chart(figure, "tradeoff", alt, on_select=restore, selection_mode="points")
+    st.caption(
+        f"★ this cut, ranked by {criterion(plan.criterion).label} within {plan.scope}. "
+        "Circles are earlier tries; click one to go back to it."
+    )
+
+
+def restore() -> None:
+    """A click on a circle puts its setting in force again."""
+    points = st.session_state.tradeoff["selection"]["points"]
+    keys = [p["customdata"][0] for p in points if p.get("customdata")]
+    tried = next((p for p in st.session_state.history if keys and p.number == keys[0]), None)
+    if tried is not None:
+        state.go(tried.setting)
+        st.session_state.restored = True
+
+
+def below(cells: dict, stage_word: str, point: state.Tried | None) -> None:
+    """Figure 2, and the pins."""
+    st.subheader("Where the cut falls", anchor=False)
+    theme.chart(kept_bars(cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
+    if point is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for pin in "AB":
+            st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin, point))
+        st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
+
+
+def put_pin(pin: str, point: state.Tried) -> None:
+    """Keep a point as A or B."""
+    st.session_state.pins = {**st.session_state.pins, pin: point}
+
+
+def clear() -> None:
+    """Forget tried points and pins."""
+    st.session_state.pins, st.session_state.history = {}, []
+
+
+main()

@@ -1,0 +1,1 @@
+"""What pages share, and the only place beside them that imports streamlit."""

@@ -1,0 +1,79 @@
+"""Every st.cache_* wrapper. Keys are names, hashes and recipe strings, never tensors."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dimap_core import index, summaries
+from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
+from dimap_core.jobs import Ticket, WorkerClient
+from dimap_core.types import Anatomy, ModelInfo, Scores
+
+_RESULTS = 4000
+
+
+@dataclass
+class Shared:
+    """What all sessions of this server share: the worker, its open requests, and finished results by content."""
+
+    worker: WorkerClient = field(default_factory=WorkerClient)
+    opening: dict[tuple, Ticket] = field(default_factory=dict)
+    results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
+
+    def remember(self, key: tuple, events: list[dict[str, Any]]) -> None:
+        """Keep a finished request's events; the oldest results go first."""
+        self.results[key] = events
+        while len(self.results) > _RESULTS:
+            self.results.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda shared: shared.worker.close())
+def shared() -> Shared:
+    """Made once a server. Everything imported so far will live on: tell the collector, which runs after every rerun."""
+    gc.collect()
+    gc.freeze()
+    return Shared()
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def model(folder: str) -> tuple[ModelInfo, Anatomy, dict[str, np.ndarray]]:
+    """A model's facts, parts and memory-mapped weights from the worker's folder."""
+    info, anatomy = index.read_model(Path(folder))
+    return info, anatomy, index.read_weights(Path(folder), anatomy)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def scores(folder: str, criterion: str, seed: int) -> Scores:
+    """One criterion's memory-mapped scores."""
+    _, anatomy, _ = model(folder)
+    return index.read_scores(Path(folder), anatomy, criterion, seed)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def rank_correlation(folder: str, first: str, second: str, seed: int) -> np.ndarray:
+    """Agreement of two criteria on one model, by module."""
+    _, anatomy, _ = model(folder)
+    return summaries.rank_correlation(scores(folder, first, seed), scores(folder, second, seed), anatomy)
+
+
+@st.cache_resource(show_spinner=False)
+def cards() -> dict[str, dict[str, Any]]:
+    """The bundled models' cards by name."""
+    return {spec.name: bundled_card(spec) for spec in BUNDLED}
+
+
+@st.cache_resource(show_spinner=False)
+def precomputed(name: str) -> dict[str, Any]:
+    """What was measured beforehand for a bundled model: its dense estimate and the rows of global ratios."""
+    if name not in cards():
+        return {"dense": None, "rows": []}
+    found = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))
+    return {"dense": found["dense"], "rows": [row for row in found["rows"] if row["budget"] is None]}

@@ -1,0 +1,21 @@
+"""One sentence for each term that appears on screen; widgets show them as tooltips."""
+
+TERMS = {
+    "params": "Numbers the model has learned. After a cut the removed weights, now zero, are not counted.",
+    "macs": "Multiply-accumulates of one image's forward pass. Papers on vision transformers call them FLOPs.",
+    "top1": "Share of validation images whose first answer is right, with its 95 % Wilson interval.",
+    "drop": "Pruned minus dense accuracy on the same images, with Newcombe's paired 95 % interval.",
+    "criterion": "How much one weight is worth. The least worthy go first.",
+    "scope": "Which weights compete with each other for survival. DIMAP's own scope is the module.",
+    "module": "A class of layers over all blocks: QKV (queries, keys, values), projection, or MLP.",
+    "ratio": "Removed weights / prunable weights. Embedding, merging, norms, biases and head are never cut.",
+    "budget": "The share of all MACs (or params) to remove; the ratio that does it is solved for.",
+    "pay": "0 ranks by importance alone, as published. 1 ranks by importance per MAC, so weights that are used at many "
+    "tokens must earn their keep. In between is a compromise. This is our extension of DIMAP.",
+    "zeros": "Removed weights are set to zero. Smaller on paper; ordinary hardware does not run it faster.",
+    "seed": "Fixes the random scores: the same seed gives the same cut.",
+    "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
+    "score": "The criterion's value of a weight, averaged over the layer.",
+    "per_mac": "Total score of the layer per million MACs it costs: where a MAC carries most importance.",
+    "correlation": "Spearman's rank correlation of two criteria's scores, weight by weight: 1 means the same ranking.",
+}

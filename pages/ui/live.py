@@ -1,0 +1,150 @@
+"""The live view: asks the worker, never waits for it. What is there is drawn; a fragment polls while more may come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from pydantic import TypeAdapter
+
+from dimap_core.cost import cost_report
+from dimap_core.errors import InvalidPlan
+from dimap_core.jobs import Ticket
+from dimap_core.plan import to_recipe
+from dimap_core.selection import select
+from dimap_core.types import AccuracyEstimate, Anatomy, CostReport, ModelInfo, PruningPlan, Scores, Selection
+
+from . import cache, state
+from .state import Setting, Tried
+
+POLL = 0.25  # seconds
+CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+_ESTIMATE = TypeAdapter(AccuracyEstimate)
+
+
+@dataclass(frozen=True)
+class View:
+    """A model that is open, scored and planned: everything synchronous about the current setting."""
+
+    folder: str
+    info: ModelInfo
+    anatomy: Anatomy
+    weights: dict[str, np.ndarray]
+    scores: Scores
+    selection: Selection
+    cost: CostReport
+
+
+def folder(setting: Setting, criterion: str | None = None) -> str | None:
+    """The worker's folder for a model scored by the setting's (or another) criterion; None while it is on its way.
+
+    A model that cannot be opened sends the session back to its last good setting, with the reason as a notice.
+    """
+    key = (setting.model, setting.weights, criterion or setting.plan.criterion, setting.plan.seed)
+    shared = cache.shared()
+    ticket = shared.opening.get(key)
+    if ticket is None:
+        recipe = {"version": 1, "criterion": key[2], "seed": key[3]}
+        request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
+        ticket = shared.opening[key] = shared.worker.submit(st.session_state.session, "open", request)
+    if ticket.error is not None:
+        shared.opening.pop(key, None)
+        if setting == Setting():
+            st.error(ticket.error)
+            st.stop()
+        state.refuse(ticket.error)
+        st.rerun()
+    return ticket.last["folder"] if ticket.done and ticket.last else None
+
+
+def view() -> View | None:
+    """The current setting's view, or None while its model is loading; a plan that cannot be met is refused."""
+    setting = state.current()
+    place = folder(setting)
+    if place is None:
+        return None
+    info, anatomy, weights = cache.model(place)
+    scores = cache.scores(place, setting.plan.criterion, setting.plan.seed)
+    try:
+        selection = select(scores, anatomy, setting.plan)
+    except InvalidPlan as error:
+        state.refuse(str(error))
+        st.rerun()
+    return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
+
+
+@st.fragment(run_every=POLL)
+def wait_for(criterion: str | None = None) -> None:
+    """Poll until the current model is open, scored by the plan's (or another) criterion, then draw the page anew."""
+    if folder(state.current(), criterion) is not None:
+        st.rerun()
+
+
+def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
+    """The selection of a plan that the user did not ask for, or why there is none."""
+    try:
+        return select(scores, anatomy, plan), ""
+    except InvalidPlan as error:
+        return None, str(error)
+
+
+def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> Ticket:
+    """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one."""
+    key = (view.info.fingerprint, view.info.data, *wanted)
+    shared = cache.shared()
+    if key in shared.results:
+        return Ticket(shared.results[key], done=True)
+    mine: dict[str, tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
+    asked, ticket = mine.get(channel, (None, None))
+    if asked != key or ticket is None:
+        setting = state.current()
+        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
+        ticket = shared.worker.submit(st.session_state.session, channel, {**base, **request})
+        mine[channel] = (key, ticket)
+    if ticket.done and ticket.events:
+        shared.remember(key, ticket.events)
+    return ticket
+
+
+def accuracy(view: View) -> tuple[Tried, Ticket | None]:
+    """The current plan's point in the history, with the newest estimate, and the ticket that brings more."""
+    point = _tried(view)
+    if view.info.data is None or view.info.weights == "random":
+        return point, None
+    recipe = to_recipe(state.current().plan)
+    ticket = stream(view, "live", {"kind": "evaluate", "recipe": recipe}, ("evaluate", str(recipe)))
+    if ticket.last and "n" in ticket.last:
+        point.estimate = _ESTIMATE.validate_python(ticket.last)
+    return point, ticket
+
+
+def _tried(view: View) -> Tried:
+    """The current setting's point, moved to the end of the history; a new one if it was not tried before."""
+    history: list[Tried] = st.session_state.history
+    point = next((p for p in history if p.setting == state.current()), None)
+    if point is None:
+        number = max((p.number for p in history), default=-1) + 1
+        point = Tried(number, state.current(), view.cost.total)
+        # A move that was replaced before its first images came leaves no point.
+        st.session_state.history = [*(p for p in history if p.estimate), point][-state.HISTORY :]
+    return point
+
+
+def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
+    """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
+    plan = state.current().plan
+    rows = [row for row in cache.precomputed(view.info.name)["rows"] if same_family(row, plan)]
+    if rows or view.info.data is None or view.info.weights == "random":
+        return rows, None
+    recipe = {"version": 1, "criterion": plan.criterion, "scope": plan.scope, "cost_exponent": plan.cost_exponent}
+    request = {"kind": "curve", "recipe": {**recipe, "seed": plan.seed}, "ratios": CURVE_RATIOS}
+    ticket = stream(view, "background", request, ("curve", str(request)))
+    return ticket.events, ticket
+
+
+def same_family(row: dict[str, Any], plan: Any) -> bool:
+    """Whether a measured row belongs to the plan's curve: same criterion, scope and cost exponent (moot for layers)."""
+    same = (row["criterion"], row["scope"]) == (plan.criterion, plan.scope)
+    return same and (plan.scope == "layer" or row["cost_exponent"] == plan.cost_exponent)

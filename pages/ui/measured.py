@@ -1,0 +1,101 @@
+"""From measured rows and tried points to what figures draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from dimap_core.criteria import criterion
+from dimap_core.figures.tradeoff import Curve, Point
+from dimap_core.types import AccuracyEstimate, Part, Proportion, PruningPlan
+
+from . import cache, live
+from .state import Setting, Tried
+
+_ESTIMATE = TypeAdapter(AccuracyEstimate)
+_CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
+
+
+@dataclass
+class PrecomputedRow(Tried):
+    """A row measured beforehand, with its model's other rows and its cells."""
+
+    rows: tuple[dict[str, Any], ...] = ()
+    cells: Any = None
+
+
+def precomputed_row(setting: Setting) -> PrecomputedRow | None:
+    """What was measured beforehand for exactly this setting, if anything."""
+    plan, card = setting.plan, cache.cards().get(setting.model)
+    if card is None or setting.weights != "pretrained" or plan.overrides or plan.protected or plan.budget is not None:
+        return None
+    rows = [row for row in cache.precomputed(setting.model)["rows"] if live.same_family(row, plan)]
+    row = next((row for row in rows if row["ratio"] == plan.ratio), None)
+    if row is None:
+        return None
+    total = Part(card["params"], card["macs"], row["params"], row["macs"])
+    cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(row["cells"])}
+    estimate = _ESTIMATE.validate_python(row["estimate"])
+    return PrecomputedRow(0, setting, total, estimate, tuple(rows), cells)
+
+
+def dense_point(name: str, cue: str) -> Point | None:
+    """The dense model's point, measured beforehand."""
+    if name not in cache.cards():
+        return None
+    estimate = _ESTIMATE.validate_python(cache.precomputed(name)["dense"])
+    return _point(1.0, estimate.cues[cue], "dense")
+
+
+def point(tried: Tried, cue: str, axis: str) -> Point:
+    """A tried point with an estimate, as the figure draws it."""
+    if tried.estimate is None:
+        raise ValueError("a point without an estimate cannot be drawn")
+    total = tried.total
+    kept = total.macs_after / total.macs if axis == "MACs" else total.params_after / total.params
+    return _point(kept, tried.estimate.cues[cue], label(tried.setting.plan), tried.number)
+
+
+def curves(name: str, rows: Any, plan: PruningPlan, cue: str, axis: str) -> list[Curve]:
+    """The current criterion's curve over global ratios, and uniform magnitude's beside it."""
+    uniform = PruningPlan(criterion="magnitude", scope="layer")
+    found = [Curve(family(plan), _row_points(rows, cue, axis), live.same_family(_as_row(plan), uniform))]
+    if not found[0].reference:
+        other = [row for row in cache.precomputed(name)["rows"] if live.same_family(row, uniform)]
+        found.insert(0, Curve(family(uniform), _row_points(other, cue, axis), reference=True))
+    return found
+
+
+def family(plan: PruningPlan) -> str:
+    """What a curve is called: criterion, scope and cost exponent."""
+    if (plan.criterion, plan.scope) == ("magnitude", "layer"):
+        return "uniform magnitude"
+    name = f"{criterion(plan.criterion).label}, {plan.scope}"
+    return f"{name}, paid in MACs ({plan.cost_exponent:g})" if plan.cost_exponent else name
+
+
+def label(plan: PruningPlan) -> str:
+    """A plan in a few words."""
+    if plan.budget is not None:
+        return f"{family(plan)}, {plan.budget:.0%} of {plan.budget_kind} removed"
+    amount = "own ratios" if plan.overrides else f"{plan.ratio:.0%}"
+    return f"{family(plan)}, {amount}"
+
+
+def _as_row(plan: PruningPlan) -> dict[str, Any]:
+    return {"criterion": plan.criterion, "scope": plan.scope, "cost_exponent": plan.cost_exponent}
+
+
+def _row_points(rows: Any, cue: str, axis: str) -> list[Point]:
+    key = "macs_removed" if axis == "MACs" else "params_removed"
+    found = []
+    for row in rows:
+        estimate = _ESTIMATE.validate_python(row["estimate"])
+        found.append(_point(1 - row[key], estimate.cues[cue], f"{row['ratio']:.0%} removed"))
+    return found
+
+
+def _point(x: float, share: Proportion, text: str, key: int = -1) -> Point:
+    return Point(x, share.value, share.low, share.high, share.n, text, key)

@@ -1,0 +1,230 @@
+"""The sidebar: model, criterion, scope and how much to cut. Drawn by app.py, so it is there on every page.
+
+Every control is filled from the setting before it is drawn; its callback replaces the setting.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import streamlit as st
+
+from dimap_core.bundled import BUNDLED
+from dimap_core.criteria import CRITERIA
+from dimap_core.plan import SCOPES
+from dimap_core.types import PRUNABLE_MODULES
+
+from . import cache, state
+from .glossary import TERMS
+
+STEPS = (*range(0, 100, 5), 98)
+MODES = {"one": "Ratio", "stages": "Stages", "grid": "Grid", "budget": "Budget"}
+SCOPE_LABELS = {
+    "layer": "each layer alone (uniform)",
+    "stage-module": "stage × module",
+    "module": "module (DIMAP)",
+    "model": "whole model (LAMP)",
+}
+SUGGESTED = ("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "deit_tiny_patch16_224")
+PRESETS = {"DIMAP1": 0.15, "DIMAP2": 0.35, "DIMAP3": 0.55}
+
+
+def draw() -> None:
+    """All controls, top to bottom."""
+    with st.sidebar:
+        _model()
+        _ranking()
+        _amount()
+        _steps_back()
+        _recipe()
+
+
+def _model() -> None:
+    setting, cards = state.current(), cache.cards()
+    names = [*cards, *SUGGESTED]
+    options = names if setting.model in names else [*names, setting.model]
+    st.session_state.w_model = setting.model
+    st.selectbox(
+        "Model", options, key="w_model", accept_new_options=True, on_change=_model_changed,
+        help="A bundled model, or the name of any Swin or DeiT in timm (type it).",
+    )  # fmt: skip
+    if setting.model in cards:
+        card = cards[setting.model]
+        st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
+    else:
+        st.session_state.w_random = setting.weights == "random"
+        st.toggle(
+            "Random weights", key="w_random", on_change=_weights_changed,
+            help="Counts are right with any weights; accuracy means nothing on random ones.",
+        )  # fmt: skip
+
+
+def _model_changed() -> None:
+    name = (st.session_state.w_model or state.current().model).strip()
+    bundled = any(spec.name == name for spec in BUNDLED)
+    # Names of stages are alike in all models, so the plan stays; layers' names are not.
+    plan = replace(state.current().plan, protected=())
+    state.go(state.Setting(name, "pretrained" if bundled else state.current().weights, plan))
+
+
+def _weights_changed() -> None:
+    state.go(replace(state.current(), weights="random" if st.session_state.w_random else "pretrained"))
+
+
+def _ranking() -> None:
+    plan = state.current().plan
+    labels = {info.key: info.label for info in CRITERIA}
+    info = next(info for info in CRITERIA if info.key == plan.criterion)
+    st.session_state.w_criterion, st.session_state.w_scope = plan.criterion, plan.scope
+    st.selectbox(
+        "Criterion", list(labels), key="w_criterion", format_func=labels.get, on_change=_field, args=("criterion",),
+        help=f"{TERMS['criterion']} {info.label}: {info.summary} ({info.equation}; {info.paper})",
+    )  # fmt: skip
+    if plan.criterion == "random":
+        st.session_state.w_seed = plan.seed
+        st.number_input("Seed", 0, 2**32 - 1, key="w_seed", on_change=_field, args=("seed",), help=TERMS["seed"])
+    st.selectbox(
+        "Weights compete within", SCOPES, key="w_scope", format_func=SCOPE_LABELS.get, on_change=_field,
+        args=("scope",), help=TERMS["scope"],
+    )  # fmt: skip
+    st.session_state.w_cost_exponent = plan.cost_exponent
+    options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
+    st.select_slider(
+        "What do you pay for?", options, key="w_cost_exponent", on_change=_field, args=("cost_exponent",),
+        format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
+    )  # fmt: skip
+
+
+def _field(name: str) -> None:
+    value = st.session_state[f"w_{name}"]
+    if value is not None:
+        state.change(**{name: value})
+
+
+def _amount() -> None:
+    st.session_state.w_mode = st.session_state.mode
+    st.segmented_control(
+        "How much to cut", list(MODES), key="w_mode", format_func=MODES.get, on_change=_mode_changed, required=True,
+        help=TERMS["ratio"],
+    )  # fmt: skip
+    {"one": _one, "stages": _stages, "grid": _grid, "budget": _budget}[st.session_state.mode]()
+
+
+def _mode_changed() -> None:
+    """Say the same plan in another form, as far as that form can."""
+    mode, plan = st.session_state.w_mode or st.session_state.mode, state.current().plan
+    ratio = 0.5 if plan.ratio is None else plan.ratio
+    own = dict(plan.overrides)
+    if mode == "one":
+        state.change(ratio=ratio, budget=None, overrides=())
+    elif mode == "budget":
+        state.change(ratio=None, budget=0.5, overrides=())
+    elif mode == "stages":
+        pairs = {str(stage): own.get((stage, None), ratio) for stage in range(4)}
+        state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
+    else:
+        pairs = {
+            f"{stage}:{module}": own.get((stage, module), own.get((stage, None), ratio))
+            for stage in range(4)
+            for module in PRUNABLE_MODULES
+        }
+        state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
+
+
+def _percent(label: str, key: str, value: float, on_change, args: tuple = (), **more: object) -> None:  # type: ignore[no-untyped-def]
+    """A slider in steps of 5 % that also shows values typed elsewhere."""
+    percent = round(100 * value, 1)
+    st.session_state[key] = percent
+    options = sorted({*map(float, STEPS), percent})
+    st.select_slider(label, options, key=key, format_func=lambda v: f"{v:g} %", on_change=on_change, args=args, **more)
+
+
+def _one() -> None:
+    ratio = state.current().plan.ratio or 0.0
+    left, right = st.columns([3, 1.4], vertical_alignment="bottom")
+    with left:
+        _percent("Remove", "w_ratio", ratio, _one_changed, ("w_ratio",))
+    st.session_state.w_typed = round(100 * ratio, 1)
+    right.number_input(
+        "Remove, %", 0.0, 99.9, key="w_typed", step=1.0, format="%g", on_change=_one_changed, args=("w_typed",),
+        label_visibility="collapsed",
+    )  # fmt: skip
+    for column, (name, preset) in zip(st.columns(3, gap="xsmall"), PRESETS.items(), strict=True):
+        help_text = f"The paper's cut of {preset:.0%}."
+        column.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text, width="stretch")
+
+
+def _one_changed(key: str) -> None:
+    if st.session_state[key] is not None:
+        state.change(ratio=st.session_state[key] / 100, budget=None)
+
+
+def _preset(ratio: float) -> None:
+    state.change(criterion="dimap", scope="module", ratio=ratio, budget=None, overrides=(), cost_exponent=0.0)
+
+
+def _stages() -> None:
+    word = "Block group" if "deit" in state.current().model else "Stage"
+    for (stage, _), ratio in state.current().plan.overrides:
+        key = f"w_stage_{stage}"
+        _percent(f"{word} {stage + 1}", key, ratio, _override_changed, (str(stage), key))
+
+
+def _override_changed(cell: str, key: str) -> None:
+    if st.session_state[key] is None:
+        return
+    changed = dict(state.cells({cell: st.session_state[key] / 100}))
+    overrides = {**dict(state.current().plan.overrides), **changed}
+    state.change(overrides=tuple(overrides.items()))
+
+
+def _grid() -> None:
+    own = dict(state.current().plan.overrides)
+    st.caption("Removed, %, by stage (rows) and module")
+    for column, title in zip(st.columns(3), ("QKV", "Projection", "MLP"), strict=True):
+        column.markdown(f"**{title}**")
+    for stage in sorted({stage for stage, _ in own}):
+        for column, module in zip(st.columns(3), PRUNABLE_MODULES, strict=True):
+            key, ratio = f"w_cell_{stage}_{module}", own.get((stage, module), own.get((stage, None), 0.0))
+            st.session_state[key] = round(100 * ratio, 1)
+            column.number_input(
+                f"Stage {stage + 1}, {module}, %", 0.0, 99.9, key=key, step=5.0, format="%g",
+                label_visibility="collapsed", on_change=_override_changed, args=(f"{stage}:{module}", key),
+            )  # fmt: skip
+
+
+def _budget() -> None:
+    plan = state.current().plan
+    _percent("Remove this share of all", "w_budget", plan.budget or 0.0, _budget_changed, help=TERMS["budget"])
+    st.session_state.w_kind = plan.budget_kind
+    st.segmented_control(
+        "Budget in", ["macs", "params"], key="w_kind", on_change=_budget_changed, required=True,
+        format_func={"macs": "MACs", "params": "params"}.get, label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def _budget_changed() -> None:
+    state.change(ratio=None, budget=st.session_state.w_budget / 100, budget_kind=st.session_state.w_kind or "macs")
+
+
+def _steps_back() -> None:
+    left, right = st.columns(2, gap="xsmall")
+    undo, redo = st.session_state.undo, st.session_state.redo
+    left.button("Undo", shortcut="Ctrl+Z", on_click=state.back, width="stretch", disabled=not undo)
+    right.button(
+        "Redo", shortcut="Ctrl+Y", on_click=state.back, args=("redo", "undo"), width="stretch", disabled=not redo
+    )
+
+
+def _recipe() -> None:
+    with st.expander("Recipe", icon=":material/receipt_long:"):
+        text = json.dumps(state.recipe(state.current()), indent=1)
+        st.code(text, language="json")
+        st.download_button("Download", text, "recipe.json", "application/json", on_click="ignore", width="stretch")
+        st.text_area("Paste a recipe", key="w_recipe", height=90, placeholder='{"version": 1, ...}')
+        st.button("Load it", on_click=_load_recipe, width="stretch")
+
+
+def _load_recipe() -> None:
+    state.load_recipe(st.session_state.w_recipe)

@@ -1,0 +1,191 @@
+"""The session's state: model and plan, undo and redo, tried points and pins, and their mirror in the URL.
+
+`Setting` is the whole of what a link restores. Widgets are filled from it before they are drawn, and their callbacks
+replace it; nothing else writes it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.bundled import BUNDLED
+from dimap_core.errors import InvalidPlan
+from dimap_core.plan import cell_name, from_recipe, overrides_from, to_recipe, validate
+from dimap_core.types import AccuracyEstimate, Part, PruningPlan
+
+HISTORY = 60  # tried points kept
+_UNDO = 100
+_NUMBERS = {"ratio", "pay", "seed", "macs", "params"}
+_URL_KEYS = {"model", "weights", "criterion", "scope", "stages", "protected", "granularity", *_NUMBERS}
+_IGNORED = {"embed", "embed_options"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is looked at: a model by name, how its weights come, and the plan."""
+
+    model: str = BUNDLED[0].name
+    weights: str = "pretrained"
+    plan: PruningPlan = field(default_factory=lambda: PruningPlan(ratio=0.8))
+
+
+@dataclass
+class Tried:
+    """One point of the history; `estimate` grows while images stream in."""
+
+    number: int
+    setting: Setting
+    total: Part
+    estimate: AccuracyEstimate | None = None
+
+
+def start() -> None:
+    """Fill a new session from the URL; nonsense there becomes one notice and the default setting."""
+    if "setting" in st.session_state:
+        return
+    st.session_state.update(
+        setting=Setting(), session=uuid.uuid4().hex, undo=[], redo=[], history=[], pins={}, notice=None, mode="one"
+    )
+    try:
+        arrive(from_url({key: st.query_params[key] for key in st.query_params}))
+    except InvalidPlan as error:
+        st.session_state.notice = f"This link asks for something that does not exist. {error} The default is shown."
+
+
+def current() -> Setting:
+    """The setting in force."""
+    return st.session_state.setting
+
+
+def arrive(setting: Setting) -> None:
+    """Put `setting` in force without a trace in undo."""
+    st.session_state.setting = setting
+    st.session_state.mode = mode_of(setting.plan)
+
+
+def go(setting: Setting) -> None:
+    """Put `setting` in force; the one before can be had back by undo."""
+    if setting == current():
+        return
+    st.session_state.undo = [*st.session_state.undo, current()][-_UNDO:]
+    st.session_state.redo = []
+    st.session_state.notice = None
+    arrive(setting)
+
+
+def change(**fields: Any) -> None:
+    """Replace fields of the plan; a plan that would be invalid changes nothing and leaves a notice."""
+    try:
+        go(replace(current(), plan=validate(replace(current().plan, **fields))))
+    except InvalidPlan as error:
+        st.session_state.notice = str(error)
+
+
+def back(source: str = "undo", target: str = "redo") -> None:
+    """Undo; with the arguments swapped, redo."""
+    if st.session_state[source]:
+        st.session_state[target] = [*st.session_state[target], current()]
+        *st.session_state[source], setting = st.session_state[source]
+        st.session_state.notice = None
+        arrive(setting)
+
+
+def refuse(message: str) -> None:
+    """The setting in force cannot be met: say why and return to the last one that could."""
+    st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else Setting()
+    st.session_state.mode = mode_of(current().plan)
+    st.session_state.notice = message
+
+
+def mode_of(plan: PruningPlan) -> str:
+    """Which control shows a plan: "one" ratio, "stages", "grid" of stage x module, or "budget"."""
+    if plan.budget is not None:
+        return "budget"
+    if not plan.overrides:
+        return "one"
+    return "grid" if any(module for (_, module), _ in plan.overrides) else "stages"
+
+
+def from_url(params: dict[str, str]) -> Setting:
+    """A setting from query parameters; raises InvalidPlan for anything that is not one."""
+    params = {key: value for key, value in params.items() if key not in _IGNORED}
+    if unknown := sorted(params.keys() - _URL_KEYS):
+        raise InvalidPlan(f"Its part '{unknown[0][:40]}' is not known.")
+    numbers = {key: _number(key, params[key]) for key in params.keys() & _NUMBERS}
+    recipe: dict[str, Any] = {"version": 1}
+    recipe |= {key: params[key] for key in ("criterion", "scope", "granularity") if key in params}
+    recipe |= {to: numbers[key] for key, to in (("ratio", "ratio"), ("pay", "cost_exponent")) if key in numbers}
+    if "seed" in numbers:
+        recipe["seed"] = int(numbers["seed"])
+    if budgets := {key: numbers[key] for key in ("macs", "params") if key in numbers}:
+        recipe["budget"] = budgets
+    if "stages" in params:
+        pairs = [part.partition("=") for part in params["stages"].split(",")]
+        recipe["stages"] = {cell: _number("stages", value) for cell, _, value in pairs}
+    if "protected" in params:
+        recipe["protected"] = params["protected"].split(",")
+    default = Setting()
+    plan = from_recipe(recipe) if len(recipe) > 1 else default.plan
+    weights = params.get("weights", default.weights)
+    if weights not in ("pretrained", "random"):
+        raise InvalidPlan("Weights are 'pretrained' or 'random'.")
+    return Setting(params.get("model", default.model), weights, plan)
+
+
+def to_url(setting: Setting) -> dict[str, str]:
+    """The query parameters that `from_url` reads back."""
+    plan = setting.plan
+    params = {"model": setting.model, "criterion": plan.criterion, "scope": plan.scope}
+    if setting.weights != "pretrained":
+        params["weights"] = setting.weights
+    if plan.budget is None:
+        params["ratio"] = f"{plan.ratio:g}"
+    else:
+        params[plan.budget_kind] = f"{plan.budget:g}"
+    if plan.overrides:
+        params["stages"] = ",".join(f"{cell_name(cell)}={ratio:g}" for cell, ratio in plan.overrides)
+    if plan.cost_exponent:
+        params["pay"] = f"{plan.cost_exponent:g}"
+    if plan.protected:
+        params["protected"] = ",".join(plan.protected)
+    if plan.seed:
+        params["seed"] = str(plan.seed)
+    return params
+
+
+def mirror() -> None:
+    """Write the setting to the URL."""
+    wanted = to_url(current())
+    if {key: st.query_params[key] for key in st.query_params if key not in _IGNORED} != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def load_recipe(text: str | bytes) -> None:
+    """Put a recipe in force; one for another bundled model loads that model, anything malformed leaves a notice."""
+    try:
+        plan = from_recipe(text, current().model)
+    except InvalidPlan as error:
+        st.session_state.notice = str(error)
+    else:
+        go(replace(current(), plan=plan))
+
+
+def recipe(setting: Setting) -> dict[str, Any]:
+    """The setting's plan as a recipe that names the model."""
+    return to_recipe(setting.plan, setting.model)
+
+
+def cells(pairs: dict[str, float]) -> tuple:
+    """{"0": 0.2} -> plan overrides."""
+    return overrides_from(pairs.items())
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidPlan(f"Its {key} '{text[:40]}' is not a number.") from None

@@ -1,0 +1,34 @@
+"""Looks that Streamlit's theme cannot say, and the figures' Look for the reader's theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from dimap_core.figures.look import Look
+
+CSS = """
+<style>
+.block-container { padding-top: 4.6rem; padding-bottom: 2rem; max-width: 1280px; }
+section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
+[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+</style>
+"""
+
+
+def style() -> None:
+    """Add the page-wide CSS."""
+    st.html(CSS)
+
+
+def look() -> Look:
+    """How figures are drawn for this reader."""
+    return Look(dark=st.context.theme.type == "dark")
+
+
+def chart(figure: go.Figure, key: str, alt: str, **more: Any) -> Any:
+    """Draw a figure of ours: our own colours, no mode bar, an accessible name."""
+    config = {"displayModeBar": False, "displaylogo": False}
+    return st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, **more)

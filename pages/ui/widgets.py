@@ -1,0 +1,68 @@
+"""Small parts that pages share: numbers as text, metrics, notices, the loading screen."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core.types import AccuracyEstimate, Part
+
+from . import live, state
+from .glossary import TERMS
+
+
+def count(value: float) -> str:
+    """1234567 -> "1.23 M"."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def points(share: float) -> str:
+    """-0.012 -> "−1.2"."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def less(before: int, after: int) -> str:
+    """Share removed, e.g. "−55.1 %"."""
+    return f"−{100 * (1 - after / before):.1f} %"
+
+
+def notice() -> None:
+    """What was refused last, if anything, in one sentence."""
+    if st.session_state.notice:
+        st.warning(st.session_state.notice, icon=":material/info:")
+
+
+def metrics(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str | None = None) -> None:
+    """Params, MACs, accuracy and drop, each with what it is measured against.
+
+    `badge` says why there is no estimate, or that the one shown was precomputed.
+    """
+    top1, between, drop, against = "–", badge or "", "–", "against the dense model"
+    if estimate is not None:
+        share = estimate.cues[cue]
+        so_far = "" if estimate.done else "so far, "
+        top1 = f"{100 * share.value:.1f} %"
+        between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {so_far}n = {share.n:,}"
+        if cue in estimate.drops:
+            loss = estimate.drops[cue]
+            drop = f"{points(loss.value)} points"
+            against = f"{points(loss.low)} to {points(loss.high)} against dense"
+    saved = less(total.params, total.params_after), less(total.macs, total.macs_after)
+    with st.container(horizontal=True, gap="small", key="metrics"):
+        _metric("Params", count(total.params_after), f"{saved[0]} of {count(total.params)}", "params")
+        _metric("FLOPs (MACs)", count(total.macs_after), f"{saved[1]} of {count(total.macs)}", "macs")
+        _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
+        _metric("Change", drop, against, "drop")
+
+
+def _metric(label: str, value: str, below: str, term: str) -> None:
+    st.metric(label, value, below, delta_color="off", delta_arrow="off", border=True, help=TERMS[term])
+
+
+def loading() -> None:
+    """The screen while a model is on its way and nothing precomputed can stand in."""
+    text = f"Loading {state.current().model}. The first start takes about ten seconds."
+    st.info(text, icon=":material/hourglass_top:")
+    live.wait_for()

@@ -1,0 +1,87 @@
+"""Weights: how are they distributed, and where do the plan's thresholds fall?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dimap_core import summaries
+from dimap_core.figures.distribution import plain_against_plan, ridgeline
+from dimap_core.types import PruningPlan
+from pages.ui import cache, live, state, theme, widgets
+from pages.ui.measured import family
+
+VIEWS = {"log": "|w|, log scale", "signed": "signed weights", "norms": "norms of output units"}
+WHOLE = "all rows"
+
+
+def main() -> None:
+    """Distribution with thresholds, one row in detail, and the paper's argument beside it."""
+    widgets.notice()
+    view = live.view()
+    if view is None:
+        widgets.loading()
+        return
+    st.segmented_control(
+        "Show", list(VIEWS), default="log", key="weights_view", format_func=VIEWS.get, required=True,
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    rows = summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        distribution(view, rows)
+    with right:
+        argument(view, rows)
+    detail(view, [row.label for row in rows])
+
+
+def distribution(view: live.View, rows: list[summaries.WeightRow]) -> None:
+    """The ridgeline in the chosen form."""
+    shown = st.session_state.get("weights_view") or "log"
+    title = {"log": "|w|", "signed": "w", "norms": "L2 norm of an output unit's weights"}[shown]
+    if shown == "signed":
+        rows = summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection, signed=True)
+    if shown == "norms":
+        rows = summaries.unit_norms(view.anatomy, view.weights)
+    st.subheader("How the weights are distributed", anchor=False)
+    figure = ridgeline(rows, theme.look(), title, log=shown != "signed")
+    theme.chart(figure, "ridges", f"Distribution of {title} by {view.anatomy.stage_word} and layer")
+    removed = "Filled: removed by this plan. Strokes: the smallest |w| kept, one stroke a block."
+    if not view.scores.by_magnitude:
+        removed = "Filled: removed by this plan. Random scores have no threshold on |w|."
+    note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
+    st.caption(f"Rows: {view.anatomy.stage_word} · layer. {note}")
+
+
+def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
+    """What one plain threshold on |w| over the whole model would take from each row instead."""
+    st.subheader("Against one plain threshold", anchor=False)
+    place = live.folder(state.current(), "magnitude")
+    if place is None:
+        live.wait_for("magnitude")
+        return
+    plan = state.current().plan
+    removed = sum(view.selection.removed.values()) / sum(layer.size for layer in view.anatomy.prunable)
+    plain = PruningPlan(criterion="magnitude", scope="model", ratio=removed, seed=plan.seed)
+    magnitude = cache.scores(place, "magnitude", plan.seed)
+    selection, message = live.attempt(plain, magnitude, view.anatomy)
+    if selection is None:
+        st.info(f"One plain threshold cannot remove as much here. {message}")
+        return
+    other = summaries.weight_rows(view.anatomy, view.weights, magnitude, selection)
+    name = family(replace(plan, budget=None))
+    figure = plain_against_plan(other, rows, name, theme.look())
+    theme.chart(figure, "argument", "Share removed from each row by this plan and by one magnitude threshold")
+    st.caption(f"Both remove {removed:.1%} of the prunable weights. DIMAP's point: a plain threshold decides by scale.")
+
+
+def detail(view: live.View, labels: list[str]) -> None:
+    """One row split into its blocks."""
+    st.subheader("One row, block by block", anchor=False)
+    chosen = st.selectbox("Row", labels, key="weights_row", persist_state="session", label_visibility="collapsed")
+    rows = summaries.block_rows(view.anatomy, view.weights, view.scores, view.selection, chosen or labels[0])
+    theme.chart(ridgeline(rows, theme.look(), "|w|"), "blocks", f"Distribution of |w| in the blocks of {chosen}")
+
+
+main()

@@ -1,0 +1,88 @@
+"""Data: sizes, splits that share no handwriting, balance, determinism and cues."""
+
+import numpy as np
+import pytest
+
+from dimap_core.data import DATASETS, digits, load_data, textured
+from dimap_core.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "count", "side", "classes"),
+    [
+        ("digits", "val", 540, 32, 10),
+        ("digits", "train", 1257, 32, 10),
+        ("textured-digits", "val", 1080, 64, 40),
+        ("textured-digits", "train", 12570, 64, 40),
+    ],
+)
+def test_sizes_types_and_classes(name, split, count, side, classes):
+    data = load_data(name, split)
+    assert data.name == name and len(data) == count
+    assert data.images.shape == (count, 3, side, side) and data.images.dtype == np.uint8
+    assert data.labels.shape == (count,) and data.labels.dtype == np.int64
+    assert set(data.labels) == set(range(classes)) == set(range(len(data.class_names)))
+
+
+@pytest.mark.parametrize("name", [info.key for info in DATASETS])
+def test_two_loads_are_equal(name):
+    info = next(info for info in DATASETS if info.key == name)
+    first, second = info.load("val"), info.load("val")
+    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_no_validation_handwriting_is_in_the_training_split():
+    splits = digits.handwriting()
+    written = {name: {image.tobytes() for image in ink} for name, (ink, _) in splits.items()}
+    assert not written["train"] & written["val"]
+    assert len(written["train"] | written["val"]) == 1797
+
+
+def test_textured_validation_images_use_validation_handwriting_only(monkeypatch):
+    whole, alone = textured.load("val"), {"val": digits.handwriting()["val"]}
+    monkeypatch.setattr(textured, "handwriting", lambda: alone)  # the training split is out of reach
+    np.testing.assert_array_equal(textured.load("val").images, whole.images)
+    np.testing.assert_array_equal(whole.labels // 4, np.tile(alone["val"][1], 2))
+
+
+def test_classes_are_balanced():
+    for split, least in (("val", 52), ("train", 122)):
+        counts = np.bincount(load_data("digits", split).labels)
+        assert counts.min() >= least and counts.max() <= least + 6
+    data = load_data("textured-digits", "train")
+    texture = np.bincount(data.cues["texture"][data.labels])
+    assert texture.max() - texture.min() <= 1
+    assert np.bincount(data.labels).min() > 0.8 * len(data) / 40
+
+
+def test_cues_split_the_joint_class():
+    data = load_data("textured-digits")
+    assert set(data.cues) == {"digit", "texture"}
+    for joint, name in enumerate(data.class_names):
+        digit, texture = name.split(" on ")
+        assert data.cues["digit"][joint] == int(digit)
+        assert textured.TEXTURES[data.cues["texture"][joint]] == texture
+    assert load_data("digits").cues == {}
+
+
+def test_neither_brightness_nor_colour_tells_the_texture():
+    data = load_data("textured-digits")
+    texture = data.cues["texture"][data.labels]
+    means = np.stack([data.images[texture == t].mean((0, 2, 3)) for t in range(4)])
+    spread = data.images.mean((2, 3)).std(0)
+    assert (np.ptp(means, axis=0) < 0.35 * spread).all()
+
+
+def test_textures_look_different():
+    data = load_data("textured-digits")
+    pixels, texture = data.images.astype(np.float32).mean(1), data.cues["texture"][data.labels]
+    across = np.abs(np.diff(pixels, axis=2)).mean((1, 2))
+    down = np.abs(np.diff(pixels, axis=1)).mean((1, 2))
+    rows, columns = (across / down)[texture == 0].mean(), (across / down)[texture == 1].mean()
+    assert rows < 0.9 < 1.1 < columns
+
+
+def test_an_unknown_data_set_is_refused_with_the_list():
+    with pytest.raises(DataError, match=r"^There is no data set 'mnist'; choose one of digits, textured-digits\.$"):
+        load_data("mnist")

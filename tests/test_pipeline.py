@@ -1,0 +1,135 @@
+"""The whole chain on real models: open, score, plan, cut, price, judge."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dimap_core.bundled import BUNDLED, bundled_card
+from dimap_core.cost import cost_report
+from dimap_core.criteria import CRITERIA
+from dimap_core.data import load_data
+from dimap_core.errors import DataError, InvalidPlan, UnsupportedModel
+from dimap_core.evaluate import evaluate
+from dimap_core.pipeline import apply_plan, default_data, judge, judge_fully, open_model, prune, score
+from dimap_core.types import PruningPlan
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_data("digits")
+    return replace(data, images=data.images[:180], labels=data.labels[:180])
+
+
+@pytest.fixture
+def fresh(tiny_swin):
+    """The tiny Swin with nothing computed yet."""
+    return replace(tiny_swin, scores=type(tiny_swin.scores)(), dense={})
+
+
+def last(results):
+    *_, result = results
+    return result
+
+
+def test_a_pruned_copy_costs_what_the_report_says_and_the_model_stays(fresh):
+    before = {name: value.clone() for name, value in fresh.model.state_dict().items()}
+    pruned, selection, cost = prune(fresh, PruningPlan(ratio=0.5))
+    zeros = sum(int((pruned.get_parameter(f"{layer.name}.weight") == 0).sum()) for layer in fresh.anatomy.prunable)
+    assert zeros == sum(selection.removed.values()) == cost.total.params - cost.total.params_after
+    assert cost == cost_report(fresh.anatomy, selection)
+    assert all(torch.equal(value, before[name]) for name, value in fresh.model.state_dict().items())
+
+
+def test_scores_are_computed_once_and_few_are_kept(fresh):
+    plan = PruningPlan(ratio=0.2)
+    assert score(fresh, plan) is score(fresh, replace(plan, ratio=0.7, scope="model", cost_exponent=1))
+    assert score(fresh, plan) is not score(fresh, replace(plan, criterion="magnitude"))
+    for seed in range(6):
+        score(fresh, replace(plan, criterion="random", seed=seed))
+    assert len(fresh.scores) == 4
+    assert score(fresh, replace(plan, criterion="random", seed=5)).seed == 5
+
+
+@pytest.mark.parametrize("key", [info.key for info in CRITERIA])
+def test_the_same_plan_gives_the_same_cut_and_the_same_judgement(tiny_swin, digits, key):
+    plan, results = PruningPlan(key, scope="layer", ratio=0.6, seed=2), []
+    for _ in range(2):
+        opened = replace(tiny_swin, scores=type(tiny_swin.scores)(), dense={})
+        selection, cost = apply_plan(opened, plan)
+        results.append((selection, cost, replace(judge_fully(opened, digits, plan), seconds=0)))
+    assert results[0] == results[1]
+
+
+def test_judging_a_plan_equals_judging_its_masked_copy(fresh, digits):
+    plan = PruningPlan(ratio=0.8)
+    pruned, _, _ = prune(fresh, plan)
+    judged = last(judge(fresh, digits, plan))
+    copied, _ = last(evaluate(pruned, fresh.info, digits))
+    assert (judged.top1, judged.top5, judged.n) == (copied.top1, copied.top5, 180)
+
+
+def test_a_dense_run_is_kept_and_gives_every_plan_its_paired_drop(fresh, digits):
+    plan = PruningPlan(scope="layer", ratio=0.9)
+    assert last(judge(fresh, digits, plan)).drops == {}
+    dense = last(judge(fresh, digits))
+    assert dense.drops == {} and len(fresh.dense["digits"].classes) == 180
+    result = last(judge(fresh, digits, plan))
+    assert result.drops["joint"].value == pytest.approx(result.top1.value - dense.top1.value)
+    assert result.drops["joint"].low < result.drops["joint"].high
+    unchanged = last(judge(fresh, digits, PruningPlan(ratio=0.0))).drops["joint"]
+    assert unchanged.value == 0 and unchanged.low < 0 < unchanged.high
+
+
+def test_a_shorter_dense_run_does_not_replace_a_longer_one(fresh, digits):
+    last(judge(fresh, digits, limit=120))
+    last(judge(fresh, digits, limit=60))
+    assert len(fresh.dense["digits"].classes) == 120
+    last(judge(fresh, digits))
+    assert len(fresh.dense["digits"].classes) == 180
+
+
+def test_judging_fully_judges_the_dense_model_first(fresh, digits):
+    result = judge_fully(fresh, digits, PruningPlan(ratio=0.5), limit=70)
+    assert result.done and result.n == 70 and set(result.drops) == {"joint"}
+
+
+def test_random_weights_are_counted_but_never_judged():
+    opened = open_model("deit-digits", "random")
+    assert apply_plan(opened, PruningPlan(ratio=0.5))[1].total.removed > 0
+    with pytest.raises(DataError, match=r"^Accuracy means nothing on random weights; .*\.$"):
+        next(judge(opened, load_data("digits")))
+
+
+def test_the_default_data_is_what_the_model_was_trained_on(fresh):
+    assert default_data(fresh).name == "digits"
+    assert default_data(fresh, "textured-digits").name == "textured-digits"
+    with pytest.raises(DataError, match=r"comes without a data set; name one with --data\.$"):
+        default_data(replace(fresh, info=replace(fresh.info, data=None)))
+
+
+def test_errors_come_through_the_chain(fresh):
+    with pytest.raises(InvalidPlan):
+        apply_plan(fresh, PruningPlan(ratio=1.0))
+    with pytest.raises(InvalidPlan):
+        apply_plan(fresh, PruningPlan("nope"))
+    with pytest.raises(UnsupportedModel):
+        open_model("nope")
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in BUNDLED if spec.data == "digits"])
+def test_a_bundled_model_is_as_accurate_as_its_card_says(name):
+    opened = open_model(name)
+    result = last(judge(opened, default_data(opened)))
+    card = bundled_card(next(spec for spec in BUNDLED if spec.name == name))
+    assert result.n == card["n"] == 540
+    assert result.top1.value == pytest.approx(card["top1"], abs=2.5 / 540)  # two images: CPUs round differently
+
+
+def test_pruning_a_trained_swin_costs_little_at_first_and_everything_in_the_end():
+    opened, results = open_model("swin-digits"), []
+    for ratio in (0.3, 0.995):
+        results.append(judge_fully(opened, default_data(opened), PruningPlan(ratio=ratio), limit=240))
+    mild, harsh = results
+    assert mild.drops["joint"].value > -0.03
+    assert harsh.drops["joint"].high < -0.3
