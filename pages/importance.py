@@ -11,7 +11,7 @@ from dimap_core.types import PRUNABLE_MODULES
 from pages.ui import cache, live, state, theme, widgets
 from pages.ui.glossary import TERMS
 
-VALUES = {"kept": "kept at this plan, %", "score": "mean score", "per_mac": "score per million MACs"}
+VALUES = {"kept": "kept, %", "score": "mean score", "per_mac": "score per M MACs"}
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
     if view is None:
         widgets.loading()
         return
+    widgets.header()
     left, right = st.columns([2, 3], gap="medium")
     with left:
         heatmap(view)

@@ -18,13 +18,14 @@ def main() -> None:
     if view is None:
         before_loading()
         return
-    header(state.current())
+    widgets.header()
     controls(view.info.name)
     point, ticket = live.accuracy(view)
     _, more = live.curve(view)
     running = any(t is not None and t.running for t in (ticket, more))
     st.fragment(live_part, run_every=live.POLL if running else None)(view, running)
-    below(view.cost.cells, view.anatomy.stage_word, point)
+    pins(point)
+    cells_figure(view.cost.cells, view.anatomy.stage_word)
 
 
 def before_loading() -> None:
@@ -34,17 +35,12 @@ def before_loading() -> None:
         widgets.loading()
         return
     name = state.current().model
-    header(state.current(), "precomputed, live numbers follow")
+    widgets.header("precomputed, live numbers follow")
     controls(name)
     widgets.metrics(row.total, row.estimate, cue())
     chart(name, row.rows, row, "Tradeoff, precomputed")
     live.wait_for()
-    below(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group", None)
-
-
-def header(setting: state.Setting, badge: str = "zeros: smaller on paper, not faster") -> None:
-    """What is on screen, in one line that keeps its height."""
-    st.markdown(f"**{setting.model}** · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
+    cells_figure(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group")
 
 
 def controls(name: str) -> None:
@@ -124,16 +120,18 @@ def restore() -> None:
         st.session_state.restored = True
 
 
-def below(cells: dict, stage_word: str, point: state.Tried | None) -> None:
-    """Figure 2, and the pins."""
-    st.subheader("Where the cut falls", anchor=False)
-    theme.chart(kept_bars(cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
-    if point is None:
-        return
+def pins(point: state.Tried) -> None:
+    """Keep this cut as A or B to compare, or start afresh."""
     with st.container(horizontal=True, vertical_alignment="center"):
         for pin in "AB":
             st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin, point))
         st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
+
+
+def cells_figure(cells: dict, stage_word: str) -> None:
+    """Figure 2."""
+    st.subheader("Where the cut falls", anchor=False)
+    theme.chart(kept_bars(cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
 
 
 def put_pin(pin: str, point: state.Tried) -> None:

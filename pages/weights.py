@@ -23,6 +23,7 @@ def main() -> None:
     if view is None:
         widgets.loading()
         return
+    widgets.header()
     st.segmented_control(
         "Show", list(VIEWS), default="log", key="weights_view", format_func=VIEWS.get, required=True,
         persist_state="session", label_visibility="collapsed",
@@ -46,12 +47,20 @@ def distribution(view: live.View, rows: list[summaries.WeightRow]) -> None:
         rows = summaries.unit_norms(view.anatomy, view.weights)
     st.subheader("How the weights are distributed", anchor=False)
     figure = ridgeline(rows, theme.look(), title, log=shown != "signed")
-    theme.chart(figure, "ridges", f"Distribution of {title} by {view.anatomy.stage_word} and layer")
+    alt = f"Distribution of {title} by {view.anatomy.stage_word} and layer"
+    theme.chart(figure, "ridges", alt, on_select=choose, selection_mode="points")
     removed = "Filled: removed by this plan. Strokes: the smallest |w| kept, one stroke a block."
     if not view.scores.by_magnitude:
         removed = "Filled: removed by this plan. Random scores have no threshold on |w|."
     note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
-    st.caption(f"Rows: {view.anatomy.stage_word} · layer. {note}")
+    st.caption(f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}")
+
+
+def choose() -> None:
+    """A click on a ridge chooses the row that is shown block by block."""
+    points = st.session_state.ridges["selection"]["points"]
+    if points and points[0].get("customdata"):
+        st.session_state.weights_row = points[0]["customdata"][0]
 
 
 def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:

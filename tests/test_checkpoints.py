@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dimap_core import checkpoints
-from dimap_core.errors import CheckpointError
+from dimap_core.errors import CheckpointError, PruningError
 from dimap_core.models import load_model
 from dimap_core.pipeline import open_model, prune
 from dimap_core.plan import from_recipe, to_recipe
@@ -118,7 +118,17 @@ def test_tensors_of_another_model_are_refused(folder):
 
 def test_a_checkpoint_that_names_itself_is_refused(folder):
     checkpoints.write(folder, TENSORS, {**CARD, "model": str(folder)})
-    assert_refused(lambda: load_model(str(folder)), str(folder))
+    with pytest.raises(PruningError, match=r"^.*[.?]$"):
+        load_model(str(folder))
+
+
+def test_a_checkpoint_in_a_directory_named_like_its_model_is_loaded(tmp_path, monkeypatch):
+    state = load_model("test_vit", "random", seed=9)[0].state_dict()
+    checkpoints.write(tmp_path / "test_vit", state, {"model": "test_vit", "weights": "random"})
+    monkeypatch.chdir(tmp_path)
+    model, info = load_model("test_vit")
+    assert info.source == "directory"
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("weights", ["trained", "pretrained", "random"])

@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from dimap_core.models import load_model
 from dimap_core.pipeline import apply_plan, open_model, score
 from dimap_core.selection import keep_mask
 from dimap_core.types import PruningPlan
@@ -139,7 +138,3 @@ def test_dimap_keeps_more_of_the_early_layers(fixed):
     masks = masks_of(fixed, PruningPlan(ratio=0.5))  # Fig. 5: lower layers keep more
     kept = [masks[f"layers.{stage}.blocks.0.mlp.fc1"].mean() for stage in range(4)]
     assert kept == sorted(kept, reverse=True) and kept[0] > kept[3] + 0.1
-
-
-def test_the_input_size_of_the_published_models_is_224():
-    assert load_model(swin("tiny"), "random")[1].input_size == 224

@@ -39,7 +39,7 @@ def test_an_override_that_empties_a_layer_is_refused_and_its_nearest_ratio_works
     model = make_tiny("swin")
     model.layers[0].blocks[0].attn.qkv.weight.data *= 1e-3
     faint = opened(model, "swin")
-    with pytest.raises(InvalidPlan, match=r"attn\.qkv; the largest ratio of stage 0") as error:
+    with pytest.raises(InvalidPlan, match=r"attn\.qkv; the largest ratio of ") as error:
         cut(faint, PruningPlan("magnitude", scope="model", ratio=0.1, overrides=overrides))
     again = ((overrides[0][0], ratio_in(str(error.value))),)
     cut(faint, PruningPlan("magnitude", scope="model", ratio=0.1, overrides=again))
@@ -122,7 +122,7 @@ def test_a_budget_that_empties_a_layer_is_refused_and_the_nearest_one_works(make
     model.layers[0].blocks[0].attn.qkv.weight.data *= 1e-3
     faint = opened(model, "swin")
     plan = PruningPlan("magnitude", scope="model", ratio=None, budget=0.5)
-    with pytest.raises(InvalidPlan, match=r"attn\.qkv; the largest budget that leaves it some weights is") as error:
+    with pytest.raises(InvalidPlan, match=r"attn\.qkv; the largest budget ") as error:
         cut(faint, plan)
     nearest = ratio_in(str(error.value))
     assert removed_share(faint, replace(plan, budget=nearest)) == pytest.approx(nearest, abs=0.001)

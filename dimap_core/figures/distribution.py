@@ -28,6 +28,7 @@ def ridgeline(rows: Sequence[WeightRow], look: Look, title: str, log: bool = Tru
         if row.removed.any():
             _ridge(figure, middle[shown], row.removed[shown] / peak, floor, color, 0.85, False)
     _thresholds(figure, rows, look, log)
+    _targets(figure, rows, middle[shown])
     for place, row in enumerate(rows):
         figure.add_annotation(
             x=1, xref="paper", y=len(rows) - 1 - place, yanchor="bottom", xanchor="right", showarrow=False,
@@ -48,10 +49,10 @@ def _caption(row: WeightRow) -> str:
 
 
 def _range(rows: Sequence[WeightRow]) -> tuple[int, int]:
-    """Bins from the first to the last that holds at least 0.1 % of some row."""
-    share = np.max([row.counts / max(row.counts.sum(), 1) for row in rows], axis=0)
-    used = np.flatnonzero(share > 1e-3)
-    return (int(used[0]), int(used[-1]) + 1) if len(used) else (0, len(share))
+    """Bins between the 0.5 % and the 99.95 % point of all rows, each row counting alike."""
+    share = np.sum([row.counts / max(row.counts.sum(), 1) for row in rows], axis=0).cumsum() / len(rows)
+    low, high = np.searchsorted(share, [0.005, 0.9995])
+    return max(int(low) - 1, 0), min(int(high) + 2, len(share))
 
 
 def _ridge(
@@ -80,6 +81,19 @@ def _thresholds(figure: go.Figure, rows: Sequence[WeightRow], look: Look, log: b
                 x += [at, at, None]
                 y += [floor - 0.1, floor + 0.55, None]
     figure.add_scatter(x=x, y=y, mode="lines", line={"color": look.ink, "width": 2}, hoverinfo="skip")
+
+
+def _targets(figure: go.Figure, rows: Sequence[WeightRow], x: np.ndarray) -> None:
+    """Invisible marks over each row: what is hovered there is told, what is clicked there is the row (customdata)."""
+    at = x[:: max(1, len(x) // 16)]
+    places = np.repeat([len(rows) - 1 - place for place in range(len(rows))], len(at))
+    labels = np.repeat([row.label for row in rows], len(at))
+    told = [f"{row.label}: {row.counts.sum():,} weights, {100 * row.removed_share:.1f} % removed" for row in rows]
+    figure.add_scatter(
+        x=np.tile(at, len(rows)), y=places + 0.35, mode="markers", marker={"size": 22, "opacity": 0},
+        customdata=np.stack([labels, np.repeat(told, len(at))], axis=1),
+        hovertemplate="%{customdata[1]}<extra></extra>",
+    )  # fmt: skip
 
 
 def plain_against_plan(plain: Sequence[WeightRow], plan: Sequence[WeightRow], name: str, look: Look) -> go.Figure:

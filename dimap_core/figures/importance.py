@@ -63,7 +63,14 @@ def agreement_heatmap(pairs: Mapping[str, np.ndarray], look: Look) -> go.Figure:
     """Rank correlation (-1..1) of pairs of criteria, one row a pair, one column a module."""
     names, values = list(pairs), np.array(list(pairs.values()))
     figure = base(look, 60 + 40 * len(names))
-    _heat(figure, values, [[f"{v:.2f}" for v in row] for row in values], look, (0, 1), "rank correlation")
+    _heat(
+        figure,
+        values,
+        [[f"{v:.2f}".replace("-0.00", "0.00") for v in row] for row in values],
+        look,
+        (0, 1),
+        "rank correlation",
+    )
     figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False)
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
     return figure

@@ -65,7 +65,7 @@ def base(look: Look, height: int, **layout: Any) -> go.Figure:
         hoverlabel={"font": {"size": look.size}},
         **layout,
     )
-    axis = {"gridcolor": look.grid, "zeroline": False, "automargin": True, "fixedrange": True, "tickcolor": look.muted}
+    axis = {"gridcolor": look.grid, "zeroline": False, "automargin": True, "fixedrange": True, "ticks": ""}
     axis["title"] = {"font": {"size": look.size}, "standoff": 8}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)

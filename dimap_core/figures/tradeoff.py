@@ -63,7 +63,7 @@ def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) 
     top = data.dense.y if data.dense else 1.0
     bottom = max(data.chance - 0.02, top - 0.15) if zoom else data.chance - 0.04
     _front(figure, data, look, bottom)
-    _curves(figure, [curve for curve in data.curves if curve.points], look, (data.chance + top) / 2)
+    _curves(figure, [curve for curve in data.curves if curve.points], look)
     if data.dense:
         _dense(figure, data.dense, look)
     _history(figure, data.history, look)
@@ -72,7 +72,7 @@ def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) 
     _pins(figure, data.pins, data.unit, look)
     if not zoom:
         figure.add_hline(y=100 * data.chance, line={"color": look.muted, "dash": "dot", "width": 1})
-        text = f"guessing, {data.chance:.1%}"
+        text = f"guessing, {100 * data.chance:.1f} %"
         figure.add_annotation(
             x=104, y=100 * data.chance, text=text, showarrow=False, xanchor="right", yanchor="bottom", font=_small(look)
         )
@@ -82,10 +82,10 @@ def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) 
 
 
 def _front(figure: go.Figure, data: Tradeoff, look: Look, bottom: float) -> None:
-    """The stepped Pareto front of what was measured, the dominated side shaded."""
+    """The stepped Pareto front of what was tried, the dominated side shaded; there is none before the second try."""
     measured = [*data.history, *([data.current] if data.current else []), *([data.dense] if data.dense else [])]
     front = pareto_front([point for point in measured if point.n >= SOLID_FROM])
-    if len(front) < 2:
+    if len(front) < 3:
         return
     x = [100 * p.x for p in front] + [107]
     y = [100 * p.y for p in front] + [100 * front[-1].y]
@@ -98,11 +98,10 @@ def _front(figure: go.Figure, data: Tradeoff, look: Look, bottom: float) -> None
     )
 
 
-def _curves(figure: go.Figure, curves: Sequence[Curve], look: Look, middle: float) -> None:
-    """Lines with their labels at the points nearest to half height, outward: the left curve's to its left."""
-    anchors = [min(curve.points, key=lambda p: abs(p.y - middle)) for curve in curves]
-    leftmost = min(range(len(curves)), key=lambda i: _reach(curves[i], middle), default=0)
-    for i, (curve, anchor) in enumerate(zip(curves, anchors, strict=True)):
+def _curves(figure: go.Figure, curves: Sequence[Curve], look: Look) -> None:
+    """Lines, and their names in their own colours in the corner that no curve crosses: little cost, little accuracy
+    lies left, so the lower right stays free."""
+    for place, curve in enumerate(curves):
         color = REFERENCE if curve.reference else look.ink
         points = sorted(curve.points, key=lambda p: p.x)
         figure.add_scatter(
@@ -114,16 +113,11 @@ def _curves(figure: go.Figure, curves: Sequence[Curve], look: Look, middle: floa
             text=[_hover(p) for p in points],
             hovertemplate=curve.label + "<br>%{text}<extra></extra>",
         )
-        left = i == leftmost and anchor.x > 0.3
+        stroke = "╌╌" if curve.reference else "──"
         figure.add_annotation(
-            x=100 * anchor.x, y=100 * anchor.y, text=curve.label, showarrow=False, xanchor="right" if left else "left",
-            xshift=-10 if left else 10, yshift=8 if left else -8, font={"color": color, "size": look.size},
+            x=0.92, y=0.14 + 0.07 * place, xref="paper", yref="paper", xanchor="right", yanchor="bottom",
+            text=f"{curve.label} {stroke}", showarrow=False, font={"color": color, "size": look.size},
         )  # fmt: skip
-
-
-def _reach(curve: Curve, middle: float) -> float:
-    """The least cost at which the curve stands above half height: the smaller, the further left it lies."""
-    return min((p.x for p in curve.points if p.y >= middle), default=1.0)
 
 
 def _dense(figure: go.Figure, dense: Point, look: Look) -> None:
@@ -186,7 +180,7 @@ def _pins(figure: go.Figure, pins: Mapping[str, Point], unit: str, look: Look) -
     """A and B, and once both stand an arrow that names the difference."""
     for name, point in pins.items():
         figure.add_annotation(
-            x=100 * point.x, y=100 * point.y, text=f"<b>{name}</b>", showarrow=False, yshift=20,
+            x=100 * point.x, y=100 * point.y, text=f"<b>{name}</b>", showarrow=False, yshift=-24 if point.y > 0.8 else 22,
             font={"size": look.size + 1, "color": look.surface}, bgcolor=look.ink, borderpad=2,
         )  # fmt: skip
     if {"A", "B"} <= pins.keys():

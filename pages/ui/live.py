@@ -127,8 +127,9 @@ def _tried(view: View) -> Tried:
     if point is None:
         number = max((p.number for p in history), default=-1) + 1
         point = Tried(number, state.current(), view.cost.total)
-        # A move that was replaced before its first images came leaves no point.
-        st.session_state.history = [*(p for p in history if p.estimate), point][-state.HISTORY :]
+        # A move that was replaced before its first images came leaves no point, unless it was pinned.
+        pinned = list(st.session_state.pins.values())
+        st.session_state.history = [*(p for p in history if p.estimate or p in pinned), point][-state.HISTORY :]
     return point
 
 

@@ -15,6 +15,7 @@ from . import cache, live
 from .state import Setting, Tried
 
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
+KINDS = {"macs": "MACs", "params": "params"}
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
 
 
@@ -79,8 +80,8 @@ def family(plan: PruningPlan) -> str:
 def label(plan: PruningPlan) -> str:
     """A plan in a few words."""
     if plan.budget is not None:
-        return f"{family(plan)}, {plan.budget:.0%} of {plan.budget_kind} removed"
-    amount = "own ratios" if plan.overrides else f"{plan.ratio:.0%}"
+        return f"{family(plan)}, {100 * plan.budget:g} % of {KINDS[plan.budget_kind]} removed"
+    amount = "own ratios" if plan.overrides else f"{100 * (plan.ratio or 0):g} %"
     return f"{family(plan)}, {amount}"
 
 
@@ -93,7 +94,7 @@ def _row_points(rows: Any, cue: str, axis: str) -> list[Point]:
     found = []
     for row in rows:
         estimate = _ESTIMATE.validate_python(row["estimate"])
-        found.append(_point(1 - row[key], estimate.cues[cue], f"{row['ratio']:.0%} removed"))
+        found.append(_point(1 - row[key], estimate.cues[cue], f"{100 * row['ratio']:g} % removed"))
     return found
 
 

@@ -19,7 +19,7 @@ from . import cache, state
 from .glossary import TERMS
 
 STEPS = (*range(0, 100, 5), 98)
-MODES = {"one": "Ratio", "stages": "Stages", "grid": "Grid", "budget": "Budget"}
+MODES = {"one": "one ratio", "stages": "a ratio per stage", "grid": "a ratio per stage × module", "budget": "a budget"}
 SCOPE_LABELS = {
     "layer": "each layer alone (uniform)",
     "stage-module": "stage × module",
@@ -104,8 +104,8 @@ def _field(name: str) -> None:
 
 def _amount() -> None:
     st.session_state.w_mode = st.session_state.mode
-    st.segmented_control(
-        "How much to cut", list(MODES), key="w_mode", format_func=MODES.get, on_change=_mode_changed, required=True,
+    st.selectbox(
+        "How much to cut", list(MODES), key="w_mode", format_func=MODES.get, on_change=_mode_changed,
         help=TERMS["ratio"],
     )  # fmt: skip
     {"one": _one, "stages": _stages, "grid": _grid, "budget": _budget}[st.session_state.mode]()
@@ -181,11 +181,13 @@ def _override_changed(cell: str, key: str) -> None:
 
 def _grid() -> None:
     own = dict(state.current().plan.overrides)
-    st.caption("Removed, %, by stage (rows) and module")
-    for column, title in zip(st.columns(3), ("QKV", "Projection", "MLP"), strict=True):
-        column.markdown(f"**{title}**")
+    widths = [0.45, 1, 1, 1]
+    for column, title in zip(st.columns(widths, gap="xsmall"), ("%", "QKV", "proj", "MLP"), strict=True):
+        column.caption(title)
     for stage in sorted({stage for stage, _ in own}):
-        for column, module in zip(st.columns(3), PRUNABLE_MODULES, strict=True):
+        first, *columns = st.columns(widths, gap="xsmall", vertical_alignment="center")
+        first.caption(str(stage + 1))
+        for column, module in zip(columns, PRUNABLE_MODULES, strict=True):
             key, ratio = f"w_cell_{stage}_{module}", own.get((stage, module), own.get((stage, None), 0.0))
             st.session_state[key] = round(100 * ratio, 1)
             column.number_input(

@@ -124,10 +124,10 @@ def from_url(params: dict[str, str]) -> Setting:
     if budgets := {key: numbers[key] for key in ("macs", "params") if key in numbers}:
         recipe["budget"] = budgets
     if "stages" in params:
-        pairs = [part.partition("=") for part in params["stages"].split(",")]
-        recipe["stages"] = {cell: _number("stages", value) for cell, _, value in pairs}
+        pairs = [part.partition("_") for part in params["stages"].split("~")]
+        recipe["stages"] = {cell.replace(".", ":"): _number("stages", value) for cell, _, value in pairs}
     if "protected" in params:
-        recipe["protected"] = params["protected"].split(",")
+        recipe["protected"] = params["protected"].split("~")
     default = Setting()
     plan = from_recipe(recipe) if len(recipe) > 1 else default.plan
     weights = params.get("weights", default.weights)
@@ -147,11 +147,13 @@ def to_url(setting: Setting) -> dict[str, str]:
     else:
         params[plan.budget_kind] = f"{plan.budget:g}"
     if plan.overrides:
-        params["stages"] = ",".join(f"{cell_name(cell)}={ratio:g}" for cell, ratio in plan.overrides)
+        # Only characters that a URL leaves as they are: 0.MLP-M_0.2~1_0.5
+        pairs = ((cell_name(cell).replace(":", "."), ratio) for cell, ratio in plan.overrides)
+        params["stages"] = "~".join(f"{cell}_{ratio:g}" for cell, ratio in pairs)
     if plan.cost_exponent:
         params["pay"] = f"{plan.cost_exponent:g}"
     if plan.protected:
-        params["protected"] = ",".join(plan.protected)
+        params["protected"] = "~".join(plan.protected)
     if plan.seed:
         params["seed"] = str(plan.seed)
     return params

@@ -14,6 +14,14 @@ CSS = """
 .block-container { padding-top: 4.6rem; padding-bottom: 2rem; max-width: 1280px; }
 section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+@media (max-width: 640px) {
+  .st-key-metrics > div { flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important; }
+  .st-key-metrics [data-testid="stMetric"] { padding: 0.5rem 0.6rem; }
+  .st-key-metrics [data-testid="stMetricValue"] { font-size: 1.4rem; }
+  .st-key-metrics [data-testid="stMetricDelta"], .st-key-metrics [data-testid="stMetricDelta"] * {
+    white-space: normal; overflow: visible; height: auto; max-height: none; line-height: 1.3;
+  }
+}
 </style>
 """
 

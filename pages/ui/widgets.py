@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.types import AccuracyEstimate, Part
 
-from . import live, state
+from . import live, measured, state
 from .glossary import TERMS
 
 
@@ -32,6 +32,13 @@ def notice() -> None:
     """What was refused last, if anything, in one sentence."""
     if st.session_state.notice:
         st.warning(st.session_state.notice, icon=":material/info:")
+
+
+def header(badge: str = "zeros: smaller on paper, not faster") -> None:
+    """What is on screen, in one line that keeps its height."""
+    setting = state.current()
+    weights = " (random weights)" if setting.weights == "random" else ""
+    st.markdown(f"**{setting.model}**{weights} · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
 
 
 def metrics(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str | None = None) -> None:
