@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
 import torch
@@ -26,16 +26,15 @@ RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
 TABLE_RATIOS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
 BUDGETS = (0.5, 0.7, 0.8, 0.85)
 FAMILIES = {
-    "uniform magnitude (layer)": ("magnitude", "layer", 0.0),
+    "uniform magnitude (each layer)": ("magnitude", "layer", 0.0),
     "magnitude, module": ("magnitude", "module", 0.0),
-    "global magnitude (model)": ("magnitude", "model", 0.0),
-    "DIMAP (module)": ("dimap", "module", 0.0),
-    "DIMAP score, model (LAMP)": ("dimap", "model", 0.0),
-    "DIMAP / MACs, module": ("dimap", "module", 1.0),
-    "DIMAP / MACs, model": ("dimap", "model", 1.0),
-    "magnitude / MACs, module": ("magnitude", "module", 1.0),
-    "magnitude / MACs, model": ("magnitude", "model", 1.0),
+    "global magnitude (whole model)": ("magnitude", "model", 0.0),
+    "**DIMAP** (module)": ("dimap", "module", 0.0),
+    "DIMAP's score, whole model (LAMP)": ("dimap", "model", 0.0),
+    "cost-aware DIMAP (module, exponent 1)": ("dimap", "module", 1.0),
+    "cost-aware, whole model (exponent 1)": ("dimap", "model", 1.0),
 }
+SUMMARY = {"DIMAP": ("dimap", "module", 0.0), "uniform": ("magnitude", "layer", 0.0)}
 
 
 def measure(name: str) -> dict:
@@ -62,29 +61,45 @@ def measure(name: str) -> dict:
     }
 
 
+def summary(measured: Iterable[dict]) -> str:
+    """One markdown row a model: dense, then DIMAP against uniform magnitude at three ratios and two MAC budgets."""
+    columns = {"50 % of weights": ("ratio", 0.5), "70 %": ("ratio", 0.7), "90 %": ("ratio", 0.9)}
+    columns |= {"50 % of MACs": ("budget", 0.5), "70 % of MACs": ("budget", 0.7)}
+    lines = [
+        "| DIMAP / uniform, removed: | n | dense | " + " | ".join(columns) + " |",
+        "|---|---|---|" + "---|" * len(columns),
+    ]
+    for result in measured:
+        dense = result["dense"]["cues"]["joint"]
+        cells = []
+        for column in columns.values():
+            pair = [_find(result["rows"], key, column) for key in SUMMARY.values()]
+            cells.append(" / ".join(_share(row["top1"], row["ci95"]) for row in pair if row))
+        first = _share(dense["correct"] / dense["n"], (dense["low"], dense["high"]))
+        lines.append(f"| `{result['model']}` | {dense['n']:,} | {first} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def tables(measured: Iterable[dict]) -> str:
     """Markdown: one table a model at equal parameters, one at equal MACs; best of each column in bold."""
     parts = []
     for result in measured:
-        dense = result["dense"]["cues"]["joint"]
-        share = 100 * dense["correct"] / dense["n"]
-        parts.append(
-            f"\n**{result['model']}** (dense {share:.1f} %, 95 % interval {100 * dense['low']:.1f} to "
-            f"{100 * dense['high']:.1f}, n = {dense['n']:,})\n"
-        )
-        by_ratio = {f"{r:.0%} of prunable weights": ("ratio", r) for r in TABLE_RATIOS}
-        by_macs = {f"{b:.0%} of MACs": ("budget", b) for b in BUDGETS}
-        rows = result["rows"]
-        parts += [_table(rows, "equal parameters", by_ratio), "", _table(rows, "equal MACs", by_macs)]
+        dense, rows = result["dense"]["cues"]["joint"], result["rows"]
+        first = _share(dense["correct"] / dense["n"], (dense["low"], dense["high"]))
+        cues = " (digit/texture)" if len(result["dense"]["cues"]) > 1 else ""
+        parts.append(f"\n**`{result['model']}`**: dense {first} %, n = {dense['n']:,}; top-1 in %{cues}\n")
+        by_ratio = {f"{100 * r:g} %": ("ratio", r) for r in TABLE_RATIOS}
+        by_macs = {f"{100 * b:g} %": ("budget", b) for b in BUDGETS}
+        parts += [_table(rows, "prunable weights removed", by_ratio), "", _table(rows, "MACs removed", by_macs)]
     return "\n".join(parts)
 
 
 def _table(rows: list[dict], title: str, columns: dict[str, tuple[str, float]]) -> str:
     found = {family: [_find(rows, key, column) for column in columns.values()] for family, key in FAMILIES.items()}
     best = [max((cells[i]["top1"] for cells in found.values() if cells[i]), default=0) for i in range(len(columns))]
-    lines = [f"| {title}: removed | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for family, cells_ in found.items():
-        lines.append(f"| {family} | " + " | ".join(_cell(c, b) for c, b in zip(cells_, best, strict=True)) + " |")
+    lines = [f"| {title} | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for family, cells in found.items():
+        lines.append(f"| {family} | " + " | ".join(_cell(c, b) for c, b in zip(cells, best, strict=True)) + " |")
     return "\n".join(lines)
 
 
@@ -102,9 +117,18 @@ def _cell(row: dict | None, best: float) -> str:
     if row is None:
         return "–"
     cues = "/".join(f"{100 * value:.0f}" for value in row["cues"].values())
-    half = 50 * (row["ci95"][1] - row["ci95"][0])
-    text = f"{100 * row['top1']:.1f} ±{half:.1f}" + (f" ({cues})" if cues else "")
+    text = _share(row["top1"], row["ci95"]) + (f" ({cues})" if cues else "")
     return f"**{text}**" if row["top1"] == best else text
+
+
+def _share(value: float, interval: Sequence[float]) -> str:
+    """A share in % with half the width of its 95 % Wilson interval."""
+    return f"{100 * value:.1f} ±{50 * (interval[1] - interval[0]):.1f}"
+
+
+def read(names: Iterable[str]) -> list[dict]:
+    """What was measured before."""
+    return [json.loads((CURVES / f"{name}.json").read_text(encoding="utf-8")) for name in names]
 
 
 def main() -> None:
@@ -117,7 +141,9 @@ def main() -> None:
     CURVES.mkdir(exist_ok=True)
     for name in [] if arguments.tables else arguments.models:
         (CURVES / f"{name}.json").write_text(json.dumps(measure(name)) + "\n", encoding="utf-8")
-    print(tables(json.loads((CURVES / f"{name}.json").read_text(encoding="utf-8")) for name in arguments.models))
+    measured = read(arguments.models)
+    print(summary(measured))
+    print(tables(measured))
 
 
 if __name__ == "__main__":

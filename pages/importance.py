@@ -22,6 +22,7 @@ def main() -> None:
         widgets.loading()
         return
     widgets.header()
+    widgets.readout(view.cost.total)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         heatmap(view)

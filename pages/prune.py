@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.criteria import criterion
 from dimap_core.figures.kept import kept_bars
-from dimap_core.figures.tradeoff import Tradeoff, tradeoff
+from dimap_core.figures.tradeoff import tradeoff
 from pages.ui import cache, live, measured, state, theme, widgets
 from pages.ui.glossary import TERMS
 
@@ -19,6 +19,7 @@ def main() -> None:
         before_loading()
         return
     widgets.header()
+    widgets.readout(view.cost.total)
     controls(view.info.name)
     point, ticket = live.accuracy(view)
     _, more = live.curve(view)
@@ -86,22 +87,9 @@ def live_part(view: live.View, polling: bool) -> None:
 
 def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:
     """Figure 1."""
-    axis, judged = st.session_state.get("axis") or "MACs", cue()
-    plan = state.current().plan
-    data = Tradeoff(
-        dense=measured.dense_point(name, judged),
-        curves=measured.curves(name, rows, plan, judged, axis),
-        history=[measured.point(p, judged, axis) for p in st.session_state.history if p.estimate and p is not point],
-        pins={
-            pin: measured.point(p, judged, axis)
-            for pin, p in st.session_state.pins.items()
-            if p.estimate and p.setting.model == name
-        },
-        current=measured.point(point, judged, axis) if point.estimate else None,
-        chance=cache.cards()[name]["chance"][judged],
-        unit=axis,
-        judged_by="top-1 accuracy" if judged == "joint" else f"accuracy of the {judged}",
-    )
+    axis, plan = st.session_state.get("axis") or "MACs", state.current().plan
+    kept = st.session_state.history, st.session_state.pins
+    data = measured.picture(name, rows, point, *kept, axis, cue())
     figure = tradeoff(data, theme.look(), zoom=st.session_state.get("zoom", False))
     theme.chart(figure, "tradeoff", alt, on_select=restore, selection_mode="points")
     st.caption(

@@ -24,6 +24,7 @@ def main() -> None:
         widgets.loading()
         return
     widgets.header()
+    widgets.readout(view.cost.total)
     st.segmented_control(
         "Show", list(VIEWS), default="log", key="weights_view", format_func=VIEWS.get, required=True,
         persist_state="session", label_visibility="collapsed",

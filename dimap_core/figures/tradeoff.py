@@ -180,7 +180,8 @@ def _pins(figure: go.Figure, pins: Mapping[str, Point], unit: str, look: Look) -
     """A and B, and once both stand an arrow that names the difference."""
     for name, point in pins.items():
         figure.add_annotation(
-            x=100 * point.x, y=100 * point.y, text=f"<b>{name}</b>", showarrow=False, yshift=-24 if point.y > 0.8 else 22,
+            x=100 * point.x, y=100 * point.y, text=f"<b>{name}</b>", showarrow=False,
+            yshift=-24 if point.y > 0.8 else 22,  # under a point near the top edge
             font={"size": look.size + 1, "color": look.surface}, bgcolor=look.ink, borderpad=2,
         )  # fmt: skip
     if {"A", "B"} <= pins.keys():

@@ -15,7 +15,7 @@ import streamlit as st
 from dimap_core import index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.jobs import Ticket, WorkerClient
-from dimap_core.types import Anatomy, ModelInfo, Scores
+from dimap_core.types import Anatomy, ModelInfo, PruningPlan, Scores
 
 _RESULTS = 4000
 
@@ -77,3 +77,13 @@ def precomputed(name: str) -> dict[str, Any]:
         return {"dense": None, "rows": []}
     found = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))
     return {"dense": found["dense"], "rows": [row for row in found["rows"] if row["budget"] is None]}
+
+
+def precomputed_rows(name: str, plan: PruningPlan) -> list[dict[str, Any]]:
+    """The rows of the plan's curve: same criterion, scope and cost exponent (moot where every layer is alone)."""
+    return [
+        row
+        for row in precomputed(name)["rows"]
+        if (row["criterion"], row["scope"]) == (plan.criterion, plan.scope)
+        and (plan.scope == "layer" or row["cost_exponent"] == plan.cost_exponent)
+    ]

@@ -136,16 +136,10 @@ def _tried(view: View) -> Tried:
 def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
     plan = state.current().plan
-    rows = [row for row in cache.precomputed(view.info.name)["rows"] if same_family(row, plan)]
+    rows = cache.precomputed_rows(view.info.name, plan)
     if rows or view.info.data is None or view.info.weights == "random":
         return rows, None
     recipe = {"version": 1, "criterion": plan.criterion, "scope": plan.scope, "cost_exponent": plan.cost_exponent}
     request = {"kind": "curve", "recipe": {**recipe, "seed": plan.seed}, "ratios": CURVE_RATIOS}
     ticket = stream(view, "background", request, ("curve", str(request)))
     return ticket.events, ticket
-
-
-def same_family(row: dict[str, Any], plan: Any) -> bool:
-    """Whether a measured row belongs to the plan's curve: same criterion, scope and cost exponent (moot for layers)."""
-    same = (row["criterion"], row["scope"]) == (plan.criterion, plan.scope)
-    return same and (plan.scope == "layer" or row["cost_exponent"] == plan.cost_exponent)

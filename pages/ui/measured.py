@@ -8,14 +8,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from dimap_core.criteria import criterion
-from dimap_core.figures.tradeoff import Curve, Point
+from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
 from dimap_core.types import AccuracyEstimate, Part, Proportion, PruningPlan
 
-from . import cache, live
+from . import cache
 from .state import Setting, Tried
 
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 KINDS = {"macs": "MACs", "params": "params"}
+UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
 
 
@@ -32,7 +33,7 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     plan, card = setting.plan, cache.cards().get(setting.model)
     if card is None or setting.weights != "pretrained" or plan.overrides or plan.protected or plan.budget is not None:
         return None
-    rows = [row for row in cache.precomputed(setting.model)["rows"] if live.same_family(row, plan)]
+    rows = cache.precomputed_rows(setting.model, plan)
     row = next((row for row in rows if row["ratio"] == plan.ratio), None)
     if row is None:
         return None
@@ -59,13 +60,33 @@ def point(tried: Tried, cue: str, axis: str) -> Point:
     return _point(kept, tried.estimate.cues[cue], label(tried.setting.plan), tried.number)
 
 
+def picture(
+    name: str, rows: Any, current: Tried, tried: list[Tried], pins: dict[str, Tried], axis: str, cue: str
+) -> Tradeoff:
+    """All that the trade-off figure shows of one model: `rows` are its current curve's, `tried` its history."""
+    return Tradeoff(
+        dense=dense_point(name, cue),
+        curves=curves(name, rows, current.setting.plan, cue, axis),
+        history=[point(p, cue, axis) for p in tried if _drawable(p, name) and p is not current],
+        pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, name)},
+        current=point(current, cue, axis) if current.estimate else None,
+        chance=cache.cards()[name]["chance"][cue],
+        unit=axis,
+        judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
+    )
+
+
+def _drawable(tried: Tried, name: str) -> bool:
+    return tried.estimate is not None and tried.setting.model == name
+
+
 def curves(name: str, rows: Any, plan: PruningPlan, cue: str, axis: str) -> list[Curve]:
     """The current criterion's curve over global ratios, and uniform magnitude's beside it."""
-    uniform = PruningPlan(criterion="magnitude", scope="layer")
-    found = [Curve(family(plan), _row_points(rows, cue, axis), live.same_family(_as_row(plan), uniform))]
+    own = family(plan)
+    found = [Curve(own, _row_points(rows, cue, axis), reference=own == family(UNIFORM))]
     if not found[0].reference:
-        other = [row for row in cache.precomputed(name)["rows"] if live.same_family(row, uniform)]
-        found.insert(0, Curve(family(uniform), _row_points(other, cue, axis), reference=True))
+        other = _row_points(cache.precomputed_rows(name, UNIFORM), cue, axis)
+        found.insert(0, Curve(family(UNIFORM), other, reference=True))
     return found
 
 
@@ -83,10 +104,6 @@ def label(plan: PruningPlan) -> str:
         return f"{family(plan)}, {100 * plan.budget:g} % of {KINDS[plan.budget_kind]} removed"
     amount = "own ratios" if plan.overrides else f"{100 * (plan.ratio or 0):g} %"
     return f"{family(plan)}, {amount}"
-
-
-def _as_row(plan: PruningPlan) -> dict[str, Any]:
-    return {"criterion": plan.criterion, "scope": plan.scope, "cost_exponent": plan.cost_exponent}
 
 
 def _row_points(rows: Any, cue: str, axis: str) -> list[Point]:

@@ -156,7 +156,7 @@ def _one() -> None:
 
 
 def _one_changed(key: str) -> None:
-    if st.session_state[key] is not None:
+    if st.session_state.mode == "one" and st.session_state[key] is not None:
         state.change(ratio=st.session_state[key] / 100, budget=None)
 
 
@@ -172,7 +172,8 @@ def _stages() -> None:
 
 
 def _override_changed(cell: str, key: str) -> None:
-    if st.session_state[key] is None:
+    # The browser may still send a control's value after the mode that showed it was left.
+    if st.session_state.mode not in ("stages", "grid") or st.session_state[key] is None:
         return
     changed = dict(state.cells({cell: st.session_state[key] / 100}))
     overrides = {**dict(state.current().plan.overrides), **changed}
@@ -207,6 +208,8 @@ def _budget() -> None:
 
 
 def _budget_changed() -> None:
+    if st.session_state.mode != "budget":
+        return
     state.change(ratio=None, budget=st.session_state.w_budget / 100, budget_kind=st.session_state.w_kind or "macs")
 
 

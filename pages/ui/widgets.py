@@ -41,6 +41,12 @@ def header(badge: str = "zeros: smaller on paper, not faster") -> None:
     st.markdown(f"**{setting.model}**{weights} · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
 
 
+def readout(total: Part) -> None:
+    """The cut in one line under the controls, on every page."""
+    saved = f"{less(total.params, total.params_after)} params, {less(total.macs, total.macs_after)} MACs"
+    st.sidebar.markdown(f"**{saved}**")
+
+
 def metrics(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str | None = None) -> None:
     """Params, MACs, accuracy and drop, each with what it is measured against.
 
