@@ -15,6 +15,8 @@ from pydantic import TypeAdapter
 
 from .types import Anatomy, LayerScores, ModelInfo, Scores
 
+_READY = ".scores.json"
+_KEPT = 6  # criteria x seeds on disk for one model
 _ANATOMY, _INFO = TypeAdapter(Anatomy), TypeAdapter(ModelInfo)
 
 
@@ -32,7 +34,9 @@ def write_scores(folder: Path, scores: Scores) -> None:
     _write_flat(folder / f"{name}.ranked.npy", [layer.ranked for layer in scores.layers.values()], np.float64)
     if not scores.by_magnitude:
         _write_flat(folder / f"{name}.keys.npy", [layer.keys for layer in scores.layers.values()], np.float32)
-    (folder / f"{name}.json").write_text(json.dumps({"by_magnitude": scores.by_magnitude}), encoding="utf-8")
+    # Written last: its presence says that the arrays are complete.
+    (folder / f"{name}{_READY}").write_text(json.dumps({"by_magnitude": scores.by_magnitude}), encoding="utf-8")
+    _evict(folder)
 
 
 def read_model(folder: Path) -> tuple[ModelInfo, Anatomy]:
@@ -49,7 +53,7 @@ def read_weights(folder: Path, anatomy: Anatomy) -> dict[str, np.ndarray]:
 def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int) -> Scores:
     """One criterion's scores, memory-mapped."""
     name = _stem(criterion, seed)
-    by_magnitude = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["by_magnitude"]
+    by_magnitude = json.loads((folder / f"{name}{_READY}").read_text(encoding="utf-8"))["by_magnitude"]
     keys = _split(folder / ("weights.npy" if by_magnitude else f"{name}.keys.npy"), anatomy, shaped=True)
     ranked = _split(folder / f"{name}.ranked.npy", anatomy, shaped=False)
     return Scores(criterion, seed, {n: LayerScores(keys[n], ranked[n]) for n in keys}, by_magnitude)
@@ -57,7 +61,16 @@ def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int) -> Sc
 
 def has_scores(folder: Path, criterion: str, seed: int) -> bool:
     """Whether `write_scores` finished for this criterion and seed."""
-    return (folder / f"{_stem(criterion, seed)}.json").exists()
+    return (folder / f"{_stem(criterion, seed)}{_READY}").exists()
+
+
+def _evict(folder: Path) -> None:
+    """Keep the scores written last; what is mapped in memory lives on until it is let go."""
+    finished = sorted(folder.glob(f"*{_READY}"), key=lambda path: path.stat().st_mtime_ns)
+    for ready in finished[:-_KEPT]:
+        stem = ready.name.removesuffix(_READY)
+        for path in (ready, *folder.glob(f"{stem}.*.npy")):
+            path.unlink()
 
 
 def _stem(criterion: str, seed: int) -> str:

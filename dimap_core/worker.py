@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import traceback
@@ -88,7 +89,8 @@ class Worker:
             self.opened[key] = pipeline.open_model(*key)
         self.opened.move_to_end(key)
         while len(self.opened) > 1 and sum(map(_size, self.opened.values())) > _MEMORY:
-            self.opened.popitem(last=False)
+            _, evicted = self.opened.popitem(last=False)
+            shutil.rmtree(self.folder / evicted.info.fingerprint, ignore_errors=True)
         return self.opened[key]
 
     def _open(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -20,12 +20,14 @@ def main() -> None:
         return
     widgets.header()
     widgets.readout(view.cost.total)
-    controls(view.info.name)
     point, ticket = live.accuracy(view)
+    if ticket is not None:
+        controls(view.info.name)
     _, more = live.curve(view)
     running = any(t is not None and t.running for t in (ticket, more))
     st.fragment(live_part, run_every=live.POLL if running else None)(view, running)
-    pins(point)
+    if ticket is not None:
+        pins(point)
     cells_figure(view.cost.cells, view.anatomy.stage_word)
 
 

@@ -123,6 +123,11 @@ def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
         np.testing.assert_array_equal(layer.keys, other.layers[name].keys)
         assert not np.array_equal(layer.keys, second.layers[name].keys)
         assert 0.3 < layer.keys.mean() < 0.7
+    # Two layers of one shape draw their own lots.
+    twins = [
+        layer.keys for layer in first.layers.values() if layer.keys.shape == list(first.layers.values())[-1].keys.shape
+    ]
+    assert len(twins) > 1 and not np.array_equal(twins[0], twins[1])
 
 
 def test_an_unknown_criterion_is_refused_with_the_list():

@@ -74,7 +74,7 @@ def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) 
         figure.add_hline(y=100 * data.chance, line={"color": look.muted, "dash": "dot", "width": 1})
         text = f"guessing, {100 * data.chance:.1f} %"
         figure.add_annotation(
-            x=104, y=100 * data.chance, text=text, showarrow=False, xanchor="right", yanchor="bottom", font=_small(look)
+            x=53, y=100 * data.chance, text=text, showarrow=False, xanchor="center", yanchor="bottom", font=_small(look)
         )
     figure.update_xaxes(range=[0, 107], title=f"{data.unit} kept, % of dense", dtick=20)
     figure.update_yaxes(range=[100 * bottom, 100 * top + (1 if zoom else 3)], title=f"{data.judged_by}, %")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,12 @@ def shared() -> Shared:
     gc.collect()
     gc.freeze()
     return Shared()
+
+
+@st.cache_resource(show_spinner=False, scope="session", on_release=lambda token: shared().worker.cancel(token))
+def session() -> str:
+    """This session's name towards the worker; closing the tab cancels what it still waits for."""
+    return uuid.uuid4().hex
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

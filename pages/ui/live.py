@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from pydantic import TypeAdapter
 
+from dimap_core import index
 from dimap_core.cost import cost_report
 from dimap_core.errors import InvalidPlan
 from dimap_core.jobs import Ticket
@@ -45,10 +47,10 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     key = (setting.model, setting.weights, criterion or setting.plan.criterion, setting.plan.seed)
     shared = cache.shared()
     ticket = shared.opening.get(key)
-    if ticket is None:
+    if ticket is None or _gone(ticket, key[2], key[3]):
         recipe = {"version": 1, "criterion": key[2], "seed": key[3]}
         request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
-        ticket = shared.opening[key] = shared.worker.submit(st.session_state.session, "open", request)
+        ticket = shared.opening[key] = shared.worker.submit(cache.session(), "open", request)
     if ticket.error is not None:
         shared.opening.pop(key, None)
         if setting == Setting():
@@ -57,6 +59,11 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
         state.refuse(ticket.error)
         st.rerun()
     return ticket.last["folder"] if ticket.done and ticket.last else None
+
+
+def _gone(ticket: Ticket, criterion: str, seed: int) -> bool:
+    """Whether the worker made room for newer scores since."""
+    return ticket.done and not index.has_scores(Path(ticket.events[-1]["folder"]), criterion, seed)
 
 
 def view() -> View | None:
@@ -101,7 +108,7 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> 
     if asked != key or ticket is None:
         setting = state.current()
         base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
-        ticket = shared.worker.submit(st.session_state.session, channel, {**base, **request})
+        ticket = shared.worker.submit(cache.session(), channel, {**base, **request})
         mine[channel] = (key, ticket)
     if ticket.done and ticket.events:
         shared.remember(key, ticket.events)

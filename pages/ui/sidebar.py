@@ -165,7 +165,7 @@ def _preset(ratio: float) -> None:
 
 
 def _stages() -> None:
-    word = "Block group" if "deit" in state.current().model else "Stage"
+    word = "Stage" if state.current().model.startswith("swin") else "Block group"
     for (stage, _), ratio in state.current().plan.overrides:
         key = f"w_stage_{stage}"
         _percent(f"{word} {stage + 1}", key, ratio, _override_changed, (str(stage), key))

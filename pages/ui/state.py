@@ -6,7 +6,6 @@ replace it; nothing else writes it.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,13 +46,11 @@ def start() -> None:
     """Fill a new session from the URL; nonsense there becomes one notice and the default setting."""
     if "setting" in st.session_state:
         return
-    st.session_state.update(
-        setting=Setting(), session=uuid.uuid4().hex, undo=[], redo=[], history=[], pins={}, notice=None, mode="one"
-    )
+    st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
     try:
         arrive(from_url({key: st.query_params[key] for key in st.query_params}))
     except InvalidPlan as error:
-        st.session_state.notice = f"This link asks for something that does not exist. {error} The default is shown."
+        st.session_state.notice = f"{str(error).rstrip('.')} (the link was ignored, the default is shown)."
 
 
 def current() -> Setting:
