@@ -10,7 +10,10 @@ PruningError
 
 
 class PruningError(Exception):
-    """Base of all errors with a remedy in the message."""
+    """Base of all errors with a remedy in the message; whatever the user's text holds, the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 class UnsupportedModel(PruningError):

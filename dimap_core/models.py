@@ -19,6 +19,7 @@ import timm
 import torch
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -51,18 +52,27 @@ def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
         Offline: pretrained weights are neither cached nor reachable.
         CheckpointError: a directory or asset cannot be read.
     """
+    return _load_directory(Path(name)) if _is_directory(name) else load_named(name, weights, seed)
+
+
+def load_named(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
+    """`load_model` for bundled and timm names only: what a browser may ask for."""
     if weights not in ("pretrained", "random"):
         raise UnsupportedModel(f"weights must be 'pretrained' or 'random', not '{weights}'.")
+    torch.manual_seed(seed)
     if spec := bundled(name):
-        torch.manual_seed(seed)
         return _finish(build(spec), spec, "random") if weights == "random" else load_bundled(spec)
-    if Path(name).is_dir():
-        return _load_directory(Path(name))
+    name = name.removeprefix("timm/")
     family = _timm_family(name)
-    if weights == "random":
-        torch.manual_seed(seed)
-        return _described(timm.create_model(name), name, family, "random")
-    return _described(_pretrained(name), name, family, "pretrained")
+    model = timm.create_model(name) if weights == "random" else _pretrained(name)
+    return _described(model, name, family, weights)
+
+
+def _is_directory(name: str) -> bool:
+    try:
+        return bool(name) and bundled(name) is None and Path(name).is_dir()
+    except (OSError, ValueError):  # longer than a path can be, or with a null byte
+        return False
 
 
 def build(spec: BundledModel, **overrides: Any) -> nn.Module:
@@ -86,7 +96,12 @@ def load_bundled(spec: BundledModel, folder: Path = ASSETS) -> tuple[nn.Module, 
     if not path.exists():
         raise CheckpointError(f"{path} is missing; make it with 'python -m dimap_core train {spec.name}'.")
     model = build(spec)
-    model.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
+    try:
+        model.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} is damaged; make it anew with 'python -m dimap_core train {spec.name}'."
+        ) from error
     return _finish(model, spec, "trained")
 
 
@@ -108,7 +123,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     tensors, card = checkpoints.read(path)
     base = str(card["model"])
     # Shapes come from the original model; its weights are replaced, so random ones do.
-    model, info = load_model(base, "random")
+    model, info = load_named(base, "random")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -117,12 +132,12 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
 
 
 def _timm_family(name: str) -> Family:
-    bare = name.removeprefix("timm/").split(".")[0]
+    bare = name.split(".")[0]
     if not timm.is_model(bare):
         known = [model.name for model in BUNDLED] + timm.list_models(["swin_*", "deit*", "vit_*"])
         near = difflib.get_close_matches(bare, known, n=1, cutoff=0.6) or ["swin_tiny_patch4_window7_224"]
-        raise UnsupportedModel(f"There is no model '{name}'; did you mean {near[0]}?")
-    if "." in name and name.removeprefix("timm/") not in timm.list_models(f"{bare}.*", pretrained=True):
+        raise UnsupportedModel(f"There is no model '{name[:80]}'; did you mean {near[0]}?")
+    if "." in name and name not in timm.list_models(f"{bare}.*", pretrained=True):
         raise UnsupportedModel(f"timm has no weights '{name}'; drop what follows the dot to get its default ones.")
     source = timm.model_entrypoint(bare).__module__
     if source not in _FAMILIES:

@@ -23,7 +23,7 @@ from .cut.masks import mask_model, masked_weights
 from .data import load_data
 from .errors import DataError
 from .evaluate import Predictions, evaluate
-from .models import load_model
+from .models import load_model, load_named
 from .selection import select
 from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Scores, Selection
 
@@ -41,9 +41,9 @@ class Opened:
     dense: dict[str, Predictions] = field(default_factory=dict)
 
 
-def open_model(name: str, weights: str = "pretrained", seed: int = 0) -> Opened:
-    """Load a model and list its parts."""
-    model, info = load_model(name, weights, seed)
+def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
+    """Load a model and list its parts; with `named_only` a directory is not looked at."""
+    model, info = (load_named if named_only else load_model)(name, weights, seed)
     return Opened(model, info, build_anatomy(model, info.family))
 
 

@@ -6,7 +6,6 @@ Next door: `selection` turns a plan and scores into what goes.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -31,13 +30,13 @@ def validate(plan: PruningPlan, anatomy: Anatomy | None = None) -> PruningPlan:
     if (plan.ratio is None) == (plan.budget is None):
         raise InvalidPlan("A plan has either a ratio or a budget; give one of the two.")
     for what, ratio in [("ratio", plan.ratio), *((f"ratio of {cell_name(c)}", r) for c, r in plan.overrides)]:
-        if ratio is not None:
+        if what != "ratio" or ratio is not None:
             _in_range(what, ratio, 0, 1)
     if plan.budget is not None:
         _one_of("budget kind", plan.budget_kind, ("macs", "params"))
         _in_range("budget", plan.budget, 0, 1)
     _in_range("cost exponent", plan.cost_exponent, 0, 2)
-    if not isinstance(plan.seed, int) or not 0 <= plan.seed < 2**32:
+    if not isinstance(plan.seed, int) or isinstance(plan.seed, bool) or not 0 <= plan.seed < 2**32:
         raise InvalidPlan(f"The seed must be a whole number from 0 to 2^32 - 1, not {plan.seed!r}.")
     for (_, module), _ in plan.overrides:
         if module is not None:
@@ -84,7 +83,7 @@ def from_recipe(recipe: Any, model: str | None = None) -> PruningPlan:
     if isinstance(recipe, str | bytes):
         try:
             recipe = json.loads(recipe)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidPlan(f"The recipe is not JSON ({error}); export one and start from it.") from error
     if not isinstance(recipe, Mapping):
         raise InvalidPlan("The recipe is not a JSON object; export one and start from it.")
@@ -130,7 +129,7 @@ def overrides_from(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[Cell, float]
     overrides: dict[Cell, float] = {}
     for name, ratio in pairs:
         stage, _, module = str(name).partition(":")
-        if not stage.isdecimal():
+        if not stage.isdecimal() or len(stage) > 4:
             raise InvalidPlan(f"'{name}' is not a stage; write 0, or 0:MLP-M for one module of stage 0.")
         overrides[int(stage), module or None] = ratio
     return tuple(sorted(overrides.items(), key=lambda item: (item[0][0], item[0][1] or "")))
@@ -155,7 +154,7 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _in_range(what: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
     closed = what == "cost exponent"
     if not number or not (low <= value < high or (closed and value == high)):
         raise InvalidPlan(

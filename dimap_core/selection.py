@@ -8,15 +8,15 @@ Next door: `plan` validates, `cut.masks` zeroes what is selected here, `cost` pr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
 
 from .errors import InvalidPlan
-from .plan import validate
-from .types import Anatomy, Layer, LayerScores, PruningPlan, Scores, Selection
+from .plan import cell_name, validate
+from .types import Anatomy, Cell, Layer, LayerScores, PruningPlan, Scores, Selection
 
 _FEW = 4096  # candidates that are sorted outright
 _PROBES = 64  # ranks probed per layer and narrowing step
@@ -26,20 +26,19 @@ _SLACK = 1e-12  # relative; wider than the rounding of score * factor
 
 @dataclass(frozen=True)
 class CompetitionSet:
-    """Layers whose units compete for survival; `ratio` is an override's own, None for the plan's common one."""
+    """Layers whose units compete for survival; `cell`: the override they fall under, None: the common ratio."""
 
     layers: tuple[Layer, ...]
-    ratio: float | None
+    cell: Cell | None = None
 
 
 def select(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> Selection:
     """What `plan` removes; raises InvalidPlan where it empties a layer or its budget cannot be met."""
     validate(plan, anatomy)
-    sets = competition_sets(anatomy, plan)
-    ratio = _solve_budget(scores, anatomy, plan, sets) if plan.ratio is None else plan.ratio
-    removed = _removed(scores, plan, sets, ratio)
-    if emptied := _emptied(anatomy, removed):
-        _refuse_emptied(emptied, scores, plan, anatomy, sets, ratio)
+    problem = _Problem(scores, anatomy, plan, tuple(competition_sets(anatomy, plan)))
+    ratio = _solve_budget(problem) if plan.ratio is None else plan.ratio
+    removed = problem.removed(ratio)
+    _refuse_emptied(problem, removed)
     return Selection({layer.name: removed.get(layer.name, 0) for layer in anatomy.prunable}, ratio)
 
 
@@ -52,7 +51,7 @@ def competition_sets(anatomy: Anatomy, plan: PruningPlan) -> list[CompetitionSet
             continue
         cell = next((c for c in ((layer.stage, layer.module), (layer.stage, None)) if c in own), None)
         groups.setdefault((cell, *_set_key(layer, plan.scope)), []).append(layer)
-    return [CompetitionSet(tuple(layers), own[key[0]] if key[0] else None) for key, layers in groups.items()]
+    return [CompetitionSet(tuple(layers), key[0]) for key, layers in groups.items()]
 
 
 def _set_key(layer: Layer, scope: str) -> tuple:
@@ -68,17 +67,55 @@ def count_to_remove(ratio: float, size: int) -> int:
     return math.floor(ratio * size + 0.5)
 
 
-def _removed(scores: Scores, plan: PruningPlan, sets: Sequence[CompetitionSet], common: float) -> dict[str, int]:
-    """Layer name -> units removed at the common ratio."""
-    removed = {}
-    for group in sets:
-        size = sum(layer.size for layer in group.layers)
-        count = count_to_remove(common if group.ratio is None else group.ratio, size)
-        ranked = [scores.layers[layer.name].ranked for layer in group.layers]
-        factors = np.array([layer.macs_per_weight**-plan.cost_exponent for layer in group.layers])
-        for layer, gone in zip(group.layers, lowest(ranked, factors, count), strict=True):
-            removed[layer.name] = int(gone)
-    return removed
+@dataclass(frozen=True)
+class _Problem:
+    """A plan on a model, as functions of the common ratio."""
+
+    scores: Scores
+    anatomy: Anatomy
+    plan: PruningPlan
+    sets: tuple[CompetitionSet, ...]
+
+    def removed(self, common: float) -> dict[str, int]:
+        """Layer name -> units removed."""
+        removed, own = {}, dict(self.plan.overrides)
+        for group in self.sets:
+            size = sum(layer.size for layer in group.layers)
+            count = count_to_remove(common if group.cell is None else own[group.cell], size)
+            ranked = [self.scores.layers[layer.name].ranked for layer in group.layers]
+            factors = np.array([layer.macs_per_weight**-self.plan.cost_exponent for layer in group.layers])
+            for layer, gone in zip(group.layers, lowest(ranked, factors, count), strict=True):
+                removed[layer.name] = int(gone)
+        return removed
+
+    def share(self, common: float) -> float:
+        """Removed share of all dense MACs or params, whichever the budget counts."""
+        in_macs, removed = self.plan.budget_kind == "macs", self.removed(common)
+        saved = sum(
+            removed.get(layer.name, 0) * (layer.macs_per_weight if in_macs else 1) for layer in self.anatomy.prunable
+        )
+        return saved / sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
+
+    def emptied(self, removed: dict[str, int], cell: Cell | None) -> Layer | None:
+        """The first layer under that override (None: under the common ratio) that would lose all its units."""
+        layers = (layer for group in self.sets if group.cell == cell for layer in group.layers)
+        return next((layer for layer in layers if removed[layer.name] >= layer.size), None)
+
+    def largest(self, cell: Cell | None) -> float:
+        """The largest ratio of that override (None: common ratio), to 1e-4, that empties no layer of its."""
+
+        def feasible(ratio: float) -> bool:
+            if cell is None:
+                return self.emptied(self.removed(ratio), None) is None
+            tried = {**dict(self.plan.overrides), cell: ratio}
+            other = replace(self, plan=replace(self.plan, overrides=tuple(tried.items())))
+            return other.emptied(other.removed(0.0), cell) is None
+
+        low, high = 0.0, 1.0
+        while high - low > 1e-4:
+            middle = (low + high) / 2
+            low, high = (middle, high) if feasible(middle) else (low, middle)
+        return low
 
 
 def lowest(ranked: Sequence[np.ndarray], factors: np.ndarray, count: int) -> np.ndarray:
@@ -142,74 +179,42 @@ def _narrow(
     return start, high
 
 
-def _solve_budget(scores: Scores, anatomy: Anatomy, plan: PruningPlan, sets: Sequence[CompetitionSet]) -> float:
+def _solve_budget(problem: _Problem) -> float:
     """The common ratio whose cut removes the asked share of all dense MACs or params."""
-    target = plan.budget or 0.0
-    weight = {layer.name: layer.macs_per_weight if plan.budget_kind == "macs" else 1.0 for layer in anatomy.prunable}
-    total = sum(layer.macs if plan.budget_kind == "macs" else layer.params for layer in anatomy.layers)
-
-    def share(ratio: float) -> float:
-        removed = _removed(scores, plan, sets, ratio)
-        return sum(count * weight[name] for name, count in removed.items()) / total
-
-    least, most = share(0.0), share(_FULL)
-    if not least <= target <= most:
-        feasible = _last_feasible(lambda ratio: not _emptied(anatomy, _removed(scores, plan, sets, ratio)))
-        limit = least if target < least else share(feasible)
-        raise InvalidPlan(
-            f"A budget of {target:.1%} of the {_kind_word(plan)} cannot be met; the nearest that can is {limit:.1%}."
-        )
-    if target in (least, most):
-        return 0.0 if target == least else _FULL
-    return float(brentq(lambda ratio: share(ratio) - target, 0.0, _FULL, xtol=1e-8))
-
-
-def _emptied(anatomy: Anatomy, removed: dict[str, int]) -> str | None:
-    """The first layer that would lose all its units."""
-    return next((layer.name for layer in anatomy.prunable if removed.get(layer.name, 0) >= layer.size), None)
-
-
-def _refuse_emptied(
-    name: str,
-    scores: Scores,
-    plan: PruningPlan,
-    anatomy: Anatomy,
-    sets: Sequence[CompetitionSet],
-    ratio: float,
-) -> None:
-    """Raise InvalidPlan naming the emptied layer and the largest ratio of its set (or the budget) that keeps some."""
-    layer = next(layer for layer in anatomy.prunable if layer.name == name)
-    group = next(group for group in sets if layer in group.layers)
-
-    def keeps_some(value: float) -> bool:
-        alone = CompetitionSet(group.layers, value)
-        return _removed(scores, plan, [alone], value)[name] < layer.size
-
-    nearest = _last_feasible(keeps_some)
-    what = "ratio" if group.ratio is None else f"ratio of stage {layer.stage}"
-    if plan.budget is not None and group.ratio is None:
-        reached = _removed(scores, plan, sets, nearest)
-        kind = plan.budget_kind
-        unit = {part.name: part.macs_per_weight if kind == "macs" else 1.0 for part in anatomy.prunable}
-        total = sum(part.macs if kind == "macs" else part.params for part in anatomy.layers)
-        what, nearest = "budget", sum(count * unit[n] for n, count in reached.items()) / total
-    nearest = math.floor(nearest * 1000) / 1000
+    target, kind = problem.plan.budget or 0.0, {"macs": "MACs", "params": "params"}[problem.plan.budget_kind]
+    least, most = problem.share(0.0), problem.share(_FULL)
+    if target < least:
+        limit = math.ceil(1000 * least) / 10
+    elif target > most:
+        limit = math.floor(1000 * problem.share(problem.largest(None))) / 10
+    else:
+        ends = {least: 0.0, most: _FULL}
+        if target in ends:
+            return ends[target]
+        return float(brentq(lambda ratio: problem.share(ratio) - target, 0.0, _FULL, xtol=1e-8))
     raise InvalidPlan(
-        f"This plan empties the layer {name}; the largest {what} that leaves it some weights is {nearest}."
+        f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %."
     )
 
 
-def _last_feasible(feasible: Callable[[float], bool]) -> float:
-    """The largest ratio for which `feasible` holds, to 1e-4, if it holds below some point and not above."""
-    low, high = 0.0, 1.0
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        low, high = (middle, high) if feasible(middle) else (low, middle)
-    return low
-
-
-def _kind_word(plan: PruningPlan) -> str:
-    return "MACs" if plan.budget_kind == "macs" else "params"
+def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:
+    """Raise InvalidPlan if a layer would be emptied, with the largest ratio (or budget) that keeps some of each."""
+    # Overrides first: no common ratio could mend them.
+    for cell in [*dict(problem.plan.overrides), None]:
+        layer = problem.emptied(removed, cell)
+        if layer is None:
+            continue
+        nearest = problem.largest(cell)
+        if cell is not None:
+            what = f"ratio of stage {cell_name(cell)}"
+        elif problem.plan.budget is None:
+            what = "ratio"
+        else:
+            what, nearest = "budget", problem.share(nearest)
+        raise InvalidPlan(
+            f"This plan empties the layer {layer.name}; "
+            f"the largest {what} that leaves every layer some weights is {math.floor(1000 * nearest) / 1000:g}."
+        )
 
 
 def keep_mask(layer: LayerScores, removed: int) -> np.ndarray:

@@ -86,7 +86,7 @@ class Worker:
     def _model(self, request: dict[str, Any]) -> pipeline.Opened:
         key = (request["model"], request["weights"])
         if key not in self.opened:
-            self.opened[key] = pipeline.open_model(*key)
+            self.opened[key] = pipeline.open_model(*key, named_only=True)
         self.opened.move_to_end(key)
         while len(self.opened) > 1 and sum(map(_size, self.opened.values())) > _MEMORY:
             _, evicted = self.opened.popitem(last=False)

@@ -27,7 +27,7 @@ def load(split: str) -> LabelledImages:
     ink, digits = handwriting()[split]
     rng = np.random.default_rng(SEEDS[split])
     ink, digits = np.tile(ink, (COPIES[split], 1, 1)), np.tile(digits, COPIES[split])
-    # Each digit meets each texture equally often, in an order that does not depend on the writer.
+    # Each texture occurs equally often, in an order that does not depend on the writer.
     textures = rng.permutation(np.arange(len(digits)) % len(TEXTURES))
     images = np.empty((len(digits), 3, SIZE, SIZE), dtype=np.uint8)
     for start in range(0, len(digits), _CHUNK):

@@ -1,0 +1,124 @@
+"""Drives the app without a browser (AppTest), with the real worker process behind it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest, app_test
+
+from pages.ui import cache
+
+APP = Path(__file__).parents[2] / "app.py"
+PATIENCE = 90  # seconds; a worker needs ten to start on a busy machine
+
+
+class _Navigated(PagesManager):
+    """AppTest makes a page manager for every run, which takes the folder pages/ for an app of the kind that needs no
+    st.navigation until that is called; a server makes one manager and knows better after its first run."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        PagesManager.uses_pages_directory = False
+
+
+class App:
+    """One session of the app, rerun as often as a browser's polling would."""
+
+    def __init__(self, params: dict[str, str]) -> None:
+        self.at = AppTest.from_file(APP, default_timeout=60)
+        for key, value in params.items():
+            self.at.query_params[key] = value
+        self.run()
+
+    def run(self) -> "App":
+        """Rerun once; nothing may raise on any page, ever."""
+        self.at.run()
+        assert not self.at.exception, [element.message for element in self.at.exception]
+        return self
+
+    def until(self, condition: Callable[[], Any], what: str) -> "App":
+        """Rerun until `condition` holds."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"waited {PATIENCE} s for {what}; on screen: {self.texts()}"
+            time.sleep(0.05)
+            self.run()
+        return self
+
+    def live(self) -> "App":
+        """Wait until the worker has opened the model."""
+        return self.until(lambda: any("not faster" in text for text in self.texts()), "live numbers")
+
+    def judged(self) -> "App":
+        """Wait until accuracy is known on all images."""
+        return self.live().until(lambda: "n = " in self.metric(2) and "so far" not in self.metric(2), "accuracy")
+
+    def page(self, name: str) -> "App":
+        """Go to a page and wait for its figures."""
+        self.at.switch_page(f"pages/{name}.py")
+        return self.run().live()
+
+    def set(self, key: str, value: Any) -> "App":
+        """Change the widget of that key, whatever its kind, and rerun."""
+        self.at.get_by_key(key).set_value(value)
+        return self.run()
+
+    def click(self, label: str) -> "App":
+        """Press the button of that label."""
+        next(button for button in self.at.button if button.label == label).click()
+        return self.run()
+
+    def metric(self, place: int) -> str:
+        """Value and line below of a metric: params, MACs, top-1, change."""
+        shown = self.at.metric[place]
+        return f"{shown.value} | {shown.delta}"
+
+    def figure(self, key: str) -> dict[str, Any]:
+        """The plotly figure drawn under that key."""
+        return json.loads(next(chart for chart in self.at.get("plotly_chart") if chart.key == key).proto.spec)
+
+    def texts(self) -> list[str]:
+        """Everything that is written on the page, sidebar aside."""
+        kinds = (self.at.markdown, self.at.caption, self.at.warning, self.at.info, self.at.error)
+        return [element.value for kind in kinds for element in kind]
+
+    @property
+    def url(self) -> dict[str, str]:
+        """The query parameters."""
+        return {key: value[0] if isinstance(value, list) else value for key, value in self.at.query_params.items()}
+
+    @property
+    def plan(self) -> Any:
+        """The plan in force."""
+        return self.at.session_state["setting"].plan
+
+    @property
+    def notices(self) -> list[str]:
+        """What was refused."""
+        return [element.value for element in self.at.warning]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _server() -> Iterator[None]:
+    """One worker process for all page tests; stopped at the end."""
+    known, app_test.PagesManager = app_test.PagesManager, _Navigated
+    yield
+    app_test.PagesManager = known
+    cache.shared().worker.close()
+    cache.shared.clear()
+
+
+@pytest.fixture(scope="package")
+def open_app() -> Callable[..., App]:
+    """open_app(model="deit-digits", ratio="0.5") -> a new session that came by this link."""
+    return lambda **params: App(params)
+
+
+@pytest.fixture(scope="module")
+def app(open_app: Callable[..., App]) -> App:
+    """A session for tests that leave the URL as they like: they start from a link of their own or from `fresh`."""
+    return open_app(model="swin-digits").live()

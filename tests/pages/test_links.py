@@ -1,0 +1,94 @@
+"""Links: what is on screen is in the URL, a link restores it, and nonsense in a link is one sentence."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import app_test
+
+APP = Path(__file__).parents[2] / "app.py"
+
+DEFAULT = {"model": "swin-textured", "criterion": "dimap", "scope": "module", "ratio": "0.8"}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"model": "deit-digits", "criterion": "magnitude", "scope": "layer", "ratio": "0.35"},
+        {"model": "swin-digits", "criterion": "dimap", "scope": "model", "pay": "0.5", "params": "0.7"},
+        {"model": "swin-digits", "criterion": "random", "scope": "stage-module", "ratio": "0", "seed": "12"},
+        {
+            "model": "swin-digits",
+            "criterion": "dimap",
+            "scope": "module",
+            "ratio": "0.5",
+            "stages": "0_0.1~3.MLP-M_0.9",
+        },
+        {**DEFAULT, "model": "swin-digits", "protected": "layers.0.blocks.0.attn.qkv~layers.1.blocks.1.mlp.fc2"},
+        {**DEFAULT, "model": "deit-digits", "weights": "random"},
+    ],
+)
+def test_a_link_is_restored_as_it_was(open_app, link):
+    app = open_app(**link).live()
+    assert app.url == link
+    assert app.notices == []
+
+
+def test_part_of_a_link_is_enough(open_app):
+    app = open_app(model="deit-digits", ratio="0.25").live()
+    assert app.url == {**DEFAULT, "model": "deit-digits", "ratio": "0.25"}
+
+
+def test_a_protected_layer_stays_whole(open_app):
+    app = open_app(model="swin-digits", ratio="0.8", protected="layers.0.blocks.0.attn.qkv").page("importance")
+    assert app.figure("heat")["data"][0]["text"][0][0] == "100"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"scope": "foo"},
+        {"criterion": ""},
+        {"granularity": "structure"},
+        {"ratio": "7"},
+        {"ratio": "nan"},
+        {"ratio": "half"},
+        {"bogus": "1"},
+        {"stages": "x_y"},
+        {"stages": "9_0.5"},
+        {"stages": ""},
+        {"macs": "0.5", "params": "0.5"},
+        {"macs": "0.5", "ratio": "0.5"},
+        {"macs": "0.99"},
+        {"pay": "3"},
+        {"seed": "-1"},
+        {"seed": "nan"},
+        {"seed": "inf"},
+        {"weights": "heavy"},
+        {"protected": "nothing"},
+        {"model": "resnet50"},
+        {"model": "no-such-model"},
+        {"model": "x" * 3000},
+        {"model": "/tmp"},
+        {"model": ""},
+    ],
+    ids=lambda link: ",".join(f"{key}={value[:12]}" for key, value in link.items()),
+)
+def test_nonsense_in_a_link_is_one_sentence_and_the_default_works(open_app, link):
+    app = open_app(**link)
+    app.until(lambda: app.notices, "a notice")
+    (sentence,) = app.notices
+    assert sentence.endswith((".", "?")) and "\n" not in sentence and "Traceback" not in sentence
+    assert app.url == DEFAULT
+    app.live()
+    assert "401 k" in app.metric(0)
+
+
+def test_a_link_to_a_page_works_as_the_first_visit_of_a_server(monkeypatch):
+    """Until st.navigation was called once, Streamlit runs a script in the folder pages/ without app.py."""
+    monkeypatch.setattr(app_test, "PagesManager", PagesManager)
+    for page in ("weights", "importance"):
+        at = app_test.AppTest.from_file(APP, default_timeout=60)
+        at.switch_page(f"pages/{page}.py").run()
+        assert not at.exception
+        assert at.sidebar.selectbox, "the controls are there"
