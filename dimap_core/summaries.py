@@ -4,7 +4,7 @@ correlations. Pure numpy; next door: `figures` draws what is counted here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,17 +142,24 @@ def score_by_block(anatomy: Anatomy, scores: Scores) -> np.ndarray:
     return _by_block(anatomy, lambda layer: (float(scores.layers[layer.name].ranked.sum()), layer.size))
 
 
-def score_per_mac(anatomy: Anatomy, scores: Scores) -> np.ndarray:
-    """Total score / million MACs, [blocks, modules QKV, PRJ, MLP]: where a MAC carries most importance."""
-    return _by_block(anatomy, lambda layer: (1e6 * float(scores.layers[layer.name].ranked.sum()), layer.macs))
+def lost_per_mac(anatomy: Anatomy, scores: Scores, selection: Selection) -> np.ndarray:
+    """Score removed / million MACs saved, [blocks, modules QKV, PRJ, MLP]; NaN where nothing is removed."""
+
+    def measure(layer: Layer) -> tuple[float, float]:
+        gone = selection.removed[layer.name]
+        return 1e6 * float(scores.layers[layer.name].ranked[:gone].sum()), gone * layer.macs_per_weight
+
+    return _by_block(anatomy, measure)
 
 
-def _by_block(anatomy: Anatomy, measure) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _by_block(anatomy: Anatomy, measure: Callable[[Layer], tuple[float, float]]) -> np.ndarray:
+    """Ratio of sums over each block's layers of a module, [blocks, 3]; NaN where the lower sum is zero."""
     table = np.full((len(blocks(anatomy)), len(PRUNABLE_MODULES)), np.nan)
     for row, (_, block) in enumerate(blocks(anatomy)):
         for column, module in enumerate(PRUNABLE_MODULES):
             parts = [measure(layer) for layer in block.layers if layer.module == module]
-            table[row, column] = sum(part[0] for part in parts) / sum(part[1] for part in parts)
+            if below := sum(part[1] for part in parts):
+                table[row, column] = sum(part[0] for part in parts) / below
     return table
 
 

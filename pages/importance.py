@@ -11,7 +11,7 @@ from dimap_core.types import PRUNABLE_MODULES
 from pages.ui import cache, live, state, theme, widgets
 from pages.ui.glossary import TERMS
 
-VALUES = {"kept": "kept, %", "score": "mean score", "per_mac": "score per M MACs"}
+VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs saved"}
 
 
 def main() -> None:
@@ -41,14 +41,14 @@ def heatmap(view: live.View) -> None:
     values = {
         "kept": lambda: summaries.kept_by_block(view.anatomy, view.selection),
         "score": lambda: summaries.score_by_block(view.anatomy, view.scores),
-        "per_mac": lambda: summaries.score_per_mac(view.anatomy, view.scores),
+        "lost": lambda: summaries.lost_per_mac(view.anatomy, view.scores, view.selection),
     }[shown or "kept"]()
     names = [name for name, _ in summaries.blocks(view.anatomy)]
     title = VALUES[shown or "kept"]
     figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept")
     theme.chart(figure, "heat", f"{title} by block and module", on_select=choose, selection_mode="points")
     word = view.anatomy.stage_word
-    hint = {"score": TERMS["score"], "per_mac": TERMS["per_mac"]}.get(shown or "", "")
+    hint = {"score": TERMS["score"], "lost": TERMS["lost"]}.get(shown or "", "")
     st.caption(f"2.1 is the first block of {word} 2. Click a cell to look inside its block. {hint}")
 
 

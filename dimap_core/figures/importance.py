@@ -30,10 +30,11 @@ def block_heatmap(values: np.ndarray, blocks: Sequence[str], title: str, look: L
 
 
 def head_heatmap(heads: Mapping[str, np.ndarray], look: Look) -> go.Figure:
-    """Kept share of each head's weights, one row each for Q, K, V and out."""
+    """Kept share of each head's weights, one row each for Q, K, V and out; what is cut whole is crossed out."""
     names, values = list(heads), 100 * np.array(list(heads.values()))
     figure = base(look, 60 + 40 * len(names))
-    _heat(figure, values, [[_number(v, True) for v in row] for row in values], look, (0, 100), "kept, %")
+    text = [["✕" if value == 0 else _number(value, True) for value in row] for row in values]
+    _heat(figure, values, text, look, (0, 100), "kept, %")
     count = values.shape[1]
     figure.update_xaxes(tickvals=list(range(count)), ticktext=[str(i + 1) for i in range(count)], title="head")
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
@@ -94,4 +95,6 @@ def _heat(
 
 
 def _number(value: float, percent: bool) -> str:
+    if np.isnan(value):
+        return "–"
     return f"{value:.0f}" if percent else f"{value:.2g}"

@@ -191,7 +191,7 @@ def _pins(figure: go.Figure, pins: Mapping[str, Point], unit: str, look: Look) -
             text="", arrowhead=2, arrowwidth=2, arrowcolor=look.ink, standoff=10, startstandoff=10,
         )  # fmt: skip
         figure.add_annotation(
-            x=50 * (a.x + b.x), y=50 * (a.y + b.y), text=difference(a, b, unit), showarrow=False, yshift=-14,
+            x=50 * (a.x + b.x), y=100 * min(a.y, b.y), text=difference(a, b, unit), showarrow=False, yshift=-46,
             font={"size": look.size, "color": look.ink}, bgcolor=look.surface, borderpad=2, opacity=0.9,
         )  # fmt: skip
 

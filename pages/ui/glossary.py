@@ -16,6 +16,6 @@ TERMS = {
     "seed": "Fixes the random scores: the same seed gives the same cut.",
     "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
     "score": "The criterion's value of a weight, averaged over the layer.",
-    "per_mac": "Total score of the layer per million MACs it costs: where a MAC carries most importance.",
+    "lost": "Score of the removed weights per million MACs that their removal saves: where a saved MAC costs least.",
     "correlation": "Spearman's rank correlation of two criteria's scores, weight by weight: 1 means the same ranking.",
 }

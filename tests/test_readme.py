@@ -1,0 +1,38 @@
+"""The README shows what was measured, not what was remembered."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.oneshot import read, summary, tables
+from dimap_core.bundled import BUNDLED, bundled_card
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_are_those_of_the_measured_rows():
+    measured = read(spec.name for spec in BUNDLED)
+    assert summary(measured) in README
+    assert tables(measured).strip() in README
+
+
+@pytest.mark.parametrize("spec", BUNDLED, ids=lambda spec: spec.name)
+def test_the_models_row_is_that_of_its_card(spec):
+    card = bundled_card(spec)
+    low, high = card["ci95"]
+    accuracy = f"{100 * card['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}, n = {card['n']:,})"
+    assert f"| `{spec.name}` | {spec.data} | {accuracy}" in README
+
+
+def test_every_file_that_is_linked_exists():
+    links = re.findall(r"\]\(([^)#][^)]*)\)", README)
+    assert links
+    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
+
+
+def test_the_two_commands_are_targets_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)

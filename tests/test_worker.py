@@ -1,0 +1,210 @@
+"""The worker's loop, in-process: who is served when, what replaces what, which errors stay with their request."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dimap_core import index, pipeline
+from dimap_core.cost import cost_report
+from dimap_core.plan import from_recipe, to_recipe
+from dimap_core.selection import select
+from dimap_core.types import PruningPlan
+from dimap_core.worker import Worker
+
+MODEL = {"model": "swin-digits", "weights": "pretrained", "data": "digits"}
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return pipeline.open_model("swin-digits")
+
+
+@pytest.fixture
+def worker(opened, tmp_path):
+    """A worker that has the small Swin open already."""
+    worker = Worker(tmp_path)
+    worker.opened["swin-digits", "pretrained"] = opened
+    return worker
+
+
+def evaluate(session, ticket, ratio, channel="live"):
+    return {
+        **MODEL, "kind": "evaluate", "session": session, "channel": channel, "ticket": ticket,
+        "recipe": {"version": 1, "ratio": ratio},
+    }  # fmt: skip
+
+
+def curve(session, ticket, ratios, **recipe):
+    request = {"kind": "curve", "session": session, "channel": "background", "ticket": ticket, "ratios": ratios}
+    return {**MODEL, **request, "recipe": {"version": 1, **recipe}}
+
+
+def serve(worker):
+    """All events until nothing is under way."""
+    events = []
+    while worker.busy:
+        events.append(worker.step())
+    return events
+
+
+def test_an_idle_worker_is_not_busy(worker):
+    assert not worker.busy
+    worker.accept(evaluate("a", "1", 0.5))
+    assert worker.busy
+    serve(worker)
+    assert not worker.busy
+
+
+def test_estimates_grow_to_the_last_image_and_then_the_ticket_is_done(worker):
+    worker.accept(evaluate("a", "1", 0.5))
+    events = serve(worker)
+    assert {event["ticket"] for event in events} == {"1"}
+    assert events[-1] == {"ticket": "1", "done": True}
+    counts = [event["event"]["n"] for event in events[:-1] if "n" in event["event"]]
+    assert counts == list(range(60, 541, 60))
+    assert events[-2]["event"]["drops"]["joint"]["n"] == 540
+    json.dumps(events)
+
+
+def test_the_dense_model_is_judged_first_where_it_is_not_known(worker, opened):
+    opened.dense.clear()
+    worker.accept(evaluate("a", "1", 0.5))
+    events = [event["event"] for event in serve(worker)[:-1]]
+    assert events[:9] == [{"waiting": "dense"}] * 9 and "n" in events[9]
+    worker.accept(evaluate("a", "2", 0.6))
+    assert "n" in worker.step()["event"]
+
+
+def test_no_recipe_means_the_dense_model(worker):
+    worker.accept({**evaluate("a", "1", 0.5), "recipe": None})
+    last = serve(worker)[-2]["event"]
+    assert last["drops"] == {} and last["cues"]["joint"]["correct"] > 530
+
+
+def test_a_newer_request_of_a_session_ends_the_older_one(worker):
+    assert worker.accept(evaluate("a", "1", 0.5)) == []
+    worker.step()
+    assert worker.accept(evaluate("a", "2", 0.6)) == ["1"]
+    assert {event["ticket"] for event in serve(worker)} == {"2"}
+
+
+def test_channels_and_sessions_do_not_replace_each_other(worker):
+    worker.accept(evaluate("a", "1", 0.5))
+    assert worker.accept(curve("a", "2", [0.5])) == []
+    assert worker.accept(evaluate("b", "3", 0.5)) == []
+    assert {event["ticket"] for event in serve(worker)} == {"1", "2", "3"}
+
+
+def test_sessions_take_turns(worker, opened):
+    pipeline.judge_fully(opened, pipeline.default_data(opened))
+    for session in "abc":
+        worker.accept(evaluate(session, session, 0.5))
+    assert [worker.step()["ticket"] for _ in range(9)] == ["a", "b", "c"] * 3
+
+
+def test_the_background_waits_while_a_session_moves_its_slider(worker):
+    worker.accept(curve("a", "curve", [0.3, 0.5]))
+    assert worker.step()["ticket"] == "curve"
+    worker.accept(evaluate("b", "live", 0.5))
+    order = [event["ticket"] for event in serve(worker)]
+    assert order == sorted(order, key=lambda ticket: ticket == "curve")
+    assert order.count("live") > 8 and order.count("curve") > 8
+
+
+def test_opening_comes_first_and_every_request_to_open_runs(worker):
+    worker.accept(evaluate("a", "live", 0.5))
+    for ticket, criterion in (("1", "dimap"), ("2", "magnitude")):
+        recipe = {"version": 1, "criterion": criterion}
+        message = {**MODEL, "kind": "open", "session": "a", "channel": "open", "ticket": ticket, "recipe": recipe}
+        assert worker.accept(message) == []
+    order = [event["ticket"] for event in serve(worker)]
+    assert set(order[:6]) == {"1", "2"} and set(order[6:]) == {"live"}
+
+
+def test_cancelling_ends_what_a_session_waits_for_and_nothing_else(worker):
+    worker.accept(evaluate("a", "1", 0.5))
+    worker.accept(curve("a", "2", [0.5]))
+    worker.accept(evaluate("b", "3", 0.5))
+    assert worker.accept({"cancel": "a"}) == ["1", "2"]
+    assert worker.accept({"cancel": "nobody"}) == []
+    assert {event["ticket"] for event in serve(worker)} == {"3"}
+
+
+def test_a_curve_is_one_row_a_ratio_and_ends_where_a_layer_would_be_emptied(worker):
+    worker.accept(curve("a", "1", [0.5, 0.9, 0.9999], criterion="magnitude", scope="model", cost_exponent=0.5))
+    rows = [event["event"] for event in serve(worker) if event.get("event")]
+    assert [row["ratio"] for row in rows] == [0.5, 0.9]
+    assert {(row["criterion"], row["scope"], row["cost_exponent"]) for row in rows} == {("magnitude", "model", 0.5)}
+    assert all(row["estimate"]["n"] == row["n"] == 540 for row in rows)
+    assert all(sum(cell[2]["params_after"] for cell in row["cells"]) == row["params"] for row in rows)
+
+
+@pytest.mark.parametrize("criterion", ["dimap", "magnitude", "random"])
+def test_what_open_leaves_on_disk_selects_as_the_scores_in_memory_do(worker, opened, criterion):
+    recipe = {"version": 1, "criterion": criterion, "seed": 4}
+    worker.accept({**MODEL, "kind": "open", "session": "a", "channel": "open", "ticket": "1", "recipe": recipe})
+    loaded, scored, done = serve(worker)
+    folder = Path(scored["event"]["folder"])
+    assert loaded["event"] == {"loaded": str(folder)} and done == {"ticket": "1", "done": True}
+    info, anatomy = index.read_model(folder)
+    assert (info, anatomy) == (opened.info, opened.anatomy)
+    scores, known = index.read_scores(folder, anatomy, criterion, 4), pipeline.score(opened, from_recipe(recipe))
+    assert scores.by_magnitude == known.by_magnitude
+    for name, layer in known.layers.items():
+        np.testing.assert_array_equal(scores.layers[name].ranked, layer.ranked)
+    for scope in ("layer", "stage-module", "module", "model"):
+        plan = PruningPlan(criterion, scope=scope, ratio=0.73, cost_exponent=0.5, seed=4)
+        selection, cost = pipeline.apply_plan(opened, plan)
+        assert select(scores, anatomy, plan) == selection
+        assert cost_report(anatomy, select(scores, anatomy, plan)) == cost
+
+
+@pytest.mark.parametrize("name", ["resnet50", "nonsense", "", "/tmp", "swin\0digits", "x" * 5000])
+def test_a_model_that_cannot_be_opened_is_one_sentence_for_its_ticket_alone(worker, name):
+    worker.accept(evaluate("b", "2", 0.5))
+    message = {"kind": "open", "model": name, "weights": "random", "recipe": {"version": 1}}
+    worker.accept({**message, "session": "a", "channel": "open", "ticket": "1"})
+    first, *rest = serve(worker)
+    assert first["ticket"] == "1" and first["error"].endswith((".", "?")) and "\n" not in first["error"]
+    assert rest[-1] == {"ticket": "2", "done": True}
+
+
+def test_a_plan_that_cannot_be_met_is_an_error_of_its_ticket(worker):
+    worker.accept({**evaluate("a", "1", 0.5), "recipe": {"version": 1, "scope": "model", "ratio": 0.9999}})
+    assert "empties the layer" in serve(worker)[-1]["error"]
+
+
+def test_random_weights_are_opened_but_not_judged(worker):
+    random = {**evaluate("a", "1", 0.5), "weights": "random"}
+    worker.accept(random)
+    assert serve(worker)[-1]["error"].startswith("Accuracy means nothing on random weights")
+    assert ("swin-digits", "random") in worker.opened
+
+
+def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(opened.model, "forward", broken)
+    opened.dense.clear()
+    worker.accept(evaluate("a", "1", 0.5))
+    (event,) = serve(worker)
+    assert event["error"] == "The model could not be run (RuntimeError); try another one."
+    assert "mat1" in capfd.readouterr().err  # the log has it
+
+
+def test_models_opened_long_ago_are_let_go_with_their_files(worker, tmp_path, monkeypatch):
+    monkeypatch.setattr("dimap_core.worker._MEMORY", 20 * 1024**2)
+    folders = {}
+    for name in ("deit-digits", "deit-textured", "swin-textured"):
+        recipe = to_recipe(PruningPlan())
+        message = {"kind": "open", "model": name, "weights": "pretrained", "recipe": recipe, "session": "a"}
+        worker.accept({**message, "channel": "open", "ticket": name})
+        folders[name] = Path(serve(worker)[-2]["event"]["folder"])
+    left = {name for name, _ in worker.opened}
+    assert "swin-textured" in left and "deit-digits" not in left
+    assert folders["swin-textured"].exists() and not folders["deit-digits"].exists()
+    worker.accept({**message, "model": "deit-digits", "channel": "open", "ticket": "again"})
+    assert Path(serve(worker)[-2]["event"]["folder"], "anatomy.json").exists()
