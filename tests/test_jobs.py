@@ -128,6 +128,12 @@ def test_what_cannot_be_opened_is_one_sentence(client, name, weights):
     assert not ticket.done and ticket.error.endswith((".", "?")) and "\n" not in ticket.error
 
 
+def test_a_malformed_recipe_is_one_sentence(client):
+    ticket = open_model(client, "typist", recipe={"version": 7})
+    finish(ticket)
+    assert "version 7" in ticket.error
+
+
 def test_after_the_worker_was_killed_everyone_is_told_and_the_next_request_works(client):
     finish(evaluate(client, "victim", 0.5))
     (process,) = workers()
@@ -146,25 +152,22 @@ def test_after_the_worker_was_killed_everyone_is_told_and_the_next_request_works
 def test_a_request_right_after_the_workers_death_leaves_no_ticket_hanging(client):
     finish(evaluate(client, "early", 0.5))
     (process,) = workers()
-    old = evaluate(client, "early", 0.61)
     process.suspend()
-    with client._lock:  # the reader thread that would tell the tickets has to wait, as it may on a busy machine
+    old = evaluate(client, "early", 0.61)
+    with client._lock:  # the reader thread, which would tell the tickets, has to wait, as it may on a busy machine
         process.kill()
         process.wait()
-        client._process.wait()
-        client._running()  # what the next request does first
-    finish(old, evaluate(client, "late", 0.62))
+    evaluate(client, "late", 0.62)
+    finish(old)
     assert old.error
 
 
 def test_closing_stops_the_process_and_removes_its_files():
-    client = WorkerClient()
-    ticket = client.submit("a", "open", {**DEIT, "kind": "open", "recipe": {"version": 7}})
-    finish(ticket)
-    assert "version" in ticket.error
-    before = workers()
+    client, before = WorkerClient(), workers()
+    evaluate(client, "a", 0.5)
+    assert len(workers()) == len(before) + 1
     client.close()
-    assert len(workers()) == len(before) - 1
+    assert workers() == before
     assert not Path(client._folder.name).exists()
 
 

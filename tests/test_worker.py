@@ -133,9 +133,9 @@ def test_cancelling_ends_what_a_session_waits_for_and_nothing_else(worker):
 
 
 def test_a_curve_is_one_row_a_ratio_and_ends_where_a_layer_would_be_emptied(worker):
-    worker.accept(curve("a", "1", [0.5, 0.9, 0.9999], criterion="magnitude", scope="model", cost_exponent=0.5))
+    worker.accept(curve("a", "1", [0.2, 0.3, 0.9999], criterion="magnitude", scope="model", cost_exponent=0.5))
     rows = [event["event"] for event in serve(worker) if event.get("event")]
-    assert [row["ratio"] for row in rows] == [0.5, 0.9]
+    assert [row["ratio"] for row in rows] == [0.2, 0.3]
     assert {(row["criterion"], row["scope"], row["cost_exponent"]) for row in rows} == {("magnitude", "model", 0.5)}
     assert all(row["estimate"]["n"] == row["n"] == 540 for row in rows)
     assert all(sum(cell[2]["params_after"] for cell in row["cells"]) == row["params"] for row in rows)
@@ -155,7 +155,7 @@ def test_what_open_leaves_on_disk_selects_as_the_scores_in_memory_do(worker, ope
     for name, layer in known.layers.items():
         np.testing.assert_array_equal(scores.layers[name].ranked, layer.ranked)
     for scope in ("layer", "stage-module", "module", "model"):
-        plan = PruningPlan(criterion, scope=scope, ratio=0.73, cost_exponent=0.5, seed=4)
+        plan = PruningPlan(criterion, scope=scope, ratio=0.73, seed=4)
         selection, cost = pipeline.apply_plan(opened, plan)
         assert select(scores, anatomy, plan) == selection
         assert cost_report(anatomy, select(scores, anatomy, plan)) == cost
@@ -172,7 +172,8 @@ def test_a_model_that_cannot_be_opened_is_one_sentence_for_its_ticket_alone(work
 
 
 def test_a_plan_that_cannot_be_met_is_an_error_of_its_ticket(worker):
-    worker.accept({**evaluate("a", "1", 0.5), "recipe": {"version": 1, "scope": "model", "ratio": 0.9999}})
+    recipe = {"version": 1, "criterion": "magnitude", "scope": "model", "ratio": 0.9999}
+    worker.accept({**evaluate("a", "1", 0.5), "recipe": recipe})
     assert "empties the layer" in serve(worker)[-1]["error"]
 
 

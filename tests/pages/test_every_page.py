@@ -60,7 +60,7 @@ def test_one_plain_threshold_may_be_unable_to_remove_as_much(open_app):
 def test_the_importance_page_shows_what_is_asked(app):
     app.page("importance").until(lambda: "agreement" in {c.key for c in app.at.get("plotly_chart")}, "agreement")
     shown = [app.figure("heat")["data"][0]["text"]]
-    for value in ("score", "per_mac"):
+    for value in ("score", "lost"):
         shown.append(app.set("importance_value", value).figure("heat")["data"][0]["text"])
     assert len({str(texts) for texts in shown}) == 3
     app.set("importance_value", "kept").set("block_place", 9).set("block_layer", "fc1")

@@ -1,0 +1,227 @@
+"""The command line's contract: the keys scripts depend on, numbers that add up, and clean exits for bad input."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import timm.layers
+
+from dimap_core import cli, training
+from dimap_core.bundled import BUNDLED
+
+ROOT = Path(__file__).parent.parent
+SWIN_T = ("swin_tiny_patch4_window7_224", "--weights", "random")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """call("models", "--json") -> (exit code, stdout, stderr), in this process."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            cli.main()
+        return leaving.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def ask(call):
+    """The one JSON object that a command prints with --json."""
+
+    def run(*arguments):
+        code, out, _ = call(*arguments, "--json")
+        assert code == 0 and out.count("\n") == 1
+        return json.loads(out)
+
+    return run
+
+
+def total(parts, key):
+    return sum(part[key] for part in parts)
+
+
+def test_models_lists_the_bundled_ones_with_size_and_accuracy(ask):
+    rows = ask("models")["bundled"]
+    assert [row["name"] for row in rows] == [spec.name for spec in BUNDLED]
+    assert all(row.keys() == {"name", "family", "data", "params", "macs", "top1", "n"} for row in rows)
+
+
+@pytest.mark.parametrize("arguments", [("deit-digits",), ("swin-textured",), SWIN_T], ids=lambda a: a[0])
+def test_describe_lists_parts_that_sum_to_the_totals(ask, arguments):
+    result = ask("describe", *arguments)
+    assert result.keys() == {
+        "model", "family", "input_size", "params", "macs", "prunable_params", "stages", "modules",
+    }  # fmt: skip
+    assert [row["stage"] for row in result["stages"]] == [0, 1, 2, 3, None]
+    for key in ("params", "macs"):
+        assert total(result["stages"], key) == total(result["modules"].values(), key) == result[key]
+        for row in result["stages"]:
+            assert total(row["modules"].values(), key) == row[key]
+    assert list(result["modules"]) == ["QKV-M", "PRJ-M", "MLP-M", "AUX-M"]
+    assert 0 < result["prunable_params"] < result["params"]
+
+
+def test_describe_knows_swin_ts_published_size(ask):
+    result = ask("describe", *SWIN_T)
+    assert (result["family"], result["input_size"]) == ("swin", 224)
+    assert result["params"] == 28_288_354 and result["macs"] == pytest.approx(4.491e9, rel=1e-3)
+
+
+def test_prune_says_what_went_and_the_parts_sum_to_it(ask):
+    result = ask("prune", "swin-digits", "--ratio", "0.6", "--scope", "model")
+    assert result.keys() >= {
+        "plan", "params_before", "params_after", "macs_before", "macs_after", "params_removed", "macs_removed",
+        "stages", "modules", "layers", "out",
+    }  # fmt: skip
+    assert result["plan"] == {
+        "version": 1, "model": "swin-digits", "criterion": "dimap", "granularity": "weight", "scope": "model",
+        "ratio": 0.6,
+    }  # fmt: skip
+    for key in ("params_before", "params_after", "macs_before", "macs_after"):
+        assert total(result["stages"], key) == total(result["modules"].values(), key) == result[key]
+    for what in ("params", "macs"):
+        assert result[f"{what}_removed"] == pytest.approx(1 - result[f"{what}_after"] / result[f"{what}_before"])
+    assert all(layer.keys() == {"name", "module", "stage", "ratio"} for layer in result["layers"])
+    assert len(result["layers"]) == 40 and len({layer["ratio"] for layer in result["layers"]}) > 20
+    assert result["out"] is None
+
+
+def test_prune_cuts_by_dimap_within_modules_unless_told_otherwise(ask):
+    result = ask("prune", "deit-digits", "--ratio", "0.5")
+    assert (result["plan"]["criterion"], result["plan"]["scope"]) == ("dimap", "module")
+    prunable = [part for module, part in result["modules"].items() if module != "AUX-M"]
+    assert all(part["ratio"] == pytest.approx(0.5, abs=1e-4) for part in prunable)
+
+
+def test_prune_takes_stage_ratios_and_budgets(ask):
+    arguments = ("--ratio", "0.5", "--stage-ratio", "0=0.1", "--stage-ratio", "3:MLP-M=0.9")
+    rows = ask("prune", "swin-digits", *arguments)["stages"]
+    assert rows[0]["ratio"] == pytest.approx(0.1, abs=1e-3)
+    assert rows[3]["modules"]["MLP-M"]["ratio"] == pytest.approx(0.9, abs=1e-3)
+    assert ask("prune", "swin-digits", "--budget-macs", "0.4")["macs_removed"] == pytest.approx(0.4, abs=1e-5)
+    assert ask("prune", "swin-digits", "--budget-params", "0.7")["params_removed"] == pytest.approx(0.7, abs=1e-5)
+
+
+def test_a_seed_changes_a_random_cut_and_nothing_else_does(ask):
+    arguments = ("prune", "swin-digits", "--criterion", "random", "--scope", "model", "--ratio", "0.5")
+    first, again, other = (ask(*arguments, "--seed", seed) for seed in (3, 3, 4))
+    assert first == again and first["plan"]["seed"] == 3
+    assert first["layers"] != other["layers"]
+
+
+def test_a_printed_plan_is_a_recipe_that_gives_the_same_cut(ask, tmp_path):
+    first = ask("prune", "swin-digits", "--budget-macs", "0.5", "--stage-ratio", "1=0.2", "--cost-exponent", "0.5")
+    (tmp_path / "recipe.json").write_text(json.dumps(first["plan"]), encoding="utf-8")
+    assert ask("prune", "swin-digits", "--recipe", tmp_path / "recipe.json") == first
+
+
+def test_a_saved_model_is_judged_as_it_was_when_it_was_cut(ask, tmp_path):
+    cut = ask("prune", "swin-digits", "--ratio", "0.85", "--data", "digits", "--out", tmp_path / "cut")
+    assert cut["out"] == str(tmp_path / "cut")
+    judged = ask("evaluate", tmp_path / "cut", "--data", "digits")
+    assert judged.keys() >= {"n", "top1", "top5", "ci95", "params", "macs", "seconds"}
+    assert (judged["n"], judged["top1"], judged["top5"]) == (540, cut["accuracy"]["top1"], cut["accuracy"]["top5"])
+    assert (judged["params"], judged["macs"]) == (cut["params_after"], cut["macs_after"])
+    assert judged["ci95"][0] < judged["top1"] < judged["ci95"][1] and 0.5 < judged["top1"] < 1
+    described = ask("describe", tmp_path / "cut")
+    assert described["params"] == cut["params_before"]
+
+
+def test_evaluate_takes_a_first_part_of_the_images(ask):
+    result = ask("evaluate", "deit-digits", "--limit", "100")
+    assert result["n"] == 100 and result["top1"] > 0.9 and result["seconds"] > 0
+    assert result["params"] == 906_922
+
+
+def test_sweep_has_a_row_a_plan_on_stdout_and_in_the_file(ask, tmp_path):
+    grid = ("--criteria", "dimap,magnitude", "--scopes", "layer,model", "--ratios", "0.3,0.9999", "--limit", "60")
+    rows = ask("sweep", "swin-digits", "--data", "digits", *grid, "--out", tmp_path / "rows.csv")["rows"]
+    assert len(rows) == 8
+    measured = [row for row in rows if "error" not in row]
+    assert 4 <= len(measured) < 8 and all("empties" in row["error"] for row in rows if "error" in row)
+    assert all(
+        row.keys()
+        >= {
+            "criterion", "scope", "granularity", "ratio", "seed", "n", "top1", "top5", "ci95", "params", "macs",
+            "params_removed", "macs_removed",
+        }
+        for row in measured
+    )  # fmt: skip
+    lines = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 9 and lines[0].startswith("criterion,scope,granularity")
+
+
+def test_train_saves_a_checkpoint_and_says_how_good_it_is(ask, tmp_path, monkeypatch):
+    monkeypatch.setitem(training.RECIPES, "swin-digits", replace(training.RECIPES["swin-digits"], epochs=1))
+    fused = timm.layers.use_fused_attn()
+    try:
+        card = ask("train", "swin-digits", "--out", tmp_path)
+    finally:
+        timm.layers.set_fused_attn(fused)
+    assert (tmp_path / "swin-digits.safetensors").stat().st_size < 5e6
+    assert card["n"] == 540 and 0 < card["top1"] < 0.9 and card["out"] == str(tmp_path)
+    assert json.loads((tmp_path / "swin-digits.json").read_text(encoding="utf-8"))["top1"] == card["top1"]
+
+
+@pytest.mark.parametrize("arguments", [("models",), ("describe", "swin-digits"), ("prune", "swin-digits")])
+def test_without_json_a_table_is_printed(call, arguments):
+    code, out, err = call(*arguments)
+    assert (code, err) == (0, "") and len(out.splitlines()) >= 5
+    with pytest.raises(ValueError, match="Expecting value"):
+        json.loads(out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "models extra", "describe", "describe nothing-like-it", "describe resnet50", "describe convnext_tiny",
+        "describe swin-digits --weights heavy", "describe swin-digits --bogus", "bogus", "prune",
+        "prune swin-digits --criterion bogus", "prune swin-digits --scope bogus",
+        "prune swin-digits --granularity structure", "prune swin-digits --ratio 1", "prune swin-digits --ratio -1",
+        "prune swin-digits --ratio x", "prune swin-digits --ratio nan", "prune swin-digits --seed -1",
+        "prune swin-digits --ratio 0.5 --budget-macs 0.5", "prune swin-digits --budget-macs 0.5 --budget-params 0.5",
+        "prune swin-digits --budget-macs 0.99", "prune swin-digits --stage-ratio 0",
+        "prune swin-digits --stage-ratio 9=0.5", "prune swin-digits --stage-ratio 0:HEAD=0.5",
+        "prune swin-digits --cost-exponent 3", "prune swin-digits --ratio 0.9999 --scope layer",
+        "prune swin-digits --data nothing", "prune swin-digits --data textured-digits",
+        "evaluate swin-digits --limit 0",
+        "evaluate swin-digits --data nothing", "evaluate swin-digits --weights random", "evaluate {tmp}",
+        "evaluate deit_tiny_patch16_224 --weights random", "sweep swin-digits --criteria bogus",
+        "sweep swin-digits --scopes bogus", "sweep swin-digits --ratios 1", "sweep swin-digits --ratios x",
+        "sweep swin-digits --ratios , --limit 60", "sweep swin-digits --granularity bogus", "train", "train bogus",
+        "prune swin-digits --out {tmp}/file/below", "prune swin-digits --out {tmp}/file",
+        "prune swin-digits --out {tmp}/taken",
+        "sweep swin-digits --criteria dimap --scopes layer --ratios 0.5 --limit 60 --out {tmp}/file/rows.csv",
+        "prune swin-digits --recipe {tmp}/missing.json", "prune swin-digits --recipe {tmp}",
+        "prune swin-digits --recipe {tmp}/malformed.json", "prune swin-digits --recipe {tmp}/unknown.json",
+        "prune swin-digits --recipe {tmp}/other.json", "prune swin-digits --recipe {tmp}/good.json --ratio 0.5",
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_on_stderr_and_exit_code_2(call, tmp_path, arguments):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken" / "model.safetensors").mkdir(parents=True)
+    (tmp_path / "malformed.json").write_text("{")
+    for name, recipe in (
+        ("unknown", {"version": 1, "colour": "blue"}),
+        ("other", {"version": 1, "model": "deit-digits"}),
+        ("good", {"version": 1, "ratio": 0.5}),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(recipe))
+    code, out, err = call(*arguments.format(tmp=tmp_path).split(), "--json")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert len(line) > 15 and "None" not in line
+
+
+def test_the_module_runs_as_a_program():
+    command = [sys.executable, "-m", "dimap_core"]
+    done = subprocess.run([*command, "models", "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(json.loads(done.stdout)["bundled"]) == len(BUNDLED)
+    failed = subprocess.run([*command, "describe", "resnet50"], cwd=ROOT, capture_output=True, text=True)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert len(failed.stderr.splitlines()) == 1

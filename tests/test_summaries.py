@@ -1,0 +1,172 @@
+"""What pictures are drawn from: every count agrees with the weights, the masks and the selection it was made from."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from dimap_core import pipeline, summaries
+from dimap_core.selection import keep_mask, select
+from dimap_core.types import PRUNABLE_MODULES, LayerScores, PruningPlan
+
+
+def seen(opened, criterion="dimap", **plan):
+    """Everything a page has when it draws."""
+    plan = PruningPlan(criterion, **{"ratio": 0.6, "scope": "model", **plan})
+    scores = pipeline.score(opened, plan)
+    weights, selection = pipeline.weight_arrays(opened), select(scores, opened.anatomy, plan)
+    return SimpleNamespace(anatomy=opened.anatomy, weights=weights, scores=scores, selection=selection)
+
+
+@pytest.fixture
+def view(tiny):
+    return seen(tiny)
+
+
+def of_row(view, row):
+    stage, name = row.label.split(" · ")
+    return [layer for layer in view.anatomy.prunable if layer.stage == int(stage) - 1 and layer.name.endswith(name)]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_rows_count_every_weight_once_and_what_is_removed(view, signed):
+    rows = summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection, signed)
+    assert [row.label for row in rows[:4]] == ["1 · qkv", "1 · proj", "1 · fc1", "1 · fc2"]
+    assert len(rows) == 4 * len(view.anatomy.stages)
+    for row in rows:
+        layers = of_row(view, row)
+        assert row.counts.sum() == sum(layer.size for layer in layers)
+        assert row.removed.sum() == sum(view.selection.removed[layer.name] for layer in layers)
+        assert (row.removed <= row.counts).all() and len(row.edges) == len(row.counts) + 1
+        assert row.removed_share == pytest.approx(row.removed.sum() / row.counts.sum())
+        assert {layer.module for layer in layers} == {row.module}
+
+
+def test_bins_hold_the_weights_between_their_edges(view):
+    row = summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection)[2]
+    values = np.concatenate([np.abs(view.weights[layer.name]).reshape(-1) for layer in of_row(view, row)])
+    counts, _ = np.histogram(np.log10(values), row.edges)
+    inside = slice(1, -1)  # the end bins also hold what lies beyond
+    assert np.abs(counts - row.counts)[inside].max() <= 1  # a weight on an edge
+
+
+@pytest.mark.parametrize("criterion", ["dimap", "magnitude"])
+def test_thresholds_separate_what_is_kept_from_what_goes(tiny, criterion):
+    view = seen(tiny, criterion)
+    for row in summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection):
+        layers = [layer for layer in of_row(view, row) if view.selection.removed[layer.name]]
+        assert len(row.thresholds) == len(layers)
+        for threshold, layer in zip(row.thresholds, layers, strict=True):
+            magnitudes = np.abs(view.weights[layer.name])
+            gone = view.selection.removed[layer.name]
+            assert np.count_nonzero(magnitudes < threshold) <= gone <= np.count_nonzero(magnitudes <= threshold)
+            assert np.count_nonzero(magnitudes >= threshold) >= layer.size - gone
+
+
+def test_random_scores_and_untouched_layers_have_no_threshold(tiny):
+    view = seen(tiny, "random")
+    assert all(
+        r.thresholds == () for r in summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection)
+    )
+    view = seen(tiny, ratio=0.0)
+    assert all(
+        r.thresholds == () for r in summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection)
+    )
+
+
+def test_zeros_are_counted_apart(tiny_ties):
+    view = seen(tiny_ties)
+    rows = summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection)
+    zeros = sum(int((weight == 0).sum()) for weight in view.weights.values())
+    assert sum(row.zeros for row in rows) == zeros > 0
+
+
+def test_the_blocks_of_a_row_sum_to_the_row(view):
+    for row in summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection):
+        parts = summaries.block_rows(view.anatomy, view.weights, view.scores, view.selection, row.label)
+        assert [part.label for part in parts] == [f"block {i + 1}" for i in range(len(parts))]
+        np.testing.assert_array_equal(sum(part.counts for part in parts), row.counts)
+        np.testing.assert_array_equal(sum(part.removed for part in parts), row.removed)
+
+
+def test_unit_norms_are_those_of_the_weight_rows(view):
+    for row in summaries.unit_norms(view.anatomy, view.weights):
+        norms = np.concatenate([np.sqrt((view.weights[lay.name] ** 2).sum(1)) for lay in of_row(view, row)])
+        assert row.counts.sum() == len(norms) and row.removed.sum() == 0
+        shown = np.repeat((row.edges[:-1] + row.edges[1:]) / 2, row.counts)
+        np.testing.assert_allclose(np.sort(np.log10(norms)), shown, atol=(row.edges[1] - row.edges[0]) * 0.51)
+
+
+def test_tables_by_block_agree_with_the_layers(view):
+    names, tables = summaries.blocks(view.anatomy), summaries.kept_by_block(view.anatomy, view.selection)
+    assert names[0][0] == "1.1" and tables.shape == (len(names), 3)
+    means = summaries.score_by_block(view.anatomy, view.scores)
+    lost = summaries.lost_per_mac(view.anatomy, view.scores, view.selection)
+    for place, (name, block) in enumerate(names):
+        assert name == f"{block.stage + 1}.{block.index + 1}"
+        for column, module in enumerate(PRUNABLE_MODULES):
+            layers = [layer for layer in block.layers if layer.module == module]
+            keep = np.concatenate(
+                [keep_mask(view.scores.layers[n.name], view.selection.removed[n.name]).ravel() for n in layers]
+            )
+            values = np.concatenate([view.scores.layers[layer.name].ranked for layer in layers])
+            gone = [view.scores.layers[n.name].ranked[: view.selection.removed[n.name]].sum() for n in layers]
+            saved = sum(view.selection.removed[n.name] * n.macs / n.size for n in layers)
+            assert tables[place, column] == pytest.approx(keep.mean())
+            assert means[place, column] == pytest.approx(values.mean())
+            assert lost[place, column] == pytest.approx(1e6 * sum(gone) / saved if saved else np.nan, nan_ok=True)
+
+
+def test_nothing_lost_for_nothing_saved_is_no_number(tiny):
+    view = seen(tiny, ratio=0.0)
+    assert np.isnan(summaries.lost_per_mac(view.anatomy, view.scores, view.selection)).all()
+
+
+def test_heads_keep_what_a_loop_over_their_weights_counts(view):
+    for _, block in summaries.blocks(view.anatomy):
+        layers = {summaries.kind(layer): layer.name for layer in block.layers if layer.prunable}
+        mask = {k: keep_mask(view.scores.layers[n], view.selection.removed[n]) for k, n in layers.items()}
+        kept, width, d = summaries.kept_by_head(block, view.scores, view.selection), len(mask["proj"]), block.head_dim
+        assert list(kept) == ["Q", "K", "V", "out"]
+        for head in range(block.heads):
+            own = slice(head * d, (head + 1) * d)
+            for third, name in enumerate("QKV"):
+                rows = mask["qkv"][third * width : (third + 1) * width][own]
+                assert kept[name][head] == pytest.approx(rows.mean())
+            assert kept["out"][head] == pytest.approx(mask["proj"][:, own].mean())
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (384, 384), (385, 96), (2, 1000), (1, 1)])
+def test_a_masks_picture_keeps_the_share_of_every_tile(shape):
+    keys = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    scores, removed = LayerScores(keys, np.sort(np.abs(keys), axis=None).astype(float)), keys.size // 3
+    picture, keep = summaries.mask_picture(scores, removed), keep_mask(scores, removed)
+    assert max(picture.shape) <= 384 and not np.isnan(picture).any()
+    if max(shape) <= 384:
+        np.testing.assert_array_equal(picture, keep)
+    step = -(-max(shape) // 384)
+    for row in range(picture.shape[0]):
+        tile = keep[row * step : (row + 1) * step, :step]
+        assert picture[row, 0] == pytest.approx(tile.mean())
+
+
+def test_a_criterion_ranks_like_itself_and_unlike_a_lottery(tiny):
+    dimap, other = (pipeline.score(tiny, PruningPlan(key)) for key in ("dimap", "random"))
+    np.testing.assert_allclose(summaries.rank_correlation(dimap, dimap, tiny.anatomy), 1)
+    assert np.abs(summaries.rank_correlation(dimap, other, tiny.anatomy)).max() < 0.15
+
+
+def test_rank_correlation_is_that_of_scores_weight_by_weight(tiny_swin):
+    plans = [PruningPlan(key, seed=1) for key in ("dimap", "magnitude")]
+    first, second = (pipeline.score(tiny_swin, plan) for plan in plans)
+    for column, module in enumerate(PRUNABLE_MODULES):
+        ranks = []
+        for scores in (first, second):
+            values = []
+            for layer in (layer for layer in tiny_swin.anatomy.prunable if layer.module == module):
+                own = np.abs(scores.layers[layer.name].keys).ravel()
+                values.append(scores.layers[layer.name].ranked[rankdata(own, method="ordinal") - 1])
+            ranks.append(rankdata(np.concatenate(values)))
+        known = np.corrcoef(*ranks)[0, 1]
+        assert summaries.rank_correlation(first, second, tiny_swin.anatomy)[column] == pytest.approx(known, abs=1e-6)
