@@ -24,8 +24,9 @@ from .data import load_data
 from .errors import DataError
 from .evaluate import Predictions, evaluate
 from .models import load_model, load_named
+from .ranking import Scores
 from .selection import select
-from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Scores, Selection
+from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 

@@ -135,7 +135,7 @@ class Worker:
 
 def _size(opened: pipeline.Opened) -> int:
     weights = sum(parameter.numel() * 4 for parameter in opened.model.parameters())
-    return weights + sum(layer.ranked.nbytes for scores in opened.scores.values() for layer in scores.layers.values())
+    return weights + sum(layer.ordered.nbytes for scores in opened.scores.values() for layer in scores.layers.values())
 
 
 def _read(lines: queue.Queue) -> None:
