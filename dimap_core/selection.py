@@ -220,12 +220,12 @@ def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:
 
 def keep_mask(layer: LayerScores, removed: int) -> np.ndarray:
     """Boolean array of the weight's shape, True = kept; the `removed` lowest |keys| go (ties: lowest flat index)."""
-    keys = np.abs(layer.keys).reshape(-1)
     if removed <= 0:
         return np.ones(layer.keys.shape, dtype=bool)
-    limit = np.partition(keys, removed - 1)[removed - 1]
-    keep = keys > limit
-    ties = np.flatnonzero(keys == limit)
-    gone = removed - int(np.count_nonzero(keys < limit))
-    keep[ties[gone:]] = True
-    return keep.reshape(layer.keys.shape)
+    magnitudes, limit = np.abs(layer.keys), layer.ordered[removed - 1]
+    keep = magnitudes > limit
+    first, last = np.searchsorted(layer.ordered, limit, "left"), np.searchsorted(layer.ordered, limit, "right")
+    if last > removed:  # some of the keys at the limit stay
+        ties = np.flatnonzero(magnitudes == limit)
+        keep.reshape(-1)[ties[removed - first :]] = True
+    return keep
