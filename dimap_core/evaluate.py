@@ -6,8 +6,9 @@ The intervals live in `intervals`; who asks, and who cancels by closing the gene
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -19,14 +20,18 @@ from .intervals import paired_difference, wilson
 from .types import AccuracyEstimate, LabelledImages, ModelInfo
 
 BATCH_SIZE = 60
+Runner = Callable[[Hashable, Callable[[], torch.Tensor]], torch.Tensor]
+"""(batch's name, maker of its normalised pixels) -> logits."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Per image, in evaluation order: predicted class int64 [n], and whether the label is among the five highest."""
+    """Per image, in evaluation order: predicted class int64 [n], whether the label is among the five highest, and how
+    long the model took for all of them."""
 
     classes: np.ndarray
     in_top5: np.ndarray
+    seconds: float = 0.0
 
 
 def stratified_order(labels: np.ndarray) -> np.ndarray:
@@ -42,48 +47,67 @@ def predict(
     model: nn.Module,
     info: ModelInfo,
     data: LabelledImages,
-    weights: Mapping[str, torch.Tensor] | None = None,
-    batch_size: int = BATCH_SIZE,
+    run: Runner | None = None,
     limit: int | None = None,
+    sizes: Iterable[int] = (BATCH_SIZE,),
 ) -> Iterator[Predictions]:
-    """Yield the predictions of one batch after another, in stratified order; `weights` replace parameters by name."""
+    """Yield the predictions of one batch after another, in stratified order.
+
+    `run(batch, images)` gives the logits of a masked or cached model, None: the model's own. `sizes` are the batches'
+    sizes, begun anew when used up.
+    """
     _check_fit(info, data)
     order = stratified_order(data.labels)[:limit]
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
-    for start in range(0, len(order), batch_size):
-        part = order[start : start + batch_size]
-        batch = (torch.from_numpy(data.images[part]).float().div(255) - mean) / std
+    start, size = 0, cycle(sizes)
+    while start < len(order):
+        part = order[start : start + next(size)]
+
+        def images(part: np.ndarray = part) -> torch.Tensor:
+            return (torch.from_numpy(data.images[part]).float().div(255) - mean) / std
+
+        begun = time.perf_counter()
         with torch.inference_mode():
-            logits = functional_call(model, dict(weights or {}), (batch,))
+            logits = model(images()) if run is None else run((start, len(part)), images)
         top5 = logits.topk(min(5, logits.shape[-1])).indices.numpy()
-        yield Predictions(top5[:, 0], (top5 == data.labels[part][:, None]).any(1))
+        hits = (top5 == data.labels[part][:, None]).any(1)
+        yield Predictions(top5[:, 0], hits, time.perf_counter() - begun)
+        start += len(part)
+
+
+def masked(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> Runner:
+    """Run `model` with some of its parameters replaced; the model itself is not touched."""
+    return lambda _, images: functional_call(model, dict(weights), (images(),))
 
 
 def evaluate(
     model: nn.Module,
     info: ModelInfo,
     data: LabelledImages,
-    weights: Mapping[str, torch.Tensor] | None = None,
+    run: Runner | None = None,
     dense: Predictions | None = None,
     limit: int | None = None,
+    sizes: Iterable[int] = (BATCH_SIZE,),
 ) -> Iterator[tuple[AccuracyEstimate, Predictions]]:
     """Yield (estimate so far, predictions so far) after every batch.
 
     Args:
-        weights: masked parameters by name; the model itself is not touched.
+        run: see `predict`.
         dense: the dense model's predictions on at least the same prefix, for the paired drop.
         limit: judge the first `limit` images of the stratified order only.
+        sizes: see `predict`.
     """
-    start, parts = time.perf_counter(), []
-    for batch in predict(model, info, data, weights, limit=limit):
+    parts = []
+    for batch in predict(model, info, data, run, limit, sizes):
         parts.append(batch)
         so_far = concatenate(parts)
-        yield estimate(so_far, data, dense, limit, time.perf_counter() - start), so_far
+        yield estimate(so_far, data, dense, limit), so_far
 
 
 def concatenate(parts: list[Predictions]) -> Predictions:
     """Predictions of consecutive batches as one."""
-    return Predictions(np.concatenate([p.classes for p in parts]), np.concatenate([p.in_top5 for p in parts]))
+    classes, in_top5 = (np.concatenate([getattr(p, what) for p in parts]) for what in ("classes", "in_top5"))
+    return Predictions(classes, in_top5, sum(p.seconds for p in parts))
 
 
 def estimate(
@@ -91,7 +115,6 @@ def estimate(
     data: LabelledImages,
     dense: Predictions | None = None,
     limit: int | None = None,
-    seconds: float = 0.0,
 ) -> AccuracyEstimate:
     """Accuracy of the first n predictions, jointly and for each cue, with the paired drop to `dense`."""
     n = len(predictions.classes)
@@ -103,7 +126,7 @@ def estimate(
         if dense is not None and len(dense.classes) >= n:
             drops[cue] = paired_difference(hits, values[dense.classes[:n]] == values[labels])
     total = min(len(data), limit or len(data))
-    return AccuracyEstimate(n, total, cues, wilson(int(predictions.in_top5.sum()), n), drops, seconds)
+    return AccuracyEstimate(n, total, cues, wilson(int(predictions.in_top5.sum()), n), drops, predictions.seconds)
 
 
 def _check_fit(info: ModelInfo, data: LabelledImages) -> None:

@@ -1,7 +1,7 @@
 """The index on disk: what the app process needs to answer a slider, memory-mapped and readable without torch.
 
-A model's folder holds `info.json`, `anatomy.json` and `weights.npy`; each criterion adds its ranked scores,
-and its keys where they are not the weights themselves. The worker writes, the app reads.
+A model's folder holds `info.json`, `anatomy.json` and `weights.npy`; each criterion adds its ordered keys, their table
+and tails, and the keys in place where they are not the weights themselves. The worker writes, the app reads.
 Next door: `criteria` makes the scores, `selection` searches them.
 """
 
@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from .types import Anatomy, LayerScores, ModelInfo, Scores
+from .ranking import BLOCK, LayerScores, Scores
+from .types import Anatomy, ModelInfo
 
 _READY = ".scores.json"
 _KEPT = 6  # criteria x seeds on disk for one model
@@ -31,11 +32,18 @@ def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[s
 def write_scores(folder: Path, scores: Scores) -> None:
     """Add one criterion's scores to a model's folder."""
     name = _stem(scores.criterion, scores.seed)
-    _write_flat(folder / f"{name}.ranked.npy", [layer.ranked for layer in scores.layers.values()], np.float64)
+    layers = scores.ordered_layers
+    _write_flat(folder / f"{name}.ordered.npy", [layer.ordered for layer in layers], np.float32)
+    np.save(folder / f"{name}.table.npy", scores.table)
+    tails = [layer.tail for layer in layers if layer.tail is not None]
+    if tails:
+        np.save(folder / f"{name}.tails.npy", np.concatenate(tails))
     if not scores.by_magnitude:
-        _write_flat(folder / f"{name}.keys.npy", [layer.keys for layer in scores.layers.values()], np.float32)
+        _write_flat(folder / f"{name}.keys.npy", [layer.keys for layer in layers], np.float32)
     # Written last: its presence says that the arrays are complete.
-    (folder / f"{name}{_READY}").write_text(json.dumps({"by_magnitude": scores.by_magnitude}), encoding="utf-8")
+    (folder / f"{name}{_READY}").write_text(
+        json.dumps({"by_magnitude": scores.by_magnitude, "top": scores.top}), encoding="utf-8"
+    )
     _evict(folder)
 
 
@@ -53,10 +61,13 @@ def read_weights(folder: Path, anatomy: Anatomy) -> dict[str, np.ndarray]:
 def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int) -> Scores:
     """One criterion's scores, memory-mapped."""
     name = _stem(criterion, seed)
-    by_magnitude = json.loads((folder / f"{name}{_READY}").read_text(encoding="utf-8"))["by_magnitude"]
-    keys = _split(folder / ("weights.npy" if by_magnitude else f"{name}.keys.npy"), anatomy, shaped=True)
-    ranked = _split(folder / f"{name}.ranked.npy", anatomy, shaped=False)
-    return Scores(criterion, seed, {n: LayerScores(keys[n], ranked[n]) for n in keys}, by_magnitude)
+    facts = json.loads((folder / f"{name}{_READY}").read_text(encoding="utf-8"))
+    keys = _split(folder / ("weights.npy" if facts["by_magnitude"] else f"{name}.keys.npy"), anatomy, shaped=True)
+    ordered = _split(folder / f"{name}.ordered.npy", anatomy, shaped=False)
+    tails = _split_tails(folder / f"{name}.tails.npy", anatomy)
+    layers = {n: LayerScores(keys[n], ordered[n], tails.get(n)) for n in keys}
+    table = np.load(folder / f"{name}.table.npy", mmap_mode="r")
+    return Scores(criterion, seed, layers, table, facts["top"], facts["by_magnitude"])
 
 
 def has_scores(folder: Path, criterion: str, seed: int) -> bool:
@@ -94,4 +105,16 @@ def _split(path: Path, anatomy: Anatomy, shaped: bool) -> dict[str, np.ndarray]:
         part = flat[start : start + layer.size]
         parts[layer.name] = part.reshape(layer.shape) if shaped else part
         start += layer.size
+    return parts
+
+
+def _split_tails(path: Path, anatomy: Anatomy) -> dict[str, np.ndarray]:
+    """Each layer's tail, where the scores are relative."""
+    if not path.exists():
+        return {}
+    flat, start, parts = np.load(path, mmap_mode="r"), 0, {}
+    for layer in anatomy.prunable:
+        blocks = -(-layer.size // BLOCK)
+        parts[layer.name] = flat[start : start + blocks]
+        start += blocks
     return parts

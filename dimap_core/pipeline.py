@@ -9,7 +9,7 @@ before any plan; everything after it is a pure function of (Opened, plan).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,23 +22,26 @@ from .criteria.arrays import prunable_weights
 from .cut.masks import mask_model, masked_weights
 from .data import load_data
 from .errors import DataError
-from .evaluate import Predictions, evaluate
+from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
 from .models import load_model, load_named
+from .prefix import PrefixCache, PrefixRunner, segments, states_before
+from .ranking import Scores
 from .selection import select
-from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Scores, Selection
+from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 
 
 @dataclass
 class Opened:
-    """A model with its anatomy, and what was computed so far: scores, and dense predictions by data set."""
+    """A model with its anatomy, and what was computed so far: scores, dense predictions by data set, batch size."""
 
     model: nn.Module
     info: ModelInfo
     anatomy: Anatomy
     scores: OrderedDict[tuple[str, str, int], Scores] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
+    sizes: tuple[int, ...] = (BATCH_SIZE,)
 
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
@@ -71,23 +74,43 @@ def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, Cost
 
 
 def judge(
-    opened: Opened, data: LabelledImages, plan: PruningPlan | None = None, limit: int | None = None
+    opened: Opened,
+    data: LabelledImages,
+    plan: PruningPlan | None = None,
+    limit: int | None = None,
+    cache: PrefixCache | None = None,
+    sizes: Iterable[int] | None = None,
 ) -> Iterator[AccuracyEstimate]:
     """Ever better estimates of the pruned model's accuracy (None: the dense model's).
 
-    The dense model's predictions are kept: judge it first, and every plan's estimate holds the paired drop.
-    Raises DataError for a model with random weights.
+    The dense model's predictions are kept: judge it first, and every plan's estimate holds the paired drop. With a
+    `cache` a plan is evaluated from the first block that differs from the one judged before. `sizes`: of batches, by
+    default what suits the model best. Raises DataError for a model with random weights.
     """
     if opened.info.weights == "random":
         raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
-    dense, weights = opened.dense.get(data.name), None
+    dense, run = opened.dense.get(data.name), None
     if plan is not None:
-        selection, _ = apply_plan(opened, plan)
-        weights = masked_weights(opened.model, score(opened, plan), selection)
-    for result, predictions in evaluate(opened.model, opened.info, data, weights, dense, limit):
+        run = _runner(opened, data, plan, cache)
+    for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (dense is None or result.n > len(dense.classes)):
             opened.dense[data.name] = predictions
         yield result
+
+
+def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
+    """How batches of the pruned model are run."""
+    selection, _ = apply_plan(opened, plan)
+    scores = score(opened, plan)
+    weights = masked_weights(opened.model, scores, selection)
+    if cache is None:
+        return masked(opened.model, weights)
+    # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
+    name = "" if scores.by_magnitude else (scores.criterion, scores.seed)
+    cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
+    chain = segments(opened.model, opened.info.family)
+    owner = (opened.info.fingerprint, data.name)
+    return PrefixRunner(opened.model, opened.info.family, chain, weights, states_before(chain, cut), cache, owner)
 
 
 def judge_fully(
@@ -103,9 +126,14 @@ def judge_fully(
 
 def missing_dense(opened: Opened, data: LabelledImages, limit: int | None = None) -> Iterator[AccuracyEstimate]:
     """Judge the dense model unless its predictions are known already for as many images."""
-    known = opened.dense.get(data.name)
-    if known is None or len(known.classes) < min(len(data), limit or len(data)):
+    if not knows_dense(opened, data, limit):
         yield from judge(opened, data, limit=limit)
+
+
+def knows_dense(opened: Opened, data: LabelledImages, limit: int | None = None) -> bool:
+    """Whether the dense model was judged on as many images."""
+    known = opened.dense.get(data.name)
+    return known is not None and len(known.classes) >= min(len(data), limit or len(data))
 
 
 def weight_arrays(opened: Opened) -> dict[str, np.ndarray]:

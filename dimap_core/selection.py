@@ -8,20 +8,22 @@ Next door: `plan` validates, `cut.masks` zeroes what is selected here, `cost` pr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import brentq
 
 from .errors import InvalidPlan
 from .plan import cell_name, validate
-from .types import Anatomy, Cell, Layer, LayerScores, PruningPlan, Scores, Selection
+from .ranking import LayerScores, Scores, below_edges, lowest
+from .types import Anatomy, Cell, Layer, PruningPlan, Selection
 
-_FEW = 4096  # candidates that are sorted outright
-_PROBES = 64  # ranks probed per layer and narrowing step
 _FULL = 1 - 1e-9  # the largest common ratio a budget may solve to
-_SLACK = 1e-12  # relative; wider than the rounding of score * factor
+_CLOSE = 1e-4  # of the budget: close enough
+_MENDS = 3
+_NEAR = 0.02  # how far from the last mend bisection looks
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,7 @@ def select(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> Selection:
     """What `plan` removes; raises InvalidPlan where it empties a layer or its budget cannot be met."""
     validate(plan, anatomy)
     problem = _Problem(scores, anatomy, plan, tuple(competition_sets(anatomy, plan)))
-    ratio = _solve_budget(problem) if plan.ratio is None else plan.ratio
-    removed = problem.removed(ratio)
+    ratio, removed = _solve_budget(problem) if plan.ratio is None else (plan.ratio, problem.removed(plan.ratio))
     _refuse_emptied(problem, removed)
     return Selection({layer.name: removed.get(layer.name, 0) for layer in anatomy.prunable}, ratio)
 
@@ -78,23 +79,39 @@ class _Problem:
 
     def removed(self, common: float) -> dict[str, int]:
         """Layer name -> units removed."""
-        removed, own = {}, dict(self.plan.overrides)
+        own = dict(self.plan.overrides)
+        removed: dict[str, int] = {}
         for group in self.sets:
-            size = sum(layer.size for layer in group.layers)
-            count = count_to_remove(common if group.cell is None else own[group.cell], size)
-            ranked = [self.scores.layers[layer.name].ranked for layer in group.layers]
-            factors = np.array([layer.macs_per_weight**-self.plan.cost_exponent for layer in group.layers])
-            for layer, gone in zip(group.layers, lowest(ranked, factors, count), strict=True):
-                removed[layer.name] = int(gone)
+            ratio = common if group.cell is None else own[group.cell]
+            count = count_to_remove(ratio, sum(layer.size for layer in group.layers))
+            gone = lowest(self.scores, self.rows(group), self.factors(group), count)
+            removed |= {layer.name: int(units) for layer, units in zip(group.layers, gone, strict=True)}
         return removed
 
-    def share(self, common: float) -> float:
+    def rows(self, group: CompetitionSet) -> list[int]:
+        """The set's layers as rows of the scores' table."""
+        return [self.scores.rows[layer.name] for layer in group.layers]
+
+    def factors(self, group: CompetitionSet) -> np.ndarray:
+        """What scores are multiplied with, by layer: 1 / (MACs per weight) ** cost exponent."""
+        return np.array([layer.macs_per_weight**-self.plan.cost_exponent for layer in group.layers])
+
+    def costs(self, layers: Sequence[Layer]) -> np.ndarray:
+        """What one unit of each layer saves of the budget's kind, as a share of the dense total."""
+        if self.plan.budget_kind == "macs":
+            return np.array([layer.macs_per_weight for layer in layers]) / self.total
+        return np.ones(len(layers)) / self.total
+
+    @cached_property
+    def total(self) -> int:
+        """MACs or params of the dense model, whichever the budget counts."""
+        in_macs = self.plan.budget_kind == "macs"
+        return sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
+
+    def share(self, removed: Mapping[str, int]) -> float:
         """Removed share of all dense MACs or params, whichever the budget counts."""
-        in_macs, removed = self.plan.budget_kind == "macs", self.removed(common)
-        saved = sum(
-            removed.get(layer.name, 0) * (layer.macs_per_weight if in_macs else 1) for layer in self.anatomy.prunable
-        )
-        return saved / sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
+        layers = [layer for layer in self.anatomy.prunable if layer.name in removed]
+        return float(self.costs(layers) @ np.array([removed[layer.name] for layer in layers])) if layers else 0.0
 
     def emptied(self, removed: dict[str, int], cell: Cell | None) -> Layer | None:
         """The first layer under that override (None: under the common ratio) that would lose all its units."""
@@ -118,80 +135,64 @@ class _Problem:
         return low
 
 
-def lowest(ranked: Sequence[np.ndarray], factors: np.ndarray, count: int) -> np.ndarray:
-    """How many of the `count` lowest values of all `ranked[i] * factors[i]` lie in each array i.
+def _solve_budget(problem: _Problem) -> tuple[float, dict[str, int]]:
+    """The common ratio whose cut removes the asked share of all dense MACs or params, and that cut.
 
-    Args:
-        ranked: ascending float64 arrays, one a layer.
-        factors: positive float64 [len(ranked)].
-        count: 0 .. total size.
-
-    The arrays are searched, never merged: a bracket of values narrows until few candidates are left, which are sorted.
+    The table's edges give the share as a function of the ratio almost exactly; what is left is mended by exact cuts
+    along its slope, and on models so small that single units count, by bisection.
     """
-    sizes = np.array([len(values) for values in ranked])
-    if len(ranked) == 1 or count in (0, sizes.sum()):
-        return sizes * 0 + count if len(ranked) == 1 else sizes * (count > 0)
-    low, high = np.zeros_like(sizes), sizes
-    while (high - low).sum() > _FEW:
-        narrowed = _narrow(ranked, factors, count, low, high)
-        if (narrowed[1] - narrowed[0]).sum() > 0.9 * (high - low).sum():
-            break  # ties: only sorting tells the rest apart
-        low, high = narrowed
-    values = np.concatenate([v[a:b] * f for v, a, b, f in zip(ranked, low, high, factors, strict=True)])
-    owner = np.repeat(np.arange(len(ranked)), high - low)
-    first = np.argsort(values, kind="stable")[: count - low.sum()]
-    return low + np.bincount(owner[first], minlength=len(ranked))
+    target = problem.plan.budget or 0.0
+    ratios, shares = _share_curve(problem)
+    _refuse_budget(problem, target, shares[0], shares[-1])
+    goal = float(np.interp(target, shares, ratios))
+    for _ in range(_MENDS):
+        removed = problem.removed(goal)
+        over = problem.share(removed) - target
+        if abs(over) <= _CLOSE * target:
+            return goal, removed
+        goal = float(np.interp(np.interp(goal, ratios, shares) - over, shares, ratios))
+
+    def excess(ratio: float) -> float:
+        return problem.share(problem.removed(ratio)) - target
+
+    low, high = (goal - _NEAR, goal) if excess(goal) > 0 else (goal, goal + _NEAR)
+    low, high = max(low, 0.0), min(high, _FULL)
+    if excess(low) <= 0 <= excess(high):
+        goal = float(brentq(excess, low, high, xtol=1e-8))
+    return goal, problem.removed(goal)
 
 
-def _narrow(
-    ranked: Sequence[np.ndarray], factors: np.ndarray, count: int, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Shrink the rank intervals [low, high) that must hold the boundary between the `count` lowest and the rest."""
-    probes = np.unique(
-        np.concatenate(
-            [
-                v[np.linspace(a, b - 1, min(_PROBES, b - a)).astype(np.int64)] * f
-                for v, a, b, f in zip(ranked, low, high, factors, strict=True)
-                if b > a
-            ]
-        )
-    )
-
-    def below(value: float, side: str) -> np.ndarray:
-        edge = value * (1 - _SLACK if side == "left" else 1 + _SLACK)
-        found = [np.searchsorted(v, edge / f, side) for v, f in zip(ranked, factors, strict=True)]  # type: ignore[call-overload]
-        return np.clip(found, low, high)
-
-    # The last probe with at most `count` values certainly below it, and the next one with at least `count`.
-    first, last = 0, len(probes) - 1
-    while first < last:
-        middle = (first + last + 1) // 2
-        if below(probes[middle], "left").sum() <= count:
-            first = middle
-        else:
-            last = middle - 1
-    start = below(probes[first], "left")
-    start = start if start.sum() <= count else low
-    for probe in probes[first : first + 2]:
-        end = below(probe, "right")
-        if end.sum() >= count:
-            return start, end
-    return start, high
+def _share_curve(problem: _Problem) -> tuple[np.ndarray, np.ndarray]:
+    """(ratios, removed shares), both ascending, from no common cut to all; sets with ratios of their own are in it."""
+    own, curves = dict(problem.plan.overrides), []
+    fixed: dict[str, int] = {}
+    for group in problem.sets:
+        rows, factors = problem.rows(group), problem.factors(group)
+        sizes = np.array([layer.size for layer in group.layers])
+        if group.cell is not None:
+            gone = lowest(problem.scores, rows, factors, count_to_remove(own[group.cell], sizes.sum()))
+            fixed |= {layer.name: int(units) for layer, units in zip(group.layers, gone, strict=True)}
+            continue
+        if len(group.layers) == 1:
+            curves.append((np.array([0.0, 1.0]), problem.costs(group.layers) * sizes * [0, 1]))
+            continue
+        counts = below_edges(problem.scores, rows, factors)
+        curves.append((counts.sum(axis=0) / sizes.sum(), problem.costs(group.layers) @ counts))
+    ratios = np.unique(np.concatenate([[0.0, _FULL], *(ratio for ratio, _ in curves)]))
+    ratios = ratios[ratios <= _FULL]
+    shares = np.full(len(ratios), problem.share(fixed))
+    for ratio, share in curves:
+        shares += np.interp(ratios, ratio, share)
+    return ratios, shares
 
 
-def _solve_budget(problem: _Problem) -> float:
-    """The common ratio whose cut removes the asked share of all dense MACs or params."""
-    target, kind = problem.plan.budget or 0.0, {"macs": "MACs", "params": "params"}[problem.plan.budget_kind]
-    least, most = problem.share(0.0), problem.share(_FULL)
-    if target < least:
-        limit = math.ceil(1000 * least) / 10
-    elif target > most:
-        limit = math.floor(1000 * problem.share(problem.largest(None))) / 10
-    else:
-        ends = {least: 0.0, most: _FULL}
-        if target in ends:
-            return ends[target]
-        return float(brentq(lambda ratio: problem.share(ratio) - target, 0.0, _FULL, xtol=1e-8))
+def _refuse_budget(problem: _Problem, target: float, least: float, most: float) -> None:
+    if least - 1e-12 <= target <= most + 1e-12:
+        return
+    limit = math.ceil(1000 * least) / 10
+    if target > most:
+        limit = math.floor(1000 * problem.share(problem.removed(problem.largest(None)))) / 10
+    kind = {"macs": "MACs", "params": "params"}[problem.plan.budget_kind]
     raise InvalidPlan(
         f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %."
     )
@@ -210,7 +211,7 @@ def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:
         elif problem.plan.budget is None:
             what = "ratio"
         else:
-            what, nearest = "budget", problem.share(nearest)
+            what, nearest = "budget", problem.share(problem.removed(nearest))
         raise InvalidPlan(
             f"This plan empties the layer {layer.name}; "
             f"the largest {what} that leaves every layer some weights is {math.floor(1000 * nearest) / 1000:g}."
@@ -219,12 +220,12 @@ def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:
 
 def keep_mask(layer: LayerScores, removed: int) -> np.ndarray:
     """Boolean array of the weight's shape, True = kept; the `removed` lowest |keys| go (ties: lowest flat index)."""
-    keys = np.abs(layer.keys).reshape(-1)
     if removed <= 0:
         return np.ones(layer.keys.shape, dtype=bool)
-    limit = np.partition(keys, removed - 1)[removed - 1]
-    keep = keys > limit
-    ties = np.flatnonzero(keys == limit)
-    gone = removed - int(np.count_nonzero(keys < limit))
-    keep[ties[gone:]] = True
-    return keep.reshape(layer.keys.shape)
+    magnitudes, limit = np.abs(layer.keys), layer.ordered[removed - 1]
+    keep = magnitudes > limit
+    first, last = np.searchsorted(layer.ordered, limit, "left"), np.searchsorted(layer.ordered, limit, "right")
+    if last > removed:  # some of the keys at the limit stay
+        ties = np.flatnonzero(magnitudes == limit)
+        keep.reshape(-1)[ties[removed - first :]] = True
+    return keep

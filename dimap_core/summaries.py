@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from .ranking import LayerScores, Scores
 from .selection import keep_mask
-from .types import PRUNABLE_MODULES, Anatomy, Block, Layer, LayerScores, Scores, Selection
+from .types import PRUNABLE_MODULES, Anatomy, Block, Layer, Selection
 
 LOG_EDGES = np.linspace(-5, 1, 121)
 """Bin edges of log10 |w|; what lies outside counts into the first or last bin."""

@@ -5,7 +5,8 @@ Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -65,7 +66,7 @@ class Layer:
     @property
     def size(self) -> int:
         """Number of weights (biases not counted)."""
-        return int(np.prod(self.shape)) if self.shape else 0
+        return math.prod(self.shape) if self.shape else 0
 
     @property
     def prunable(self) -> bool:
@@ -132,37 +133,15 @@ class Anatomy:
 
 
 @dataclass(frozen=True)
-class LayerScores:
-    """One layer's scores as an index.
-
-    `keys`: float32, the weight's shape; units leave in ascending order of |key|, equal ones in ascending flat index.
-    `ranked`: float64, 1-D; the score of the unit that leaves first, second, ...; never decreasing, higher = keep.
-    """
-
-    keys: np.ndarray
-    ranked: np.ndarray
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The scores of all prunable layers under one criterion, by layer name in forward order.
-
-    `by_magnitude`: the keys are the weights themselves, so that a cut is a threshold on |w| in every layer.
-    """
-
-    criterion: str
-    seed: int
-    layers: Mapping[str, LayerScores]
-    by_magnitude: bool = False
-
-
-@dataclass(frozen=True)
 class CriterionInfo:
-    """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know."""
+    """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know.
+
+    `fn(model, anatomy, granularity, statistics, seed)` returns `ranking.Scores`.
+    """
 
     key: str
     label: str
-    fn: Callable[..., Scores]
+    fn: Callable[..., Any]
     paper: str
     equation: str
     summary: str
@@ -295,6 +274,3 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-
-Batches = Iterator[Any]

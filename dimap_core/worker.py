@@ -18,19 +18,26 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import cycle
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 
 from . import index, pipeline
 from .errors import PruningError
+from .evaluate import BATCH_SIZE
 from .plan import from_recipe
+from .prefix import PrefixCache
 from .sweep import Measured
+from .types import LabelledImages
 
 CHANNELS = ("open", "live", "background")
 """Most urgent first; a channel is served only while the ones before it are idle."""
 
+_SIZES = (30, 60, 120)  # batches tried out on the dense model
+_CACHES = 4  # sessions whose prefix caches are kept
 _MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
 
 
@@ -40,6 +47,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.opened: OrderedDict[tuple[str, str], pipeline.Opened] = OrderedDict()
+        self.caches: OrderedDict[str, tuple[str, PrefixCache]] = OrderedDict()
         self.tasks: dict[str, OrderedDict[str, tuple[str, Iterator]]] = {channel: OrderedDict() for channel in CHANNELS}
 
     def accept(self, message: dict[str, Any]) -> list[str]:
@@ -110,11 +118,41 @@ class Worker:
         opened = self._model(request)
         data = pipeline.default_data(opened, request["data"])
         plan = from_recipe(request["recipe"]) if request["recipe"] else None
-        if plan is not None:
-            for _ in pipeline.missing_dense(opened, data):
-                yield {"waiting": "dense"}
-        for estimate in pipeline.judge(opened, data, plan):
+        if plan is not None and not pipeline.knows_dense(opened, data):
+            yield from self._tune(opened, data)
+        for estimate in pipeline.judge(opened, data, plan, cache=self._prefix(request["session"], opened)):
             yield asdict(estimate)
+
+    def _prefix(self, session: str, opened: pipeline.Opened) -> PrefixCache:
+        """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
+        owner, cache = self.caches.pop(session, ("", PrefixCache()))
+        if owner != opened.info.fingerprint:
+            cache = PrefixCache()
+        self.caches[session] = (opened.info.fingerprint, cache)
+        while len(self.caches) > _CACHES:
+            self.caches.popitem(last=False)
+        return cache
+
+    def _tune(self, opened: pipeline.Opened, data: LabelledImages) -> Iterator[dict[str, Any]]:
+        """Judge the dense model with batches of several sizes, on one thread and on two, and keep what was fastest."""
+        tries = [(threads, size) for threads in sorted({1, min(2, os.cpu_count() or 1)}) for size in _SIZES]
+        spent: dict[tuple[int, int], list[float]] = {each: [] for each in tries}
+        before, seconds = 0, 0.0
+        turns = cycle(tries)
+        torch.set_num_threads(tries[0][0])
+        for estimate in pipeline.judge(opened, data, sizes=_SIZES):
+            threads, size = next(turns)
+            if estimate.n - before == size:
+                spent[threads, size].append((estimate.seconds - seconds) / size)
+            before, seconds = estimate.n, estimate.seconds
+            upcoming = tries[(tries.index((threads, size)) + 1) % len(tries)]
+            torch.set_num_threads(upcoming[0])
+            yield {"waiting": "dense"}
+        # A second thread has to be worth it: on a busy machine it makes small batches many times slower.
+        cost = {each: median(times) * (1 if each[0] == 1 else 1.2) for each, times in spent.items() if times}
+        threads, size = min(cost, key=lambda each: cost[each], default=(1, BATCH_SIZE))
+        opened.sizes = (size,)
+        torch.set_num_threads(threads)
 
     def _curve(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """One event a ratio: the measured row of the recipe at that common ratio."""
@@ -135,7 +173,7 @@ class Worker:
 
 def _size(opened: pipeline.Opened) -> int:
     weights = sum(parameter.numel() * 4 for parameter in opened.model.parameters())
-    return weights + sum(layer.ranked.nbytes for scores in opened.scores.values() for layer in scores.layers.values())
+    return weights + sum(layer.ordered.nbytes for scores in opened.scores.values() for layer in scores.layers.values())
 
 
 def _read(lines: queue.Queue) -> None:

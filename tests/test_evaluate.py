@@ -10,6 +10,7 @@ from dimap_core.cut.masks import mask_model, masked_weights
 from dimap_core.data import load_data
 from dimap_core.errors import DataError
 from dimap_core.evaluate import BATCH_SIZE, concatenate, estimate, evaluate, predict, stratified_order
+from dimap_core.evaluate import masked as masked_run
 from dimap_core.intervals import paired_difference, wilson
 from dimap_core.pipeline import score
 from dimap_core.selection import select
@@ -88,8 +89,8 @@ def test_estimates_grow_batch_by_batch_and_each_judges_its_own_prefix(tiny, digi
 
 
 def test_batch_size_does_not_change_predictions(tiny, digits):
-    small = concatenate(list(predict(tiny.model, tiny.info, digits, batch_size=7, limit=60)))
-    large = concatenate(list(predict(tiny.model, tiny.info, digits, batch_size=60, limit=60)))
+    small = concatenate(list(predict(tiny.model, tiny.info, digits, limit=60, sizes=(7, 5))))
+    large = concatenate(list(predict(tiny.model, tiny.info, digits, limit=60, sizes=(60,))))
     np.testing.assert_array_equal(small.classes, large.classes)
     np.testing.assert_array_equal(small.in_top5, large.in_top5)
 
@@ -100,7 +101,7 @@ def test_masked_evaluation_equals_a_masked_copy_and_leaves_the_model_alone(tiny,
     selection = select(scores, tiny.anatomy, plan)
     before = {name: value.clone() for name, value in tiny.model.state_dict().items()}
     weights = masked_weights(tiny.model, scores, selection)
-    _, masked = last(evaluate(tiny.model, tiny.info, digits, weights))
+    _, masked = last(evaluate(tiny.model, tiny.info, digits, masked_run(tiny.model, weights)))
     _, copied = last(evaluate(mask_model(tiny.model, scores, selection), tiny.info, digits))
     _, dense = last(evaluate(tiny.model, tiny.info, digits))
     np.testing.assert_array_equal(masked.classes, copied.classes)
@@ -117,7 +118,7 @@ def test_cues_are_judged_apart_and_drops_are_paired(tiny_swin, cued):
     scores = score(tiny_swin, plan)
     weights = masked_weights(tiny_swin.model, scores, select(scores, tiny_swin.anatomy, plan))
     labels = cued.labels[stratified_order(cued.labels)]
-    for result, pruned in evaluate(tiny_swin.model, tiny_swin.info, cued, weights, dense):
+    for result, pruned in evaluate(tiny_swin.model, tiny_swin.info, cued, masked_run(tiny_swin.model, weights), dense):
         assert set(result.cues) == set(result.drops) == {"joint", "parity", "small"}
         n = result.n
         cut, whole, truth = pruned.classes, dense.classes[:n], labels[:n]

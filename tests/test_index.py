@@ -47,8 +47,8 @@ def test_scores_are_read_as_written_and_memory_mapped(tiny_ties, folder, key):
     for name, layer in read.layers.items():
         np.testing.assert_array_equal(layer.ranked, written.layers[name].ranked)
         np.testing.assert_array_equal(layer.keys, written.layers[name].keys)
-        assert layer.ranked.dtype == np.float64 and layer.keys.dtype == np.float32
-        assert isinstance(layer.ranked, np.memmap) and not layer.ranked.flags.writeable
+        assert layer.ordered.dtype == np.float32 and layer.keys.dtype == np.float32
+        assert isinstance(layer.ordered, np.memmap) and not layer.ordered.flags.writeable
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from dimap_core.pipeline import score
 from dimap_core.plan import SCOPES
-from dimap_core.selection import count_to_remove, keep_mask, lowest, select
-from dimap_core.types import LayerScores, PruningPlan
+from dimap_core.ranking import LayerScores, lowest
+from dimap_core.ranking import rank as rank_layers
+from dimap_core.selection import count_to_remove, keep_mask, select
+from dimap_core.types import PruningPlan
 
 OVERRIDES = {
     "none": (),
@@ -142,6 +144,14 @@ def plain(ranked, factors, count):
     return np.bincount(owner[np.argsort(values, kind="stable")[:count]], minlength=len(ranked))
 
 
+def lowest_of(arrays, factors, count, relative=False):
+    scores = rank_layers("any", 0, [(str(i), keys) for i, keys in enumerate(arrays)], relative)
+    ranked = [layer.ranked for layer in scores.ordered_layers]
+    np.testing.assert_array_equal(
+        lowest(scores, range(len(arrays)), factors, count), plain(ranked, factors, count), f"relative={relative}"
+    )
+
+
 FACTORS = st.sampled_from([1.0, 0.5, 2.0, 3.0**-0.5, 1 / 3136, 49.0**-0.5])
 
 
@@ -153,10 +163,11 @@ FACTORS = st.sampled_from([1.0, 0.5, 2.0, 3.0**-0.5, 1 / 3136, 49.0**-0.5])
     st.data(),
 )
 def test_lowest_equals_a_plain_sort_on_small_arrays_with_ties(arrays, data):
-    ranked = [np.sort(np.array(values)) for values, _ in arrays]
+    ranked = [np.array(values, np.float32) for values, _ in arrays]
     factors = np.array([factor for _, factor in arrays])
     count = data.draw(st.integers(0, sum(map(len, ranked))))
-    np.testing.assert_array_equal(lowest(ranked, factors, count), plain(ranked, factors, count))
+    for relative in (False, True):
+        lowest_of(ranked, factors, count, relative)
 
 
 @settings(max_examples=60)
@@ -173,4 +184,5 @@ def test_lowest_equals_a_plain_sort_where_it_has_to_narrow(seed, sizes, levels, 
     ranked = [np.sort(rng.integers(0, levels, size) / 7 * 10.0 ** rng.integers(-6, 3)) for size in [6000, *sizes]]
     factors = np.array(factors[: len(ranked)])
     count = round(where * sum(map(len, ranked)))
-    np.testing.assert_array_equal(lowest(ranked, factors, count), plain(ranked, factors, count))
+    for relative in (False, True):
+        lowest_of(ranked, factors, count, relative)

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..types import Anatomy, LayerScores, Scores
+from ..ranking import Scores, rank
+from ..types import Anatomy
 from .arrays import prunable_weights
 
 
 def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = None, seed: int = 0) -> Scores:
     """|w| for every prunable layer; needs no data."""
-    layers = {}
-    for name, weight in prunable_weights(model, anatomy):
-        layers[name] = LayerScores(weight, np.sort(np.abs(weight), axis=None).astype(np.float64))
-    return Scores("magnitude", seed, layers, by_magnitude=True)
+    return rank("magnitude", seed, prunable_weights(model, anatomy), relative=False, by_magnitude=True)

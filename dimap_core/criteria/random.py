@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..types import Anatomy, LayerScores, Scores
+from ..ranking import Scores, rank
+from ..types import Anatomy
 
 
 def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = None, seed: int = 0) -> Scores:
     """Uniform draws in [0, 1) for every prunable layer."""
-    layers = {}
-    for place, layer in enumerate(anatomy.prunable):
-        keys = np.random.default_rng([seed, place]).random(layer.shape, dtype=np.float32)
-        layers[layer.name] = LayerScores(keys, np.sort(keys, axis=None).astype(np.float64))
-    return Scores("random", seed, layers)
+    keys = (
+        (layer.name, np.random.default_rng([seed, place]).random(layer.shape, dtype=np.float32))
+        for place, layer in enumerate(anatomy.prunable)
+    )
+    return rank("random", seed, keys, relative=False)

@@ -7,8 +7,9 @@ import copy
 import torch
 from torch import nn
 
+from ..ranking import Scores
 from ..selection import keep_mask
-from ..types import Scores, Selection
+from ..types import Selection
 
 
 def masked_weights(model: nn.Module, scores: Scores, selection: Selection) -> dict[str, torch.Tensor]:

@@ -16,7 +16,8 @@ import streamlit as st
 from dimap_core import index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.jobs import Ticket, WorkerClient
-from dimap_core.types import Anatomy, ModelInfo, PruningPlan, Scores
+from dimap_core.ranking import Scores
+from dimap_core.types import Anatomy, ModelInfo, PruningPlan
 
 _RESULTS = 4000
 

@@ -1,0 +1,380 @@
+"""Load test: the real app on a free port, N websocket sessions that move the ratio all the time.
+
+    python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0]
+
+Each session speaks Streamlit's own protocol (protobuf over /_stcore/stream), polls its fragments as the browser does,
+types ratios of its own into the sidebar and waits until the screen shows the params and MACs that `selection.select`
+gives in this process for that plan: another session's numbers would not match. Then it waits for the first accuracy,
+every third time for the last one. Afterwards a sample of the accuracies is compared with an evaluation in this process.
+Nothing but loopback is used; the app is always stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import numpy as np
+import torch
+import websockets
+from streamlit.proto.Alert_pb2 import Alert
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+from dimap_core import pipeline
+from dimap_core.evaluate import estimate, evaluate
+from dimap_core.plan import SCOPES
+from dimap_core.types import Part, PruningPlan
+from pages.ui.widgets import count, less
+
+from .live import machine, table
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = "swin-textured"
+PATIENCE = 90.0  # seconds a session waits for anything before it counts as an error
+CHECKED = 40  # plans whose accuracies are checked in this process afterwards
+_SHOWN = re.compile(r"n = ([\d,]+)")
+
+
+@contextlib.contextmanager
+def app() -> Iterator[tuple[int, int, Path]]:
+    """Run the app; yields (port, process id, file with what it printed) and kills it and its worker at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with tempfile.TemporaryDirectory() as folder:
+        printed = Path(folder) / "output.txt"
+        with printed.open("w") as output:
+            process = subprocess.Popen(
+                [*command, "--server.headless", "true"], cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            )
+            try:
+                _wait_healthy(port, process)
+                yield port, process.pid, printed
+            finally:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its own group: the app and the worker it started
+                process.wait()
+
+
+def _wait_healthy(port: int, process: subprocess.Popen) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.2)
+    raise RuntimeError("The app did not start.")
+
+
+def memory(pid: int) -> dict[str, float]:
+    """MiB in RAM of the app process ("app") and of its children together ("worker"); "private" leaves out mapped files."""
+    children = Path(f"/proc/{pid}/task")
+    below = [int(c) for task in children.iterdir() for c in (task / "children").read_text().split()]
+    found = {"app": 0.0, "app private": 0.0, "worker": 0.0, "worker private": 0.0}
+    for name, process in [("app", pid), *(("worker", child) for child in below)]:
+        with contextlib.suppress(OSError):
+            lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+            found[name] += int(lines["VmRSS"].split()[0]) / 1024
+            found[f"{name} private"] += int(lines["RssAnon"].split()[0]) / 1024
+    return found
+
+
+@dataclass
+class Log:
+    """What all sessions saw."""
+
+    counts: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
+    opened: list[float] = field(default_factory=list)
+    shown: dict[PruningPlan, set[tuple[str, str]]] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+    messages: int = 0
+    bytes: int = 0
+    memory: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Screen:
+    """What one session sees: the newest metric of each label, and how often anything was drawn."""
+
+    metrics: dict[str, tuple[str, str]] = field(default_factory=dict)
+    header: str = ""
+    typed: str = ""  # id of the ratio's number input
+    page: str = ""
+    query: str = ""
+    timers: dict[str, asyncio.Task] = field(default_factory=dict)
+
+    def stop_timers(self, fragments: Any = None) -> None:
+        """Stop polling these fragments (None: all)."""
+        for fragment in list(self.timers) if fragments is None else fragments:
+            if fragment in self.timers:
+                self.timers.pop(fragment).cancel()
+
+
+class Session:
+    """One visitor."""
+
+    def __init__(self, number: int, expect: Callable[[PruningPlan], Part], log: Log) -> None:
+        self.draw = random.Random(number)
+        self.tenth = number % 10 / 10  # ratios no other session of the same scope types
+        self.plan = PruningPlan(scope=SCOPES[number // 10 % len(SCOPES)], ratio=round(0.3 + self.tenth / 100, 3))
+        self.expect, self.log = expect, log
+        self.screen = Screen()
+        self.screen.query = urlencode(
+            {"model": MODEL, "criterion": "dimap", "scope": self.plan.scope, "ratio": f"{self.plan.ratio:g}"}
+        )
+        self.news = asyncio.Event()
+        self.value: float | None = None
+
+    async def visit(self, port: int, until: float, think: float) -> None:
+        """Open the page, move the ratio until the time is up, close the tab."""
+        url = f"ws://127.0.0.1:{port}/_stcore/stream"
+        try:
+            async with websockets.connect(url, max_size=None, compression=None) as self.socket:
+                reader = asyncio.create_task(self._read())
+                try:
+                    start = time.perf_counter()
+                    await self._send()
+                    await self._see(self._accuracy)
+                    self.log.opened.append(time.perf_counter() - start)
+                    number = 0
+                    while time.monotonic() < until:
+                        await asyncio.sleep(think * self.draw.uniform(0.5, 1.5))
+                        await self._move(to_the_end=number % 3 == 2)
+                        number += 1
+                finally:
+                    reader.cancel()
+                    self.screen.stop_timers()
+        except Exception as error:
+            self.log.errors[f"{type(error).__name__}: {str(error)[:160]}"] += 1
+
+    async def _move(self, to_the_end: bool) -> None:
+        percent = self.draw.choice([p for p in range(5, 90) if abs(p - 100 * self.plan.ratio) >= 3]) + self.tenth
+        self.plan = replace(self.plan, ratio=round(percent, 1) / 100)
+        self.value = round(percent, 1)
+        start = time.perf_counter()
+        await self._send()
+        await self._see(self._counted)
+        self.log.counts.append(time.perf_counter() - start)
+        await self._see(self._accuracy)
+        self.log.first.append(time.perf_counter() - start)
+        if to_the_end:
+            await self._see(lambda: self._accuracy() and "so far" not in self.screen.metrics["Top-1"][1])
+            self.log.final.append(time.perf_counter() - start)
+        self.log.shown.setdefault(self.plan, set()).add(self.screen.metrics["Top-1"])
+
+    def _counted(self) -> bool:
+        """The screen shows this plan, with its params and MACs."""
+        part = self.expect(self.plan)
+        wanted = {
+            "Params": (count(part.params_after), f"{less(part.params, part.params_after)} of {count(part.params)}"),
+            "FLOPs (MACs)": (count(part.macs_after), f"{less(part.macs, part.macs_after)} of {count(part.macs)}"),
+        }
+        named = f"{100 * self.plan.ratio:g} %" in self.screen.header
+        return named and all(self.screen.metrics.get(label) == texts for label, texts in wanted.items())
+
+    def _accuracy(self) -> bool:
+        return self._counted() and bool(_SHOWN.search(self.screen.metrics.get("Top-1", ("", ""))[1]))
+
+    async def _see(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self.news.clear()
+                await self.news.wait()
+
+    async def _send(self, fragment: str = "") -> None:
+        message = BackMsg()
+        run = message.rerun_script
+        run.query_string, run.page_script_hash = self.screen.query, self.screen.page
+        run.fragment_id, run.is_auto_rerun = fragment, bool(fragment)
+        run.context_info.url = "http://127.0.0.1/"
+        if self.value is not None:
+            run.widget_states.widgets.append(WidgetState(id=self.screen.typed, double_value=self.value))
+        await self.socket.send(message.SerializeToString())
+
+    async def _poll(self, fragment: str, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await self._send(fragment)
+
+    async def _read(self) -> None:
+        message = ForwardMsg()
+        async for data in self.socket:
+            message.ParseFromString(data)
+            self.log.messages += 1
+            self.log.bytes += len(data)
+            getattr(self, f"_on_{message.WhichOneof('type')}", lambda m: None)(message)
+            self.news.set()
+        self.log.errors["The server closed a session."] += 1
+
+    def _on_new_session(self, message: ForwardMsg) -> None:
+        new = message.new_session
+        self.screen.page = new.page_script_hash
+        if not new.fragment_ids_this_run:
+            self.screen.stop_timers()
+            # The old picture stays on screen until it is drawn over, but it is not this run's.
+            self.screen.metrics.clear()
+            self.screen.header = ""
+
+    def _on_auto_rerun(self, message: ForwardMsg) -> None:
+        fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
+        self.screen.stop_timers([fragment])
+        self.screen.timers[fragment] = asyncio.create_task(self._poll(fragment, interval))
+
+    def _on_stop_auto_rerun(self, message: ForwardMsg) -> None:
+        self.screen.stop_timers(message.stop_auto_rerun.fragment_ids)
+
+    def _on_page_info_changed(self, message: ForwardMsg) -> None:
+        self.screen.query = message.page_info_changed.query_string
+
+    def _on_script_finished(self, message: ForwardMsg) -> None:
+        if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
+            self.log.errors["A script did not compile."] += 1
+
+    def _on_delta(self, message: ForwardMsg) -> None:
+        if message.delta.WhichOneof("type") != "new_element":
+            return
+        element = message.delta.new_element
+        kind = element.WhichOneof("type")
+        if kind == "metric":
+            self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
+        elif kind == "markdown" and element.markdown.body.startswith(f"**{MODEL}**"):
+            self.screen.header = element.markdown.body
+        elif kind == "number_input" and "w_typed" in element.number_input.id:
+            self.screen.typed = element.number_input.id
+        elif kind == "exception":
+            self.log.errors[f"exception on screen: {element.exception.type}"] += 1
+        elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):
+            self.log.errors[f"on screen: {element.alert.body[:160]}"] += 1
+
+
+async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callable, log: Log) -> None:
+    """All sessions at once, arriving within two seconds; memory is read every second."""
+    until = time.monotonic() + arguments.seconds
+
+    async def watch() -> None:
+        while True:
+            log.memory.append(memory(pid))
+            await asyncio.sleep(1)
+
+    async def arrive(number: int) -> None:
+        await asyncio.sleep(2 * number / arguments.sessions)
+        await Session(number, expect, log).visit(port, until, arguments.think)
+
+    watcher = asyncio.create_task(watch())
+    await asyncio.gather(*map(arrive, range(arguments.sessions)))
+    watcher.cancel()
+
+
+def expectations(opened: pipeline.Opened) -> Callable[[PruningPlan], Part]:
+    """Plan -> cost of the cut, looked up in this process."""
+    known: dict[PruningPlan, Part] = {}
+
+    def expect(plan: PruningPlan) -> Part:
+        if plan not in known:
+            known[plan] = pipeline.apply_plan(opened, plan)[1].total
+        return known[plan]
+
+    return expect
+
+
+def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]:
+    """(accuracies compared, those that differ from an evaluation of the same plan in this process)."""
+    data, compared, wrong = pipeline.default_data(opened), 0, []
+    for plan, shown in list(log.shown.items())[:CHECKED]:
+        weights = pipeline.masked_weights(
+            opened.model, pipeline.score(opened, plan), pipeline.apply_plan(opened, plan)[0]
+        )
+        *_, (_, predictions) = evaluate(opened.model, opened.info, data, weights)
+        for text in shown:
+            n = int(_SHOWN.search(text[1])[1].replace(",", ""))
+            prefix = replace(predictions, classes=predictions.classes[:n], in_top5=predictions.in_top5[:n])
+            expected = f"{100 * estimate(prefix, data).top1.value:.1f} %"
+            compared += 1
+            if text[0] != expected:
+                wrong.append(f"{plan.scope} {plan.ratio:g}, n = {n}: {text[0]} shown, {expected} expected")
+    return compared, wrong
+
+
+def report(log: Log, seconds: float, compared: int, wrong: list[str], printed: str) -> str:
+    """Markdown: counts first, then times, then memory."""
+    moves, tracebacks = len(log.counts), printed.count("Traceback")
+    facts = [
+        ["errors seen by sessions", f"{sum(log.errors.values())}"],
+        ["tracebacks printed by the app or worker", f"{tracebacks}"],
+        ["moves whose params and MACs were shown as planned", f"{moves} ({moves / seconds:.1f} a second)"],
+        ["accuracies equal to this process's own evaluation", f"{compared - len(wrong)} of {compared}"],
+        ["messages a move", f"{log.messages / max(moves, 1):.0f} ({log.bytes / max(moves, 1) / 1024:.0f} KiB)"],
+    ]
+    rows = [["open the page", log.opened], ["counts", log.counts], ["first accuracy", log.first]]
+    times = [[name, *_percentiles(found)] for name, found in [*rows, ["all 1,080 images", log.final]]]
+    parts = [table(["load test", "value"], facts), "", table(["from the move to", "n", "p50", "p95", "max"], times)]
+    parts += ["", table(["MiB in RAM", "start", "middle", "end", "largest"], _memory_rows(log.memory))]
+    parts += [f"\nerror x {number}: {text}" for text, number in log.errors.items()] + [f"\n{line}" for line in wrong]
+    if tracebacks:
+        parts += ["", printed[-3000:]]
+    return "\n".join(parts)
+
+
+def _percentiles(seconds: list[float]) -> list[str]:
+    if not seconds:
+        return ["0", "–", "–", "–"]
+    return [f"{len(seconds)}", *(f"{np.percentile(seconds, p):.2f} s" for p in (50, 95, 100))]
+
+
+def _memory_rows(samples: list[dict[str, float]]) -> list[list[str]]:
+    """Start is when a tenth of the time is over: by then every session is open."""
+    at = [len(samples) // 10, len(samples) // 2, len(samples) - 1]
+    return [
+        [name, *(f"{samples[i][name]:.0f}" for i in at), f"{max(sample[name] for sample in samples):.0f}"]
+        for name in samples[0]
+    ]
+
+
+def main() -> None:
+    """Start the app, load it, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--think", type=float, default=1.0, help="mean pause before a move")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine(), f"{arguments.sessions} sessions, {arguments.seconds:g} s.\n", flush=True)
+    opened, log = pipeline.open_model(MODEL), Log()
+    expect = expectations(opened)
+    expect(PruningPlan(ratio=0.5))
+    with app() as (port, pid, printed):
+        start = time.monotonic()
+        asyncio.run(run(port, pid, arguments, expect, log))
+        seconds = time.monotonic() - start
+        text = printed.read_text(errors="replace")
+    print(report(log, seconds, *check_accuracies(opened, log), text))
+    sys.exit(1 if log.errors else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The prefix cache: activations that enter each block are kept, so that a cut that changes only later blocks is
+evaluated from the first changed block on.
+
+A model is run as a chain of segments, one a block (a Swin stage's patch merging belongs to its first block), then final
+norm and head; the chain computes what timm's forward computes. What enters a segment is valid as long as nothing
+before it changed: the cache stores it under the state of all earlier segments, so no sequence of moves can mix models.
+Next door: `evaluate` asks for logits batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from .types import Family
+
+LIMIT = 256 * 1024**2  # bytes of activations kept by one cache
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of the forward pass; `parts` are (dotted name, module) run one after the other."""
+
+    parts: tuple[tuple[str, nn.Module], ...]
+
+    def run(self, weights: Mapping[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        """The segment on x, with those of `weights` (by the model's parameter names) that lie in it."""
+        for name, module in self.parts:
+            own = {key[len(name) + 1 :]: value for key, value in weights.items() if key.startswith(f"{name}.")}
+            x = functional_call(module, own, (x,)) if own else module(x)
+        return x
+
+
+def segments(model: Any, family: Family) -> list[Segment]:
+    """One segment a block, in forward order."""
+    if family == "deit":
+        return [Segment(((f"blocks.{i}", block),)) for i, block in enumerate(model.blocks)]
+    chain = []
+    for s, stage in enumerate(model.layers):
+        for b, block in enumerate(stage.blocks):
+            merging = ((f"layers.{s}.downsample", stage.downsample),) if b == 0 else ()
+            chain.append(Segment((*merging, (f"layers.{s}.blocks.{b}", block))))
+    return chain
+
+
+def embed(model: Any, family: Family, images: torch.Tensor) -> torch.Tensor:
+    """What enters the first block."""
+    x = model.patch_embed(images)
+    return x if family == "swin" else model.norm_pre(model.patch_drop(model._pos_embed(x)))
+
+
+def head(model: Any, x: torch.Tensor) -> torch.Tensor:
+    """Logits from what leaves the last block."""
+    return model.forward_head(model.norm(x))
+
+
+@dataclass
+class PrefixCache:
+    """Inputs of segments by (batch, segment), each with the state of everything before it; at most `limit` bytes."""
+
+    limit: int = LIMIT
+    used: int = 0
+    kept: dict[tuple[Hashable, int], tuple[Hashable, torch.Tensor]] = field(default_factory=dict)
+
+    def start(self, batch: Hashable, states: list[Hashable]) -> tuple[int, torch.Tensor | None]:
+        """The last segment whose stored input is still valid, with that input; (0, None) if there is none."""
+        for place in range(len(states) - 1, -1, -1):
+            state, x = self.kept.get((batch, place), (None, None))
+            if x is not None and state == states[place]:
+                return place, x
+        return 0, None
+
+    def store(self, batch: Hashable, place: int, state: Hashable, x: torch.Tensor) -> None:
+        """Keep a segment's input, in place of an older one, if it fits."""
+        _, old = self.kept.pop((batch, place), (None, None))
+        self.used -= 0 if old is None else old.nbytes
+        if self.used + x.nbytes <= self.limit:
+            self.kept[batch, place] = (state, x)
+            self.used += x.nbytes
+
+
+@dataclass(frozen=True)
+class PrefixRunner:
+    """Runs batches of one cut through `chain`, starting each at the first segment whose input is not known.
+
+    `weights`: masked parameters by name. `states`: for each segment what everything before it depends on; equal states
+    promise equal inputs. `owner`: names model and data in the cache.
+    """
+
+    model: nn.Module
+    family: Family
+    chain: list[Segment]
+    weights: Mapping[str, torch.Tensor]
+    states: list[Hashable]
+    cache: PrefixCache
+    owner: Hashable
+
+    def __call__(self, batch: Hashable, images: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Logits of one batch; `images` makes the normalised pixels, asked only if the first segment has to run."""
+        key = (self.owner, batch)
+        start, x = self.cache.start(key, self.states)
+        if x is None:
+            x = embed(self.model, self.family, images())
+        for place in range(start, len(self.chain)):
+            self.cache.store(key, place, self.states[place], x)
+            x = self.chain[place].run(self.weights, x)
+        return head(self.model, x)
+
+
+def states_before(chain: list[Segment], cut: Mapping[str, Hashable]) -> list[Hashable]:
+    """For each segment the cut of all layers before it; `cut` holds a value for each layer that loses something."""
+    states: list[Hashable] = []
+    before: tuple = ()
+    for segment in chain:
+        states.append(before)
+        names = tuple(f"{name}." for name, _ in segment.parts)
+        before += tuple(item for item in cut.items() if item[0].startswith(names))
+    return states
