@@ -2,20 +2,13 @@
 
 import streamlit as st
 
-from pages.ui import sidebar, state, theme
+from pages.ui import frame, sidebar, state, theme
 
 st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide")
 theme.style()
 state.start()
 
-page = st.navigation(
-    [
-        st.Page("pages/prune.py", title="Prune", icon=":material/content_cut:", default=True),
-        st.Page("pages/weights.py", title="Weights", icon=":material/equalizer:", url_path="weights"),
-        st.Page("pages/importance.py", title="Importance", icon=":material/grid_on:", url_path="importance"),
-    ],
-    position="top",
-)
+page = frame.navigation()
 sidebar.draw()
 state.mirror()
 page.run()

@@ -1,10 +1,9 @@
 """tmp"""
-import os, platform
-import numpy, torch
-from pathlib import Path
+
 
 def machine():
     return "m"
+
 
 def table(header, rows):
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]

@@ -25,8 +25,10 @@ def write(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, Any]) ->
         path.mkdir(parents=True, exist_ok=True)
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path / TENSORS)
         (path / CARD).write_text(json.dumps({"version": VERSION, **card}, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CheckpointError(f"'{path}' cannot be written ({error.strerror}); choose another directory.") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"'{path}' cannot be written ({type(error).__name__}); choose another directory."
+        ) from error
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -135,7 +135,9 @@ def sweep_command(
     for plan in grid:
         validate(replace(plan, granularity=granularity))  # type: ignore[arg-type]
     opened = pipeline.open_model(model)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if out is not None:
+        sweep.write_csv(rows, out)  # better refused now than after the sweep
     for row in sweep.run(opened, pipeline.default_data(opened, data), grid, limit):
         rows.append(row)
         typer.echo(f"{len(rows)}/{len(grid)}", err=True)
@@ -201,9 +203,12 @@ def _words(text: str) -> list[str]:
 
 def _numbers(text: str) -> list[float]:
     try:
-        return [float(word) for word in _words(text)]
+        numbers = [float(word) for word in _words(text)]
     except ValueError:
-        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.") from None
+        numbers = []
+    if not numbers:
+        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.")
+    return numbers
 
 
 def _emit(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -23,10 +23,14 @@ _RESTARTED = "The evaluation process stopped and was started anew; move a slider
 
 @dataclass
 class Ticket:
-    """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set."""
+    """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set.
+
+    `replaced`: a newer request of the session, or its end, cut it short; its events are not the whole answer.
+    """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     done: bool = False
+    replaced: bool = False
     error: str | None = None
 
     @property
@@ -55,15 +59,16 @@ class WorkerClient:
         ticket, number = Ticket(), str(next(self._numbers))
         message = {**request, "session": session, "channel": channel, "ticket": number}
         with self._lock:
+            process = self._running()
             self._tickets[number] = ticket
-            self._send(message)
+            self._send(process, message)
         return ticket
 
     def cancel(self, session: str) -> None:
         """Drop everything this session still waits for."""
         with self._lock:
             if self._process is not None:
-                self._send({"cancel": session})
+                self._send(self._process, {"cancel": session})
 
     def close(self) -> None:
         """Stop the worker and remove its files."""
@@ -74,8 +79,7 @@ class WorkerClient:
             process.wait()
         self._folder.cleanup()
 
-    def _send(self, message: dict[str, Any]) -> None:
-        process = self._running()
+    def _send(self, process: subprocess.Popen[str], message: dict[str, Any]) -> None:
         if process.stdin is None:
             return
         try:
@@ -86,6 +90,7 @@ class WorkerClient:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
+            self._fail_all()  # the old process's reader may not have come to it yet
             command = [sys.executable, "-m", "dimap_core.worker", self._folder.name]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
@@ -104,6 +109,7 @@ class WorkerClient:
                 ticket.events.append(message["event"])
                 continue
             ticket.error = message.get("error")
+            ticket.replaced = message.get("replaced", False)
             ticket.done = ticket.error is None
             self._tickets.pop(message["ticket"], None)
         with self._lock:

@@ -89,11 +89,11 @@ def judge(
     """
     if opened.info.weights == "random":
         raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
-    dense, run = opened.dense.get(data.name), None
-    if plan is not None:
-        run = _runner(opened, data, plan, cache)
+    known = opened.dense.get(data.name)
+    run = None if plan is None else _runner(opened, data, plan, cache)
+    dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
-        if plan is None and (dense is None or result.n > len(dense.classes)):
+        if plan is None and (known is None or result.n > len(known.classes)):
             opened.dense[data.name] = predictions
         yield result
 

@@ -86,6 +86,11 @@ class Scores:
         """Layer name -> row of the table."""
         return {name: row for row, name in enumerate(self.layers)}
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the index, the keys in place aside."""
+        return self.table.nbytes + sum(layer.ordered.nbytes for layer in self.layers.values())
+
     @cached_property
     def seen(self) -> dict[tuple, np.ndarray]:
         """Columns of the table that were added up before, by layers and factors."""

@@ -77,7 +77,7 @@ def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
     try:
         pd.json_normalize(rows).to_csv(path, index=False)
     except OSError as error:
-        raise DataError(f"'{path}' cannot be written ({error.strerror}); choose another file.") from error
+        raise DataError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
 
 
 def _settings(plan: PruningPlan) -> dict[str, Any]:

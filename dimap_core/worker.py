@@ -102,13 +102,14 @@ class Worker:
         return self.opened[key]
 
     def _open(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Load a model, score it, and leave both on disk; the event says where."""
+        """Load a model, score it, and leave both on disk; the last event says where."""
         opened = self._model(request)
         plan = from_recipe(request["recipe"])
         folder = self.folder / opened.info.fingerprint
         if not (folder / "anatomy.json").exists():
             index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
-        yield {"loaded": str(folder)}
+        weights = sum(layer.size for layer in opened.anatomy.prunable)
+        yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
         if not index.has_scores(folder, plan.criterion, plan.seed):
             index.write_scores(folder, pipeline.score(opened, plan))
         yield {"folder": str(folder)}
@@ -172,8 +173,8 @@ class Worker:
 
 
 def _size(opened: pipeline.Opened) -> int:
-    weights = sum(parameter.numel() * 4 for parameter in opened.model.parameters())
-    return weights + sum(layer.ordered.nbytes for scores in opened.scores.values() for layer in scores.layers.values())
+    weights = sum(parameter.nbytes for parameter in opened.model.parameters())
+    return weights + sum(scores.nbytes for scores in opened.scores.values())
 
 
 def _read(lines: queue.Queue) -> None:
@@ -201,7 +202,7 @@ def main() -> None:
             if message is None:
                 return
             for ticket in worker.accept(message):
-                emit({"ticket": ticket, "done": True})
+                emit({"ticket": ticket, "replaced": True})
         emit(worker.step())
 
 

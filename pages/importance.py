@@ -8,7 +8,7 @@ from dimap_core import summaries
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.figures import importance
 from dimap_core.types import PRUNABLE_MODULES
-from pages.ui import cache, live, state, theme, widgets
+from pages.ui import cache, frame, live, state, theme, widgets
 from pages.ui.glossary import TERMS
 
 VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs saved"}
@@ -19,7 +19,7 @@ def main() -> None:
     widgets.notice()
     view = live.view()
     if view is None:
-        widgets.loading()
+        live.wait_for()
         return
     widgets.header()
     widgets.readout(view.cost.total)
@@ -109,4 +109,5 @@ def agreement(view: live.View) -> None:
     st.caption(TERMS["correlation"])
 
 
+frame.enter()
 main()

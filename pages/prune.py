@@ -7,7 +7,7 @@ import streamlit as st
 from dimap_core.criteria import criterion
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
-from pages.ui import cache, live, measured, state, theme, widgets
+from pages.ui import cache, frame, live, measured, state, theme, widgets
 from pages.ui.glossary import TERMS
 
 
@@ -35,14 +35,14 @@ def before_loading() -> None:
     """The first screen: what was measured beforehand stands in until the worker is up, and says so."""
     row = measured.precomputed_row(state.current())
     if row is None:
-        widgets.loading()
+        live.wait_for()
         return
     name = state.current().model
     widgets.header("precomputed, live numbers follow")
     controls(name)
     widgets.metrics(row.total, row.estimate, cue())
     chart(name, row.rows, row, "Tradeoff, precomputed")
-    live.wait_for()
+    live.wait_for(quietly=True)
     cells_figure(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group")
 
 
@@ -134,4 +134,5 @@ def clear() -> None:
     st.session_state.pins, st.session_state.history = {}, []
 
 
+frame.enter()
 main()

@@ -9,7 +9,7 @@ import streamlit as st
 from dimap_core import summaries
 from dimap_core.figures.distribution import plain_against_plan, ridgeline
 from dimap_core.types import PruningPlan
-from pages.ui import cache, live, state, theme, widgets
+from pages.ui import cache, frame, live, state, theme, widgets
 from pages.ui.measured import family
 
 VIEWS = {"log": "|w|, log scale", "signed": "signed weights", "norms": "norms of output units"}
@@ -21,7 +21,7 @@ def main() -> None:
     widgets.notice()
     view = live.view()
     if view is None:
-        widgets.loading()
+        live.wait_for()
         return
     widgets.header()
     widgets.readout(view.cost.total)
@@ -94,4 +94,5 @@ def detail(view: live.View, labels: list[str]) -> None:
     theme.chart(ridgeline(rows, theme.look(), "|w|"), "blocks", f"Distribution of |w| in the blocks of {chosen}")
 
 
+frame.enter()
 main()

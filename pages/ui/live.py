@@ -45,7 +45,7 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
 
     A model that cannot be opened sends the session back to its last good setting, with the reason as a notice.
     """
-    key = (setting.model, setting.weights, criterion or setting.plan.criterion, setting.plan.seed)
+    key = _key(setting, criterion)
     shared = cache.shared()
     ticket = shared.opening.get(key)
     if ticket is None or _gone(ticket, key[2], key[3]):
@@ -84,10 +84,21 @@ def view() -> View | None:
 
 
 @st.fragment(run_every=POLL)
-def wait_for(criterion: str | None = None) -> None:
+def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
     """Poll until the current model is open, scored by the plan's (or another) criterion, then draw the page anew."""
-    if folder(state.current(), criterion) is not None:
+    setting = state.current()
+    if folder(setting, criterion) is not None:
         st.rerun()
+    if quietly:
+        return
+    ticket = cache.shared().opening.get(_key(setting, criterion))
+    doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
+    text = doing or f"Loading {setting.model}"
+    st.info(f"{text}. The first start takes about ten seconds.", icon=":material/hourglass_top:")
+
+
+def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int]:
+    return setting.model, setting.weights, criterion or setting.plan.criterion, setting.plan.seed
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
@@ -106,12 +117,12 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> 
         return Ticket(shared.results[key], done=True)
     mine: dict[str, tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
     asked, ticket = mine.get(channel, (None, None))
-    if asked != key or ticket is None:
+    if asked != key or ticket is None or ticket.replaced:
         setting = state.current()
         base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
         ticket = shared.worker.submit(cache.session(), channel, {**base, **request})
         mine[channel] = (key, ticket)
-    if ticket.done and ticket.events:
+    if ticket.done and ticket.events and not ticket.replaced:
         shared.remember(key, ticket.events)
     return ticket
 

@@ -117,7 +117,8 @@ def from_url(params: dict[str, str]) -> Setting:
     recipe |= {key: params[key] for key in ("criterion", "scope", "granularity") if key in params}
     recipe |= {to: numbers[key] for key, to in (("ratio", "ratio"), ("pay", "cost_exponent")) if key in numbers}
     if "seed" in numbers:
-        recipe["seed"] = int(numbers["seed"])
+        seed = numbers["seed"]
+        recipe["seed"] = int(seed) if seed.is_integer() else seed
     if budgets := {key: numbers[key] for key in ("macs", "params") if key in numbers}:
         recipe["budget"] = budgets
     if "stages" in params:

@@ -1,4 +1,4 @@
-"""Small parts that pages share: numbers as text, metrics, notices, the loading screen."""
+"""Small parts that pages share: numbers as text, metrics, notices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.types import AccuracyEstimate, Part
 
-from . import live, measured, state
+from . import measured, state
 from .glossary import TERMS
 
 
@@ -72,10 +72,3 @@ def metrics(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str
 
 def _metric(label: str, value: str, below: str, term: str) -> None:
     st.metric(label, value, below, delta_color="off", delta_arrow="off", border=True, help=TERMS[term])
-
-
-def loading() -> None:
-    """The screen while a model is on its way and nothing precomputed can stand in."""
-    text = f"Loading {state.current().model}. The first start takes about ten seconds."
-    st.info(text, icon=":material/hourglass_top:")
-    live.wait_for()

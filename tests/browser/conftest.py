@@ -80,8 +80,8 @@ class Screen:
         return self.page.inner_text("body")
 
     def widget(self, key: str) -> Any:
-        """The element of that key."""
-        return self.page.locator(f".st-key-{key}")
+        """The element of that key, whatever number the app gave it after a dash."""
+        return self.page.locator(f"[class~='st-key-{key}'], [class*='st-key-{key}-']")
 
     def press(self, key: str, *keys: str) -> "Screen":
         """Focus the slider of that key and press keys."""

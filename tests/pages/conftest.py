@@ -1,6 +1,7 @@
 """Drives the app without a browser (AppTest), with the real worker process behind it."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,9 +63,16 @@ class App:
         self.at.switch_page(f"pages/{name}.py")
         return self.run().live()
 
+    def widget(self, key: str) -> Any:
+        """The widget of that key, whatever its kind and whatever number the app gave it after a dash."""
+        elements = {getattr(e, "key", None) or "": e for e in (*self.at.sidebar, *self.at.main)}
+        return elements.get(key) or next(
+            e for found, e in elements.items() if re.fullmatch(rf"{re.escape(key)}-\d+", found)
+        )
+
     def set(self, key: str, value: Any) -> "App":
-        """Change the widget of that key, whatever its kind, and rerun."""
-        self.at.get_by_key(key).set_value(value)
+        """Change the widget of that key and rerun."""
+        self.widget(key).set_value(value)
         return self.run()
 
     def click(self, label: str) -> "App":
@@ -99,7 +107,7 @@ class App:
     @property
     def notices(self) -> list[str]:
         """What was refused."""
-        return [element.value for element in self.at.warning]
+        return [element.value.replace("\\", "") for element in self.at.warning]  # Markdown's escapes are not shown
 
 
 @pytest.fixture(scope="package", autouse=True)

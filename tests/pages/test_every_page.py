@@ -37,7 +37,7 @@ def test_the_weights_page_shows_every_view_and_every_row(app):
     for view in ("signed", "norms", "log"):
         app.set("weights_view", view)
         assert app.figure("ridges") if view == "log" else app.figure("ridges") != first
-    rows = app.at.get_by_key("weights_row").options
+    rows = app.widget("weights_row").options
     assert len(rows) == 16
     app.set("weights_row", rows[-1])
     assert "4 · fc2" in next(c.proto.alt for c in app.at.get("plotly_chart") if c.key == "blocks")
@@ -70,7 +70,7 @@ def test_the_importance_page_shows_what_is_asked(app):
 def test_a_block_that_the_next_model_lacks_is_left(app):
     app.page("importance").set("w_model", "swin-digits").live().set("block_place", 9)
     app.set("w_model", "deit-digits").live()
-    assert app.at.get_by_key("block_place").value < 8
+    assert app.widget("block_place").value < 8
     app.set("w_model", "swin-digits").live()
 
 

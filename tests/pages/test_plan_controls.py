@@ -37,7 +37,7 @@ def test_a_control_changes_the_link_and_the_counts_at_once(fresh, key, value, li
     fresh.live()
     if key != "w_criterion":  # at one ratio within modules any criterion removes as many params
         assert fresh.metric(0) != before[0] or fresh.metric(1) != before[1]
-    assert fresh.at.get_by_key(key).value == value
+    assert fresh.widget(key).value == value
     assert fresh.notices == []
 
 
@@ -70,7 +70,7 @@ def test_stages_get_their_own_ratios_and_start_from_the_common_one(fresh):
 
 def test_the_grid_takes_over_the_stages_and_changes_one_cell(fresh):
     fresh.set("w_mode", "stages").set("w_stage_1", 40.0).set("w_mode", "grid")
-    assert fresh.at.get_by_key("w_cell_1_MLP-M").value == 40
+    assert fresh.widget("w_cell_1_MLP-M").value == 40
     fresh.set("w_cell_1_MLP-M", 65.0)
     assert dict(fresh.plan.overrides)[1, "MLP-M"] == 0.65
     assert dict(fresh.plan.overrides)[1, "QKV-M"] == 0.4
@@ -95,7 +95,7 @@ def test_a_plan_that_empties_a_layer_names_it_and_goes_back(open_app):
     (sentence,) = app.notices
     assert sentence.startswith("This plan empties the layer ") and sentence.endswith(".")
     assert "layers.0.blocks." in sentence
-    assert app.url["ratio"] == "0.7" and app.at.get_by_key("w_ratio").value == 70
+    assert app.url["ratio"] == "0.7" and app.widget("w_ratio").value == 70
     app.set("w_ratio", 75.0)
     assert app.notices == [] and app.url["ratio"] == "0.75"
 
@@ -126,8 +126,8 @@ def test_undo_and_redo_walk_through_every_change(fresh):
 def test_going_back_to_a_setting_brings_back_its_controls(fresh):
     fresh.set("w_mode", "stages").set("w_stage_0", 10.0).set("w_mode", "one")
     fresh.click("Undo")
-    assert fresh.at.get_by_key("w_mode").value == "stages"
-    assert fresh.at.get_by_key("w_stage_0").value == 10
+    assert fresh.widget("w_mode").value == "stages"
+    assert fresh.widget("w_stage_0").value == 10
 
 
 def test_a_pasted_recipe_is_put_in_force(fresh):

@@ -105,13 +105,13 @@ def test_a_budget_has_the_star_and_no_ratio_in_its_words(open_app):
 )
 def test_a_model_that_cannot_be_opened_is_one_sentence_and_the_earlier_one_stays(open_app, name, words):
     app = open_app(model="deit-digits", ratio="0.7").live()
-    app.at.get_by_key("w_model").options.append(name)  # typed into the box
+    app.widget("w_model").options.append(name)  # typed into the box
     app.set("w_model", name)
     app.until(lambda: app.notices, "a notice")
     (sentence,) = app.notices
     assert words in sentence and name in sentence
     assert app.url["model"] == "deit-digits" and app.url["ratio"] == "0.7"
-    assert app.live().at.get_by_key("w_model").value == "deit-digits"
+    assert app.live().widget("w_model").value == "deit-digits"
 
 
 def test_random_weights_are_counted_and_never_judged(open_app):
@@ -120,7 +120,7 @@ def test_random_weights_are_counted_and_never_judged(open_app):
     assert app.metric(2).startswith("–") and app.metric(3).startswith("–")
     assert any("Accuracy needs a trained model" in element.value for element in app.at.info)
     assert {chart.key for chart in app.at.get("plotly_chart")} == {"kept"}
-    assert app.at.get_by_key("w_random").value is True
+    assert app.widget("w_random").value is True
 
 
 def test_sessions_do_not_see_each_other(open_app):

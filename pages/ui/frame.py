@@ -1,0 +1,26 @@
+"""The list of pages, which app.py draws and every page can call for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+
+def navigation() -> Any:
+    """The pages as the bar at the top; returns the one that was asked for."""
+    return st.navigation(
+        [
+            st.Page("pages/prune.py", title="Prune", icon=":material/content_cut:", default=True),
+            st.Page("pages/weights.py", title="Weights", icon=":material/equalizer:", url_path="weights"),
+            st.Page("pages/importance.py", title="Importance", icon=":material/grid_on:", url_path="importance"),
+        ],
+        position="top",
+    )
+
+
+def enter() -> None:
+    """Until st.navigation was called once on a server, Streamlit runs a file in pages/ without app.py: start over."""
+    if "setting" not in st.session_state:
+        navigation()
+        st.rerun()
