@@ -1,6 +1,6 @@
 """Load test: the real app on a free port, N websocket sessions that move the ratio all the time.
 
-    python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0]
+    python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0] [--cold]
 
 Each session speaks Streamlit's own protocol (protobuf over /_stcore/stream), polls its fragments as the browser does,
 types ratios of its own into the sidebar and waits until the screen shows the params and MACs that `selection.select`
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dimap_core import pipeline
-from dimap_core.evaluate import estimate, evaluate
+from dimap_core.cut.masks import masked_weights
+from dimap_core.evaluate import estimate, evaluate, masked
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
 from pages.ui.widgets import count, less
@@ -89,16 +90,24 @@ def _wait_healthy(port: int, process: subprocess.Popen) -> None:
     raise RuntimeError("The app did not start.")
 
 
-def memory(pid: int) -> dict[str, float]:
-    """MiB in RAM of the app process ("app") and of its children together ("worker"); "private" leaves out mapped files."""
-    children = Path(f"/proc/{pid}/task")
-    below = [int(c) for task in children.iterdir() for c in (task / "children").read_text().split()]
-    found = {"app": 0.0, "app private": 0.0, "worker": 0.0, "worker private": 0.0}
-    for name, process in [("app", pid), *(("worker", child) for child in below)]:
+def processes(pid: int) -> list[tuple[str, int]]:
+    """The app and its children (the worker)."""
+    below = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
+    return [("app", pid), *(("worker", child) for child in below)]
+
+
+def usage(pid: int) -> dict[str, float]:
+    """MiB in RAM of app and worker ("private": without mapped files), and CPU seconds so far, the clients' too."""
+    found = dict.fromkeys(("app", "app private", "worker", "worker private", "app CPU", "worker CPU"), 0.0)
+    found["clients CPU"] = time.process_time()
+    for name, process in processes(pid):
         with contextlib.suppress(OSError):
-            lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+            status = Path(f"/proc/{process}/status").read_text().splitlines()
+            lines = dict(line.split(":", 1) for line in status)
             found[name] += int(lines["VmRSS"].split()[0]) / 1024
             found[f"{name} private"] += int(lines["RssAnon"].split()[0]) / 1024
+            ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+            found[f"{name} CPU"] += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
     return found
 
 
@@ -110,11 +119,13 @@ class Log:
     first: list[float] = field(default_factory=list)
     final: list[float] = field(default_factory=list)
     opened: list[float] = field(default_factory=list)
+    cold: list[float] = field(default_factory=list)
     shown: dict[PruningPlan, set[tuple[str, str]]] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     messages: int = 0
+    runs: int = 0
     bytes: int = 0
-    memory: list[dict[str, float]] = field(default_factory=list)
+    usage: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -140,8 +151,8 @@ class Session:
 
     def __init__(self, number: int, expect: Callable[[PruningPlan], Part], log: Log) -> None:
         self.draw = random.Random(number)
-        self.tenth = number % 10 / 10  # ratios no other session of the same scope types
-        self.plan = PruningPlan(scope=SCOPES[number // 10 % len(SCOPES)], ratio=round(0.3 + self.tenth / 100, 3))
+        self.tenth = number // len(SCOPES) % 10 / 10  # ratios no other session of the same scope types
+        self.plan = PruningPlan(scope=SCOPES[number % len(SCOPES)], ratio=round(0.3 + self.tenth / 100, 3))
         self.expect, self.log = expect, log
         self.screen = Screen()
         self.screen.query = urlencode(
@@ -150,27 +161,40 @@ class Session:
         self.news = asyncio.Event()
         self.value: float | None = None
 
-    async def visit(self, port: int, until: float, think: float) -> None:
-        """Open the page, move the ratio until the time is up, close the tab."""
+    @contextlib.asynccontextmanager
+    async def _tab(self, port: int) -> AsyncIterator[None]:
+        """The page, open until the block ends; whatever goes wrong is logged."""
         url = f"ws://127.0.0.1:{port}/_stcore/stream"
         try:
             async with websockets.connect(url, max_size=None, compression=None) as self.socket:
-                reader = asyncio.create_task(self._read())
+                self.reader = asyncio.create_task(self._read())
+                self.reader.add_done_callback(lambda task: self.news.set())
                 try:
-                    start = time.perf_counter()
                     await self._send()
-                    await self._see(self._accuracy)
-                    self.log.opened.append(time.perf_counter() - start)
-                    number = 0
-                    while time.monotonic() < until:
-                        await asyncio.sleep(think * self.draw.uniform(0.5, 1.5))
-                        await self._move(to_the_end=number % 3 == 2)
-                        number += 1
+                    yield
                 finally:
-                    reader.cancel()
+                    self.reader.cancel()
                     self.screen.stop_timers()
         except Exception as error:
             self.log.errors[f"{type(error).__name__}: {str(error)[:160]}"] += 1
+
+    async def warm_up(self, port: int) -> None:
+        """Be the first visitor: wait until the worker has started and judged all images."""
+        start = time.perf_counter()
+        async with self._tab(port):
+            await self._see(self._judged)
+            self.log.cold.append(time.perf_counter() - start)
+
+    async def visit(self, port: int, until: float, think: float) -> None:
+        """Open the page, move the ratio until the time is up, close the tab."""
+        start, number = time.perf_counter(), 0
+        async with self._tab(port):
+            await self._see(self._accuracy)
+            self.log.opened.append(time.perf_counter() - start)
+            while time.monotonic() < until:
+                await asyncio.sleep(think * self.draw.uniform(0.5, 1.5))
+                await self._move(to_the_end=number % 3 == 2)
+                number += 1
 
     async def _move(self, to_the_end: bool) -> None:
         percent = self.draw.choice([p for p in range(5, 90) if abs(p - 100 * self.plan.ratio) >= 3]) + self.tenth
@@ -183,7 +207,7 @@ class Session:
         await self._see(self._accuracy)
         self.log.first.append(time.perf_counter() - start)
         if to_the_end:
-            await self._see(lambda: self._accuracy() and "so far" not in self.screen.metrics["Top-1"][1])
+            await self._see(self._judged)
             self.log.final.append(time.perf_counter() - start)
         self.log.shown.setdefault(self.plan, set()).add(self.screen.metrics["Top-1"])
 
@@ -200,11 +224,17 @@ class Session:
     def _accuracy(self) -> bool:
         return self._counted() and bool(_SHOWN.search(self.screen.metrics.get("Top-1", ("", ""))[1]))
 
+    def _judged(self) -> bool:
+        return self._accuracy() and "so far" not in self.screen.metrics["Top-1"][1]
+
     async def _see(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 self.news.clear()
                 await self.news.wait()
+                if self.reader.done():
+                    self.reader.result()
+                    raise ConnectionError("The server closed the session.")
 
     async def _send(self, fragment: str = "") -> None:
         message = BackMsg()
@@ -229,16 +259,11 @@ class Session:
             self.log.bytes += len(data)
             getattr(self, f"_on_{message.WhichOneof('type')}", lambda m: None)(message)
             self.news.set()
-        self.log.errors["The server closed a session."] += 1
 
     def _on_new_session(self, message: ForwardMsg) -> None:
-        new = message.new_session
-        self.screen.page = new.page_script_hash
-        if not new.fragment_ids_this_run:
-            self.screen.stop_timers()
-            # The old picture stays on screen until it is drawn over, but it is not this run's.
-            self.screen.metrics.clear()
-            self.screen.header = ""
+        self.screen.page = message.new_session.page_script_hash
+        if not message.metadata.run.fragment_ids:
+            self.screen.stop_timers()  # a run of the whole page starts those anew that go on
 
     def _on_auto_rerun(self, message: ForwardMsg) -> None:
         fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
@@ -252,6 +277,7 @@ class Session:
         self.screen.query = message.page_info_changed.query_string
 
     def _on_script_finished(self, message: ForwardMsg) -> None:
+        self.log.runs += 1
         if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.log.errors["A script did not compile."] += 1
 
@@ -261,6 +287,8 @@ class Session:
         element = message.delta.new_element
         kind = element.WhichOneof("type")
         if kind == "metric":
+            if element.metric.label == "Params":
+                self.screen.metrics.clear()  # first of a row of four; what follows belongs to it
             self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
         elif kind == "markdown" and element.markdown.body.startswith(f"**{MODEL}**"):
             self.screen.header = element.markdown.body
@@ -274,11 +302,14 @@ class Session:
 
 async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callable, log: Log) -> None:
     """All sessions at once, arriving within two seconds; memory is read every second."""
+    if not arguments.cold:
+        await Session(len(SCOPES), expect, log).warm_up(port)  # a ratio that was not measured beforehand
+        log.messages = log.bytes = log.runs = 0
     until = time.monotonic() + arguments.seconds
 
     async def watch() -> None:
         while True:
-            log.memory.append(memory(pid))
+            log.usage.append(usage(pid))
             await asyncio.sleep(1)
 
     async def arrive(number: int) -> None:
@@ -306,10 +337,9 @@ def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]
     """(accuracies compared, those that differ from an evaluation of the same plan in this process)."""
     data, compared, wrong = pipeline.default_data(opened), 0, []
     for plan, shown in list(log.shown.items())[:CHECKED]:
-        weights = pipeline.masked_weights(
-            opened.model, pipeline.score(opened, plan), pipeline.apply_plan(opened, plan)[0]
-        )
-        *_, (_, predictions) = evaluate(opened.model, opened.info, data, weights)
+        selection, _ = pipeline.apply_plan(opened, plan)
+        weights = masked_weights(opened.model, pipeline.score(opened, plan), selection)
+        *_, (_, predictions) = evaluate(opened.model, opened.info, data, masked(opened.model, weights))
         for text in shown:
             n = int(_SHOWN.search(text[1])[1].replace(",", ""))
             prefix = replace(predictions, classes=predictions.classes[:n], in_top5=predictions.in_top5[:n])
@@ -328,12 +358,19 @@ def report(log: Log, seconds: float, compared: int, wrong: list[str], printed: s
         ["tracebacks printed by the app or worker", f"{tracebacks}"],
         ["moves whose params and MACs were shown as planned", f"{moves} ({moves / seconds:.1f} a second)"],
         ["accuracies equal to this process's own evaluation", f"{compared - len(wrong)} of {compared}"],
+        ["CPU, share of one core: app, worker, clients", _busy(log.usage, seconds)],
+        ["app CPU a script or fragment run", f"{_app_cpu(log):.0f} ms ({log.runs / seconds:.0f} runs a second)"],
         ["messages a move", f"{log.messages / max(moves, 1):.0f} ({log.bytes / max(moves, 1) / 1024:.0f} KiB)"],
     ]
-    rows = [["open the page", log.opened], ["counts", log.counts], ["first accuracy", log.first]]
+    rows = [
+        ["first visitor: start, all images", log.cold],
+        ["open the page", log.opened],
+        ["counts", log.counts],
+        ["first accuracy", log.first],
+    ]
     times = [[name, *_percentiles(found)] for name, found in [*rows, ["all 1,080 images", log.final]]]
     parts = [table(["load test", "value"], facts), "", table(["from the move to", "n", "p50", "p95", "max"], times)]
-    parts += ["", table(["MiB in RAM", "start", "middle", "end", "largest"], _memory_rows(log.memory))]
+    parts += ["", table(["MiB in RAM", "start", "middle", "end", "largest"], _memory_rows(log.usage))]
     parts += [f"\nerror x {number}: {text}" for text, number in log.errors.items()] + [f"\n{line}" for line in wrong]
     if tracebacks:
         parts += ["", printed[-3000:]]
@@ -346,12 +383,22 @@ def _percentiles(seconds: list[float]) -> list[str]:
     return [f"{len(seconds)}", *(f"{np.percentile(seconds, p):.2f} s" for p in (50, 95, 100))]
 
 
+def _busy(samples: list[dict[str, float]], seconds: float) -> str:
+    names = ("app CPU", "worker CPU", "clients CPU")
+    return ", ".join(f"{100 * (samples[-1][name] - samples[0][name]) / seconds:.0f} %" for name in names)
+
+
+def _app_cpu(log: Log) -> float:
+    return 1000 * (log.usage[-1]["app CPU"] - log.usage[0]["app CPU"]) / max(log.runs, 1)
+
+
 def _memory_rows(samples: list[dict[str, float]]) -> list[list[str]]:
     """Start is when a tenth of the time is over: by then every session is open."""
     at = [len(samples) // 10, len(samples) // 2, len(samples) - 1]
     return [
         [name, *(f"{samples[i][name]:.0f}" for i in at), f"{max(sample[name] for sample in samples):.0f}"]
         for name in samples[0]
+        if not name.endswith("CPU")
     ]
 
 
@@ -361,6 +408,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--think", type=float, default=1.0, help="mean pause before a move")
+    parser.add_argument("--cold", action="store_true", help="all sessions arrive before the worker has started")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(machine(), f"{arguments.sessions} sessions, {arguments.seconds:g} s.\n", flush=True)
@@ -368,11 +416,9 @@ def main() -> None:
     expect = expectations(opened)
     expect(PruningPlan(ratio=0.5))
     with app() as (port, pid, printed):
-        start = time.monotonic()
         asyncio.run(run(port, pid, arguments, expect, log))
-        seconds = time.monotonic() - start
         text = printed.read_text(errors="replace")
-    print(report(log, seconds, *check_accuracies(opened, log), text))
+    print(report(log, len(log.usage), *check_accuracies(opened, log), text))
     sys.exit(1 if log.errors else 0)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import norm
 
 from .types import Difference, Proportion
 
+Z = float(norm.ppf(0.975))
+
 
 def wilson(correct: int, n: int) -> Proportion:
-    """`correct` of `n` with Wilson's score interval."""
-    interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
-    return Proportion(n, correct, float(interval.low), float(interval.high))
+    """`correct` of `n` with Wilson's score interval (scipy's binomtest gives the same, a hundred times slower)."""
+    share, square = correct / n, Z**2 / n
+    middle = (share + square / 2) / (1 + square)
+    half = Z / (1 + square) * math.sqrt(share * (1 - share) / n + square / (4 * n))
+    low = 0.0 if correct == 0 else middle - half
+    return Proportion(n, correct, low, 1.0 if correct == n else middle + half)
 
 
 def paired_difference(hits: np.ndarray, baseline: np.ndarray) -> Difference:

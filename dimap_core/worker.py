@@ -18,7 +18,6 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,7 +36,7 @@ CHANNELS = ("open", "live", "background")
 """Most urgent first; a channel is served only while the ones before it are idle."""
 
 _SIZES = (30, 60, 120)  # batches tried out on the dense model
-_CACHES = 4  # sessions whose prefix caches are kept
+_CACHES = 2  # sessions whose prefix caches are kept
 _MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
 
 
@@ -47,6 +46,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.opened: OrderedDict[tuple[str, str], pipeline.Opened] = OrderedDict()
+        self.tuning: set[str] = set()
         self.caches: OrderedDict[str, tuple[str, PrefixCache]] = OrderedDict()
         self.tasks: dict[str, OrderedDict[str, tuple[str, Iterator]]] = {channel: OrderedDict() for channel in CHANNELS}
 
@@ -119,8 +119,11 @@ class Worker:
         opened = self._model(request)
         data = pipeline.default_data(opened, request["data"])
         plan = from_recipe(request["recipe"]) if request["recipe"] else None
-        if plan is not None and not pipeline.knows_dense(opened, data):
-            yield from self._tune(opened, data)
+        while plan is not None and not pipeline.knows_dense(opened, data):
+            if opened.info.fingerprint in self.tuning:
+                yield {}  # another session's request is at it
+            else:
+                yield from self._tune(opened, data)
         for estimate in pipeline.judge(opened, data, plan, cache=self._prefix(request["session"], opened)):
             yield asdict(estimate)
 
@@ -135,25 +138,20 @@ class Worker:
         return cache
 
     def _tune(self, opened: pipeline.Opened, data: LabelledImages) -> Iterator[dict[str, Any]]:
-        """Judge the dense model with batches of several sizes, on one thread and on two, and keep what was fastest."""
-        tries = [(threads, size) for threads in sorted({1, min(2, os.cpu_count() or 1)}) for size in _SIZES]
-        spent: dict[tuple[int, int], list[float]] = {each: [] for each in tries}
+        """Judge the dense model with batches of several sizes, and keep the size that took least time an image."""
+        spent: dict[int, list[float]] = {size: [] for size in _SIZES}
         before, seconds = 0, 0.0
-        turns = cycle(tries)
-        torch.set_num_threads(tries[0][0])
-        for estimate in pipeline.judge(opened, data, sizes=_SIZES):
-            threads, size = next(turns)
-            if estimate.n - before == size:
-                spent[threads, size].append((estimate.seconds - seconds) / size)
-            before, seconds = estimate.n, estimate.seconds
-            upcoming = tries[(tries.index((threads, size)) + 1) % len(tries)]
-            torch.set_num_threads(upcoming[0])
-            yield {"waiting": "dense"}
-        # A second thread has to be worth it: on a busy machine it makes small batches many times slower.
-        cost = {each: median(times) * (1 if each[0] == 1 else 1.2) for each, times in spent.items() if times}
-        threads, size = min(cost, key=lambda each: cost[each], default=(1, BATCH_SIZE))
-        opened.sizes = (size,)
-        torch.set_num_threads(threads)
+        self.tuning.add(opened.info.fingerprint)
+        try:
+            for estimate in pipeline.judge(opened, data, sizes=_SIZES):
+                if estimate.n - before in spent:
+                    spent[estimate.n - before].append((estimate.seconds - seconds) / (estimate.n - before))
+                before, seconds = estimate.n, estimate.seconds
+                yield {"waiting": "dense"}
+        finally:
+            self.tuning.discard(opened.info.fingerprint)
+        cost = {size: median(times) for size, times in spent.items() if times}
+        opened.sizes = (min(cost, key=lambda size: cost[size], default=BATCH_SIZE),)
 
     def _curve(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """One event a ratio: the measured row of the recipe at that common ratio."""

@@ -79,7 +79,7 @@ def live_part(view: live.View, polling: bool) -> None:
         st.rerun()
     badge = "no images for random weights" if ticket is None else "first images on their way"
     if ticket is not None and ticket.error:
-        st.error(ticket.error)
+        st.error(widgets.plain(ticket.error))
     widgets.metrics(point.total, point.estimate, cue(), badge)
     if ticket is not None:
         chart(view.info.name, rows, point, "Accuracy against cost of everything tried so far")

@@ -55,7 +55,7 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     if ticket.error is not None:
         shared.opening.pop(key, None)
         if setting == Setting():
-            st.error(ticket.error)
+            st.error("The default model cannot be opened; see the log of the server.")
             st.stop()
         state.refuse(ticket.error)
         st.rerun()
@@ -93,7 +93,7 @@ def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
         return
     ticket = cache.shared().opening.get(_key(setting, criterion))
     doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
-    text = doing or f"Loading {setting.model}"
+    text = doing or "Loading the model"
     st.info(f"{text}. The first start takes about ten seconds.", icon=":material/hourglass_top:")
 
 

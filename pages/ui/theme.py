@@ -27,8 +27,8 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 
 
 def style() -> None:
-    """Add the page-wide CSS."""
-    st.html(CSS)
+    """Add the page-wide CSS; captions get a colour that stands out enough from the background."""
+    st.html(CSS + f'<style>[data-testid="stCaptionContainer"] p {{ color: {look().muted}; }}</style>')
 
 
 def look() -> Look:

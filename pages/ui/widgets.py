@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from dimap_core.types import AccuracyEstimate, Part
@@ -28,17 +30,22 @@ def less(before: int, after: int) -> str:
     return f"−{100 * (1 - after / before):.1f} %"
 
 
+def plain(text: str) -> str:
+    """Text that may hold what a user typed, with Markdown's marks escaped: no links, no pictures, no colours."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+.!|~$:-])", r"\\\1", text)
+
+
 def notice() -> None:
     """What was refused last, if anything, in one sentence."""
     if st.session_state.notice:
-        st.warning(st.session_state.notice, icon=":material/info:")
+        st.warning(plain(st.session_state.notice), icon=":material/info:")
 
 
 def header(badge: str = "zeros: smaller on paper, not faster") -> None:
     """What is on screen, in one line that keeps its height."""
     setting = state.current()
     weights = " (random weights)" if setting.weights == "random" else ""
-    st.markdown(f"**{setting.model}**{weights} · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
+    st.markdown(f"**{plain(setting.model)}**{weights} · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
 
 
 def readout(total: Part) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20_000  # ms; a worker needs ten seconds to start on a busy machine
+PATIENCE = 90_000  # ms; a worker needs ten seconds to start on a busy machine
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
 LOCAL = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob):")
 
@@ -111,7 +111,8 @@ class Screen:
         return self
 
     def figure(self, script: str, key: str = "tradeoff") -> Any:
-        """Evaluate `script`, a function of the plotly element of that key."""
+        """Evaluate `script`, a function of the plotly element of that key, once that is drawn."""
+        self.widget(key).locator(".main-svg").first.wait_for()
         return self.page.evaluate(f"({script})(document.querySelector('.st-key-{key} .js-plotly-plot'))")
 
     def notice(self) -> str:
