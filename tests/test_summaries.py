@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import rankdata
 
 from dimap_core import pipeline, summaries
+from dimap_core.ranking import LayerScores
 from dimap_core.selection import keep_mask, select
-from dimap_core.types import PRUNABLE_MODULES, LayerScores, PruningPlan
+from dimap_core.types import PRUNABLE_MODULES, PruningPlan
 
 
 def seen(opened, criterion="dimap", **plan):
@@ -140,7 +141,7 @@ def test_heads_keep_what_a_loop_over_their_weights_counts(view):
 @pytest.mark.parametrize("shape", [(5, 9), (384, 384), (385, 96), (2, 1000), (1, 1)])
 def test_a_masks_picture_keeps_the_share_of_every_tile(shape):
     keys = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    scores, removed = LayerScores(keys, np.sort(np.abs(keys), axis=None).astype(float)), keys.size // 3
+    scores, removed = LayerScores(keys, np.sort(np.abs(keys), axis=None)), keys.size // 3
     picture, keep = summaries.mask_picture(scores, removed), keep_mask(scores, removed)
     assert max(picture.shape) <= 384 and not np.isnan(picture).any()
     if max(shape) <= 384:
