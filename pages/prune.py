@@ -40,7 +40,7 @@ def before_loading() -> None:
     name = state.current().model
     widgets.header("precomputed, live numbers follow")
     controls(name)
-    widgets.metrics(row.total, row.estimate, cue())
+    widgets.metrics(row.total, row.estimate, cue(), precomputed=True)
     chart(name, row.rows, row, "Tradeoff, precomputed")
     live.wait_for(quietly=True)
     cells_figure(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group")
@@ -80,9 +80,11 @@ def live_part(view: live.View, polling: bool) -> None:
     badge = "no images for random weights" if ticket is None else "first images on their way"
     if ticket is not None and ticket.error:
         st.error(widgets.plain(ticket.error))
-    widgets.metrics(point.total, point.estimate, cue(), badge)
+    stand_in = measured.precomputed_row(state.current()) if ticket and point.estimate is None else None
+    shown = stand_in or point
+    widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=stand_in is not None)
     if ticket is not None:
-        chart(view.info.name, rows, point, "Accuracy against cost of everything tried so far")
+        chart(view.info.name, rows, shown, "Accuracy against cost of everything tried so far")
     else:
         st.info("Counts are exact with any weights. Accuracy needs a trained model with images: choose a bundled one.")
 
@@ -103,8 +105,8 @@ def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:
 def restore() -> None:
     """A click on a circle puts its setting in force again."""
     points = st.session_state.tradeoff["selection"]["points"]
-    keys = [p["customdata"][0] for p in points if p.get("customdata")]
-    tried = next((p for p in st.session_state.history if keys and p.number == keys[0]), None)
+    axis = st.session_state.get("axis") or "MACs"
+    tried = measured.tried_at(points[0]["x"], points[0]["y"], st.session_state.history, axis, cue()) if points else None
     if tried is not None:
         state.go(tried.setting)
         st.session_state.restored = True

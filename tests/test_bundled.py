@@ -95,7 +95,7 @@ def test_the_curves_hold_the_first_screen_and_the_reference(curves):
     assert len({(row["criterion"], row["scope"], row["cost_exponent"], row["ratio"]) for row in rows}) == len(rows)
 
 
-@pytest.mark.parametrize("place", [0.31])
+@pytest.mark.parametrize("place", [0.31, 0.93], ids=["a ratio", "a budget"])
 def test_a_precomputed_row_is_measured_again(opened, curves, place):
     row = curves["rows"][int(place * len(curves["rows"]))]
     budget = row["budget"]

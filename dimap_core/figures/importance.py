@@ -19,13 +19,15 @@ def block_heatmap(values: np.ndarray, blocks: Sequence[str], title: str, look: L
     shown = 100 * values if percent else values
     text = [[_number(value, percent) for value in row] for row in shown]
     _heat(figure, shown, text, look, (0, 100) if percent else None, title)
+    _targets(figure, text, title)
     for row in range(1, len(blocks)):
         if blocks[row].split(".")[0] != blocks[row - 1].split(".")[0]:
             figure.add_hline(y=row - 0.5, line={"color": look.ink, "width": 2})
-    figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False)
+    figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False, range=[-0.5, 2.5])
     figure.update_yaxes(
-        tickvals=list(range(len(blocks))), ticktext=list(blocks), autorange="reversed", showgrid=False, title="block"
-    )
+        tickvals=list(range(len(blocks))), ticktext=list(blocks), range=[len(blocks) - 0.5, -0.5], showgrid=False,
+        title="block",
+    )  # fmt: skip
     return figure
 
 
@@ -92,6 +94,18 @@ def _heat(
         z=values, text=text, texttemplate="%{text}", colorscale=ramp, showscale=False, xgap=2, ygap=2, **limits,
         textfont={"color": look.ink, "size": look.size}, hovertemplate=name + ": %{text}<extra></extra>",
     )  # fmt: skip
+
+
+def _targets(figure: go.Figure, text: list[list[str]], name: str) -> None:
+    """Unseen points in the middle of the cells: a heatmap itself takes no clicks."""
+    rows, columns = np.indices((len(text), len(text[0])))
+    figure.data[-1].hoverinfo = "skip"
+    figure.data[-1].hovertemplate = None
+    figure.add_scatter(
+        x=columns.ravel(), y=rows.ravel(), mode="markers", marker={"size": 24, "opacity": 0}, text=np.ravel(text),
+        hovertemplate=name + ": %{text}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(hoverdistance=-1)
 
 
 def _number(value: float, percent: bool) -> str:

@@ -133,7 +133,7 @@ def _dense(figure: go.Figure, dense: Point, look: Look) -> None:
 
 
 def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
-    """Small numbered circles, older ones fainter; `customdata` carries the key that restores a point."""
+    """Small numbered circles, older ones fainter."""
     if not history:
         return
     faded = [0.35 + 0.65 * (i + 1) / len(history) for i in range(len(history))]
@@ -151,8 +151,8 @@ def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
         marker={"size": 17, "color": look.surface, "opacity": faded, "line": {"color": ACCENT, "width": 1.5}},
         text=[str(p.key + 1) for p in history],
         textfont={"size": 10, "color": look.ink},
-        customdata=[[p.key, f"{p.label}<br>{_hover(p)}"] for p in history],
-        hovertemplate="%{customdata[1]}<br>click to restore<extra></extra>",
+        customdata=[f"{p.label}<br>{_hover(p)}" for p in history],
+        hovertemplate="%{customdata}<br>click to restore<extra></extra>",
     )
 
 

@@ -8,12 +8,15 @@ import streamlit as st
 
 
 def navigation() -> Any:
-    """The pages as the bar at the top; returns the one that was asked for."""
+    """The pages as the bar at the top; returns the one that was asked for.
+
+    They have no icons: the browser would fetch a page's icon from a font server, and nothing is asked outside.
+    """
     return st.navigation(
         [
-            st.Page("pages/prune.py", title="Prune", icon=":material/content_cut:", default=True),
-            st.Page("pages/weights.py", title="Weights", icon=":material/equalizer:", url_path="weights"),
-            st.Page("pages/importance.py", title="Importance", icon=":material/grid_on:", url_path="importance"),
+            st.Page("pages/prune.py", title="Prune", default=True),
+            st.Page("pages/weights.py", title="Weights", url_path="weights"),
+            st.Page("pages/importance.py", title="Importance", url_path="importance"),
         ],
         position="top",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -40,22 +41,32 @@ def draw() -> None:
         _recipe()
 
 
+def _fill(key: str, value: Any) -> Any:
+    """Give a control its value, where it has another, and return it to be its default too.
+
+    A value that is written overrides what the reader moved meanwhile, so only a new one is.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+    return value
+
+
 def _model() -> None:
     setting, cards = state.current(), cache.cards()
     names = [*cards, *SUGGESTED]
     options = names if setting.model in names else [*names, setting.model]
-    st.session_state.w_model = setting.model
     st.selectbox(
-        "Model", options, key="w_model", accept_new_options=True, on_change=_model_changed,
+        "Model", options, options.index(_fill("w_model", setting.model)),
+        key="w_model", accept_new_options=True, on_change=_model_changed,
         help="A bundled model, or the name of any Swin or DeiT in timm (type it).",
     )  # fmt: skip
     if setting.model in cards:
         card = cards[setting.model]
         st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
     else:
-        st.session_state.w_random = setting.weights == "random"
         st.toggle(
-            "Random weights", key="w_random", on_change=_weights_changed,
+            "Random weights", _fill("w_random", setting.weights == "random"),
+            key="w_random", on_change=_weights_changed,
             help="Counts are right with any weights; accuracy means nothing on random ones.",
         )  # fmt: skip
 
@@ -76,22 +87,23 @@ def _ranking() -> None:
     plan = state.current().plan
     labels = {info.key: info.label for info in CRITERIA}
     info = next(info for info in CRITERIA if info.key == plan.criterion)
-    st.session_state.w_criterion, st.session_state.w_scope = plan.criterion, plan.scope
     st.selectbox(
-        "Criterion", list(labels), key="w_criterion", format_func=labels.get, on_change=_field, args=("criterion",),
+        "Criterion", list(labels), list(labels).index(_fill("w_criterion", plan.criterion)),
+        key="w_criterion", format_func=labels.get, on_change=_field, args=("criterion",),
         help=f"{TERMS['criterion']} {info.label}: {info.summary} ({info.equation}; {info.paper})",
     )  # fmt: skip
     if plan.criterion == "random":
-        st.session_state.w_seed = plan.seed
-        st.number_input("Seed", 0, 2**32 - 1, key="w_seed", on_change=_field, args=("seed",), help=TERMS["seed"])
+        seed = _fill("w_seed", plan.seed)
+        st.number_input("Seed", 0, 2**32 - 1, seed, key="w_seed", on_change=_field, args=("seed",), help=TERMS["seed"])
     st.selectbox(
-        "Weights compete within", SCOPES, key="w_scope", format_func=SCOPE_LABELS.get, on_change=_field,
+        "Weights compete within", SCOPES, SCOPES.index(_fill("w_scope", plan.scope)),
+        key="w_scope", format_func=SCOPE_LABELS.get, on_change=_field,
         args=("scope",), help=TERMS["scope"],
     )  # fmt: skip
-    st.session_state.w_cost_exponent = plan.cost_exponent
     options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
     st.select_slider(
-        "What do you pay for?", options, key="w_cost_exponent", on_change=_field, args=("cost_exponent",),
+        "What do you pay for?", options, _fill("w_cost_exponent", plan.cost_exponent),
+        key="w_cost_exponent", on_change=_field, args=("cost_exponent",),
         format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
     )  # fmt: skip
 
@@ -103,9 +115,9 @@ def _field(name: str) -> None:
 
 
 def _amount() -> None:
-    st.session_state.w_mode = st.session_state.mode
     st.selectbox(
-        "How much to cut", list(MODES), key="w_mode", format_func=MODES.get, on_change=_mode_changed,
+        "How much to cut", list(MODES), list(MODES).index(_fill("w_mode", st.session_state.mode)),
+        key="w_mode", format_func=MODES.get, on_change=_mode_changed,
         help=TERMS["ratio"],
     )  # fmt: skip
     {"one": _one, "stages": _stages, "grid": _grid, "budget": _budget}[st.session_state.mode]()
@@ -132,12 +144,14 @@ def _mode_changed() -> None:
         state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
 
 
-def _percent(label: str, key: str, value: float, on_change, args: tuple = (), **more: object) -> None:  # type: ignore[no-untyped-def]
+def _percent(label: str, key: str, value: float, on_change, args: tuple = (), **more: Any) -> None:  # type: ignore[no-untyped-def]
     """A slider in steps of 5 % that also shows values typed elsewhere."""
     percent = round(100 * value, 1)
-    st.session_state[key] = percent
     options = sorted({*map(float, STEPS), percent})
-    st.select_slider(label, options, key=key, format_func=lambda v: f"{v:g} %", on_change=on_change, args=args, **more)
+    st.select_slider(
+        label, options, _fill(key, percent), key=key, format_func=lambda v: f"{v:g} %", on_change=on_change, args=args,
+        **more,
+    )  # fmt: skip
 
 
 def _one() -> None:
@@ -145,9 +159,12 @@ def _one() -> None:
     left, right = st.columns([3, 1.4], vertical_alignment="bottom")
     with left:
         _percent("Remove", "w_ratio", ratio, _one_changed, ("w_ratio",))
-    st.session_state.w_typed = round(100 * ratio, 1)
+    # A field for each ratio: the browser goes on reporting what an earlier one showed, which must not count as typed.
+    percent = round(100 * ratio, 1)
+    typed = f"w_typed-{10 * percent:.0f}"
     right.number_input(
-        "Remove, %", 0.0, 99.9, key="w_typed", step=1.0, format="%g", on_change=_one_changed, args=("w_typed",),
+        "Remove, %", 0.0, 99.9, _fill(typed, percent),
+        key=typed, step=1.0, format="%g", on_change=_one_changed, args=(typed, percent),
         label_visibility="collapsed",
     )  # fmt: skip
     for column, (name, preset) in zip(st.columns(3, gap="xsmall"), PRESETS.items(), strict=True):
@@ -155,8 +172,8 @@ def _one() -> None:
         column.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text, width="stretch")
 
 
-def _one_changed(key: str) -> None:
-    if st.session_state.mode == "one" and st.session_state[key] is not None:
+def _one_changed(key: str, shown: float | None = None) -> None:
+    if st.session_state.mode == "one" and st.session_state[key] not in (None, shown):
         state.change(ratio=st.session_state[key] / 100, budget=None)
 
 
@@ -190,9 +207,9 @@ def _grid() -> None:
         first.caption(str(stage + 1))
         for column, module in zip(columns, PRUNABLE_MODULES, strict=True):
             key, ratio = f"w_cell_{stage}_{module}", own.get((stage, module), own.get((stage, None), 0.0))
-            st.session_state[key] = round(100 * ratio, 1)
             column.number_input(
-                f"Stage {stage + 1}, {module}, %", 0.0, 99.9, key=key, step=5.0, format="%g",
+                f"Stage {stage + 1}, {module}, %", 0.0, 99.9, _fill(key, round(100 * ratio, 1)),
+                key=key, step=5.0, format="%g",
                 label_visibility="collapsed", on_change=_override_changed, args=(f"{stage}:{module}", key),
             )  # fmt: skip
 
@@ -200,9 +217,9 @@ def _grid() -> None:
 def _budget() -> None:
     plan = state.current().plan
     _percent("Remove this share of all", "w_budget", plan.budget or 0.0, _budget_changed, help=TERMS["budget"])
-    st.session_state.w_kind = plan.budget_kind
     st.segmented_control(
-        "Budget in", ["macs", "params"], key="w_kind", on_change=_budget_changed, required=True,
+        "Budget in", ["macs", "params"], default=_fill("w_kind", plan.budget_kind),
+        key="w_kind", on_change=_budget_changed, required=True,
         format_func={"macs": "MACs", "params": "params"}.get, label_visibility="collapsed",
     )  # fmt: skip
 

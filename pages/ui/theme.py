@@ -13,6 +13,7 @@ CSS = """
 <style>
 .block-container { padding-top: 4.6rem; padding-bottom: 2rem; max-width: 1280px; }
 section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 @media (max-width: 640px) {
   .st-key-metrics > div { flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important; }
@@ -27,7 +28,7 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 
 
 def style() -> None:
-    """Add the page-wide CSS; captions get a colour that stands out enough from the background."""
+    """Add the page-wide CSS; captions, faded by default, get a colour that stands out enough from the background."""
     st.html(CSS + f'<style>[data-testid="stCaptionContainer"] p {{ color: {look().muted}; }}</style>')
 
 

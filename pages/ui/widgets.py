@@ -52,15 +52,17 @@ def readout(total: Part) -> None:
     st.sidebar.markdown(f"**{saved}**")
 
 
-def metrics(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str | None = None) -> None:
+def metrics(
+    total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", precomputed: bool = False
+) -> None:
     """Params, MACs, accuracy and drop, each with what it is measured against.
 
-    `badge` says why there is no estimate, or that the one shown was precomputed.
+    `badge` says why there is no estimate, `precomputed` that the one shown was measured beforehand.
     """
-    top1, between, drop, against = "–", badge or "", "–", "against the dense model"
+    top1, between, drop, against = "–", badge, "–", "against the dense model"
     if estimate is not None:
         share = estimate.cues[cue]
-        so_far = "" if estimate.done else "so far, "
+        so_far = "precomputed, " if precomputed else "" if estimate.done else "so far, "
         top1 = f"{100 * share.value:.1f} %"
         between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {so_far}n = {share.n:,}"
         if cue in estimate.drops:

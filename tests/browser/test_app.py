@@ -1,6 +1,7 @@
 """The main job in a real browser: open the app, move a slider, watch accuracy arrive."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = pytest.mark.browser
 WAIT = 60_000
@@ -19,7 +20,9 @@ def opened(browser, url, width=1440, scheme="light"):
 
 
 def judged(page, images="1,080"):
-    page.locator(TOP1).filter(has_text=f"n = {images}").filter(has_not_text="so far").wait_for()
+    page.locator(TOP1).filter(has_text=f"n = {images}").filter(has_not_text="so far").filter(
+        has_not_text="precomputed"
+    ).wait_for()
 
 
 def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
@@ -71,8 +74,69 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, ap
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["", "weights", "importance"])
-def test_every_page_fits_a_phone(browser, app_url, path, scheme):
+def test_every_page_fits_a_phone_and_can_be_read_by_everyone(browser, app_url, path, scheme):
     page = opened(browser, f"{app_url}/{path}", 390, scheme)
     page.get_by_text("zeros: smaller on paper").first.wait_for()
+    page.locator("[data-testid=stCaptionContainer]").first.wait_for()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.locator("[data-testid=stException]").count() == 0
+    assert page.outside == []
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(300)  # charts follow the width
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_key_held_down_loses_no_move(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
+    page.get_by_text("zeros: smaller on paper").wait_for()
+    slider = page.locator("[class*=st-key-w_ratio] input[type=range]")
+    for ratio in ("0.55", "0.8"):
+        slider.focus()
+        for _ in range(5):
+            slider.press("ArrowRight")
+        page.wait_for_function(f"location.search.includes('ratio={ratio}')")
+        judged(page, "540")
+        percent = f"{100 * float(ratio):g}"
+        assert slider.get_attribute("aria-valuetext") == f"{percent} %"
+        assert page.locator("[class*=st-key-w_typed] input").input_value() == percent
+
+
+def click_point(page, key, place):
+    """Click a point of the figure of that key; `place` is a function of the plot to [x, y]."""
+    script = f"""plot => {{
+        const {{xaxis, yaxis}} = plot._fullLayout, [x, y] = ({place})(plot), box = plot.getBoundingClientRect();
+        return [box.x + xaxis._offset + xaxis.l2p(x), box.y + yaxis._offset + yaxis.l2p(y)];
+    }}"""
+    page.locator(f".st-key-{key} .main-svg").first.wait_for()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.locator(f".st-key-{key}").scroll_into_view_if_needed()
+    page.mouse.move(*page.locator(f".st-key-{key} .js-plotly-plot").evaluate(script))
+    page.wait_for_timeout(300)  # plotly clicks what it has been hovering over
+    page.mouse.down()
+    page.mouse.up()
+
+
+def test_a_click_on_a_circle_goes_back_to_it(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
+    judged(page, "540")
+    page.locator("[class*=st-key-w_ratio] input[type=range]").press("ArrowRight")
+    page.get_by_text("DIMAP, module, 35 %").wait_for()
+    judged(page, "540")
+    circles = "document.querySelector('.st-key-tradeoff .js-plotly-plot').data.find(t => t.mode === 'markers+text')"
+    page.wait_for_function(circles)
+    click_point(page, "tradeoff", f"() => {{ const t = {circles}; return [t.x[0], t.y[0]]; }}")
+    page.wait_for_function("location.search.includes('ratio=0.3')")
+    page.get_by_text("DIMAP, module, 30 %").wait_for()
+
+
+def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url):
+    page = opened(browser, f"{app_url}/importance?model=swin-digits")
+    page.locator(".st-key-agreement .main-svg").first.wait_for()
+    click_point(page, "heat", "() => [2, 3]")
+    page.get_by_text("layers.1.blocks.1.mlp.fc1: ").wait_for()
+    page.get_by_role("link", name="Weights").click()
+    click_point(page, "ridges", "plot => [plot._fullData.at(-1).x[8], 13.35]")
+    page.locator("[aria-label='Distribution of |w| in the blocks of 1 · fc1']").wait_for()

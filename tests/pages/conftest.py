@@ -56,7 +56,10 @@ class App:
 
     def judged(self) -> "App":
         """Wait until accuracy is known on all images."""
-        return self.live().until(lambda: "n = " in self.metric(2) and "so far" not in self.metric(2), "accuracy")
+        partly = ("so far", "precomputed")
+        return self.live().until(
+            lambda: "n = " in self.metric(2) and not any(word in self.metric(2) for word in partly), "accuracy"
+        )
 
     def page(self, name: str) -> "App":
         """Go to a page and wait for its figures."""
