@@ -137,7 +137,7 @@ def naive_counts(
 ) -> tuple[dict[str, float], dict[str, int]]:
     """(threshold, units removed) of each layer, by kthvalue over each competition set."""
     limits, removed = {}, {}
-    for group in competition_sets(opened.anatomy, plan):
+    for group in competition_sets(opened.anatomy.prunable, plan):
         names = [layer.name for layer in group.layers]
         pool = torch.cat([scores[name] for name in names])
         ratio = plan.ratio if group.cell is None else dict(plan.overrides)[group.cell]
@@ -282,7 +282,7 @@ def new_masks(opened: pipeline.Opened, repeats: int) -> str:
         for turn in range(repeats):
             before, after = (select(scores, opened.anatomy, plan_at(r)) for r in (0.5, 0.55 + turn / 100))
             changed = {n: r if r != before.removed[n] else 0 for n, r in after.removed.items()}
-            ours, _ = timed(lambda c=changed: masked_weights(opened.model, scores, Selection(c, 0.0)))
+            ours, _ = timed(lambda c=changed: masked_weights(opened.model, opened.anatomy, scores, Selection(c, 0.0)))
             plan = plan_at(0.55 + turn / 100)
             again, _ = timed(lambda p=plan: naive_remask(opened, p))
             limits, _ = naive_counts(opened, cached, plan)

@@ -338,7 +338,7 @@ def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]
     data, compared, wrong = pipeline.default_data(opened), 0, []
     for plan, shown in list(log.shown.items())[:CHECKED]:
         selection, _ = pipeline.apply_plan(opened, plan)
-        weights = masked_weights(opened.model, pipeline.score(opened, plan), selection)
+        weights = masked_weights(opened.model, opened.anatomy, pipeline.score(opened, plan), selection)
         *_, (_, predictions) = evaluate(opened.model, opened.info, data, masked(opened.model, weights))
         for text in shown:
             n = int(_SHOWN.search(text[1])[1].replace(",", ""))

@@ -1,7 +1,7 @@
 """Params and MACs, analytic: dense, and after a cut. MACs are multiply-accumulates of one image's forward pass.
 
 For masks "after" counts the weights that are not removed and the MACs they take part in: a saving on paper, not in
-time. Next door: `anatomy` lists the parts, `selection` says what goes.
+time. For structures it counts the smaller layers. Next door: `anatomy` lists the parts, `selection` says what goes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 
+from .groups import after_cut, kept_counts
 from .types import Anatomy, CostReport, Layer, Part, Selection
 
 
 def cost_report(anatomy: Anatomy, selection: Selection | None = None) -> CostReport:
     """Cost before and after `selection` (None: nothing removed) of the model, each stage x module and each layer."""
-    removed = selection.removed if selection else {}
-    layers = {layer.name: _part(layer, removed.get(layer.name, 0)) for layer in anatomy.layers}
+    if selection is not None and selection.granularity == "structure":
+        smaller = _smaller(anatomy, selection)
+        layers = {layer.name: smaller.get(layer.name) or _part(layer, 0) for layer in anatomy.layers}
+    else:
+        removed = selection.removed if selection else {}
+        layers = {layer.name: _part(layer, removed.get(layer.name, 0)) for layer in anatomy.layers}
     cells: dict[tuple[int | None, str], Part] = {}
     for layer in anatomy.layers:
         key = (layer.stage, layer.module)
@@ -40,6 +45,16 @@ def _sum(a: Part, b: Part) -> Part:
 
 
 def _part(layer: Layer, removed: int) -> Part:
-    saved = round(removed * layer.macs_per_weight)
+    saved = round(removed * layer.macs_per_unit)
     prunable = layer.size if layer.prunable else 0
     return Part(layer.params, layer.macs, layer.params - removed, layer.macs - saved, prunable, removed)
+
+
+def _smaller(anatomy: Anatomy, selection: Selection) -> dict[str, Part]:
+    """Parts of the layers that a structured cut shrinks."""
+    parts = {}
+    for block in anatomy.blocks:
+        for layer, params, macs, weights in after_cut(block, kept_counts(block, selection)):
+            prunable = layer.size if layer.prunable else 0
+            parts[layer.name] = Part(layer.params, layer.macs, params, macs, prunable, prunable - weights)
+    return parts

@@ -16,8 +16,9 @@ from torch import nn
 from torch.func import functional_call
 
 from .errors import DataError
+from .estimates import AccuracyEstimate
 from .intervals import paired_difference, wilson
-from .types import AccuracyEstimate, LabelledImages, ModelInfo
+from .types import LabelledImages, ModelInfo
 
 BATCH_SIZE = 60
 Runner = Callable[[Hashable, Callable[[], torch.Tensor]], torch.Tensor]

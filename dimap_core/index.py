@@ -1,7 +1,8 @@
 """The index on disk: what the app process needs to answer a slider, memory-mapped and readable without torch.
 
 A model's folder holds `info.json`, `anatomy.json` and `weights.npy`; each criterion adds its ordered keys, their table
-and tails, and the keys in place where they are not the weights themselves. The worker writes, the app reads.
+and tails, and the keys in place where they are not the weights themselves; scores of groups are one file. The worker
+writes, the app reads.
 Next door: `criteria` makes the scores, `selection` searches them.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from .groups import group_sets
 from .ranking import BLOCK, LayerScores, Scores
 from .types import Anatomy, ModelInfo
 
@@ -31,20 +33,38 @@ def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[s
 
 def write_scores(folder: Path, scores: Scores) -> None:
     """Add one criterion's scores to a model's folder."""
-    name = _stem(scores.criterion, scores.seed)
-    layers = scores.ordered_layers
-    _write_flat(folder / f"{name}.ordered.npy", [layer.ordered for layer in layers], np.float32)
-    np.save(folder / f"{name}.table.npy", scores.table)
-    tails = [layer.tail for layer in layers if layer.tail is not None]
-    if tails:
-        np.save(folder / f"{name}.tails.npy", np.concatenate(tails))
-    if not scores.by_magnitude:
-        _write_flat(folder / f"{name}.keys.npy", [layer.keys for layer in layers], np.float32)
+    name = _stem(scores.criterion, scores.seed, scores.granularity)
+    if scores.table is None:
+        _write_groups(folder / f"{name}.groups.npz", scores)
+    else:
+        _write_weights(folder, name, scores, scores.table)
     # Written last: its presence says that the arrays are complete.
     (folder / f"{name}{_READY}").write_text(
         json.dumps({"by_magnitude": scores.by_magnitude, "top": scores.top}), encoding="utf-8"
     )
     _evict(folder)
+
+
+def _write_groups(path: Path, scores: Scores) -> None:
+    """Sets of groups are small: one file holds them all, by number and part."""
+    parts = {
+        f"{part}-{place}": value
+        for place, layer in enumerate(scores.ordered_layers)
+        for part, value in (("keys", layer.keys), ("ordered", layer.ordered), ("tail", layer.tail))
+        if value is not None
+    }
+    np.savez(path, **parts)  # type: ignore[arg-type]
+
+
+def _write_weights(folder: Path, name: str, scores: Scores, table: np.ndarray) -> None:
+    layers = scores.ordered_layers
+    _write_flat(folder / f"{name}.ordered.npy", [layer.ordered for layer in layers], np.float32)
+    np.save(folder / f"{name}.table.npy", table)
+    tails = [layer.tail for layer in layers if layer.tail is not None]
+    if tails:
+        np.save(folder / f"{name}.tails.npy", np.concatenate(tails))
+    if not scores.by_magnitude:
+        _write_flat(folder / f"{name}.keys.npy", [layer.keys for layer in layers], np.float32)
 
 
 def read_model(folder: Path) -> tuple[ModelInfo, Anatomy]:
@@ -58,10 +78,12 @@ def read_weights(folder: Path, anatomy: Anatomy) -> dict[str, np.ndarray]:
     return _split(folder / "weights.npy", anatomy, shaped=True)
 
 
-def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int) -> Scores:
-    """One criterion's scores, memory-mapped."""
-    name = _stem(criterion, seed)
+def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int, granularity: str = "weight") -> Scores:
+    """One criterion's scores of single weights, memory-mapped, or of groups ("structure")."""
+    name = _stem(criterion, seed, granularity)
     facts = json.loads((folder / f"{name}{_READY}").read_text(encoding="utf-8"))
+    if granularity == "structure":
+        return Scores(criterion, seed, _read_groups(folder / f"{name}.groups.npz", anatomy), None, facts["top"])
     keys = _split(folder / ("weights.npy" if facts["by_magnitude"] else f"{name}.keys.npy"), anatomy, shaped=True)
     ordered = _split(folder / f"{name}.ordered.npy", anatomy, shaped=False)
     tails = _split_tails(folder / f"{name}.tails.npy", anatomy)
@@ -70,9 +92,21 @@ def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int) -> Sc
     return Scores(criterion, seed, layers, table, facts["top"], facts["by_magnitude"])
 
 
-def has_scores(folder: Path, criterion: str, seed: int) -> bool:
-    """Whether `write_scores` finished for this criterion and seed."""
-    return (folder / f"{_stem(criterion, seed)}{_READY}").exists()
+def _read_groups(path: Path, anatomy: Anatomy) -> dict[str, LayerScores]:
+    with np.load(path) as parts:
+        return {
+            group.name: LayerScores(
+                parts[f"keys-{place}"],
+                parts[f"ordered-{place}"],
+                parts.get(f"tail-{place}"),
+            )
+            for place, group in enumerate(group_sets(anatomy))
+        }
+
+
+def has_scores(folder: Path, criterion: str, seed: int, granularity: str = "weight") -> bool:
+    """Whether `write_scores` finished for this criterion, seed and granularity."""
+    return (folder / f"{_stem(criterion, seed, granularity)}{_READY}").exists()
 
 
 def _evict(folder: Path) -> None:
@@ -80,12 +114,12 @@ def _evict(folder: Path) -> None:
     finished = sorted(folder.glob(f"*{_READY}"), key=lambda path: path.stat().st_mtime_ns)
     for ready in finished[:-_KEPT]:
         stem = ready.name.removesuffix(_READY)
-        for path in (ready, *folder.glob(f"{stem}.*.npy")):
+        for path in (ready, *folder.glob(f"{stem}.*.np[yz]")):
             path.unlink()
 
 
-def _stem(criterion: str, seed: int) -> str:
-    return f"{criterion}-{seed}"
+def _stem(criterion: str, seed: int, granularity: str) -> str:
+    return f"{criterion}-{seed}-{granularity}"
 
 
 def _write_flat(path: Path, arrays: list[np.ndarray], dtype: type) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.stats import norm
 
-from .types import Difference, Proportion
+from .estimates import Difference, Proportion
 
 Z = float(norm.ppf(0.975))
 

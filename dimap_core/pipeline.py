@@ -22,12 +22,13 @@ from .criteria.arrays import prunable_weights
 from .cut.masks import mask_model, masked_weights
 from .data import load_data
 from .errors import DataError
+from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
 from .models import load_model, load_named
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
 from .ranking import Scores
 from .selection import select
-from .types import AccuracyEstimate, Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
+from .types import Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 
@@ -52,10 +53,11 @@ def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only
 
 def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity and seed."""
-    key = (plan.criterion, plan.granularity, plan.seed)
+    granularity = "structure" if plan.granularity == "structure" else "weight"
+    key = (plan.criterion, granularity, plan.seed)
     if key not in opened.scores:
         fn = criterion(plan.criterion).fn
-        opened.scores[key] = fn(opened.model, opened.anatomy, plan.granularity, None, plan.seed)
+        opened.scores[key] = fn(opened.model, opened.anatomy, granularity, None, plan.seed)
         if len(opened.scores) > _SCORES_KEPT:
             opened.scores.popitem(last=False)
     return opened.scores[key]
@@ -70,7 +72,7 @@ def apply_plan(opened: Opened, plan: PruningPlan) -> tuple[Selection, CostReport
 def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:
     """A pruned copy of the model, with what went and what it saved."""
     selection, cost = apply_plan(opened, plan)
-    return mask_model(opened.model, score(opened, plan), selection), selection, cost
+    return mask_model(opened.model, opened.anatomy, score(opened, plan), selection), selection, cost
 
 
 def judge(
@@ -102,11 +104,11 @@ def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: Pref
     """How batches of the pruned model are run."""
     selection, _ = apply_plan(opened, plan)
     scores = score(opened, plan)
-    weights = masked_weights(opened.model, scores, selection)
+    weights = masked_weights(opened.model, opened.anatomy, scores, selection)
     if cache is None:
         return masked(opened.model, weights)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
-    name = "" if scores.by_magnitude else (scores.criterion, scores.seed)
+    name = (selection.granularity, selection.nm, "" if scores.by_magnitude else (scores.criterion, scores.seed))
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
     chain = segments(opened.model, opened.info.family)
     owner = (opened.info.fingerprint, data.name)

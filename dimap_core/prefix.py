@@ -118,6 +118,7 @@ def states_before(chain: list[Segment], cut: Mapping[str, Hashable]) -> list[Has
     before: tuple = ()
     for segment in chain:
         states.append(before)
-        names = tuple(f"{name}." for name, _ in segment.parts)
+        # A layer's name, or a set of groups': "layers.0.blocks.1.mlp.fc1", "layers.0.blocks.1:mlp_neuron".
+        names = tuple(f"{name}{sign}" for name, _ in segment.parts for sign in ".:")
         before += tuple(item for item in cut.items() if item[0].startswith(names))
     return states

@@ -67,19 +67,24 @@ class LayerScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of all prunable layers under one criterion, by layer name in forward order.
+    """The scores of all prunable layers (or sets of groups) under one criterion, by name in forward order.
 
     `table`: int32 [layers, edges]; how many of a layer's scores lie below each edge of a logarithmic grid that ends at
-    2^`top`. `by_magnitude`: the keys are the weights themselves, so that a cut is a threshold on |w|
-    in every layer.
+    2^`top`; None for groups, which are few. `by_magnitude`: the keys are the weights themselves, so that a cut is a
+    threshold on |w| in every layer.
     """
 
     criterion: str
     seed: int
     layers: Mapping[str, LayerScores]
-    table: np.ndarray
+    table: np.ndarray | None
     top: int
     by_magnitude: bool = False
+
+    @property
+    def granularity(self) -> str:
+        """What was scored: "weight" or "structure"."""
+        return "structure" if self.table is None else "weight"
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -89,7 +94,8 @@ class Scores:
     @property
     def nbytes(self) -> int:
         """Memory of the index, the keys in place aside."""
-        return self.table.nbytes + sum(layer.ordered.nbytes for layer in self.layers.values())
+        table = 0 if self.table is None else self.table.nbytes
+        return table + sum(layer.ordered.nbytes for layer in self.layers.values())
 
     @cached_property
     def seen(self) -> dict[tuple, np.ndarray]:
@@ -99,8 +105,16 @@ class Scores:
     @cached_property
     def used(self) -> tuple[int, int]:
         """First and last edge between which any layer's scores lie."""
-        changes = np.flatnonzero((self.table > 0).any(axis=0) & (self.table < self.table[:, -1:]).any(axis=0))
-        return (int(changes[0]), int(changes[-1]) + 1) if len(changes) else (0, self.table.shape[1] - 1)
+        table = self.grid
+        changes = np.flatnonzero((table > 0).any(axis=0) & (table < table[:, -1:]).any(axis=0))
+        return (int(changes[0]), int(changes[-1]) + 1) if len(changes) else (0, table.shape[1] - 1)
+
+    @property
+    def grid(self) -> np.ndarray:
+        """The table, where there is one."""
+        if self.table is None:
+            raise TypeError("groups are ranked without a table")
+        return self.table
 
     @cached_property
     def ordered_layers(self) -> list[LayerScores]:
@@ -121,6 +135,24 @@ def rank(
     top = int(np.ceil(np.log2(largest))) + 1 if largest > 0 else 1
     table = np.stack([_counts(layer, top) for layer in layers.values()])
     return Scores(criterion, seed, layers, table, top, by_magnitude)
+
+
+def rank_groups(
+    criterion: str, seed: int, worths: Iterable[tuple[str, np.ndarray]], relative: bool = False, root: bool = False
+) -> Scores:
+    """Scores of sets of groups from what each unit is worth (float64 >= 0; [units], or [heads, head_dim]).
+
+    Of dimensions a slot goes from all heads at once, each head giving its own lowest: the slot's worth is their sum.
+    `root`: rank by the square root (worths are energies); `relative`: by the ratio of Eq. 10 on them.
+    """
+    layers = {}
+    for name, worth in worths:
+        slots = np.sort(worth, axis=-1)
+        if worth.ndim == 2:
+            slots = slots.sum(axis=0)
+        keys, ordered = (np.sqrt(worth), np.sqrt(slots)) if root or relative else (worth, slots)
+        layers[name] = LayerScores(keys, ordered, _tail(ordered) if relative else None)
+    return Scores(criterion, seed, layers, None, 0)
 
 
 @lru_cache(maxsize=8)
@@ -226,15 +258,16 @@ def counts_at(
     A factor shifts a layer's scores along the logarithmic grid by log2(factor) * BINS columns; where that is not a
     whole number the bounds are `slack` edges wider than they need be, which covers rounding too.
     """
-    end, place = scores.table.shape[1] - 1, rows[:, None]
+    table, place = scores.grid, rows[:, None]
+    end = table.shape[1] - 1
     if not shift.any():
-        inside = scores.table[place, np.clip(columns, 0, end)].astype(np.int64)
+        inside = table[place, np.clip(columns, 0, end)].astype(np.int64)
         inside[:, columns < 0] = 0
         return inside, inside
     at = columns[None, :] - shift[:, None]
     exact = shift == 0
     down = np.floor(at).astype(np.int64) - np.where(exact, 0, slack)[:, None]
     up = np.ceil(at).astype(np.int64) + np.where(exact, 0, slack)[:, None]
-    low = np.where(down < 0, 0, scores.table[place, np.clip(down, 0, end)])
-    high = np.where(up > end, sizes[:, None], scores.table[place, np.clip(up, 0, end)])
+    low = np.where(down < 0, 0, table[place, np.clip(down, 0, end)])
+    high = np.where(up > end, sizes[:, None], table[place, np.clip(up, 0, end)])
     return low.astype(np.int64), high.astype(np.int64)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .cost import add
+from .estimates import AccuracyEstimate
 from .plan import to_recipe
-from .types import MODULES, AccuracyEstimate, Anatomy, CostReport, ModelInfo, Part, PruningPlan, Selection
+from .types import MODULES, Anatomy, CostReport, ModelInfo, Part, PruningPlan, Selection
 
 
 def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, Any]:

@@ -1,24 +1,33 @@
 """Selection: Scores + PruningPlan -> how many units of each layer go. Pure numpy; can be drawn before anything is cut.
 
+`select` serves every granularity; what follows below it is for single weights.
+
 Order of leaving, exact and deterministic: within a competition set by (score / cost factor, layer in forward order,
 rank in the layer); within a layer by (|key|, flat index). A set of n units at ratio r loses floor(r * n + 1/2) of them.
-Next door: `plan` validates, `cut.masks` zeroes what is selected here, `cost` prices it.
+Next door: `plan` validates, `structure` does the same for groups, `nm` for N:M masks, `cut.masks` zeroes what is
+selected here, `cost` prices it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.optimize import brentq
 
 from .errors import InvalidPlan
-from .plan import cell_name, validate
+from .groups import group_sets
+from .nm import nm_mask, select_nm
+from .plan import cell_label, validate
 from .ranking import LayerScores, Scores, below_edges, lowest
-from .types import Anatomy, Cell, Layer, PruningPlan, Selection
+from .structure import GroupProblem, Rivals, select_groups
+from .types import Anatomy, Cell, GroupSet, Layer, PruningPlan, Selection
+
+Unit = TypeVar("Unit", bound=Layer | GroupSet)
 
 _FULL = 1 - 1e-9  # the largest common ratio a budget may solve to
 _CLOSE = 1e-4  # of the budget: close enough
@@ -27,40 +36,60 @@ _NEAR = 0.02  # how far from the last mend bisection looks
 
 
 @dataclass(frozen=True)
-class CompetitionSet:
-    """Layers whose units compete for survival; `cell`: the override they fall under, None: the common ratio."""
+class CompetitionSet(Generic[Unit]):
+    """Layers (or sets of groups) whose units compete for survival; `cell`: the override they fall under, None: the
+    common ratio."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[Unit, ...]
     cell: Cell | None = None
 
 
 def select(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> Selection:
     """What `plan` removes; raises InvalidPlan where it empties a layer or its budget cannot be met."""
     validate(plan, anatomy)
-    problem = _Problem(scores, anatomy, plan, tuple(competition_sets(anatomy, plan)))
+    if plan.granularity == "nm":
+        return select_nm(anatomy, plan)
+    if plan.granularity == "structure":
+        return select_groups(_group_problem(scores, anatomy, plan))
+    problem = _Problem(scores, anatomy, plan, tuple(competition_sets(anatomy.prunable, plan)))
     ratio, removed = _solve_budget(problem) if plan.ratio is None else (plan.ratio, problem.removed(plan.ratio))
     _refuse_emptied(problem, removed)
     return Selection({layer.name: removed.get(layer.name, 0) for layer in anatomy.prunable}, ratio)
 
 
-def competition_sets(anatomy: Anatomy, plan: PruningPlan) -> list[CompetitionSet]:
-    """Group the layers by scope; an override takes its stage (or cell) out, to compete alone at its own ratio."""
+def _group_problem(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> GroupProblem:
+    sets, own = group_sets(anatomy), dict(plan.overrides)
+    free = [group for group in sets if not set(group.layers) & set(plan.protected)]
+    places = {group.name: place for place, group in enumerate(sets)}
+    rivals = (
+        Rivals(tuple(places[group.name] for group in found.layers), None if found.cell is None else own[found.cell])
+        for found in competition_sets(free, plan)
+    )
+    return GroupProblem(scores, anatomy, plan, tuple(rivals))
+
+
+def competition_sets(units: Iterable[Unit], plan: PruningPlan) -> list[CompetitionSet[Unit]]:
+    """Group the layers (or sets of groups) by scope; an override takes its stage, module or cell out, to compete alone
+    at its own ratio. Heads go only where an override names them."""
     own = dict(plan.overrides)
-    groups: dict[tuple, list[Layer]] = {}
-    for layer in anatomy.prunable:
-        if layer.name in plan.protected or layer.stage is None:
+    groups: dict[tuple, list[Unit]] = {}
+    for unit in units:
+        if unit.name in plan.protected or unit.stage is None:
             continue
-        cell = next((c for c in ((layer.stage, layer.module), (layer.stage, None)) if c in own), None)
-        groups.setdefault((cell, *_set_key(layer, plan.scope)), []).append(layer)
+        cells: tuple[Cell, ...] = ((unit.stage, unit.module), (unit.stage, None), (None, unit.module))
+        heads = unit.module == "head"
+        cell = next((c for c in cells if c in own and not (heads and c[1] is None)), None)
+        if cell is not None or not heads:
+            groups.setdefault((cell, *_set_key(unit, plan.scope)), []).append(unit)
     return [CompetitionSet(tuple(layers), key[0]) for key, layers in groups.items()]
 
 
-def _set_key(layer: Layer, scope: str) -> tuple:
+def _set_key(unit: Layer | GroupSet, scope: str) -> tuple:
     if scope == "layer":
-        return (layer.name,)
+        return (unit.name,)
     if scope == "stage-module":
-        return (layer.stage, layer.module)
-    return (layer.module,) if scope == "module" else ()
+        return (unit.stage, unit.module)
+    return (unit.module,) if scope == "module" else ()
 
 
 def count_to_remove(ratio: float, size: int) -> int:
@@ -75,7 +104,7 @@ class _Problem:
     scores: Scores
     anatomy: Anatomy
     plan: PruningPlan
-    sets: tuple[CompetitionSet, ...]
+    sets: tuple[CompetitionSet[Layer], ...]
 
     def removed(self, common: float) -> dict[str, int]:
         """Layer name -> units removed."""
@@ -88,18 +117,18 @@ class _Problem:
             removed |= {layer.name: int(units) for layer, units in zip(group.layers, gone, strict=True)}
         return removed
 
-    def rows(self, group: CompetitionSet) -> list[int]:
+    def rows(self, group: CompetitionSet[Layer]) -> list[int]:
         """The set's layers as rows of the scores' table."""
         return [self.scores.rows[layer.name] for layer in group.layers]
 
-    def factors(self, group: CompetitionSet) -> np.ndarray:
+    def factors(self, group: CompetitionSet[Layer]) -> np.ndarray:
         """What scores are multiplied with, by layer: 1 / (MACs per weight) ** cost exponent."""
-        return np.array([layer.macs_per_weight**-self.plan.cost_exponent for layer in group.layers])
+        return np.array([layer.macs_per_unit**-self.plan.cost_exponent for layer in group.layers])
 
     def costs(self, layers: Sequence[Layer]) -> np.ndarray:
         """What one unit of each layer saves of the budget's kind, as a share of the dense total."""
         if self.plan.budget_kind == "macs":
-            return np.array([layer.macs_per_weight for layer in layers]) / self.total
+            return np.array([layer.macs_per_unit for layer in layers]) / self.total
         return np.ones(len(layers)) / self.total
 
     @cached_property
@@ -207,7 +236,7 @@ def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:
             continue
         nearest = problem.largest(cell)
         if cell is not None:
-            what = f"ratio of stage {cell_name(cell)}"
+            what = f"ratio of {cell_label(cell)}"
         elif problem.plan.budget is None:
             what = "ratio"
         else:
@@ -229,3 +258,10 @@ def keep_mask(layer: LayerScores, removed: int) -> np.ndarray:
         ties = np.flatnonzero(magnitudes == limit)
         keep.reshape(-1)[ties[removed - first :]] = True
     return keep
+
+
+def layer_keep(layer: LayerScores, removed: int, selection: Selection) -> np.ndarray:
+    """The mask of one layer of a selection of single weights: free, or by its N:M pattern."""
+    if selection.nm is not None and removed:
+        return nm_mask(layer.keys, selection.nm)
+    return keep_mask(layer, removed)

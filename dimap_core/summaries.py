@@ -148,7 +148,7 @@ def lost_per_mac(anatomy: Anatomy, scores: Scores, selection: Selection) -> np.n
 
     def measure(layer: Layer) -> tuple[float, float]:
         gone = selection.removed[layer.name]
-        return 1e6 * float(scores.layers[layer.name].ranked[:gone].sum()), gone * layer.macs_per_weight
+        return 1e6 * float(scores.layers[layer.name].ranked[:gone].sum()), gone * layer.macs_per_unit
 
     return _by_block(anatomy, measure)
 

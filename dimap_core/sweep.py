@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from .errors import DataError, InvalidPlan
+from .estimates import AccuracyEstimate
 from .pipeline import Opened, apply_plan, judge_fully
 from .results import accuracy, removed_share
-from .types import AccuracyEstimate, CostReport, LabelledImages, PruningPlan
+from .types import CostReport, LabelledImages, PruningPlan
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The central frozen data types. No logic beyond derived properties, no torch, no streamlit.
 
-Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types.
+Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types, `estimates` for measured
+accuracies.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Granularity = Literal["weight"]
+Granularity = Literal["weight", "structure", "nm"]
 Scope = Literal["layer", "stage-module", "module", "model"]
 Family = Literal["swin", "deit"]
 
@@ -21,8 +22,12 @@ QKV, PRJ, MLP, AUX = "QKV-M", "PRJ-M", "MLP-M", "AUX-M"
 MODULES = (QKV, PRJ, MLP, AUX)
 PRUNABLE_MODULES = (QKV, PRJ, MLP)
 
-Cell = tuple[int, str | None]
-"""A stage, or with a module class a stage x module cell; stages count from 0."""
+KINDS = ("mlp_neuron", "head", "qk_dim", "v_dim")
+"""What a structured plan removes; it leaves heads alone unless it names them."""
+
+Cell = tuple[int | None, str | None]
+"""A stage, a stage x module cell, or (None, module) for a module in all stages; stages count from 0. Where whole
+structures go, a kind of group stands in the module's place."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,33 @@ class Layer:
         return self.module != AUX
 
     @property
-    def macs_per_weight(self) -> float:
+    def macs_per_unit(self) -> float:
         """How often one weight is used in a forward pass (= tokens seen by the layer)."""
         return self.macs / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class GroupSet:
+    """All groups of one kind in one block; a group is what must be removed together.
+
+    `name` is the block's dotted name and the kind, "layers.0.blocks.1:qk_dim"; `module` is the kind. `size` counts the
+    units that can go one at a time: hidden units, heads, or dimensions of each head (one goes from all heads at once).
+    `params` and `macs` are those of all units of the dense model; `layers` the dotted names of the layers they cut.
+    """
+
+    name: str
+    module: str
+    stage: int
+    block: int
+    size: int
+    params: int
+    macs: int
+    layers: tuple[str, ...]
+
+    @property
+    def macs_per_unit(self) -> float:
+        """MACs that one unit of the dense model takes part in."""
+        return self.macs / self.size
 
 
 @dataclass(frozen=True)
@@ -88,6 +117,15 @@ class Block:
     heads: int
     head_dim: int
     layers: tuple[Layer, ...]
+
+    @property
+    def name(self) -> str:
+        """Dotted timm name, "layers.0.blocks.1"."""
+        return self.part("attn.qkv").name.removesuffix(".attn.qkv")
+
+    def part(self, name: str) -> Layer:
+        """The layer of that name inside the block, "mlp.fc1"; "attn" is the attention product."""
+        return next(layer for layer in self.layers if layer.name.endswith(f".{name}"))
 
 
 @dataclass(frozen=True)
@@ -126,6 +164,11 @@ class Anatomy:
         """The layers that plans act on, in forward order."""
         return tuple(layer for layer in self.layers if layer.prunable)
 
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Every block, in forward order."""
+        return tuple(block for stage in self.stages for block in stage.blocks)
+
     @property
     def stage_word(self) -> str:
         """What a stage is called on screen: DeiT has none, so consecutive blocks are grouped."""
@@ -136,7 +179,8 @@ class Anatomy:
 class CriterionInfo:
     """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know.
 
-    `fn(model, anatomy, granularity, statistics, seed)` returns `ranking.Scores`.
+    `fn(model, anatomy, granularity, statistics, seed)` returns `ranking.Scores`. `scores`: what it can score, single
+    weights ("weight", which N:M masks use too) or groups ("structure").
     """
 
     key: str
@@ -146,16 +190,19 @@ class CriterionInfo:
     equation: str
     summary: str
     needs: frozenset[str] = frozenset({"weights"})
+    scores: frozenset[str] = frozenset({"weight", "structure"})
 
 
 @dataclass(frozen=True)
 class PruningPlan:
     """What to remove, before anything is scored or cut. Validated by `plan.validate`.
 
-    `ratio`: removed units / units of each competition set, 0 <= ratio < 1; None where a budget is given instead.
-    `overrides`: (cell, ratio) pairs; a stage or stage x module that competes alone at its own ratio.
-    `budget`: share 0..1 of all dense MACs or params (`budget_kind`) to remove; solves for `ratio`.
-    `cost_exponent`: rank by score / (MACs per weight) ** exponent; 0 = as published.
+    `ratio`: removed units / units of each competition set, 0 <= ratio < 1; None where a budget is given instead, and
+    for N:M masks. `overrides`: (cell, ratio) pairs; a stage, stage x module or module that competes alone at its own
+    ratio. `budget`: share 0..1 of all dense MACs, params or measured latency (`budget_kind`) to remove; solves for
+    `ratio`. `cost_exponent`: rank by score / (MACs per unit) ** exponent; 0 = as published. `nm`: "2:4" keeps 2 of
+    every 4 consecutive inputs. `round_to`: structures are kept in multiples of it. `repair`: least-squares update of
+    the layers after removed structures.
     """
 
     criterion: str = "dimap"
@@ -164,26 +211,34 @@ class PruningPlan:
     ratio: float | None = 0.0
     overrides: tuple[tuple[Cell, float], ...] = ()
     budget: float | None = None
-    budget_kind: Literal["macs", "params"] = "macs"
+    budget_kind: Literal["macs", "params", "latency"] = "macs"
     cost_exponent: float = 0.0
     protected: tuple[str, ...] = ()
+    nm: str | None = None
+    round_to: int = 1
+    repair: bool = False
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a plan removes: `removed[name]` units of each layer, lowest keys first.
+    """What a plan removes: `removed[name]` units of each layer (of each `GroupSet` for structures), lowest keys first.
 
-    `ratio` is the common ratio in force (solved for, where the plan has a budget).
+    `ratio` is the common ratio in force (solved for, where the plan has a budget); `nm` that of an N:M mask.
     """
 
     removed: Mapping[str, int]
     ratio: float
+    granularity: Granularity = "weight"
+    nm: str | None = None
 
 
 @dataclass(frozen=True)
 class Part:
-    """Params and MACs of one part before and after a cut; for masks "after" counts non-zero weights and their MACs."""
+    """Params and MACs of one part before and after a cut; for masks "after" counts non-zero weights and their MACs.
+
+    `prunable` and `removed` count weights of the layers that plans act on.
+    """
 
     params: int = 0
     macs: int = 0
@@ -205,57 +260,6 @@ class CostReport:
     total: Part
     cells: Mapping[tuple[int | None, str], Part]
     layers: Mapping[str, Part]
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """`correct` of `n`, with its 95 % Wilson interval; shares 0..1."""
-
-    n: int
-    correct: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float:
-        """The share itself."""
-        return self.correct / self.n if self.n else 0.0
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Paired difference pruned - dense over the same `n` images, with Newcombe's 95 % interval; -1..1."""
-
-    n: int
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class AccuracyEstimate:
-    """Accuracy so far on `n` of `total` images.
-
-    `cues`: joint top-1 under "joint" and, where the data set has them, each single cue's.
-    `drops`: per cue the paired difference to the dense model, empty for the dense model itself.
-    """
-
-    n: int
-    total: int
-    cues: Mapping[str, Proportion]
-    top5: Proportion
-    drops: Mapping[str, Difference] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def top1(self) -> Proportion:
-        """Joint top-1."""
-        return self.cues["joint"]
-
-    @property
-    def done(self) -> bool:
-        """Whether the whole subset has been judged."""
-        return self.n >= self.total
 
 
 @dataclass(frozen=True)

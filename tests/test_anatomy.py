@@ -116,7 +116,7 @@ def test_a_swin_has_its_stages_blocks_heads_and_modules(swin_t):
         "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2",
     ]  # fmt: skip
     assert [layer.module for layer in anatomy.prunable[:4]] == ["QKV-M", "PRJ-M", "MLP-M", "MLP-M"]
-    assert [layer.macs_per_weight for layer in anatomy.prunable[:4]] == [56 * 56] * 4
+    assert [layer.macs_per_unit for layer in anatomy.prunable[:4]] == [56 * 56] * 4
 
 
 def test_patch_merging_belongs_to_the_stage_that_holds_it_and_is_never_pruned(swin_t):
@@ -142,7 +142,7 @@ def test_every_part_is_a_module_or_parameter_of_the_model_and_none_is_listed_twi
 def test_a_distilled_deit_has_two_heads_and_a_deit3_its_layer_scales():
     distilled = build_anatomy(on_meta("deit_tiny_distilled_patch16_224"), "deit")
     assert {"head", "head_dist", "dist_token"} <= {layer.name for layer in distilled.outer}
-    assert distilled.prunable[0].macs_per_weight == 14 * 14 + 2
+    assert distilled.prunable[0].macs_per_unit == 14 * 14 + 2
     deit3 = build_anatomy(on_meta("deit3_small_patch16_224"), "deit")
     assert {"blocks.0.ls1", "blocks.0.ls2"} <= {layer.name for layer in deit3.layers if not layer.prunable}
 

@@ -31,7 +31,7 @@ def seen_by_each_linear(model, size):
 
 def test_after_equals_counting_zeros_and_watching_the_forward_pass(tiny):
     selection, cost = apply_plan(tiny, PLAN)
-    pruned = mask_model(tiny.model, score(tiny, PLAN), selection)
+    pruned = mask_model(tiny.model, tiny.anatomy, score(tiny, PLAN), selection)
     seen = seen_by_each_linear(pruned, 32)
     zeros = {
         layer.name: int((pruned.get_parameter(f"{layer.name}.weight") == 0).sum()) for layer in tiny.anatomy.prunable

@@ -100,9 +100,9 @@ def test_masked_evaluation_equals_a_masked_copy_and_leaves_the_model_alone(tiny,
     scores = score(tiny, plan)
     selection = select(scores, tiny.anatomy, plan)
     before = {name: value.clone() for name, value in tiny.model.state_dict().items()}
-    weights = masked_weights(tiny.model, scores, selection)
+    weights = masked_weights(tiny.model, tiny.anatomy, scores, selection)
     _, masked = last(evaluate(tiny.model, tiny.info, digits, masked_run(tiny.model, weights)))
-    _, copied = last(evaluate(mask_model(tiny.model, scores, selection), tiny.info, digits))
+    _, copied = last(evaluate(mask_model(tiny.model, tiny.anatomy, scores, selection), tiny.info, digits))
     _, dense = last(evaluate(tiny.model, tiny.info, digits))
     np.testing.assert_array_equal(masked.classes, copied.classes)
     np.testing.assert_array_equal(masked.in_top5, copied.in_top5)
@@ -116,7 +116,7 @@ def test_cues_are_judged_apart_and_drops_are_paired(tiny_swin, cued):
     _, dense = last(evaluate(tiny_swin.model, tiny_swin.info, cued))
     plan = PruningPlan(ratio=0.9, scope="layer")
     scores = score(tiny_swin, plan)
-    weights = masked_weights(tiny_swin.model, scores, select(scores, tiny_swin.anatomy, plan))
+    weights = masked_weights(tiny_swin.model, tiny_swin.anatomy, scores, select(scores, tiny_swin.anatomy, plan))
     labels = cued.labels[stratified_order(cued.labels)]
     for result, pruned in evaluate(tiny_swin.model, tiny_swin.info, cued, masked_run(tiny_swin.model, weights), dense):
         assert set(result.cues) == set(result.drops) == {"joint", "parity", "small"}

@@ -68,7 +68,7 @@ def test_only_scores_that_were_written_are_there(folder):
     assert all(index.has_scores(folder, key, 3) for key in KEYS)
     assert not index.has_scores(folder, "dimap", 0)
     # Criteria ranked by magnitude share the weights as keys; others bring their own.
-    assert {path.name for path in folder.glob("*.keys.npy")} == {"random-3.keys.npy"}
+    assert {path.name for path in folder.glob("*.keys.npy")} == {"random-3-weight.keys.npy"}
 
 
 def test_the_index_is_read_without_torch(folder):

@@ -23,7 +23,7 @@ def snapshot(model):
 
 def test_masked_weights_are_the_weights_with_zeros_where_the_mask_says(tiny):
     scores, selection = cut(tiny)
-    masked = masked_weights(tiny.model, scores, selection)
+    masked = masked_weights(tiny.model, tiny.anatomy, scores, selection)
     assert set(masked) == {f"{name}.weight" for name, gone in selection.removed.items() if gone}
     assert not any(name.startswith(("layers.0.blocks.0.attn.qkv", "blocks.0.attn.qkv")) for name in masked)
     for name, weight in masked.items():
@@ -43,9 +43,9 @@ def test_ties_lose_exactly_as_many_weights_as_selected(tiny_ties):
 def test_a_masked_copy_differs_in_the_selected_weights_only(tiny):
     scores, selection = cut(tiny)
     before = snapshot(tiny.model)
-    pruned = mask_model(tiny.model, scores, selection)
+    pruned = mask_model(tiny.model, tiny.anatomy, scores, selection)
     assert pruned is not tiny.model and not pruned.training
-    masked = masked_weights(tiny.model, scores, selection)
+    masked = masked_weights(tiny.model, tiny.anatomy, scores, selection)
     for name, value in pruned.state_dict().items():
         assert torch.equal(value, masked.get(name, before[name])), name
         assert value.data_ptr() != tiny.model.state_dict()[name].data_ptr() or not value.numel()
@@ -57,8 +57,8 @@ def test_a_masked_copy_and_masked_parameters_give_the_same_outputs(tiny):
     scores, selection = cut(tiny)
     images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        copied = mask_model(tiny.model, scores, selection)(images)
-        called = functional_call(tiny.model, masked_weights(tiny.model, scores, selection), (images,))
+        copied = mask_model(tiny.model, tiny.anatomy, scores, selection)(images)
+        called = functional_call(tiny.model, masked_weights(tiny.model, tiny.anatomy, scores, selection), (images,))
         dense = tiny.model(images)
     assert torch.equal(copied, called)
     assert not torch.equal(copied, dense)
@@ -66,10 +66,10 @@ def test_a_masked_copy_and_masked_parameters_give_the_same_outputs(tiny):
 
 def test_an_empty_selection_leaves_the_outputs_as_they_are(tiny):
     scores, selection = cut(tiny, PruningPlan(ratio=0.0))
-    assert masked_weights(tiny.model, scores, selection) == {}
+    assert masked_weights(tiny.model, tiny.anatomy, scores, selection) == {}
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.equal(mask_model(tiny.model, scores, selection)(images), tiny.model(images))
+        assert torch.equal(mask_model(tiny.model, tiny.anatomy, scores, selection)(images), tiny.model(images))
 
 
 def test_random_scores_mask_weights_of_every_size(tiny):

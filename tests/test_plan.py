@@ -9,8 +9,18 @@ from hypothesis import strategies as st
 
 from dimap_core.criteria import CRITERIA
 from dimap_core.errors import InvalidPlan
-from dimap_core.plan import GRANULARITIES, SCOPES, from_recipe, overrides_from, to_recipe, validate
-from dimap_core.types import PRUNABLE_MODULES, PruningPlan
+from dimap_core.plan import (
+    BUDGETS,
+    GRANULARITIES,
+    PATTERNS,
+    SCOPES,
+    from_recipe,
+    overrides_from,
+    sort_overrides,
+    to_recipe,
+    validate,
+)  # fmt: skip
+from dimap_core.types import KINDS, PRUNABLE_MODULES, PruningPlan
 
 RECIPE = {"version": 1, "criterion": "dimap", "granularity": "weight", "scope": "module", "ratio": 0.3}
 
@@ -36,8 +46,8 @@ def test_a_bad_ratio_is_refused(ratio):
 
 @pytest.mark.parametrize("ratio", [*NO_RATIO, None], ids=lambda r: str(r)[:6])
 def test_a_bad_override_is_refused(ratio):
-    assert_refused(lambda: validate(PruningPlan(overrides=(((0, "MLP-M"), ratio),))), "ratio of 0:MLP-M")
-    assert_refused(lambda: from_recipe({**RECIPE, "stages": {"1": ratio}}), "ratio of 1")
+    assert_refused(lambda: validate(PruningPlan(overrides=(((0, "MLP-M"), ratio),))), "ratio of stage 0:MLP-M")
+    assert_refused(lambda: from_recipe({**RECIPE, "stages": {"1": ratio}}), "ratio of stage 1")
 
 
 @pytest.mark.parametrize("budget", NO_RATIO, ids=lambda r: str(r)[:6])
@@ -58,7 +68,8 @@ def test_ratio_and_budget_exclude_each_other():
         ({"scope": "stage"}, ["stage", "layer, stage-module, module, model"]),
         ({"granularity": "head"}, ["head", "weight"]),
         ({"overrides": (((0, "AUX-M"), 0.1),)}, ["AUX-M", "QKV-M, PRJ-M, MLP-M"]),
-        ({"ratio": None, "budget": 0.5, "budget_kind": "latency"}, ["latency", "macs, params"]),
+        ({"ratio": None, "budget": 0.5, "budget_kind": "flops"}, ["flops", "macs, params, latency"]),
+        ({"ratio": None, "budget": 0.5, "budget_kind": "latency"}, ["latency", "structure"]),
         ({"cost_exponent": 2.5}, ["cost exponent", "from 0 to 2"]),
         ({"cost_exponent": -1}, ["cost exponent"]),
         ({"cost_exponent": True}, ["cost exponent"]),
@@ -150,20 +161,30 @@ def test_overrides_are_sorted_whatever_order_they_come_in():
 
 
 shares = st.floats(0, 1, exclude_max=True)
-cells = st.tuples(st.integers(0, 30), st.none() | st.sampled_from(PRUNABLE_MODULES))
 
 
 @st.composite
 def plans(draw):
-    overrides = draw(st.dictionaries(cells, shares, max_size=5))
+    granularity = draw(st.sampled_from(GRANULARITIES))
+    if granularity == "nm":
+        return PruningPlan(
+            granularity="nm", nm=draw(st.sampled_from(PATTERNS)), ratio=None, seed=draw(st.integers(0, 9))
+        )
+    modules = KINDS if granularity == "structure" else PRUNABLE_MODULES
+    cells = st.tuples(st.integers(0, 30), st.none() | st.sampled_from(modules)) | st.tuples(
+        st.none(), st.sampled_from(modules)
+    )
     goal = {"ratio": draw(shares)}
     if draw(st.booleans()):
-        goal = {"ratio": None, "budget": draw(shares), "budget_kind": draw(st.sampled_from(["macs", "params"]))}
+        kinds = BUDGETS if granularity == "structure" else ("macs", "params")
+        goal = {"ratio": None, "budget": draw(shares), "budget_kind": draw(st.sampled_from(kinds))}
+    if granularity == "structure":
+        goal |= {"round_to": draw(st.integers(1, 64)), "repair": draw(st.booleans())}
     return PruningPlan(
         criterion=draw(st.sampled_from([info.key for info in CRITERIA])),
-        granularity=draw(st.sampled_from(GRANULARITIES)),
+        granularity=granularity,
         scope=draw(st.sampled_from(SCOPES)),
-        overrides=tuple(sorted(overrides.items(), key=lambda item: (item[0][0], item[0][1] or ""))),
+        overrides=sort_overrides(draw(st.dictionaries(cells, shares, max_size=5))),
         cost_exponent=draw(st.floats(0, 2)),
         protected=tuple(draw(st.lists(st.text(max_size=20), max_size=3))),
         seed=draw(st.integers(0, 2**32 - 1)),

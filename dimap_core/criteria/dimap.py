@@ -8,6 +8,8 @@ scope "module": one threshold each for QKV-M, PRJ-M and MLP-M.
 
 where p sorts the layer's weights in descending magnitude: a relative score over keys |w|, as `ranking` computes them.
 Of equal weights the one that leaves last scores highest; zeros score 0, also in a layer that holds nothing else.
+Structured form, ours, not the paper's: a group (hidden unit, head, Q/K or V dimension) is scored by its summed squared
+weights as one item, and Eq. 10 is applied over the groups of its kind in the block.
 Simplifications: none in the score. The paper gives thresholds, not the split over modules; equal ratios in each
 module reproduce its printed parameter counts and are our reconstruction.
 """
@@ -16,11 +18,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ranking import Scores, rank
+from ..ranking import Scores, rank, rank_groups
 from ..types import Anatomy
-from .arrays import prunable_weights
+from .arrays import group_energies, prunable_weights
 
 
 def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = None, seed: int = 0) -> Scores:
-    """Eq. 10 for every prunable layer; needs no data."""
+    """Eq. 10 for every prunable layer, or over every set of groups; needs no data."""
+    if granularity == "structure":
+        return rank_groups("dimap", seed, group_energies(model, anatomy), relative=True)
     return rank("dimap", seed, prunable_weights(model, anatomy), relative=True, by_magnitude=True)

@@ -1,22 +1,34 @@
-"""Random: every weight draws its importance from a uniform distribution. The floor that any criterion must beat.
+"""Random: every weight (or group) draws its importance from a uniform distribution.
 
-No paper; a control. Scores depend on the seed and the layer's place in forward order, not on the weights.
+The floor that any criterion must beat. No paper; a control. Scores depend on the seed and the layer's place in forward
+order, not on the weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..ranking import Scores, rank
-from ..types import Anatomy
+from ..groups import group_sets
+from ..ranking import Scores, rank, rank_groups
+from ..types import KINDS, Anatomy
 
 
 def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = None, seed: int = 0) -> Scores:
-    """Uniform draws in [0, 1) for every prunable layer."""
+    """Uniform draws in [0, 1) for every prunable layer or set of groups."""
+    if granularity == "structure":
+        return rank_groups("random", seed, _group_draws(anatomy, seed))
     keys = (
         (layer.name, np.random.default_rng([seed, place]).random(layer.shape, dtype=np.float32))
         for place, layer in enumerate(anatomy.prunable)
     )
     return rank("random", seed, keys, relative=False)
+
+
+def _group_draws(anatomy: Anatomy, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    for place, group in enumerate(group_sets(anatomy)):
+        block = anatomy.blocks[place // len(KINDS)]
+        shape = (block.heads, group.size) if group.module in ("qk_dim", "v_dim") else (group.size,)
+        yield group.name, np.random.default_rng([seed, place]).random(shape)

@@ -1,30 +1,50 @@
-"""Masks: selected weights become zeros. Smaller on paper, not faster; the model that was passed stays as it is."""
+"""Masks: selected weights or groups become zeros. Smaller on paper, not faster; the model passed in stays as it is.
+
+Next door: `slicing` makes the same structured cut really smaller, with the same outputs.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import nn
 
+from ..groups import block_cut, parameter_masks
 from ..ranking import Scores
-from ..selection import keep_mask
-from ..types import Selection
+from ..selection import layer_keep
+from ..types import Anatomy, Selection
 
 
-def masked_weights(model: nn.Module, scores: Scores, selection: Selection) -> dict[str, torch.Tensor]:
-    """Parameter name -> masked copy of every weight that loses something, for torch.func.functional_call."""
+def masked_weights(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> dict[str, torch.Tensor]:
+    """Parameter name -> masked copy of everything that loses something, for torch.func.functional_call."""
     masked = {}
-    for name, removed in selection.removed.items():
-        if removed:
-            weight = model.get_parameter(f"{name}.weight").detach()
-            keep = torch.from_numpy(keep_mask(scores.layers[name], removed)).to(weight.device)
-            masked[f"{name}.weight"] = weight * keep
+    for name, keep in parameter_keeps(model, anatomy, scores, selection):
+        parameter = model.get_parameter(name).detach()
+        masked[name] = parameter * torch.from_numpy(keep).to(parameter.device)
     return masked
 
 
-def mask_model(model: nn.Module, scores: Scores, selection: Selection) -> nn.Module:
-    """A copy of `model` with the selected weights set to zero."""
+def parameter_keeps(
+    model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(parameter name, boolean mask that broadcasts over it, True = kept) of everything that loses something."""
+    if selection.granularity != "structure":
+        for name, removed in selection.removed.items():
+            if removed:
+                yield f"{name}.weight", layer_keep(scores.layers[name], removed, selection)
+        return
+    existing = dict(model.named_parameters())
+    for block in anatomy.blocks:
+        for name, keep in parameter_masks(block, block_cut(block, scores, selection)).items():
+            if not keep.all() and f"{block.name}.{name}" in existing:
+                yield f"{block.name}.{name}", keep
+
+
+def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:
+    """A copy of `model` with everything selected set to zero."""
     pruned = copy.deepcopy(model)
-    pruned.load_state_dict(masked_weights(model, scores, selection), strict=False)
+    pruned.load_state_dict(masked_weights(model, anatomy, scores, selection), strict=False)
     return pruned

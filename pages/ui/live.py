@@ -13,11 +13,12 @@ from pydantic import TypeAdapter
 from dimap_core import index
 from dimap_core.cost import cost_report
 from dimap_core.errors import InvalidPlan
+from dimap_core.estimates import AccuracyEstimate
 from dimap_core.jobs import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.ranking import Scores
 from dimap_core.selection import select
-from dimap_core.types import AccuracyEstimate, Anatomy, CostReport, ModelInfo, PruningPlan, Selection
+from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
 
 from . import cache, state
 from .state import Setting, Tried

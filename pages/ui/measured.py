@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from dimap_core.criteria import criterion
+from dimap_core.estimates import AccuracyEstimate, Proportion
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
-from dimap_core.types import AccuracyEstimate, Part, Proportion, PruningPlan
+from dimap_core.types import Part, PruningPlan
 
 from . import cache
 from .state import Setting, Tried, current

@@ -13,8 +13,9 @@ import streamlit as st
 
 from dimap_core.bundled import BUNDLED
 from dimap_core.errors import InvalidPlan
+from dimap_core.estimates import AccuracyEstimate
 from dimap_core.plan import cell_name, from_recipe, overrides_from, to_recipe, validate
-from dimap_core.types import AccuracyEstimate, Part, PruningPlan
+from dimap_core.types import Part, PruningPlan
 
 HISTORY = 60  # tried points kept
 _UNDO = 100

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.types import AccuracyEstimate, Part
+from dimap_core.estimates import AccuracyEstimate
+from dimap_core.types import Part
 
 from . import measured, state
 from .glossary import TERMS

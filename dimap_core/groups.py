@@ -1,0 +1,145 @@
+"""Groups: what must be removed together so that a model gets really smaller, for any timm Swin or DeiT.
+
+An MLP hidden unit is a row of fc1 with its bias and a column of fc2. A head is its rows of q, k and v, its columns of
+proj and, in Swin, its column of the relative-position bias table. A Q/K dimension is a row each of q and k, a V
+dimension a row of v and a column of proj; the same number of dimensions goes from every head of a block, but each head
+picks its own. Dimensions count per head, heads go first: a dimension's unit is one slot in all heads.
+Next door: `criteria` score groups, `selection` says how many of each set go, `cut` does it, `cost` prices it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .ranking import LayerScores, Scores
+from .types import Anatomy, Block, GroupSet, Layer, Selection
+
+ATTENTION_KINDS = ("head", "qk_dim", "v_dim")
+
+
+def group_sets(anatomy: Anatomy) -> tuple[GroupSet, ...]:
+    """Every set of groups, blocks in forward order: hidden units, heads, Q/K dimensions, V dimensions."""
+    return tuple(group for block in anatomy.blocks for group in _sets(block))
+
+
+def _sets(block: Block) -> Iterator[GroupSet]:
+    qkv, proj, fc1, fc2 = (block.part(name) for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"))
+    product = block.part("attn")
+    channels = block.heads * block.head_dim
+    # Of one channel of all heads together: a row of q, k or v; a column of proj; its share of QK^T or AV.
+    row, column = (qkv.params // 3, qkv.macs // 3), (proj.size, proj.macs)
+    attend = product.macs // 2
+    costs = {
+        "mlp_neuron": (fc1.shape[0], fc1.params + fc2.size, fc1.macs + fc2.macs),
+        "head": (block.heads, qkv.params + proj.size + product.params, qkv.macs + proj.macs + product.macs),
+        "qk_dim": (block.head_dim, 2 * row[0], 2 * row[1] + attend),
+        "v_dim": (channels // block.heads, row[0] + column[0], row[1] + column[1] + attend),
+    }
+    for kind, (size, params, macs) in costs.items():
+        layers = (fc1.name, fc2.name) if kind == "mlp_neuron" else (qkv.name, proj.name)
+        yield GroupSet(f"{block.name}:{kind}", kind, block.stage, block.index, size, params, macs, layers)
+
+
+def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Sum over each group of arrays shaped like the block's parameters: mlp_neuron [hidden], head [heads], qk_dim and
+    v_dim [heads, head_dim].
+
+    `arrays`: by parameter name inside the block ("attn.qkv.weight"); biases and the bias table may be missing.
+    """
+    heads, dim = block.heads, block.head_dim
+    rows = arrays["attn.qkv.weight"].sum(axis=1)
+    if (bias := arrays.get("attn.qkv.bias")) is not None:
+        rows = rows + bias
+    q, k, v = rows.reshape(3, heads, dim)
+    v = v + arrays["attn.proj.weight"].sum(axis=0).reshape(heads, dim)
+    head = (q + k + v).sum(axis=1)
+    if (table := arrays.get("attn.relative_position_bias_table")) is not None:
+        head = head + table.sum(axis=0)
+    neuron = arrays["mlp.fc1.weight"].sum(axis=1) + arrays["mlp.fc2.weight"].sum(axis=0)
+    if (bias := arrays.get("mlp.fc1.bias")) is not None:
+        neuron = neuron + bias
+    return {"mlp_neuron": neuron, "head": head, "qk_dim": q + k, "v_dim": v}
+
+
+@dataclass(frozen=True)
+class BlockCut:
+    """What stays of one block, as ascending indices: `hidden` [m], `heads` [h], `qk` [h, d_qk] and `v` [h, d_v] the
+    dimensions inside each kept head."""
+
+    hidden: np.ndarray
+    heads: np.ndarray
+    qk: np.ndarray
+    v: np.ndarray
+
+
+def block_cut(block: Block, scores: Scores, selection: Selection) -> BlockCut:
+    """What a structured selection leaves of `block`."""
+
+    def kept(kind: str) -> np.ndarray:
+        name = f"{block.name}:{kind}"
+        return kept_units(scores.layers[name], selection.removed.get(name, 0))
+
+    heads = np.flatnonzero(kept("head"))
+    dims = (np.nonzero(kept(kind)[heads])[1].reshape(len(heads), -1) for kind in ("qk_dim", "v_dim"))
+    return BlockCut(np.flatnonzero(kept("mlp_neuron")), heads, *dims)
+
+
+def kept_units(layer: LayerScores, removed: int) -> np.ndarray:
+    """Boolean array like the set's keys, True = kept: the `removed` lowest go, of [heads, head_dim] keys those of each
+    head; ties by lowest index."""
+    order = np.argsort(np.abs(layer.keys), axis=-1, kind="stable")
+    keep = np.ones(layer.keys.shape, dtype=bool)
+    np.put_along_axis(keep, order[..., :removed], False, axis=-1)
+    return keep
+
+
+def kept_counts(block: Block, selection: Selection) -> tuple[int, int, int, int]:
+    """(hidden units, heads, Q/K dimensions a head, V dimensions a head) that stay."""
+    gone = (selection.removed.get(f"{block.name}:{kind}", 0) for kind in ("mlp_neuron", *ATTENTION_KINDS))
+    sizes = (block.part("mlp.fc1").shape[0], block.heads, block.head_dim, block.head_dim)
+    hidden, heads, qk, v = (size - units for size, units in zip(sizes, gone, strict=True))
+    return hidden, heads, qk, v
+
+
+def parameter_masks(block: Block, cut: BlockCut) -> dict[str, np.ndarray]:
+    """Parameter name inside the block -> boolean mask that broadcasts over it, True = kept.
+
+    A head whose V rows and proj columns are gone adds nothing, so the bias table needs no mask.
+    """
+    rows = np.zeros((3, block.heads, block.head_dim), dtype=bool)
+    for third, dims in ((0, cut.qk), (1, cut.qk), (2, cut.v)):
+        rows[third, cut.heads[:, None], dims] = True
+    hidden = np.zeros(block.part("mlp.fc1").shape[0], dtype=bool)
+    hidden[cut.hidden] = True
+    return {
+        "attn.qkv.weight": rows.reshape(-1, 1),
+        "attn.qkv.bias": rows.reshape(-1),
+        "attn.proj.weight": rows[2].reshape(1, -1),
+        "mlp.fc1.weight": hidden[:, None],
+        "mlp.fc1.bias": hidden,
+        "mlp.fc2.weight": hidden[None, :],
+    }
+
+
+def after_cut(block: Block, counts: tuple[int, int, int, int]) -> Iterator[tuple[Layer, int, int, int]]:
+    """(layer, params, MACs, weights) after the cut of each layer that a structured cut shrinks; see `kept_counts`."""
+    hidden, heads, qk, v = counts
+    channels = block.heads * block.head_dim
+    total = block.part("mlp.fc1").shape[0]
+    rows = heads * (2 * qk + v)
+    for name, share, bias_goes in (
+        ("attn.qkv", (rows, 3 * channels), True),
+        ("attn.proj", (heads * v, channels), False),
+        ("mlp.fc1", (hidden, total), True),
+        ("mlp.fc2", (hidden, total), False),
+    ):
+        layer = block.part(name)
+        kept, of = share
+        weights, bias = layer.size * kept // of, layer.params - layer.size
+        yield layer, weights + (bias * kept // of if bias_goes else bias), layer.macs * kept // of, weights
+    product = block.part("attn")
+    macs = product.macs * heads * (qk + v) // (2 * channels)
+    yield product, product.params * heads // block.heads, macs, 0

@@ -1,0 +1,154 @@
+"""Structured selection: Scores of groups + PruningPlan -> how many groups of each set go, so that no block vanishes.
+
+Order of leaving: within a competition set by (score / cost factor, set in forward order, rank in the set). A set of
+competitors of n units at ratio r loses floor(r * n + 1/2) of them, but every block keeps at least one of each kind (or
+`round_to` of them). A budget is met by the common ratio that comes nearest from below, then set by set, unit by unit.
+Costs are exact: heads and the dimensions inside them multiply.
+Next door: `selection` forms the competition sets and does the same for single weights, `groups` says what a group is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .errors import InvalidPlan
+from .groups import group_sets
+from .ranking import Scores
+from .types import KINDS, Anatomy, GroupSet, PruningPlan, Selection
+
+_FULL = 1 - 1e-9  # the largest common ratio a budget may solve to
+_HALVINGS = 30
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Sets of groups whose units compete, as places in `GroupProblem.sets`; `ratio` None: the common one."""
+
+    members: tuple[int, ...]
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class GroupProblem:
+    """A structured plan on a model, as functions of the common ratio; counts are arrays over `sets`."""
+
+    scores: Scores
+    anatomy: Anatomy
+    plan: PruningPlan
+    rivals: tuple[Rivals, ...]
+
+    @cached_property
+    def sets(self) -> tuple[GroupSet, ...]:
+        """Every set of groups of the model, four a block."""
+        return group_sets(self.anatomy)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Units of each set."""
+        return np.array([group.size for group in self.sets])
+
+    @cached_property
+    def floors(self) -> np.ndarray:
+        """Units that each set keeps at least."""
+        step = np.where([group.module == "head" for group in self.sets], 1, self.plan.round_to)
+        return np.minimum(step, self.sizes)
+
+    @cached_property
+    def orders(self) -> list[np.ndarray]:
+        """For each group of rivals: the set of each unit that may go, in the order of leaving."""
+        return [self._order(rivals.members) for rivals in self.rivals]
+
+    def _order(self, members: Sequence[int]) -> np.ndarray:
+        values, owners = [], []
+        for place in members:
+            group, free = self.sets[place], self.sizes[place] - self.floors[place]
+            factor = group.macs_per_unit**-self.plan.cost_exponent
+            values.append(self.scores.layers[group.name].ranked[:free] * factor)
+            owners.append(np.full(free, place))
+        return np.concatenate(owners)[np.argsort(np.concatenate(values), kind="stable")]
+
+    def removed(self, common: float) -> np.ndarray:
+        """Units removed from each set."""
+        gone = np.zeros(len(self.sets), dtype=np.int64)
+        for rivals, order in zip(self.rivals, self.orders, strict=True):
+            ratio = common if rivals.ratio is None else rivals.ratio
+            count = math.floor(ratio * self.sizes[list(rivals.members)].sum() + 0.5)
+            gone += np.bincount(order[:count], minlength=len(gone))
+        return self.rounded(gone)
+
+    def rounded(self, gone: np.ndarray) -> np.ndarray:
+        """Removed units such that what stays is the nearest multiple of `round_to`; heads and untouched sets as is."""
+        step = self.plan.round_to
+        if step == 1:
+            return gone
+        kept = self.sizes - gone
+        nearest = np.clip((2 * kept + step) // (2 * step) * step, self.floors, self.sizes)
+        heads = np.array([group.module == "head" for group in self.sets])
+        return np.where(heads | (gone == 0), gone, self.sizes - nearest)
+
+    @cached_property
+    def _terms(self) -> tuple[np.ndarray, ...]:
+        """Of each block, as shares of the dense total: cost of a hidden unit, of a head's Q/K and V dimension, of what
+        a head owns beside its dimensions."""
+        in_macs = self.plan.budget_kind == "macs"
+        total = sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
+        blocks = [self.sets[at : at + len(KINDS)] for at in range(0, len(self.sets), len(KINDS))]
+        costs = np.array([[group.macs if in_macs else group.params for group in block] for block in blocks]) / total
+        sizes = self.sizes.reshape(-1, len(KINDS))
+        neuron, head, qk, v = (costs / sizes).T
+        heads, dims = sizes[:, 1], sizes[:, 2]
+        own = head - (qk + v) * dims / heads
+        return neuron, qk / heads, v / heads, own
+
+    def share(self, gone: np.ndarray) -> float:
+        """Removed share of all dense MACs or params, whichever the budget counts."""
+        neuron, qk, v, own = self._terms
+
+        def cost(kept: np.ndarray) -> float:
+            hidden, heads, d_qk, d_v = kept.reshape(-1, len(KINDS)).T
+            return float(neuron @ hidden + (qk * d_qk + v * d_v + own) @ heads)
+
+        return cost(self.sizes) - cost(self.sizes - gone)
+
+
+def select_groups(problem: GroupProblem) -> Selection:
+    """What the plan removes; raises InvalidPlan where its budget cannot be met."""
+    plan = problem.plan
+    ratio, gone = _solve(problem) if plan.ratio is None else (plan.ratio, problem.removed(plan.ratio))
+    names = (group.name for group in problem.sets)
+    return Selection(dict(zip(names, map(int, gone), strict=True)), ratio, "structure")
+
+
+def _solve(problem: GroupProblem) -> tuple[float, np.ndarray]:
+    """The common ratio whose cut comes nearest to the budget, and that cut."""
+    target, low, high = problem.plan.budget or 0.0, 0.0, _FULL
+    least, most = (problem.share(problem.removed(ratio)) for ratio in (low, high))
+    if not least - 1e-9 <= target <= most + 1e-9:
+        limit = math.ceil(1000 * least) / 10 if target < least else math.floor(1000 * most) / 10
+        kind = {"macs": "MACs", "params": "params"}[problem.plan.budget_kind]
+        raise InvalidPlan(
+            f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %."
+        )
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if problem.share(problem.removed(middle)) <= target else (low, middle)
+    return low, _mend(problem, problem.removed(low), problem.removed(high), target)
+
+
+def _mend(problem: GroupProblem, under: np.ndarray, over: np.ndarray, target: float) -> np.ndarray:
+    """From the cut just under the target towards the one just over it, set by set; whichever comes nearest."""
+    best, gone = under, under.copy()
+    for place in np.flatnonzero(over != under):
+        step = problem.plan.round_to if problem.sets[place].module != "head" else 1
+        while gone[place] < over[place]:
+            gone[place] = min(gone[place] + step, over[place])
+            if abs(problem.share(gone) - target) < abs(problem.share(best) - target):
+                best = gone.copy()
+            if problem.share(gone) > target:
+                return best
+    return best
