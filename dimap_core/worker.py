@@ -110,7 +110,10 @@ class Worker:
             index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
         weights = sum(layer.size for layer in opened.anatomy.prunable)
         yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
-        if not index.has_scores(folder, plan.criterion, plan.seed):
+        scored = "structure" if plan.granularity == "structure" else "weight"
+        if not index.has_scores(folder, plan.criterion, plan.seed, scored):
+            for doing, _, _ in pipeline.prepare_scores(opened, plan):
+                yield {"doing": doing}
             index.write_scores(folder, pipeline.score(opened, plan))
         yield {"folder": str(folder)}
 
@@ -124,6 +127,9 @@ class Worker:
                 yield {}  # another session's request is at it
             else:
                 yield from self._tune(opened, data)
+        if plan is not None:
+            for doing, _, _ in pipeline.prepare(opened, plan):
+                yield {"doing": doing}
         for estimate in pipeline.judge(opened, data, plan, cache=self._prefix(request["session"], opened)):
             yield asdict(estimate)
 
@@ -163,6 +169,8 @@ class Worker:
                 selection, cost = pipeline.apply_plan(opened, plan)
             except PruningError:
                 continue  # the curve ends where a layer would be emptied
+            for _ in pipeline.prepare(opened, plan):
+                yield {}
             estimates = []
             for estimate in pipeline.judge(opened, data, plan):
                 estimates.append(estimate)
