@@ -24,7 +24,9 @@ def masked_weights(model: nn.Module, scores: Scores, selection: Selection) -> di
 
 
 def mask_model(model: nn.Module, scores: Scores, selection: Selection) -> nn.Module:
-    """A copy of `model` with the selected weights set to zero."""
-    pruned = copy.deepcopy(model)
-    pruned.load_state_dict(masked_weights(model, scores, selection), strict=False)
-    return pruned
+    """A copy of `model` with the selected weights set to zero; what is replaced is not copied first."""
+    copied: dict[int, object] = {}
+    for name, weight in masked_weights(model, scores, selection).items():
+        old = model.get_parameter(name)
+        copied[id(old)] = nn.Parameter(weight, requires_grad=old.requires_grad)
+    return copy.deepcopy(model, copied)
