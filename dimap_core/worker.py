@@ -3,7 +3,8 @@
 Requests come as JSON lines on stdin, events leave as JSON lines on stdout. Every request becomes a generator; the loop
 advances one step (one batch) at a time, so that a newer request of the same session and channel replaces the older
 one within a batch, sessions take turns, and background curves wait for slider moves.
-Next door: `pipeline` does the work of each step, `index` is what `open` leaves on disk for the app.
+Next door: `pipeline` does the work of each step, `threads` says on how many cores, `index` is what
+`open` leaves on disk for the app.
 """
 
 from __future__ import annotations
