@@ -1,7 +1,7 @@
 """How many torch threads the next step of the worker gets: two while the cores are free, one beside other work.
 
-Two threads take about 0.6 of the time of one on two quiet cores, but 2 to 7 times as long as soon as another process
-wants one of the cores: the thread that has its core spins at every barrier until the other one gets its turn
+Two threads take 0.6 to 0.8 of the time of one on two cores, but about four times as long as soon as another process
+wants one of them: the thread that has its core spins at every barrier until the other one gets its turn
 (`python -m benchmarks.threads` measures both). So the choice is made anew at every step, from what the last step with
 two threads got: on free cores nearly two seconds of processor time a second.
 Next door: `worker` takes the steps.
