@@ -3,7 +3,8 @@
 Requests come as JSON lines on stdin, events leave as JSON lines on stdout. Every request becomes a generator; the loop
 advances one step (one batch) at a time, so that a newer request of the same session and channel replaces the older
 one within a batch, sessions take turns, and background curves wait for slider moves.
-Next door: `pipeline` does the work of each step, `index` is what `open` leaves on disk for the app.
+Next door: `pipeline` does the work of each step, `threads` says on how many cores, `index` is what
+`open` leaves on disk for the app.
 """
 
 from __future__ import annotations
@@ -22,21 +23,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
-
 from . import index, pipeline
 from .errors import PruningError
 from .evaluate import BATCH_SIZE
 from .plan import from_recipe
 from .prefix import PrefixCache
 from .sweep import Measured
+from .threads import Threads
 from .types import LabelledImages
 
 CHANNELS = ("open", "live", "background")
 """Most urgent first; a channel is served only while the ones before it are idle."""
 
 _SIZES = (30, 60, 120)  # batches tried out on the dense model
-_CACHES = 2  # sessions whose prefix caches are kept
+_CACHES = 2  # sessions whose prefix caches are kept, each of at most `prefix.LIMIT` bytes
 _MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
 
 
@@ -47,6 +47,7 @@ class Worker:
         self.folder = folder
         self.opened: OrderedDict[tuple[str, str], pipeline.Opened] = OrderedDict()
         self.tuning: set[str] = set()
+        self.threads = Threads()
         self.caches: OrderedDict[str, tuple[str, PrefixCache]] = OrderedDict()
         self.tasks: dict[str, OrderedDict[str, tuple[str, Iterator]]] = {channel: OrderedDict() for channel in CHANNELS}
 
@@ -75,7 +76,8 @@ class Worker:
         tasks = next(tasks for tasks in self.tasks.values() if tasks)
         key, (ticket, steps) = next(iter(tasks.items()))
         try:
-            event = {"ticket": ticket, "event": next(steps)}
+            with self.threads.given(parallel=tasks is not self.tasks["open"]):
+                event = {"ticket": ticket, "event": next(steps)}
             tasks.move_to_end(key)
             return event
         except StopIteration:
@@ -140,7 +142,8 @@ class Worker:
             cache = PrefixCache()
         self.caches[session] = (opened.info.fingerprint, cache)
         while len(self.caches) > _CACHES:
-            self.caches.popitem(last=False)
+            _, (_, evicted) = self.caches.popitem(last=False)
+            evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
         return cache
 
     def _tune(self, opened: pipeline.Opened, data: LabelledImages) -> Iterator[dict[str, Any]]:
@@ -190,9 +193,8 @@ def _read(lines: queue.Queue) -> None:
 
 
 def main() -> None:
-    """Serve requests until stdin closes; one torch thread, low priority."""
+    """Serve requests until stdin closes, at low priority."""
     os.nice(5)
-    torch.set_num_threads(1)
     events, sys.stdout = sys.stdout, sys.stderr  # stray prints of libraries must not look like events
 
     def emit(event: dict[str, Any]) -> None:

@@ -49,7 +49,9 @@ def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Se
 
 
 def with_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Module:
-    """A copy of `model` with some of its parameters replaced."""
-    pruned = copy.deepcopy(model)
-    pruned.load_state_dict(dict(weights), strict=False)
-    return pruned
+    """A copy of `model` with some of its parameters replaced; what is replaced is not copied first."""
+    copied: dict[int, object] = {}
+    for name, weight in weights.items():
+        old = model.get_parameter(name)
+        copied[id(old)] = nn.Parameter(weight, requires_grad=old.requires_grad)
+    return copy.deepcopy(model, copied)

@@ -24,7 +24,8 @@ from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Select
 from . import cache, state
 from .state import Setting, Tried
 
-POLL = 0.25  # seconds
+POLL = 0.25  # seconds between two looks at what the worker has sent
+SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
@@ -90,6 +91,11 @@ def view() -> View | None:
         state.refuse(str(error))
         st.rerun()
     return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
+
+
+def interval() -> float:
+    """Seconds between two polls of a session: longer while many sessions wait, whose polls share one process."""
+    return max(POLL, SHARE * cache.shared().worker.waiting)
 
 
 @st.fragment(run_every=POLL)
