@@ -42,9 +42,7 @@ class SplitAttention(nn.Module):
         self.attn_drop, self.proj_drop = packed.attn_drop, packed.proj_drop
         self.train(packed.training)
 
-    def forward(
-        self, x: torch.Tensor, attn_mask: torch.Tensor | None = None, is_causal: bool = False
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, attn_mask: torch.Tensor | None = None, is_causal: bool = False) -> torch.Tensor:
         """x [B, N, C] -> [B, N, C]; `attn_mask` (additive, or boolean with True = attend) broadcasts over
         [B, heads, N, N]."""
         q, k, v = self.heads(x)
@@ -72,6 +70,8 @@ class SplitAttention(nn.Module):
 
 class SplitWindowAttention(SplitAttention):
     """timm's `WindowAttention` (Swin) in the same form, with a column of the relative-position bias table per head."""
+
+    relative_position_index: torch.Tensor
 
     def __init__(self, packed: Any, heads: int, d_qk: int, d_v: int) -> None:
         super().__init__(packed, heads, d_qk, d_v)
