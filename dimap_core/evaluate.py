@@ -57,15 +57,14 @@ def predict(
     `run(batch, images)` gives the logits of a masked or cached model, None: the model's own. `sizes` are the batches'
     sizes, begun anew when used up.
     """
-    _check_fit(info, data)
+    check_fit(info, data)
     order = stratified_order(data.labels)[:limit]
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
     start, size = 0, cycle(sizes)
     while start < len(order):
         part = order[start : start + next(size)]
 
         def images(part: np.ndarray = part) -> torch.Tensor:
-            return (torch.from_numpy(data.images[part]).float().div(255) - mean) / std
+            return normalised(info, data.images[part])
 
         begun = time.perf_counter()
         with torch.inference_mode():
@@ -130,7 +129,14 @@ def estimate(
     return AccuracyEstimate(n, total, cues, wilson(int(predictions.in_top5.sum()), n), drops, predictions.seconds)
 
 
-def _check_fit(info: ModelInfo, data: LabelledImages) -> None:
+def normalised(info: ModelInfo, images: np.ndarray) -> torch.Tensor:
+    """uint8 [N, 3, H, W] -> float32 as the model takes them."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
+    return (torch.from_numpy(images).float().div(255) - mean) / std
+
+
+def check_fit(info: ModelInfo, data: LabelledImages) -> None:
+    """Raise DataError where the model was not trained on such data."""
     side = data.images.shape[-1]
     if info.data != data.name:
         raise DataError(

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from .errors import InvalidPlan
-from .groups import group_sets
+from .groups import block_cut, group_sets, parameter_masks
 from .nm import nm_mask, select_nm
 from .plan import cell_label, validate
 from .ranking import LayerScores, Scores, below_edges, lowest
@@ -47,6 +47,8 @@ class CompetitionSet(Generic[Unit]):
 def select(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> Selection:
     """What `plan` removes; raises InvalidPlan where it empties a layer or its budget cannot be met."""
     validate(plan, anatomy)
+    if plan.budget is not None and plan.budget_kind == "latency":
+        raise InvalidPlan("A latency budget has to be measured on the device; use 'prune --budget-latency'.")
     if plan.granularity == "nm":
         return select_nm(anatomy, plan)
     if plan.granularity == "structure":
@@ -258,6 +260,15 @@ def keep_mask(layer: LayerScores, removed: int) -> np.ndarray:
         ties = np.flatnonzero(magnitudes == limit)
         keep.reshape(-1)[ties[removed - first :]] = True
     return keep
+
+
+def weight_mask(anatomy: Anatomy, scores: Scores, selection: Selection, layer: Layer) -> np.ndarray:
+    """Boolean array of the layer's weight's shape, True = kept, for every granularity."""
+    if selection.granularity != "structure":
+        return layer_keep(scores.layers[layer.name], selection.removed[layer.name], selection)
+    block = anatomy.stages[layer.stage or 0].blocks[layer.block or 0]
+    masks = parameter_masks(block, block_cut(block, scores, selection))
+    return np.broadcast_to(masks[f"{layer.name.removeprefix(f'{block.name}.')}.weight"], layer.shape)
 
 
 def layer_keep(layer: LayerScores, removed: int, selection: Selection) -> np.ndarray:

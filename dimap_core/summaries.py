@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from .groups import group_sets
 from .ranking import LayerScores, Scores
-from .selection import keep_mask
-from .types import PRUNABLE_MODULES, Anatomy, Block, Layer, Selection
+from .selection import weight_mask
+from .types import KINDS, PRUNABLE_MODULES, Anatomy, Block, GroupSet, Layer, Selection
 
 LOG_EDGES = np.linspace(-5, 1, 121)
 """Bin edges of log10 |w|; what lies outside counts into the first or last bin."""
@@ -56,7 +57,7 @@ def weight_rows(
         groups.setdefault((layer.stage or 0, kind(layer)), []).append(layer)
     edges = _edges(weights.values(), signed)
     return [
-        _row(f"{stage + 1} · {name}", layers, edges, weights, scores, selection, signed)
+        _row(anatomy, f"{stage + 1} · {name}", layers, edges, weights, scores, selection, signed)
         for (stage, name), layers in sorted(groups.items(), key=lambda item: item[0][0])
     ]
 
@@ -69,7 +70,8 @@ def block_rows(
     layers = [layer for layer in anatomy.prunable if layer.stage == int(stage) - 1 and kind(layer) == name]
     edges = _edges(weights.values(), False)
     return [
-        _row(f"block {(layer.block or 0) + 1}", [layer], edges, weights, scores, selection, False) for layer in layers
+        _row(anatomy, f"block {(layer.block or 0) + 1}", [layer], edges, weights, scores, selection, False)
+        for layer in layers
     ]
 
 
@@ -82,6 +84,7 @@ def _edges(weights: Iterable[np.ndarray], signed: bool) -> np.ndarray:
 
 
 def _row(
+    anatomy: Anatomy,
     label: str,
     layers: Sequence[Layer],
     edges: np.ndarray,
@@ -93,8 +96,8 @@ def _row(
     counts, removed = np.zeros(len(edges) - 1, np.int64), np.zeros(len(edges) - 1, np.int64)
     thresholds, zeros = [], 0
     for layer in layers:
-        values, gone = weights[layer.name].reshape(-1), selection.removed[layer.name]
-        keep = keep_mask(scores.layers[layer.name], gone).reshape(-1)
+        values, gone = weights[layer.name].reshape(-1), selection.removed.get(layer.name, 0)
+        keep = weight_mask(anatomy, scores, selection, layer).reshape(-1)
         bins = _bins(values, edges, signed)
         counts += np.bincount(bins, minlength=len(counts))
         removed += np.bincount(bins[~keep], minlength=len(counts))
@@ -133,41 +136,51 @@ def blocks(anatomy: Anatomy) -> list[tuple[str, Block]]:
     return [(f"{block.stage + 1}.{block.index + 1}", block) for stage in anatomy.stages for block in stage.blocks]
 
 
+def columns(granularity: str) -> tuple[str, ...]:
+    """What a table by block has in its columns: modules, or kinds of groups where structures go."""
+    return KINDS if granularity == "structure" else PRUNABLE_MODULES
+
+
 def kept_by_block(anatomy: Anatomy, selection: Selection) -> np.ndarray:
-    """Kept weights / weights, [blocks, modules QKV, PRJ, MLP]."""
-    return _by_block(anatomy, lambda layer: (layer.size - selection.removed[layer.name], layer.size))
+    """Kept units / units, [blocks, columns]."""
+    return _by_block(anatomy, selection.granularity, lambda unit: (unit.size - selection.removed[unit.name], unit.size))
 
 
 def score_by_block(anatomy: Anatomy, scores: Scores) -> np.ndarray:
-    """Mean score, [blocks, modules QKV, PRJ, MLP]."""
-    return _by_block(anatomy, lambda layer: (float(scores.layers[layer.name].ranked.sum()), layer.size))
+    """Mean score, [blocks, columns]."""
+    return _by_block(
+        anatomy, scores.granularity, lambda unit: (float(scores.layers[unit.name].ranked.sum()), unit.size)
+    )
 
 
 def lost_per_mac(anatomy: Anatomy, scores: Scores, selection: Selection) -> np.ndarray:
-    """Score removed / million MACs saved, [blocks, modules QKV, PRJ, MLP]; NaN where nothing is removed."""
+    """Score removed / million MACs saved, [blocks, columns]; NaN where nothing is removed."""
 
-    def measure(layer: Layer) -> tuple[float, float]:
-        gone = selection.removed[layer.name]
-        return 1e6 * float(scores.layers[layer.name].ranked[:gone].sum()), gone * layer.macs_per_unit
+    def measure(unit: Layer | GroupSet) -> tuple[float, float]:
+        gone = selection.removed[unit.name]
+        return 1e6 * float(scores.layers[unit.name].ranked[:gone].sum()), gone * unit.macs_per_unit
 
-    return _by_block(anatomy, measure)
-
-
-def _by_block(anatomy: Anatomy, measure: Callable[[Layer], tuple[float, float]]) -> np.ndarray:
-    """Ratio of sums over each block's layers of a module, [blocks, 3]; NaN where the lower sum is zero."""
-    table = np.full((len(blocks(anatomy)), len(PRUNABLE_MODULES)), np.nan)
-    for row, (_, block) in enumerate(blocks(anatomy)):
-        for column, module in enumerate(PRUNABLE_MODULES):
-            parts = [measure(layer) for layer in block.layers if layer.module == module]
-            if below := sum(part[1] for part in parts):
-                table[row, column] = sum(part[0] for part in parts) / below
-    return table
+    return _by_block(anatomy, selection.granularity, measure)
 
 
-def kept_by_head(block: Block, scores: Scores, selection: Selection) -> dict[str, np.ndarray]:
+def _by_block(
+    anatomy: Anatomy, granularity: str, measure: Callable[[Layer | GroupSet], tuple[float, float]]
+) -> np.ndarray:
+    """Ratio of sums over each block's units of a column, [blocks, columns]; NaN where the lower sum is zero."""
+    units: Sequence[Layer | GroupSet] = group_sets(anatomy) if granularity == "structure" else anatomy.prunable
+    sums: dict[tuple[int, int, str], np.ndarray] = {}
+    for unit in units:
+        key = (unit.stage or 0, unit.block or 0, unit.module)
+        sums[key] = sums.get(key, np.zeros(2)) + measure(unit)
+    table = [[sums[block.stage, block.index, name] for name in columns(granularity)] for block in anatomy.blocks]
+    above, below = np.moveaxis(np.array(table), -1, 0)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+
+
+def kept_by_head(anatomy: Anatomy, block: Block, scores: Scores, selection: Selection) -> dict[str, np.ndarray]:
     """Kept share of each head's weights under "Q", "K", "V" (rows of qkv) and "out" (columns of proj), each [heads]."""
     masks = {
-        kind(layer): keep_mask(scores.layers[layer.name], selection.removed[layer.name])
+        kind(layer): weight_mask(anatomy, scores, selection, layer)
         for layer in block.layers
         if layer.prunable and kind(layer) in ("qkv", "proj")
     }
@@ -177,9 +190,9 @@ def kept_by_head(block: Block, scores: Scores, selection: Selection) -> dict[str
     return {"Q": packed[0], "K": packed[1], "V": packed[2], "out": out}
 
 
-def mask_picture(scores: LayerScores, removed: int, side: int = 384) -> np.ndarray:
-    """Kept share of each tile of the layer's weight, at most [side, side]; small layers get one tile a weight."""
-    keep = keep_mask(scores, removed).astype(np.float32)
+def mask_picture(mask: np.ndarray, side: int = 384) -> np.ndarray:
+    """Kept share of each tile of a layer's mask, at most [side, side]; small layers get one tile a weight."""
+    keep = mask.astype(np.float32)
     step = max(1, -(-max(keep.shape) // side))
     rows, columns = (-(-n // step) for n in keep.shape)
     padded = np.full((rows * step, columns * step), np.nan, np.float32)
@@ -188,13 +201,14 @@ def mask_picture(scores: LayerScores, removed: int, side: int = 384) -> np.ndarr
 
 
 def rank_correlation(first: Scores, second: Scores, anatomy: Anatomy) -> np.ndarray:
-    """Spearman correlation of two criteria's scores over the weights of each module, [QKV, PRJ, MLP].
+    """Spearman correlation of two criteria's scores over the units of each column, [columns].
 
-    Every k-th weight is looked at, so that a module contributes about 200,000 at most.
+    Every k-th unit is looked at, so that a column contributes about 200,000 at most.
     """
     values = []
-    for module in PRUNABLE_MODULES:
-        layers = [layer for layer in anatomy.prunable if layer.module == module]
+    units: Sequence[Layer | GroupSet] = group_sets(anatomy) if first.granularity == "structure" else anatomy.prunable
+    for module in columns(first.granularity):
+        layers = [unit for unit in units if unit.module == module]
         step = max(1, sum(layer.size for layer in layers) // _SAMPLE)
         pair = [np.concatenate([_scores_in_place(s.layers[l.name])[::step] for l in layers]) for s in (first, second)]  # noqa: E741
         values.append(float(spearmanr(*pair).statistic))
@@ -202,7 +216,8 @@ def rank_correlation(first: Scores, second: Scores, anatomy: Anatomy) -> np.ndar
 
 
 def _scores_in_place(layer: LayerScores) -> np.ndarray:
-    """Each weight's own score, in flat order."""
-    placed = np.empty(layer.keys.size)
-    placed[np.argsort(np.abs(layer.keys).reshape(-1), kind="stable")] = layer.ranked
-    return placed
+    """Each unit's own score, in flat order; a dimension of a head gets its slot's."""
+    keys = np.abs(layer.keys).reshape(-1, layer.size)
+    placed = np.empty(keys.shape)
+    np.put_along_axis(placed, np.argsort(keys, axis=1, kind="stable"), layer.ranked[None], axis=1)
+    return placed.reshape(-1)

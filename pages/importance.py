@@ -7,10 +7,13 @@ import streamlit as st
 from dimap_core import summaries
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.figures import importance
-from dimap_core.types import PRUNABLE_MODULES
+from dimap_core.selection import weight_mask
+from dimap_core.types import KINDS
 from pages.ui import cache, frame, live, state, theme, widgets
+from pages.ui.amount import KIND_LABELS
 from pages.ui.glossary import TERMS
 
+FIRST_LAYER, FIRST_LAYER_OF_KIND = ("qkv", "proj", "fc1"), ("fc1", "qkv", "qkv", "qkv")
 VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs saved"}
 
 
@@ -45,7 +48,8 @@ def heatmap(view: live.View) -> None:
     }[shown or "kept"]()
     names = [name for name, _ in summaries.blocks(view.anatomy)]
     title = VALUES[shown or "kept"]
-    figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept")
+    columns = summaries.columns(view.selection.granularity)
+    figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept", columns=columns)
     theme.chart(figure, "heat", f"{title} by block and module", on_select=choose, selection_mode="points")
     word = view.anatomy.stage_word
     hint = {"score": TERMS["score"], "lost": TERMS["lost"]}.get(shown or "", "")
@@ -53,11 +57,15 @@ def heatmap(view: live.View) -> None:
 
 
 def choose() -> None:
-    """A click on the heatmap chooses block and module."""
+    """A click on the heatmap chooses block and layer, or block and kind."""
     points = st.session_state.heat["selection"]["points"]
     if points:
         st.session_state.block_place = int(points[0]["y"])
-        st.session_state.block_module = PRUNABLE_MODULES[int(points[0]["x"])]
+        column = int(points[0]["x"])
+        groups = state.current().plan.granularity == "structure"
+        st.session_state.block_layer = (FIRST_LAYER_OF_KIND if groups else FIRST_LAYER)[column]
+        if groups:
+            st.session_state.block_kind = KINDS[column]
 
 
 def block_detail(view: live.View) -> None:
@@ -73,38 +81,51 @@ def block_detail(view: live.View) -> None:
         )  # fmt: skip
         block = blocks[st.session_state.block_place][1]
         layers = [layer for layer in block.layers if layer.prunable]
-        module = st.session_state.pop("block_module", None)
-        if module:
-            st.session_state.block_layer = next(summaries.kind(lay) for lay in layers if lay.module == module)
         chosen = st.segmented_control(
             "Layer", [summaries.kind(layer) for layer in layers], key="block_layer", required=True,
             default="qkv", persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
-    heads = summaries.kept_by_head(block, view.scores, view.selection)
+    if view.selection.granularity == "structure":
+        unit_scores(view, block.name)
+    heads = summaries.kept_by_head(view.anatomy, block, view.scores, view.selection)
     theme.chart(importance.head_heatmap(heads, theme.look()), "heads", "Kept weights by head, for Q, K, V and output")
     layer = next(layer for layer in layers if summaries.kind(layer) == (chosen or "qkv"))
-    gone = view.selection.removed[layer.name]
-    mask = summaries.mask_picture(view.scores.layers[layer.name], gone)
-    figure = importance.mask_heatmap(mask, layer.shape, theme.look(), thirds=chosen == "qkv")
+    mask = weight_mask(view.anatomy, view.scores, view.selection, layer)
+    figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
     theme.chart(figure, "mask", f"Mask of {layer.name}")
-    st.caption(f"{layer.name}: {1 - gone / layer.size:.1%} kept. Each dot is a weight that stays.")
+    st.caption(f"{layer.name}: {mask.mean():.1%} kept. Each dot is a weight that stays.")
+
+
+def unit_scores(view: live.View, block: str) -> None:
+    """Every unit's score of one kind in the block, what goes and what stays."""
+    kind = st.segmented_control(
+        "Kind", KINDS, key="block_kind", default=KINDS[0], format_func=KIND_LABELS.get, required=True,
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    name = f"{block}:{kind or KINDS[0]}"
+    figure = importance.score_bars(view.scores.layers[name].ranked, view.selection.removed[name], theme.look())
+    theme.chart(figure, "units", f"Scores of {KIND_LABELS[kind or KINDS[0]]} in this block, lowest first")
+    st.caption("Lowest first; outlined ones go. A dimension goes from every head at once, each head giving its lowest.")
 
 
 def agreement(view: live.View) -> None:
     """Rank correlation of the plan's criterion with each other one."""
     st.subheader("Do the criteria agree?", anchor=False)
     plan, pairs = state.current().plan, {}
+    scored = state.scored(plan.granularity)
     for info in CRITERIA:
-        if info.key == plan.criterion:
+        if info.key == plan.criterion or scored not in info.scores:
             continue
         folder = live.folder(state.current(), info.key)
         if folder is None:
             live.wait_for(info.key)
             return
         name = f"{criterion(plan.criterion).label} and {info.label}"
-        pairs[name] = cache.rank_correlation(folder, plan.criterion, info.key, plan.seed)
+        pairs[name] = cache.rank_correlation(folder, plan.criterion, info.key, plan.seed, scored)
     theme.chart(
-        importance.agreement_heatmap(pairs, theme.look()), "agreement", "Rank correlation of criteria by module"
+        importance.agreement_heatmap(pairs, theme.look(), summaries.columns(plan.granularity)),
+        "agreement",
+        "Rank correlation of criteria by module or kind",
     )
     st.caption(TERMS["correlation"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.criteria import criterion
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
 from pages.ui import cache, frame, live, measured, state, theme, widgets
@@ -80,6 +79,8 @@ def live_part(view: live.View, polling: bool) -> None:
     badge = "no images for random weights" if ticket is None else "first images on their way"
     if ticket is not None and ticket.error:
         st.error(widgets.plain(ticket.error))
+    if ticket is not None and ticket.running and ticket.last and "doing" in ticket.last:
+        badge = ticket.last["doing"]
     stand_in = measured.precomputed_row(state.current()) if ticket and point.estimate is None else None
     shown = stand_in or point
     widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=stand_in is not None)
@@ -97,8 +98,8 @@ def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:
     figure = tradeoff(data, theme.look(), zoom=st.session_state.get("zoom", False))
     theme.chart(figure, "tradeoff", alt, on_select=restore, selection_mode="points")
     st.caption(
-        f"★ this cut, ranked by {criterion(plan.criterion).label} within {plan.scope}. "
-        "Circles are earlier tries; click one to go back to it."
+        f"★ this cut: {measured.family(plan)}. Circles (zeros) and squares (really smaller) are earlier tries; "
+        "click one to go back to it."
     )
 
 

@@ -65,25 +65,29 @@ def choose() -> None:
 
 
 def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
-    """What one plain threshold on |w| over the whole model would take from each row instead."""
+    """What one plain threshold over the whole model would take from each row instead, on |w| or on norms of groups."""
     st.subheader("Against one plain threshold", anchor=False)
     place = live.folder(state.current(), "magnitude")
     if place is None:
         live.wait_for("magnitude")
         return
     plan = state.current().plan
-    removed = sum(view.selection.removed.values()) / sum(layer.size for layer in view.anatomy.prunable)
-    plain = PruningPlan(criterion="magnitude", scope="model", ratio=removed, seed=plan.seed)
-    magnitude = cache.scores(place, "magnitude", plan.seed)
+    scored, total = state.scored(plan.granularity), view.cost.total
+    plain = PruningPlan("magnitude", scored, "model", ratio=total.ratio, seed=plan.seed)  # type: ignore[arg-type]
+    if scored == "structure":
+        plain = replace(plain, ratio=None, budget=1 - total.params_after / total.params, budget_kind="params")
+    magnitude = cache.scores(place, "magnitude", plan.seed, scored)
     selection, message = live.attempt(plain, magnitude, view.anatomy)
     if selection is None:
         st.info(f"One plain threshold cannot remove as much here. {message}")
         return
     other = summaries.weight_rows(view.anatomy, view.weights, magnitude, selection)
     name = family(replace(plan, budget=None))
-    figure = plain_against_plan(other, rows, name, theme.look())
+    figure = plain_against_plan(other, rows, name, theme.look(), "norms" if scored == "structure" else "|w|")
     theme.chart(figure, "argument", "Share removed from each row by this plan and by one magnitude threshold")
-    st.caption(f"Both remove {removed:.1%} of the prunable weights. DIMAP's point: a plain threshold decides by scale.")
+    st.caption(
+        f"Both remove {total.ratio:.0%} of the prunable weights. DIMAP's point: a plain threshold decides by scale."
+    )
 
 
 def detail(view: live.View, labels: list[str]) -> None:

@@ -182,7 +182,7 @@ def test_without_json_a_table_is_printed(call, arguments):
         "models extra", "describe", "describe nothing-like-it", "describe resnet50", "describe convnext_tiny",
         "describe swin-digits --weights heavy", "describe swin-digits --bogus", "bogus", "prune",
         "prune swin-digits --criterion bogus", "prune swin-digits --scope bogus",
-        "prune swin-digits --granularity structure", "prune swin-digits --ratio 1", "prune swin-digits --ratio -1",
+        "prune swin-digits --granularity channel", "prune swin-digits --ratio 1", "prune swin-digits --ratio -1",
         "prune swin-digits --ratio x", "prune swin-digits --ratio nan", "prune swin-digits --seed -1",
         "prune swin-digits --ratio 0.5 --budget-macs 0.5", "prune swin-digits --budget-macs 0.5 --budget-params 0.5",
         "prune swin-digits --budget-macs 0.99", "prune swin-digits --stage-ratio 0",

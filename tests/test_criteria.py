@@ -9,16 +9,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimap_core.criteria import CRITERIA, criterion
-from dimap_core.errors import InvalidPlan
+from dimap_core.data import load_data
+from dimap_core.errors import DataError, InvalidPlan
+from dimap_core.groups import group_sets
 from dimap_core.ranking import rank
 from dimap_core.selection import keep_mask
+from dimap_core.statistics import Statistics, collect
 
-KEYS = [info.key for info in CRITERIA]
+KEYS = [info.key for info in CRITERIA if "weight" in info.scores]
+GROUP_KEYS = [info.key for info in CRITERIA if "structure" in info.scores]
 float32s = st.floats(-1e4, 1e4, width=32, allow_nan=False)
+
+
+@pytest.fixture(scope="module")
+def statistics(tiny):
+    """What data-driven criteria need, of the tiny model."""
+    *_, (_, _, found) = collect(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=20, batch=10)
+    return found
 
 
 def scores_of(opened, key, seed=0):
     return criterion(key).fn(opened.model, opened.anatomy, "weight", None, seed)
+
+
+def group_scores(opened, key, statistics, seed=0):
+    """Scores of groups; a criterion gets statistics only if it says that it needs them."""
+    info = criterion(key)
+    needed = statistics if info.needs > {"weights"} else None
+    return info.fn(opened.model, opened.anatomy, "structure", needed, seed)
 
 
 def ascending(weights):
@@ -136,11 +154,48 @@ def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
 
 
 def test_an_unknown_criterion_is_refused_with_the_list():
-    with pytest.raises(InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random\."):
+    with pytest.raises(
+        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, taylor\."
+    ):
         criterion("nope")
 
 
+def test_taylor_ranks_by_hand_value_and_a_slot_of_dimensions_by_its_heads_lowest(tiny):
+    """Two heads of three dimensions: each gives its own lowest, so the slots are worth 1 + 2, 3 + 5 and 9 + 6."""
+    worths = {"a:mlp_neuron": np.array([4.0, 0.25, 1.0]), "a:qk_dim": np.array([[3.0, 1.0, 9.0], [5.0, 6.0, 2.0]])}
+    found = Statistics("digits", 1, 0, worths)
+    scores = criterion("taylor").fn(tiny.model, tiny.anatomy, "structure", found, 0)
+    assert scores.layers["a:mlp_neuron"].ranked.tolist() == [0.25, 1.0, 4.0]
+    assert scores.layers["a:qk_dim"].ranked.tolist() == [3.0, 8.0, 15.0]
+    np.testing.assert_array_equal(scores.layers["a:qk_dim"].keys, worths["a:qk_dim"])
+
+
+def test_taylor_without_statistics_is_refused_in_one_sentence(tiny):
+    with pytest.raises(DataError, match=r"^Taylor scores need training images; .*\.$"):
+        criterion("taylor").fn(tiny.model, tiny.anatomy, "structure", None, 0)
+
+
 # The contract.
+
+
+@pytest.mark.parametrize("key", GROUP_KEYS)
+def test_group_scores_cover_every_set_of_groups_in_forward_order(tiny, statistics, key):
+    scores = group_scores(tiny, key, statistics)
+    sets = group_sets(tiny.anatomy)
+    assert (scores.criterion, scores.granularity) == (key, "structure")
+    assert list(scores.layers) == [group.name for group in sets]
+    for group in sets:
+        got = scores.layers[group.name]
+        assert got.ranked.shape == (group.size,) and got.keys.shape[-1] == group.size
+        assert got.keys.ndim == (2 if group.module in ("qk_dim", "v_dim") else 1)
+        assert np.isfinite(got.ranked).all() and (np.diff(got.ranked) >= 0).all() and (got.keys >= 0).all()
+
+
+@pytest.mark.parametrize("key", GROUP_KEYS)
+def test_group_scores_are_deterministic(tiny, statistics, key):
+    first, second = group_scores(tiny, key, statistics, 3), group_scores(tiny, key, statistics, 3)
+    for name, layer in first.layers.items():
+        np.testing.assert_array_equal(layer.keys, second.layers[name].keys)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -174,14 +229,15 @@ def test_scores_are_deterministic(tiny, key):
         np.testing.assert_array_equal(layer.keys, second.layers[name].keys)
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_scoring_leaves_no_trace(tiny, quantised, key):
+@pytest.mark.parametrize("info", CRITERIA, ids=lambda info: info.key)
+def test_scoring_leaves_no_trace(tiny, quantised, statistics, info):
     model = quantised(tiny.model).train()
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 0.5)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    criterion(key).fn(model, tiny.anatomy, "weight", None, 0)
+    for granularity in info.scores:
+        info.fn(model, tiny.anatomy, granularity, statistics if info.needs > {"weights"} else None, 0)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert all(torch.equal(p.grad, torch.full_like(p, 0.5)) and p.requires_grad for p in model.parameters())

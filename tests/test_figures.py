@@ -17,8 +17,8 @@ from dimap_core.types import PRUNABLE_MODULES, PruningPlan
 LOOKS = [Look(), Look(dark=True, size=20)]
 
 
-def point(x, y, n=540, key=-1, label=""):
-    return Point(x, y, max(y - 0.02, 0), min(y + 0.01, 1), n, label, key)
+def point(x, y, n=540, key=-1, label="", smaller=False):
+    return Point(x, y, max(y - 0.02, 0), min(y + 0.01, 1), n, label, key, smaller)
 
 
 def picture(**more):
@@ -67,8 +67,10 @@ def test_every_figure_is_built_in_both_looks_without_legend_or_zoom_by_mouse(see
         distribution.ridgeline(rows, look, "|w|"),
         distribution.plain_against_plan(rows, rows, "DIMAP", look),
         importance.block_heatmap(table, ["1.1", "2.1", "2.2"], "kept, %", look),
-        importance.head_heatmap(summaries.kept_by_head(block, scores, selection), look),
+        importance.head_heatmap(summaries.kept_by_head(opened.anatomy, block, scores, selection), look),
         importance.mask_heatmap(np.eye(12), (12, 12), look, thirds=True),
+        importance.score_bars(np.linspace(0, 1, 12), 5, look),
+        importance.score_bars(np.linspace(0, 1, 500), 0, look),
         importance.agreement_heatmap({"a and b": np.array([0.5, -0.001, 1])}, look),
     ]
     for figure in figures:
@@ -130,6 +132,20 @@ def test_the_star_is_hollow_until_enough_images_were_seen_and_has_its_interval()
         assert (star.x, star.y) == ((40,), (80,))
         assert star.error_y.array[0] == pytest.approx(1) and star.error_y.arrayminus[0] == pytest.approx(2)
     assert not stars(tradeoff.tradeoff(picture(current=None), Look()))
+
+
+def test_squares_are_really_smaller_models():
+    figure = tradeoff.tradeoff(picture(history=[point(0.5, 0.9), point(0.4, 0.8, smaller=True)]), Look())
+    (tried,) = [trace for trace in figure.data if trace.mode == "markers+text"]
+    assert list(tried.marker.symbol) == ["circle", "square"]
+    (star,) = stars(tradeoff.tradeoff(picture(current=point(0.5, 0.9, smaller=True)), Look()))
+    assert star.marker.symbol == "star-square"
+
+
+def test_units_that_go_are_told_from_those_that_stay():
+    few = importance.score_bars(np.array([0.1, 0.2, 0.5, 1.0]), 1, Look())
+    assert [list(bar.y) for bar in few.data] == [[0.1], [0.2, 0.5, 1.0]]
+    assert few.data[0].marker.color.endswith(",0.0)") and not few.data[1].marker.color.endswith(",0.0)")
 
 
 def test_circles_are_told_and_count_from_one():

@@ -178,10 +178,11 @@ def plans(draw):
     if draw(st.booleans()):
         kinds = BUDGETS if granularity == "structure" else ("macs", "params")
         goal = {"ratio": None, "budget": draw(shares), "budget_kind": draw(st.sampled_from(kinds))}
+    scored = "structure" if granularity == "structure" else "weight"
     if granularity == "structure":
         goal |= {"round_to": draw(st.integers(1, 64)), "repair": draw(st.booleans())}
     return PruningPlan(
-        criterion=draw(st.sampled_from([info.key for info in CRITERIA])),
+        criterion=draw(st.sampled_from([info.key for info in CRITERIA if scored in info.scores])),
         granularity=granularity,
         scope=draw(st.sampled_from(SCOPES)),
         overrides=sort_overrides(draw(st.dictionaries(cells, shares, max_size=5))),

@@ -128,7 +128,8 @@ def test_heads_keep_what_a_loop_over_their_weights_counts(view):
     for _, block in summaries.blocks(view.anatomy):
         layers = {summaries.kind(layer): layer.name for layer in block.layers if layer.prunable}
         mask = {k: keep_mask(view.scores.layers[n], view.selection.removed[n]) for k, n in layers.items()}
-        kept, width, d = summaries.kept_by_head(block, view.scores, view.selection), len(mask["proj"]), block.head_dim
+        kept = summaries.kept_by_head(view.anatomy, block, view.scores, view.selection)
+        width, d = len(mask["proj"]), block.head_dim
         assert list(kept) == ["Q", "K", "V", "out"]
         for head in range(block.heads):
             own = slice(head * d, (head + 1) * d)
@@ -142,7 +143,8 @@ def test_heads_keep_what_a_loop_over_their_weights_counts(view):
 def test_a_masks_picture_keeps_the_share_of_every_tile(shape):
     keys = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     scores, removed = LayerScores(keys, np.sort(np.abs(keys), axis=None)), keys.size // 3
-    picture, keep = summaries.mask_picture(scores, removed), keep_mask(scores, removed)
+    keep = keep_mask(scores, removed)
+    picture = summaries.mask_picture(keep)
     assert max(picture.shape) <= 384 and not np.isnan(picture).any()
     if max(shape) <= 384:
         np.testing.assert_array_equal(picture, keep)
@@ -150,6 +152,24 @@ def test_a_masks_picture_keeps_the_share_of_every_tile(shape):
     for row in range(picture.shape[0]):
         tile = keep[row * step : (row + 1) * step, :step]
         assert picture[row, 0] == pytest.approx(tile.mean())
+
+
+def test_structures_have_kinds_for_columns_and_kept_shares_of_their_units(tiny):
+    plan = PruningPlan(
+        granularity="structure", ratio=0.0, overrides=(((None, "mlp_neuron"), 0.5), ((None, "head"), 0.5))
+    )
+    selection, _ = pipeline.apply_plan(tiny, plan)
+    scores = pipeline.score(tiny, plan)
+    kept = summaries.kept_by_block(tiny.anatomy, selection)
+    assert kept.shape == (len(tiny.anatomy.blocks), 4) and (kept[:, 2:] == 1).all()
+    for row, block in enumerate(tiny.anatomy.blocks):
+        heads = summaries.kept_by_head(tiny.anatomy, block, scores, selection)
+        whole = [bool(v == k == q == o) for q, k, v, o in zip(*(heads[n] for n in ("Q", "K", "V", "out")), strict=True)]
+        assert all(whole) and np.mean(heads["V"]) == kept[row, 1]
+    assert (summaries.score_by_block(tiny.anatomy, scores) > 0).all()
+    lost = summaries.lost_per_mac(tiny.anatomy, scores, selection)
+    assert np.isnan(lost[:, 2:]).all() and np.nanmin(lost) > 0
+    np.testing.assert_allclose(summaries.rank_correlation(scores, scores, tiny.anatomy), 1)
 
 
 def test_a_criterion_ranks_like_itself_and_unlike_a_lottery(tiny):

@@ -6,7 +6,7 @@ a hand-value test. Which scores compete with which is the plan's scope, not the 
 
 from ..errors import InvalidPlan
 from ..types import CriterionInfo
-from . import dimap, magnitude, random
+from . import dimap, magnitude, random, taylor
 
 CRITERIA = (
     CriterionInfo(
@@ -32,6 +32,16 @@ CRITERIA = (
         paper="control, no paper",
         equation="uniform draw",
         summary="A lottery with a fixed seed: the floor that every criterion must beat.",
+    ),
+    CriterionInfo(
+        key="taylor",
+        label="Taylor (first order)",
+        fn=taylor.score,
+        paper="Molchanov et al., CVPR 2019, arXiv 1906.10771",
+        equation="Eq. 8: Σ over batches of (Σ of the group's ∂L/∂w · w)²",
+        summary="How much the loss on training images would change without the group, to first order.",
+        needs=frozenset({"weights", "gradients"}),
+        scores=frozenset({"structure"}),
     ),
 )
 

@@ -96,8 +96,10 @@ def _targets(figure: go.Figure, rows: Sequence[WeightRow], x: np.ndarray) -> Non
     )  # fmt: skip
 
 
-def plain_against_plan(plain: Sequence[WeightRow], plan: Sequence[WeightRow], name: str, look: Look) -> go.Figure:
-    """For each row the share that one magnitude threshold would take (open) and the share the plan takes (filled)."""
+def plain_against_plan(
+    plain: Sequence[WeightRow], plan: Sequence[WeightRow], name: str, look: Look, what: str = "|w|"
+) -> go.Figure:
+    """For each row the share that one threshold on magnitudes would take, open, and the plan's share, filled."""
     figure = base(look, 70 + 34 * len(plan))
     places = [len(plan) - 1 - i for i in range(len(plan))]
     taken, would = ([100 * row.removed_share for row in rows] for rows in (plan, plain))
@@ -108,7 +110,7 @@ def plain_against_plan(plain: Sequence[WeightRow], plan: Sequence[WeightRow], na
         y += [place, place, None]
     figure.add_scatter(x=x, y=y, mode="lines", line={"color": look.grid, "width": 5}, hoverinfo="skip")
     colors = [MODULE_COLORS[row.module] for row in plan]
-    for values, label, symbol in ((would, "one threshold on |w|", "circle-open"), (taken, name, "circle")):
+    for values, label, symbol in ((would, f"one threshold on {what}", "circle-open"), (taken, name, "circle")):
         figure.add_scatter(
             x=values, y=places, mode="markers",
             marker={"size": 11, "symbol": symbol, "color": colors, "line": {"width": 2, "color": colors}},
@@ -117,7 +119,7 @@ def plain_against_plan(plain: Sequence[WeightRow], plan: Sequence[WeightRow], na
         )  # fmt: skip
     figure.add_annotation(
         x=0.5, y=1, xref="paper", yref="paper", yanchor="bottom", showarrow=False, font={"size": look.size},
-        text=f"● {name}   ○ one threshold on |w|",
+        text=f"● {name}   ○ one threshold on {what}",
     )  # fmt: skip
     names = [row.label for row in reversed(plan)]
     figure.update_yaxes(tickvals=list(range(len(plan))), ticktext=names, range=[-0.6, len(plan) - 0.4])

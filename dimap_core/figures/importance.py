@@ -8,13 +8,21 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..types import PRUNABLE_MODULES
-from .look import MODULE_LABELS, Look, base
+from .look import ACCENT, MODULE_LABELS, Look, base, rgba
 
-_COLUMNS = [MODULE_LABELS[module] for module in PRUNABLE_MODULES]
+_KIND_LABELS = {"mlp_neuron": "hidden", "head": "heads", "qk_dim": "Q/K dims", "v_dim": "V dims"}
+_BARS = 96  # more units than this are drawn as a line
 
 
-def block_heatmap(values: np.ndarray, blocks: Sequence[str], title: str, look: Look, percent: bool = True) -> go.Figure:
-    """values [blocks, modules] with the number in each cell; stages are set apart by a gap."""
+def block_heatmap(
+    values: np.ndarray,
+    blocks: Sequence[str],
+    title: str,
+    look: Look,
+    percent: bool = True,
+    columns: Sequence[str] = PRUNABLE_MODULES,
+) -> go.Figure:
+    """values [blocks, columns] with the number in each cell; stages are set apart by a gap."""
     figure = base(look, 60 + 34 * len(blocks))
     shown = 100 * values if percent else values
     text = [[_number(value, percent) for value in row] for row in shown]
@@ -23,7 +31,7 @@ def block_heatmap(values: np.ndarray, blocks: Sequence[str], title: str, look: L
     for row in range(1, len(blocks)):
         if blocks[row].split(".")[0] != blocks[row - 1].split(".")[0]:
             figure.add_hline(y=row - 0.5, line={"color": look.ink, "width": 2})
-    figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False, range=[-0.5, 2.5])
+    _column_names(figure, columns)
     figure.update_yaxes(
         tickvals=list(range(len(blocks))), ticktext=list(blocks), range=[len(blocks) - 0.5, -0.5], showgrid=False,
         title="block",
@@ -62,8 +70,32 @@ def mask_heatmap(mask: np.ndarray, shape: tuple[int, ...], look: Look, thirds: b
     return figure
 
 
-def agreement_heatmap(pairs: Mapping[str, np.ndarray], look: Look) -> go.Figure:
-    """Rank correlation (-1..1) of pairs of criteria, one row a pair, one column a module."""
+def score_bars(ranked: np.ndarray, removed: int, look: Look) -> go.Figure:
+    """Scores of units in ascending order; the `removed` lowest are outlined only. Many units are drawn as a line."""
+    figure = base(look, 180)
+    places = np.arange(1, len(ranked) + 1)
+    for part, color, name in ((slice(0, removed), look.muted, "goes"), (slice(removed, None), ACCENT, "stays")):
+        told = f"%{{y:.3g}} {name}<extra></extra>"
+        bars = {"line": {"color": color, "width": 1}, "color": rgba(color, 0.0 if name == "goes" else 0.85)}
+        if len(ranked) <= _BARS:
+            figure.add_bar(
+                x=places[part], y=ranked[part], marker=bars, hovertemplate=f"%{{y:.3g}} {name}<extra></extra>"
+            )
+        else:
+            figure.add_scatter(
+                x=places[part], y=ranked[part], mode="lines", line={"color": color, "width": 1.5}, fill="tozeroy",
+                fillcolor=rgba(color, 0.05 if name == "goes" else 0.35), hovertemplate=told,
+            )  # fmt: skip
+    figure.update_xaxes(title="unit, lowest score first", showgrid=False)
+    figure.update_yaxes(title="score", rangemode="tozero")
+    figure.update_layout(bargap=0.25)
+    return figure
+
+
+def agreement_heatmap(
+    pairs: Mapping[str, np.ndarray], look: Look, columns: Sequence[str] = PRUNABLE_MODULES
+) -> go.Figure:
+    """Rank correlation (-1..1) of pairs of criteria, one row a pair, one column a module or kind."""
     names, values = list(pairs), np.array(list(pairs.values()))
     figure = base(look, 60 + 40 * len(names))
     _heat(
@@ -74,7 +106,7 @@ def agreement_heatmap(pairs: Mapping[str, np.ndarray], look: Look) -> go.Figure:
         (0, 1),
         "rank correlation",
     )
-    figure.update_xaxes(tickvals=list(range(3)), ticktext=_COLUMNS, side="top", showgrid=False)
+    _column_names(figure, columns)
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
     return figure
 
@@ -106,6 +138,12 @@ def _targets(figure: go.Figure, text: list[list[str]], name: str) -> None:
         hovertemplate=name + ": %{text}<extra></extra>",
     )  # fmt: skip
     figure.update_layout(hoverdistance=-1)
+
+
+def _column_names(figure: go.Figure, columns: Sequence[str]) -> None:
+    names = [_KIND_LABELS.get(name) or MODULE_LABELS[name] for name in columns]
+    span = [-0.5, len(names) - 0.5]
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, side="top", showgrid=False, range=span)
 
 
 def _number(value: float, percent: bool) -> str:

@@ -14,7 +14,10 @@ SOLID_FROM = 64  # images; below that the current point is drawn hollow
 
 @dataclass(frozen=True)
 class Point:
-    """One measured model: `x` the share of MACs or params kept, `y` top-1 with its interval, all 0..1; `n` images."""
+    """One measured model: `x` the share of MACs or params kept, `y` top-1 with its interval, all 0..1; `n` images.
+
+    `smaller`: the cut takes structures out; otherwise it leaves zeros behind.
+    """
 
     x: float
     y: float
@@ -23,6 +26,7 @@ class Point:
     n: int
     label: str = ""
     key: int = -1
+    smaller: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def _dense(figure: go.Figure, dense: Point, look: Look) -> None:
 
 
 def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
-    """Small numbered circles, older ones fainter."""
+    """Small numbered circles (squares for really smaller models), older ones fainter."""
     if not history:
         return
     faded = [0.35 + 0.65 * (i + 1) / len(history) for i in range(len(history))]
@@ -148,7 +152,13 @@ def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
         x=[100 * p.x for p in history],
         y=[100 * p.y for p in history],
         mode="markers+text",
-        marker={"size": 17, "color": look.surface, "opacity": faded, "line": {"color": ACCENT, "width": 1.5}},
+        marker={
+            "size": 17,
+            "symbol": ["square" if p.smaller else "circle" for p in history],
+            "color": look.surface,
+            "opacity": faded,
+            "line": {"color": ACCENT, "width": 1.5},
+        },
         text=[str(p.key + 1) for p in history],
         textfont={"size": 10, "color": look.ink},
         customdata=[f"{p.label}<br>{_hover(p)}" for p in history],
@@ -159,7 +169,7 @@ def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
 def _current(figure: go.Figure, point: Point, look: Look) -> None:
     solid = point.n >= SOLID_FROM
     marker = {
-        "symbol": "star" if solid else "star-open",
+        "symbol": ("star-square" if point.smaller else "star") + ("" if solid else "-open"),
         "size": 19,
         "color": ACCENT,
         "line": {"width": 1.5, "color": look.surface if solid else ACCENT},

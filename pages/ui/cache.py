@@ -59,17 +59,18 @@ def model(folder: str) -> tuple[ModelInfo, Anatomy, dict[str, np.ndarray]]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def scores(folder: str, criterion: str, seed: int) -> Scores:
-    """One criterion's memory-mapped scores."""
+def scores(folder: str, criterion: str, seed: int, granularity: str = "weight") -> Scores:
+    """One criterion's memory-mapped scores of single weights, or of groups ("structure")."""
     _, anatomy, _ = model(folder)
-    return index.read_scores(Path(folder), anatomy, criterion, seed)
+    return index.read_scores(Path(folder), anatomy, criterion, seed, granularity)
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def rank_correlation(folder: str, first: str, second: str, seed: int) -> np.ndarray:
-    """Agreement of two criteria on one model, by module."""
+def rank_correlation(folder: str, first: str, second: str, seed: int, granularity: str) -> np.ndarray:
+    """Agreement of two criteria on one model, by module or kind."""
     _, anatomy, _ = model(folder)
-    return summaries.rank_correlation(scores(folder, first, seed), scores(folder, second, seed), anatomy)
+    pair = (scores(folder, key, seed, granularity) for key in (first, second))
+    return summaries.rank_correlation(*pair, anatomy)
 
 
 @st.cache_resource(show_spinner=False)
@@ -88,10 +89,11 @@ def precomputed(name: str) -> dict[str, Any]:
 
 
 def precomputed_rows(name: str, plan: PruningPlan) -> list[dict[str, Any]]:
-    """The rows of the plan's curve: same criterion, scope and cost exponent (moot where every layer is alone)."""
+    """The rows of the plan's curve: same criterion, granularity, scope and cost exponent (moot where every layer is
+    alone)."""
     return [
         row
         for row in precomputed(name)["rows"]
-        if (row["criterion"], row["scope"]) == (plan.criterion, plan.scope)
+        if (row["criterion"], row["granularity"], row["scope"]) == (plan.criterion, plan.granularity, plan.scope)
         and (plan.scope == "layer" or row["cost_exponent"] == plan.cost_exponent)
     ]

@@ -12,6 +12,13 @@ TERMS = {
     "budget": "The share of all MACs (or params) to remove; the ratio that does it is solved for.",
     "pay": "0 ranks by importance alone, as published. 1 ranks by importance per MAC, so weights that are used at many "
     "tokens must earn their keep. In between is a compromise. This is our extension of DIMAP.",
+    "granularity": "Single weights become zeros: smaller on paper, not faster. Whole structures (hidden units, heads, "
+    "dimensions of heads) are taken out: the model gets really smaller and faster.",
+    "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "
+    "can run 2:4 faster; ordinary hardware cannot.",
+    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 512 "
+    "unlabelled training images, block after block.",
+    "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
     "zeros": "Removed weights are set to zero. Smaller on paper; ordinary hardware does not run it faster.",
     "seed": "Fixes the random scores: the same seed gives the same cut.",
     "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from dimap_core import index
 from dimap_core.cost import cost_report
+from dimap_core.criteria import criterion as criterion_info
 from dimap_core.errors import InvalidPlan
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.jobs import Ticket
@@ -49,10 +50,12 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     key = _key(setting, criterion)
     shared = cache.shared()
     ticket = shared.opening.get(key)
-    if ticket is None or _gone(ticket, key[2], key[3]):
-        recipe = {"version": 1, "criterion": key[2], "seed": key[3]}
+    if ticket is None or _gone(ticket, *key[2:]):
+        recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
         request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
-        ticket = shared.opening[key] = shared.worker.submit(cache.session(), "open", request)
+        # Reading images takes seconds, and everyone else's slider moves come before it.
+        channel = "live" if needs_images(key[2]) else "open"
+        ticket = shared.opening[key] = shared.worker.submit(cache.session(), channel, request)
     if ticket.error is not None:
         shared.opening.pop(key, None)
         if setting == Setting():
@@ -63,9 +66,14 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     return ticket.last["folder"] if ticket.done and ticket.last else None
 
 
-def _gone(ticket: Ticket, criterion: str, seed: int) -> bool:
+def needs_images(key: str) -> bool:
+    """Whether a criterion reads training images before it can score."""
+    return bool(criterion_info(key).needs - {"weights"})
+
+
+def _gone(ticket: Ticket, criterion: str, seed: int, granularity: str) -> bool:
     """Whether the worker made room for newer scores since."""
-    return ticket.done and not index.has_scores(Path(ticket.events[-1]["folder"]), criterion, seed)
+    return ticket.done and not index.has_scores(Path(ticket.events[-1]["folder"]), criterion, seed, granularity)
 
 
 def view() -> View | None:
@@ -75,7 +83,7 @@ def view() -> View | None:
     if place is None:
         return None
     info, anatomy, weights = cache.model(place)
-    scores = cache.scores(place, setting.plan.criterion, setting.plan.seed)
+    scores = cache.scores(place, setting.plan.criterion, setting.plan.seed, state.scored(setting.plan.granularity))
     try:
         selection = select(scores, anatomy, setting.plan)
     except InvalidPlan as error:
@@ -94,12 +102,13 @@ def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
         return
     ticket = cache.shared().opening.get(_key(setting, criterion))
     doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
-    text = doing or "Loading the model"
-    st.info(f"{text}. The first start takes about ten seconds.", icon=":material/hourglass_top:")
+    text = doing or "Loading the model; the first start takes about ten seconds"
+    st.info(f"{text}.", icon=":material/hourglass_top:")
 
 
-def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int]:
-    return setting.model, setting.weights, criterion or setting.plan.criterion, setting.plan.seed
+def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str]:
+    plan = setting.plan
+    return setting.model, setting.weights, criterion or plan.criterion, plan.seed, state.scored(plan.granularity)
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
@@ -159,7 +168,9 @@ def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     rows = cache.precomputed_rows(view.info.name, plan)
     if rows or view.info.data is None or view.info.weights == "random":
         return rows, None
-    recipe = {"version": 1, "criterion": plan.criterion, "scope": plan.scope, "cost_exponent": plan.cost_exponent}
-    request = {"kind": "curve", "recipe": {**recipe, "seed": plan.seed}, "ratios": CURVE_RATIOS}
+    if plan.granularity == "nm":
+        return [], None  # a pattern has no ratio to vary
+    recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
+    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS}
     ticket = stream(view, "background", request, ("curve", str(request)))
     return ticket.events, ticket

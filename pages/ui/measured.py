@@ -59,7 +59,8 @@ def point(tried: Tried, cue: str, axis: str) -> Point:
         raise ValueError("a point without an estimate cannot be drawn")
     total = tried.total
     kept = total.macs_after / total.macs if axis == "MACs" else total.params_after / total.params
-    return _point(kept, tried.estimate.cues[cue], label(tried.setting.plan), tried.number)
+    smaller = tried.setting.plan.granularity == "structure"
+    return _point(kept, tried.estimate.cues[cue], label(tried.setting.plan), tried.number, smaller)
 
 
 def picture(
@@ -104,15 +105,27 @@ def curves(name: str, rows: Any, plan: PruningPlan, cue: str, axis: str) -> list
 
 
 def family(plan: PruningPlan) -> str:
-    """What a curve is called: criterion, scope and cost exponent."""
+    """What a curve is called: criterion, scope, what goes, repair and cost exponent."""
+    name = criterion(plan.criterion).label
+    if plan.granularity == "nm":
+        return f"{name}, {plan.nm} pattern"
+    structured = plan.granularity == "structure"
     if (plan.criterion, plan.scope) == ("magnitude", "layer"):
-        return "uniform magnitude"
-    name = f"{criterion(plan.criterion).label}, {plan.scope}"
+        name = "uniform magnitude"
+    else:
+        scope = (
+            {"module": "kind", "stage-module": "stage-kind"}.get(plan.scope, plan.scope) if structured else plan.scope
+        )
+        name = f"{name}, {scope}"
+    name += " of structures" if structured else ""
+    name += " + repair" if plan.repair else ""
     return f"{name}, paid in MACs ({plan.cost_exponent:g})" if plan.cost_exponent else name
 
 
 def label(plan: PruningPlan) -> str:
     """A plan in a few words."""
+    if plan.granularity == "nm":
+        return family(plan)
     if plan.budget is not None:
         return f"{family(plan)}, {100 * plan.budget:g} % of {KINDS[plan.budget_kind]} removed"
     amount = "own ratios" if plan.overrides else f"{100 * (plan.ratio or 0):g} %"
@@ -128,5 +141,5 @@ def _row_points(rows: Any, cue: str, axis: str) -> list[Point]:
     return found
 
 
-def _point(x: float, share: Proportion, text: str, key: int = -1) -> Point:
-    return Point(x, share.value, share.low, share.high, share.n, text, key)
+def _point(x: float, share: Proportion, text: str, key: int = -1, smaller: bool = False) -> Point:
+    return Point(x, share.value, share.low, share.high, share.n, text, key, smaller)

@@ -7,48 +7,45 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
 from dimap_core.bundled import BUNDLED
-from dimap_core.criteria import CRITERIA
+from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import SCOPES
-from dimap_core.types import PRUNABLE_MODULES
 
-from . import cache, state
+from . import amount, cache, state, widgets
 from .glossary import TERMS
 
-STEPS = (*range(0, 100, 5), 98)
-MODES = {"one": "one ratio", "stages": "a ratio per stage", "grid": "a ratio per stage × module", "budget": "a budget"}
+UNITS = {
+    "weight": "single weights (zeros)",
+    "structure": "whole structures (smaller)",
+    "nm": "N of every M weights (zeros)",
+}
 SCOPE_LABELS = {
     "layer": "each layer alone (uniform)",
     "stage-module": "stage × module",
     "module": "module (DIMAP)",
     "model": "whole model (LAMP)",
 }
+GROUP_SCOPE_LABELS = {
+    "layer": "each block and kind alone",
+    "stage-module": "stage × kind",
+    "module": "kind",
+    "model": "whole model",
+}
 SUGGESTED = ("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "deit_tiny_patch16_224")
-PRESETS = {"DIMAP1": 0.15, "DIMAP2": 0.35, "DIMAP3": 0.55}
 
 
 def draw() -> None:
     """All controls, top to bottom."""
     with st.sidebar:
         _model()
+        _units()
         _ranking()
-        _amount()
+        amount.draw()
         _steps_back()
         _recipe()
-
-
-def _fill(key: str, value: Any) -> Any:
-    """Give a control its value, where it has another, and return it to be its default too.
-
-    A value that is written overrides what the reader moved meanwhile, so only a new one is.
-    """
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
-    return value
 
 
 def _model() -> None:
@@ -56,7 +53,7 @@ def _model() -> None:
     names = [*cards, *SUGGESTED]
     options = names if setting.model in names else [*names, setting.model]
     st.selectbox(
-        "Model", options, options.index(_fill("w_model", setting.model)),
+        "Model", options, options.index(widgets.fill("w_model", setting.model)),
         key="w_model", accept_new_options=True, on_change=_model_changed,
         help="A bundled model, or the name of any Swin or DeiT in timm (type it).",
     )  # fmt: skip
@@ -65,7 +62,7 @@ def _model() -> None:
         st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
     else:
         st.toggle(
-            "Random weights", _fill("w_random", setting.weights == "random"),
+            "Random weights", widgets.fill("w_random", setting.weights == "random"),
             key="w_random", on_change=_weights_changed,
             help="Counts are right with any weights; accuracy means nothing on random ones.",
         )  # fmt: skip
@@ -83,151 +80,58 @@ def _weights_changed() -> None:
     state.go(replace(state.current(), weights="random" if st.session_state.w_random else "pretrained"))
 
 
+def _units() -> None:
+    place = list(UNITS).index(widgets.fill("w_granularity", state.current().plan.granularity))
+    st.selectbox(
+        "What to remove", list(UNITS), place, key="w_granularity", format_func=UNITS.get, on_change=_units_changed,
+        help=TERMS["granularity"],
+    )  # fmt: skip
+
+
+def _units_changed() -> None:
+    """The same amount of another unit, as far as it can be said there."""
+    granularity, plan = st.session_state.w_granularity, state.current().plan
+    if granularity is None:
+        return
+    amount = {"ratio": 0.5 if plan.ratio is None and plan.budget is None else plan.ratio, "nm": None, "overrides": ()}
+    if granularity == "nm":
+        amount |= {"ratio": None, "budget": None, "cost_exponent": 0.0, "nm": "2:4"}
+    if granularity != "structure":
+        amount |= {"round_to": 1, "repair": False}
+    if state.scored(granularity) not in criterion(plan.criterion).scores:
+        amount["criterion"] = state.Setting().plan.criterion
+    state.change(granularity=granularity, protected=(), **amount)
+
+
 def _ranking() -> None:
     plan = state.current().plan
-    labels = {info.key: info.label for info in CRITERIA}
+    labels = {info.key: info.label for info in CRITERIA if state.scored(plan.granularity) in info.scores}
     info = next(info for info in CRITERIA if info.key == plan.criterion)
     st.selectbox(
-        "Criterion", list(labels), list(labels).index(_fill("w_criterion", plan.criterion)),
-        key="w_criterion", format_func=labels.get, on_change=_field, args=("criterion",),
+        "Criterion", list(labels), list(labels).index(widgets.fill("w_criterion", plan.criterion)),
+        key="w_criterion", format_func=labels.get, on_change=state.take, args=("criterion",),
         help=f"{TERMS['criterion']} {info.label}: {info.summary} ({info.equation}; {info.paper})",
     )  # fmt: skip
     if plan.criterion == "random":
-        seed = _fill("w_seed", plan.seed)
-        st.number_input("Seed", 0, 2**32 - 1, seed, key="w_seed", on_change=_field, args=("seed",), help=TERMS["seed"])
+        seed = widgets.fill("w_seed", plan.seed)
+        st.number_input(
+            "Seed", 0, 2**32 - 1, seed, key="w_seed", on_change=state.take, args=("seed",), help=TERMS["seed"]
+        )
+    if plan.granularity == "nm":
+        return
+    groups = plan.granularity == "structure"
+    scopes = GROUP_SCOPE_LABELS if groups else SCOPE_LABELS
     st.selectbox(
-        "Weights compete within", SCOPES, SCOPES.index(_fill("w_scope", plan.scope)),
-        key="w_scope", format_func=SCOPE_LABELS.get, on_change=_field,
+        "Structures compete within" if groups else "Weights compete within", SCOPES,
+        SCOPES.index(widgets.fill("w_scope", plan.scope)), key="w_scope", format_func=scopes.get, on_change=state.take,
         args=("scope",), help=TERMS["scope"],
     )  # fmt: skip
     options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
     st.select_slider(
-        "What do you pay for?", options, _fill("w_cost_exponent", plan.cost_exponent),
-        key="w_cost_exponent", on_change=_field, args=("cost_exponent",),
+        "What do you pay for?", options, widgets.fill("w_cost_exponent", plan.cost_exponent),
+        key="w_cost_exponent", on_change=state.take, args=("cost_exponent",),
         format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
     )  # fmt: skip
-
-
-def _field(name: str) -> None:
-    value = st.session_state[f"w_{name}"]
-    if value is not None:
-        state.change(**{name: value})
-
-
-def _amount() -> None:
-    st.selectbox(
-        "How much to cut", list(MODES), list(MODES).index(_fill("w_mode", st.session_state.mode)),
-        key="w_mode", format_func=MODES.get, on_change=_mode_changed,
-        help=TERMS["ratio"],
-    )  # fmt: skip
-    {"one": _one, "stages": _stages, "grid": _grid, "budget": _budget}[st.session_state.mode]()
-
-
-def _mode_changed() -> None:
-    """Say the same plan in another form, as far as that form can."""
-    mode, plan = st.session_state.w_mode or st.session_state.mode, state.current().plan
-    ratio = 0.5 if plan.ratio is None else plan.ratio
-    own = dict(plan.overrides)
-    if mode == "one":
-        state.change(ratio=ratio, budget=None, overrides=())
-    elif mode == "budget":
-        state.change(ratio=None, budget=0.5, overrides=())
-    elif mode == "stages":
-        pairs = {str(stage): own.get((stage, None), ratio) for stage in range(4)}
-        state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
-    else:
-        pairs = {
-            f"{stage}:{module}": own.get((stage, module), own.get((stage, None), ratio))
-            for stage in range(4)
-            for module in PRUNABLE_MODULES
-        }
-        state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
-
-
-def _percent(label: str, key: str, value: float, on_change, args: tuple = (), **more: Any) -> None:  # type: ignore[no-untyped-def]
-    """A slider in steps of 5 % that also shows values typed elsewhere."""
-    percent = round(100 * value, 1)
-    options = sorted({*map(float, STEPS), percent})
-    st.select_slider(
-        label, options, _fill(key, percent), key=key, format_func=lambda v: f"{v:g} %", on_change=on_change, args=args,
-        **more,
-    )  # fmt: skip
-
-
-def _one() -> None:
-    ratio = state.current().plan.ratio or 0.0
-    left, right = st.columns([3, 1.4], vertical_alignment="bottom")
-    with left:
-        _percent("Remove", "w_ratio", ratio, _one_changed, ("w_ratio",))
-    # A field for each ratio: the browser goes on reporting what an earlier one showed, which must not count as typed.
-    percent = round(100 * ratio, 1)
-    typed = f"w_typed-{10 * percent:.0f}"
-    right.number_input(
-        "Remove, %", 0.0, 99.9, _fill(typed, percent),
-        key=typed, step=1.0, format="%g", on_change=_one_changed, args=(typed, percent),
-        label_visibility="collapsed",
-    )  # fmt: skip
-    for column, (name, preset) in zip(st.columns(3, gap="xsmall"), PRESETS.items(), strict=True):
-        help_text = f"The paper's cut of {preset:.0%}."
-        column.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text, width="stretch")
-
-
-def _one_changed(key: str, shown: float | None = None) -> None:
-    if st.session_state.mode == "one" and st.session_state[key] not in (None, shown):
-        state.change(ratio=st.session_state[key] / 100, budget=None)
-
-
-def _preset(ratio: float) -> None:
-    state.change(criterion="dimap", scope="module", ratio=ratio, budget=None, overrides=(), cost_exponent=0.0)
-
-
-def _stages() -> None:
-    word = "Stage" if state.current().model.startswith("swin") else "Block group"
-    for (stage, _), ratio in state.current().plan.overrides:
-        key = f"w_stage_{stage}"
-        _percent(f"{word} {stage + 1}", key, ratio, _override_changed, (str(stage), key))
-
-
-def _override_changed(cell: str, key: str) -> None:
-    # The browser may still send a control's value after the mode that showed it was left.
-    if st.session_state.mode not in ("stages", "grid") or st.session_state[key] is None:
-        return
-    changed = dict(state.cells({cell: st.session_state[key] / 100}))
-    overrides = {**dict(state.current().plan.overrides), **changed}
-    state.change(overrides=tuple(overrides.items()))
-
-
-def _grid() -> None:
-    own = dict(state.current().plan.overrides)
-    widths = [0.45, 1, 1, 1]
-    for column, title in zip(st.columns(widths, gap="xsmall"), ("%", "QKV", "proj", "MLP"), strict=True):
-        column.caption(title)
-    for stage in sorted({stage for stage, _ in own}):
-        first, *columns = st.columns(widths, gap="xsmall", vertical_alignment="center")
-        first.caption(str(stage + 1))
-        for column, module in zip(columns, PRUNABLE_MODULES, strict=True):
-            key, ratio = f"w_cell_{stage}_{module}", own.get((stage, module), own.get((stage, None), 0.0))
-            column.number_input(
-                f"Stage {stage + 1}, {module}, %", 0.0, 99.9, _fill(key, round(100 * ratio, 1)),
-                key=key, step=5.0, format="%g",
-                label_visibility="collapsed", on_change=_override_changed, args=(f"{stage}:{module}", key),
-            )  # fmt: skip
-
-
-def _budget() -> None:
-    plan = state.current().plan
-    _percent("Remove this share of all", "w_budget", plan.budget or 0.0, _budget_changed, help=TERMS["budget"])
-    st.segmented_control(
-        "Budget in", ["macs", "params"], default=_fill("w_kind", plan.budget_kind),
-        key="w_kind", on_change=_budget_changed, required=True,
-        format_func={"macs": "MACs", "params": "params"}.get, label_visibility="collapsed",
-    )  # fmt: skip
-
-
-def _budget_changed() -> None:
-    if st.session_state.mode != "budget":
-        return
-    state.change(ratio=None, budget=st.session_state.w_budget / 100, budget_kind=st.session_state.w_kind or "macs")
 
 
 def _steps_back() -> None:

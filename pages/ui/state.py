@@ -19,8 +19,10 @@ from dimap_core.types import Part, PruningPlan
 
 HISTORY = 60  # tried points kept
 _UNDO = 100
-_NUMBERS = {"ratio", "pay", "seed", "macs", "params"}
-_URL_KEYS = {"model", "weights", "criterion", "scope", "stages", "protected", "granularity", *_NUMBERS}
+_BUDGETS = ("macs", "params")
+_NUMBERS = {"ratio", "pay", "seed", "round", "repair", *_BUDGETS}
+_TEXTS = ("criterion", "scope", "granularity", "nm")
+_URL_KEYS = {"model", "weights", "stages", "kinds", "protected", *_TEXTS, *_NUMBERS}
 _IGNORED = {"embed", "embed_options"}
 
 
@@ -83,6 +85,13 @@ def change(**fields: Any) -> None:
         st.session_state.notice = str(error)
 
 
+def take(name: str) -> None:
+    """A control's callback: the field of the plan gets what the control shows."""
+    value = st.session_state[f"w_{name}"]
+    if value is not None:
+        change(**{name: value})
+
+
 def back(source: str = "undo", target: str = "redo") -> None:
     """Undo; with the arguments swapped, redo."""
     if st.session_state[source]:
@@ -100,11 +109,15 @@ def refuse(message: str) -> None:
 
 
 def mode_of(plan: PruningPlan) -> str:
-    """Which control shows a plan: "one" ratio, "stages", "grid" of stage x module, or "budget"."""
+    """Which control shows a plan: "one" ratio, "kinds", "stages", "grid" of stage x module, "budget", or "pattern"."""
+    if plan.granularity == "nm":
+        return "pattern"
     if plan.budget is not None:
         return "budget"
     if not plan.overrides:
         return "one"
+    if any(stage is None for (stage, _), _ in plan.overrides):
+        return "kinds"
     return "grid" if any(module for (_, module), _ in plan.overrides) else "stages"
 
 
@@ -115,16 +128,19 @@ def from_url(params: dict[str, str]) -> Setting:
         raise InvalidPlan(f"Its part '{unknown[0][:40]}' is not known.")
     numbers = {key: _number(key, params[key]) for key in params.keys() & _NUMBERS}
     recipe: dict[str, Any] = {"version": 1}
-    recipe |= {key: params[key] for key in ("criterion", "scope", "granularity") if key in params}
+    recipe |= {key: params[key] for key in _TEXTS if key in params}
     recipe |= {to: numbers[key] for key, to in (("ratio", "ratio"), ("pay", "cost_exponent")) if key in numbers}
-    if "seed" in numbers:
-        seed = numbers["seed"]
-        recipe["seed"] = int(seed) if seed.is_integer() else seed
-    if budgets := {key: numbers[key] for key in ("macs", "params") if key in numbers}:
+    for key, to in (("seed", "seed"), ("round", "round_to")):
+        if key in numbers:
+            recipe[to] = int(numbers[key]) if numbers[key].is_integer() else numbers[key]
+    if "repair" in numbers:
+        recipe["repair"] = bool(numbers["repair"])
+    if budgets := {key: numbers[key] for key in _BUDGETS if key in numbers}:
         recipe["budget"] = budgets
-    if "stages" in params:
-        pairs = [part.partition("_") for part in params["stages"].split("~")]
-        recipe["stages"] = {cell.replace(".", ":"): _number("stages", value) for cell, _, value in pairs}
+    for key in params.keys() & {"stages", "kinds"}:
+        # A kind's own name holds a "_", so the last one parts it from its ratio.
+        pairs = [part.rpartition("_") for part in params[key].split("~")]
+        recipe[key] = {cell.replace(".", ":"): _number(key, value) for cell, _, value in pairs}
     if "protected" in params:
         recipe["protected"] = params["protected"].split("~")
     default = Setting()
@@ -141,14 +157,23 @@ def to_url(setting: Setting) -> dict[str, str]:
     params = {"model": setting.model, "criterion": plan.criterion, "scope": plan.scope}
     if setting.weights != "pretrained":
         params["weights"] = setting.weights
-    if plan.budget is None:
-        params["ratio"] = f"{plan.ratio:g}"
-    else:
+    if plan.granularity != "weight":
+        params["granularity"] = plan.granularity
+    if plan.budget is not None:
         params[plan.budget_kind] = f"{plan.budget:g}"
-    if plan.overrides:
+    elif plan.ratio is not None:
+        params["ratio"] = f"{plan.ratio:g}"
+    for key, of_stage in (("stages", True), ("kinds", False)):
         # Only characters that a URL leaves as they are: 0.MLP-M_0.2~1_0.5
-        pairs = ((cell_name(cell).replace(":", "."), ratio) for cell, ratio in plan.overrides)
-        params["stages"] = "~".join(f"{cell}_{ratio:g}" for cell, ratio in pairs)
+        own = [(cell_name(cell), ratio) for cell, ratio in plan.overrides if (cell[0] is not None) == of_stage]
+        if own:
+            params[key] = "~".join(f"{cell.replace(':', '.')}_{ratio:g}" for cell, ratio in own)
+    if plan.nm is not None:
+        params["nm"] = plan.nm
+    if plan.round_to != 1:
+        params["round"] = str(plan.round_to)
+    if plan.repair:
+        params["repair"] = "1"
     if plan.cost_exponent:
         params["pay"] = f"{plan.cost_exponent:g}"
     if plan.protected:
@@ -178,6 +203,11 @@ def load_recipe(text: str | bytes) -> None:
 def recipe(setting: Setting) -> dict[str, Any]:
     """The setting's plan as a recipe that names the model."""
     return to_recipe(setting.plan, setting.model)
+
+
+def scored(granularity: str) -> str:
+    """What a criterion has to score for a cut of that granularity: "weight" or "structure"."""
+    return "structure" if granularity == "structure" else "weight"
 
 
 def cells(pairs: dict[str, float]) -> tuple:

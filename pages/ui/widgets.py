@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dimap_core.estimates import AccuracyEstimate
@@ -9,6 +11,16 @@ from dimap_core.types import Part
 
 from . import measured, state
 from .glossary import TERMS
+
+
+def fill(key: str, value: Any) -> Any:
+    """Give a control its value, where it has another, and return it to be its default too.
+
+    A value that is written overrides what the reader moved meanwhile, so only a new one is.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+    return value
 
 
 def count(value: float) -> str:
@@ -40,11 +52,19 @@ def notice() -> None:
         st.warning(plain(st.session_state.notice), icon=":material/info:")
 
 
-def header(badge: str = "zeros: smaller on paper, not faster") -> None:
+KINDS_OF_CUT = {
+    "weight": ":orange-badge[zeros: smaller on paper, not faster]",
+    "structure": ":green-badge[really smaller]",
+    "nm": ":orange-badge[zeros in a pattern: faster on some GPUs only, not faster here]",
+}
+
+
+def header(badge: str = "") -> None:
     """What is on screen, in one line that keeps its height."""
     setting = state.current()
+    badge = f":orange-badge[{badge}]" if badge else KINDS_OF_CUT[setting.plan.granularity]
     weights = " (random weights)" if setting.weights == "random" else ""
-    st.markdown(f"**{plain(setting.model)}**{weights} · {measured.label(setting.plan)} &nbsp; :orange-badge[{badge}]")
+    st.markdown(f"**{plain(setting.model)}**{weights} · {measured.label(setting.plan)} &nbsp; {badge}")
 
 
 def readout(total: Part) -> None:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest, app_test
 from pages.ui import cache
 
 APP = Path(__file__).parents[2] / "app.py"
+LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
 PATIENCE = 90  # seconds; a worker needs ten to start on a busy machine
 
 
@@ -52,7 +53,7 @@ class App:
 
     def live(self) -> "App":
         """Wait until the worker has opened the model."""
-        return self.until(lambda: any("not faster" in text for text in self.texts()), "live numbers")
+        return self.until(lambda: any(sign in text for text in self.texts() for sign in LIVE), "live numbers")
 
     def judged(self) -> "App":
         """Wait until accuracy is known on all images."""

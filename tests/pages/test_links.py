@@ -49,7 +49,11 @@ def test_a_protected_layer_stays_whole(open_app):
     [
         {"scope": "foo"},
         {"criterion": ""},
-        {"granularity": "structure"},
+        {"granularity": "channel"},
+        {"granularity": "nm"},
+        {"granularity": "nm", "nm": "2:4", "ratio": "0.5"},
+        {"granularity": "structure", "kinds": "MLP-M_0.5"},
+        {"repair": "1"},
         {"ratio": "7"},
         {"ratio": "nan"},
         {"ratio": "half"},

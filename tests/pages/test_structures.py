@@ -1,0 +1,72 @@
+"""Whole structures and patterns in the sidebar and on the pages: links, controls, what is said of the cut."""
+
+import pytest
+
+PATTERN = {"model": "deit-digits", "granularity": "nm", "nm": "2:4"}
+LINK = {"model": "swin-digits", "granularity": "structure", "ratio": "0.3"}
+
+
+def test_a_structured_cut_is_counted_judged_and_called_smaller(open_app):
+    app = open_app(**LINK).judged()
+    assert any("really smaller" in text for text in app.texts())
+    assert not any("not faster" in text for text in app.texts())
+    assert "of 1.51 M" in app.metric(0)
+    app.set("w_ratio", 40.0).judged()
+    tried = next(t for t in app.figure("tradeoff")["data"] if t.get("mode") == "markers+text")
+    assert tried["marker"]["symbol"] == ["square"]
+
+
+def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
+    app = open_app(model="swin-digits", ratio="0.6").live()
+    app.set("w_granularity", "structure").live()
+    assert app.url["granularity"] == "structure" and app.url["ratio"] == "0.6"
+    app.set("w_round", True).live()
+    assert app.url["round"] == "8"
+    app.set("w_granularity", "nm").live()
+    assert app.url["nm"] == "2:4" and "ratio" not in app.url and "round" not in app.url
+    app.set("w_nm", "4:8").live()
+    assert app.plan.nm == "4:8"
+    app.set("w_granularity", "weight").live()
+    assert app.url["ratio"] == "0.5" and "nm" not in app.url
+    app.click("Undo").live()
+    assert app.plan.nm == "4:8"
+
+
+def test_kinds_have_ratios_of_their_own_in_controls_and_link(open_app):
+    app = open_app(**LINK).live().set("w_mode", "kinds").live()
+    assert app.url["kinds"] == "head_0~mlp_neuron_0.3~qk_dim_0.3~v_dim_0.3"
+    app.set("w_kind_head", 50.0).live()
+    assert dict(app.plan.overrides)[None, "head"] == 0.5
+    again = open_app(**app.url).live()
+    assert again.plan == app.plan and again.metric(0) == app.metric(0)
+
+
+def test_a_grid_of_stages_and_kinds(open_app):
+    app = open_app(**LINK).live().set("w_mode", "grid").live()
+    app.set("w_cell_0_mlp_neuron", 80.0).live()
+    assert dict(app.plan.overrides)[0, "mlp_neuron"] == 0.8
+    assert open_app(**app.url).live().plan == app.plan
+
+
+@pytest.mark.parametrize("page", ["weights", "importance"])
+@pytest.mark.parametrize("link", [LINK, PATTERN], ids=["groups", "nm"])
+def test_every_page_draws_it(open_app, page, link):
+    app = open_app(**link).live().page(page)
+    if page == "importance":
+        app.until(lambda: any("rank correlation" in text for text in app.texts()), "agreement")
+        columns = app.figure("heat")["layout"]["xaxis"]["ticktext"]
+        assert columns == (["hidden", "heads", "Q/K dims", "V dims"] if link is LINK else ["QKV", "projection", "MLP"])
+    else:
+        app.until(lambda: any("plain threshold decides" in text for text in app.texts()), "the argument")
+
+
+def test_units_of_the_chosen_kind_are_drawn(open_app):
+    app = open_app(**LINK).live().page("importance")
+    app.set("block_kind", "qk_dim")
+    assert sum(len(trace["x"]) for trace in app.figure("units")["data"]) == 12  # one slot a dimension of a head
+
+
+def test_single_weights_have_no_repair(open_app):
+    app = open_app(model="swin-digits", ratio="0.6").live()
+    with pytest.raises(StopIteration):
+        app.widget("w_repair")
