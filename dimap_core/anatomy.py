@@ -19,6 +19,7 @@ from .errors import UnsupportedModel
 from .types import AUX, MLP, PRJ, QKV, Anatomy, Block, Family, Layer, Stage
 
 _PRUNABLE = {"attn.qkv": QKV, "attn.proj": PRJ, "mlp.fc1": MLP, "mlp.fc2": MLP}
+_PRUNABLE |= {"attn.q": QKV, "attn.k": QKV, "attn.v": QKV}  # of a sliced block whose Q/K and V widths differ
 _BLOCK_GROUPS = 4  # DeiT has no stages; this many groups of consecutive blocks stand in
 
 
@@ -80,18 +81,19 @@ def _vit_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded: int, window: int) -> Block:
     """Parts of one transformer block; `tokens` pass the MLP, `padded` the attention, in windows of `window`."""
     attention = block.attn
-    attn_dim = attention.proj.in_features
+    v_channels = attention.proj.in_features
+    qk_channels = attention.q.out_features if hasattr(attention, "q") else v_channels
     layers = []
     for name, module in block.named_modules():
         if name == "attn":
             # QK^T and AV: every token meets each token of its window, once for logits and once for values.
-            product = 2 * padded * window * attn_dim
+            product = padded * window * (qk_channels + v_channels)
             layers.append(Layer(f"{prefix}.attn", AUX, stage, index, (), _own_parameters(module), product))
         elif _owns_parameters(module):
-            seen = padded if name in ("attn.qkv", "attn.proj") else tokens
+            seen = padded if name.startswith("attn.") else tokens
             layers.append(_layer(f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index, seen))
     heads = attention.num_heads
-    return Block(stage, index, heads, attn_dim // heads, tuple(layers))
+    return Block(stage, index, heads, v_channels // heads, tuple(layers))
 
 
 def _outer(model: nn.Module, blocks: str, patches: int) -> Iterator[Layer]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .errors import UnsupportedModel
 from .ranking import LayerScores, Scores
 from .types import Anatomy, Block, GroupSet, Layer, Selection
 
@@ -21,8 +22,19 @@ ATTENTION_KINDS = ("head", "qk_dim", "v_dim")
 
 
 def group_sets(anatomy: Anatomy) -> tuple[GroupSet, ...]:
-    """Every set of groups, blocks in forward order: hidden units, heads, Q/K dimensions, V dimensions."""
+    """Every set of groups, blocks in forward order: hidden units, heads, Q/K dimensions, V dimensions.
+
+    Raises UnsupportedModel for a model that was sliced to different Q/K and V widths already.
+    """
+    if any(layer.name.endswith(".attn.q") for layer in anatomy.prunable):
+        raise _sliced_already()
     return tuple(group for block in anatomy.blocks for group in _sets(block))
+
+
+def _sliced_already() -> UnsupportedModel:
+    return UnsupportedModel(
+        "This model's Q/K and V widths differ, so it was sliced already; cut the model it was made from instead."
+    )
 
 
 def _sets(block: Block) -> Iterator[GroupSet]:
@@ -49,6 +61,8 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
 
     `arrays`: by parameter name inside the block ("attn.qkv.weight"); biases and the bias table may be missing.
     """
+    if "attn.qkv.weight" not in arrays:
+        raise _sliced_already()
     heads, dim = block.heads, block.head_dim
     rows = arrays["attn.qkv.weight"].sum(axis=1)
     if (bias := arrays.get("attn.qkv.bias")) is not None:

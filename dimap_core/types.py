@@ -121,7 +121,7 @@ class Block:
     @property
     def name(self) -> str:
         """Dotted timm name, "layers.0.blocks.1"."""
-        return self.part("attn.qkv").name.removesuffix(".attn.qkv")
+        return self.part("mlp.fc1").name.removesuffix(".mlp.fc1")
 
     def part(self, name: str) -> Layer:
         """The layer of that name inside the block, "mlp.fc1"; "attn" is the attention product."""

@@ -71,6 +71,8 @@ class SplitAttention(nn.Module):
 class SplitWindowAttention(SplitAttention):
     """timm's `WindowAttention` (Swin) in the same form, with a column of the relative-position bias table per head."""
 
+    relative_position_index: torch.Tensor
+
     def __init__(self, packed: Any, heads: int, d_qk: int, d_v: int) -> None:
         super().__init__(packed, heads, d_qk, d_v)
         self.window_size, self.window_area = packed.window_size, packed.window_area

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +27,6 @@ from ..types import KINDS, Anatomy, Block, Selection
 from .attention import SplitAttention, SplitWindowAttention, empty_linear, empty_table
 
 Tensors = dict[str, torch.Tensor]
-_RESIZED = (
-    "attn.qkv.weight", "attn.qkv.bias", "attn.proj.weight", "attn.proj.bias", "attn.relative_position_bias_table",
-    "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias",
-)  # fmt: skip
-"""Parameters of a block whose layers `resize` makes anew."""
 
 
 class BlockSizes(NamedTuple):
@@ -63,34 +58,33 @@ def slice_model(
     if selection.granularity != "structure":
         raise InvalidPlan("Only whole structures can be sliced out; choose the granularity 'structure'.")
     given = {name: tensor.detach() for name, tensor in (weights or {}).items()}
-    own = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    full, sizes = {**own, **given}, _cut_blocks(anatomy, selection)
+    full = {name: parameter.detach() for name, parameter in model.named_parameters()} | given
+    sizes = {block.name: BlockSizes(*kept_counts(block, selection)) for block in anatomy.blocks}
     tensors: Tensors = {}
+    cut_names: set[str] = set()
     for block in anatomy.blocks:
-        if block.name in sizes:
-            check_sliceable(model.get_submodule(block.name), block.name)
+        module = model.get_submodule(block.name)
+        for half in _changed(module, sizes[block.name]):
+            check_sliceable(module, block.name)
+            prefix = f"{block.name}.{half}."
+            old = {name.removeprefix(prefix): value for name, value in full.items() if name.startswith(prefix)}
             cut = block_cut(block, scores, selection)
-            tensors |= _block_tensors(block, cut, lambda name, at=block.name: full.get(f"{at}.{name}"))
-    replaced = {f"{name}.{part}" for name in sizes for part in _RESIZED}
-    tensors |= {name: tensor.clone() for name, tensor in given.items() if name not in replaced}
-    # The memo lets the copy share these until they are replaced below.
-    shared = {id(p): p for name, p in model.named_parameters() if name in replaced or name in given}
+            left = _mlp(cut, old) if half == "mlp" else _attention(block, cut, old)
+            tensors |= {prefix + name: tensor for name, tensor in left.items()}
+            cut_names |= {prefix + name for name in old}
+    tensors |= {name: tensor.clone() for name, tensor in given.items() if name not in cut_names}
+    # The memo lets the copy share what is replaced right after.
+    shared = {id(p): p for name, p in model.named_parameters() if name in cut_names | given.keys()}
     smaller = copy.deepcopy(model, shared)
     resize(smaller, sizes)
     smaller.load_state_dict(tensors, strict=False, assign=True)
     return smaller
 
 
-def _cut_blocks(anatomy: Anatomy, selection: Selection) -> dict[str, BlockSizes]:
-    """Block name -> what is left, of the blocks that lose something."""
-    gone = {name.partition(":")[0] for name, removed in selection.removed.items() if removed}
-    return {b.name: BlockSizes(*kept_counts(b, selection)) for b in anatomy.blocks if b.name in gone}
-
-
 def check_sliceable(block: Any, name: str) -> None:
     """Raise UnsupportedModel unless the block's attention and MLP are timm's plain ones.
 
-    A norm over Q, K, the heads or the hidden units sees the removed zeros of a mask, and a gate has rows of its own.
+    A norm over Q, K, the heads or the hidden units sees the zeros of a mask, and a gate has rows of its own.
     """
     inside = [getattr(block.mlp, "norm", None)]
     inside += [getattr(block.attn, part, None) for part in ("q_norm", "k_norm", "norm", "gate")]
@@ -100,57 +94,68 @@ def check_sliceable(block: Any, name: str) -> None:
         raise UnsupportedModel(f"'{name}' ({what}) has parts that cannot be sliced; prune single weights instead.")
 
 
-def _block_tensors(block: Block, cut: BlockCut, full: Callable[[str], torch.Tensor | None]) -> Tensors:
-    """Parameter name in the sliced model -> what is left of it; `full` gives the block's whole parameters."""
-    hidden, heads = torch.from_numpy(cut.hidden), torch.from_numpy(cut.heads)
-    v_rows = _rows(block, cut.heads, cut.v)
-    left = {
-        "attn.proj.weight": (1, v_rows),
-        "attn.relative_position_bias_table": (1, heads),
-        "mlp.fc1.weight": (0, hidden),
-        "mlp.fc1.bias": (0, hidden),
-        "mlp.fc2.weight": (1, hidden),
+def _mlp(cut: BlockCut, full: Tensors) -> Tensors:
+    """What is left of an MLP's parameters; names are those inside it."""
+    axes = {"fc1.weight": 0, "fc1.bias": 0, "fc2.weight": 1}
+    return {
+        name: _take(tensor, axes[name], cut.hidden) if name in axes else tensor.clone() for name, tensor in full.items()
     }
-    tensors = {}
-    for name, (axis, kept) in left.items():
-        if (tensor := full(name)) is not None:
-            tensors[name] = tensor.index_select(axis, kept.to(tensor.device))
-    for name in ("attn.proj.bias", "mlp.fc2.bias"):
-        if (tensor := full(name)) is not None:
+
+
+def _attention(block: Block, cut: BlockCut, full: Tensors) -> Tensors:
+    """What is left of an attention's parameters: "qkv.weight" where timm's module stays, else "q.weight" and so on."""
+    tensors: Tensors = {}
+    warmth = math.sqrt(cut.qk.shape[1] / block.head_dim)
+    rows = [_channels(block, cut.heads, dims) for dims in (cut.qk, cut.qk, cut.v)]
+    for name, tensor in full.items():
+        layer, _, part = name.rpartition(".")
+        if layer == "qkv" and cut.qk.shape == cut.v.shape:
+            packed = np.concatenate([at * len(tensor) // 3 + kept for at, kept in enumerate(rows)])
+            tensors[name] = _take(tensor, 0, packed)
+            tensors[name][: cut.qk.size] *= warmth
+        elif layer == "qkv":
+            q, k, v = (_take(third, 0, kept) for third, kept in zip(tensor.chunk(3), rows, strict=True))
+            tensors |= {f"q.{part}": q.mul_(warmth), f"k.{part}": k, f"v.{part}": v}
+        elif name == "proj.weight":
+            tensors[name] = _take(tensor, 1, rows[2])
+        elif name == "relative_position_bias_table":
+            tensors[name] = _take(tensor, 1, cut.heads)
+        else:
             tensors[name] = tensor.clone()
-    for part in ("weight", "bias"):
-        if (packed := full(f"attn.qkv.{part}")) is not None:
-            tensors |= {f"attn.{name}.{part}": tensor for name, tensor in _qkv(block, cut, packed).items()}
-    return {f"{block.name}.{name}": tensor for name, tensor in tensors.items()}
+    return tensors
 
 
-def _rows(block: Block, heads: np.ndarray, dims: np.ndarray) -> torch.Tensor:
-    """Rows of q, k or v [heads * d] that belong to dimensions `dims` [heads, d] of `heads` [heads]."""
-    return torch.from_numpy((heads[:, None] * block.head_dim + dims).reshape(-1))
+def _channels(block: Block, heads: np.ndarray, dims: np.ndarray) -> np.ndarray:
+    """Indices among all heads' channels of dimensions `dims` [heads, d] inside `heads` [heads]."""
+    return (heads[:, None] * block.head_dim + dims).reshape(-1)
 
 
-def _qkv(block: Block, cut: BlockCut, packed: torch.Tensor) -> Tensors:
-    """What is left of the packed weight [3 * heads * dim, C] or bias: "qkv" again, or "q", "k" and "v"."""
-    q_full, k_full, v_full = packed.chunk(3)
-    qk_rows, v_rows = (_rows(block, cut.heads, dims).to(packed.device) for dims in (cut.qk, cut.v))
-    q = q_full[qk_rows] * math.sqrt(cut.qk.shape[1] / block.head_dim)
-    k, v = k_full[qk_rows], v_full[v_rows]
-    return {"qkv": torch.cat([q, k, v])} if cut.qk.shape == cut.v.shape else {"q": q, "k": k, "v": v}
+def _take(tensor: torch.Tensor, axis: int, kept: np.ndarray) -> torch.Tensor:
+    return tensor.index_select(axis, torch.from_numpy(kept).to(tensor.device))
 
 
 def resize(model: nn.Module, sizes: Mapping[str, BlockSizes]) -> None:
-    """Give the named blocks layers of other sizes, in place; their parameters have no memory until a state dict is
-    loaded with `assign=True`."""
+    """Give the named blocks the wanted sizes, in place.
+
+    Layers that change have no memory until a state dict is loaded with `assign=True`; the others are left alone.
+    """
     for name, wanted in sizes.items():
         block: Any = model.get_submodule(name)
-        if wanted.qk == wanted.v:
+        changed = _changed(block, wanted)
+        if "mlp" in changed:
+            block.mlp.fc1 = empty_linear(block.mlp.fc1, block.mlp.fc1.in_features, wanted.hidden)
+            block.mlp.fc2 = empty_linear(block.mlp.fc2, wanted.hidden, block.mlp.fc2.out_features)
+        if "attn" in changed and wanted.qk == wanted.v:
             _resize_packed(block.attn, wanted)
-        else:
-            window = isinstance(block.attn, WindowAttention)
-            split = SplitWindowAttention if window else SplitAttention
+        elif "attn" in changed:
+            split = SplitWindowAttention if isinstance(block.attn, WindowAttention) else SplitAttention
             block.attn = split(block.attn, wanted.heads, wanted.qk, wanted.v)
-        block.mlp.fc1 = empty_linear(block.mlp.fc1, block.mlp.fc1.in_features, wanted.hidden)
-        block.mlp.fc2 = empty_linear(block.mlp.fc2, wanted.hidden, block.mlp.fc2.out_features)
+
+
+def _changed(block: nn.Module, wanted: BlockSizes) -> list[str]:
+    """Which halves of a block have to change, of "attn" and "mlp"."""
+    now = block_sizes(block)
+    return ["attn"] * (now[1:] != wanted[1:]) + ["mlp"] * (now.hidden != wanted.hidden)
 
 
 def _resize_packed(attn: Any, wanted: BlockSizes) -> None:
