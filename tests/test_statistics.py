@@ -15,9 +15,8 @@ from dimap_core.statistics import balanced_subset, collect
 
 
 def collected(opened, data=None, **options):
-    *_, (_, _, statistics) = collect(
-        opened.model, opened.info, data or load_data("digits", "train"), opened.anatomy, **options
-    )
+    chosen = load_data("digits", "train") if data is None else data  # an empty set is false, too
+    *_, (_, _, statistics) = collect(opened.model, opened.info, chosen, opened.anatomy, **options)
     return statistics
 
 
