@@ -18,6 +18,12 @@ from .state import Setting, Tried, current
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 _NEAR = 0.2  # points; two measurements of one plan differ by an image or two
 KINDS = {"macs": "MACs", "params": "params"}
+GROUP_SCOPES = {
+    "layer": ", structures by block",
+    "stage-module": ", structures by stage and kind",
+    "module": ", structures by kind",
+    "model": ", structures",
+}
 UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
 
@@ -100,7 +106,8 @@ def curves(name: str, rows: Any, plan: PruningPlan, cue: str, axis: str) -> list
     found = [Curve(own, _row_points(rows, cue, axis), reference=own == family(UNIFORM))]
     if not found[0].reference:
         other = _row_points(cache.precomputed_rows(name, UNIFORM), cue, axis)
-        found.insert(0, Curve(family(UNIFORM), other, reference=True))
+        name = family(UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
+        found.insert(0, Curve(name, other, reference=True))
     return found
 
 
@@ -109,15 +116,11 @@ def family(plan: PruningPlan) -> str:
     name = criterion(plan.criterion).label
     if plan.granularity == "nm":
         return f"{name}, {plan.nm} pattern"
-    structured = plan.granularity == "structure"
-    if (plan.criterion, plan.scope) == ("magnitude", "layer"):
-        name = "uniform magnitude"
-    else:
-        scope = (
-            {"module": "kind", "stage-module": "stage-kind"}.get(plan.scope, plan.scope) if structured else plan.scope
-        )
-        name = f"{name}, {scope}"
-    name += " of structures" if structured else ""
+    uniform = (plan.criterion, plan.scope) == ("magnitude", "layer")
+    scope = GROUP_SCOPES[plan.scope] if plan.granularity == "structure" else f", {plan.scope}"
+    if uniform:
+        name, scope = "uniform magnitude", GROUP_SCOPES["model"] if plan.granularity == "structure" else ""
+    name += scope
     name += " + repair" if plan.repair else ""
     return f"{name}, paid in MACs ({plan.cost_exponent:g})" if plan.cost_exponent else name
 
