@@ -1,11 +1,16 @@
 """Saves and loads a pruned model: a directory with safetensors, the recipe and a card. No pickle anywhere.
 
+`model.safetensors` holds every parameter; `recipe.json` the plan, for people and `--recipe`; `card.json` what is needed
+to build the model again without its original weights: version, name of the model it was made from, kind of weights,
+hash of the tensors file and, for a sliced model, the sizes of its blocks (`cut.slicing.kept_sizes`).
 Next door: `plan` writes the recipe's JSON, `models` rebuilds the architecture around the tensors read here.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +20,32 @@ from safetensors.torch import load_file, save_file
 
 from .errors import CheckpointError
 
-TENSORS, CARD = "model.safetensors", "card.json"
-VERSION = 1
+TENSORS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.json"
+VERSION = 2  # 1 had no hash and knew no sliced models
+_REMEDY = "pass a directory that 'prune --out' wrote"
 
 
-def write(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, Any]) -> None:
-    """Write `tensors` and the card (model name, kind of weights, recipe, cost) to the directory `path`."""
+def write(
+    path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any], recipe: Mapping[str, Any] | None = None
+) -> None:
+    """Write a checkpoint to the directory `path`.
+
+    Args:
+        tensors: the model's state dict.
+        card: "model" (a bundled or timm name) and "weights" (trained, pretrained or random), "kept" for a sliced
+            model (`kept_sizes`), and whatever else should be told.
+        recipe: the plan (`plan.to_recipe`); default: that of the card's "result", if any.
+
+    Raises:
+        CheckpointError: the place cannot be written.
+    """
+    recipe = recipe or card.get("result", {}).get("plan")
     try:
         path.mkdir(parents=True, exist_ok=True)
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path / TENSORS)
-        (path / CARD).write_text(json.dumps({"version": VERSION, **card}, indent=1) + "\n", encoding="utf-8")
+        if recipe is not None:
+            _write_json(path / RECIPE, recipe)
+        _write_json(path / CARD, {"version": VERSION, **card, "sha256": _hash(path / TENSORS)})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"'{path}' cannot be written ({type(error).__name__}); choose another directory."
@@ -32,13 +53,45 @@ def write(path: Path, tensors: dict[str, torch.Tensor], card: dict[str, Any]) ->
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors and the card of a directory that `write` made; raises CheckpointError where a part is missing."""
-    remedy = "pass a directory that 'prune --out' wrote"
+    """The tensors and the card of a directory that `write` made.
+
+    Raises CheckpointError where a part is missing or damaged, and where the tensors are not those the card was written
+    for.
+    """
     try:
         card = json.loads((path / CARD).read_text(encoding="utf-8"))
-        tensors = load_file(path / TENSORS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {remedy}.") from error
-    if not isinstance(card, dict) or card.get("version") != VERSION or not {"model", "weights"} <= card.keys():
-        raise CheckpointError(f"'{path / CARD}' is not a card of version {VERSION}; {remedy}.")
-    return tensors, card
+        digest = _hash(path / TENSORS)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
+    _check_card(path, card)
+    if digest != card.get("sha256", digest):
+        raise CheckpointError(
+            f"'{path}' is not a pruned checkpoint: {TENSORS} is damaged or not the one its card was written for; "
+            f"{_REMEDY}."
+        )
+    try:
+        # Copies: the file's pages would change under the model when the file does, and lie less aligned.
+        return {name: tensor.clone() for name, tensor in load_file(path / TENSORS).items()}, card
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
+
+
+def _check_card(path: Path, card: Any) -> None:
+    """Raise CheckpointError unless a card says all that loading needs."""
+    needed = {"model": str, "weights": str}
+    version = card.get("version") if isinstance(card, dict) else None
+    if version == VERSION:
+        needed["sha256"] = str
+    if version not in (1, VERSION) or not all(isinstance(card.get(key), kind) for key, kind in needed.items()):
+        raise CheckpointError(f"'{path / CARD}' is not a card of version {VERSION}; {_REMEDY}.")
+    if card["weights"] not in ("trained", "pretrained", "random"):
+        raise CheckpointError(f"'{path / CARD}' names no known kind of weights; {_REMEDY}.")
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

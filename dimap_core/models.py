@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from torch import nn
 
 from . import checkpoints
 from .bundled import ASSETS, BUNDLED, BundledModel, bundled
+from .cut.slicing import BlockSizes, block_sizes, is_block, resize
 from .data import load_data
 from .errors import CheckpointError, Offline, UnsupportedModel
-from .types import Family, ModelInfo
+from .types import KINDS, Family, ModelInfo
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -61,11 +63,11 @@ def load_named(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
         raise UnsupportedModel(f"weights must be 'pretrained' or 'random', not '{weights}'.")
     torch.manual_seed(seed)
     if spec := bundled(name):
-        return _finish(build(spec), spec, "random") if weights == "random" else load_bundled(spec)
+        return _finish(build(spec), _bundled_info(spec, "random")) if weights == "random" else load_bundled(spec)
     name = name.removeprefix("timm/")
     family = _timm_family(name)
     model = timm.create_model(name) if weights == "random" else _pretrained(name)
-    return _described(model, name, family, weights)
+    return _finish(model, _timm_info(model, name, family, weights))
 
 
 def _is_directory(name: str) -> bool:
@@ -102,16 +104,24 @@ def load_bundled(spec: BundledModel, folder: Path = ASSETS) -> tuple[nn.Module, 
         raise CheckpointError(
             f"{path} is damaged; make it anew with 'python -m dimap_core train {spec.name}'."
         ) from error
-    return _finish(model, spec, "trained")
+    return _finish(model, _bundled_info(spec, "trained"))
 
 
-def _finish(model: nn.Module, spec: BundledModel, weights: Any) -> tuple[nn.Module, ModelInfo]:
-    model.eval()
-    info = ModelInfo(
-        spec.name, spec.family, "bundled", weights, spec.input_size, HALF, HALF, _class_names(spec.data),
-        fingerprint(model), spec.data,
-    )  # fmt: skip
-    return model, info
+def _finish(model: nn.Module, info: ModelInfo) -> tuple[nn.Module, ModelInfo]:
+    """The model in evaluation mode, its weights hashed."""
+    return model.eval(), replace(info, fingerprint=fingerprint(model))
+
+
+def _bundled_info(spec: BundledModel, weights: Any) -> ModelInfo:
+    return ModelInfo(
+        spec.name, spec.family, "bundled", weights, spec.input_size, HALF, HALF, _class_names(spec.data), "", spec.data
+    )
+
+
+def _timm_info(model: Any, name: str, family: Family, weights: Any) -> ModelInfo:
+    config = model.pretrained_cfg
+    size = config["input_size"][-1]
+    return ModelInfo(name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), "")
 
 
 @cache
@@ -120,15 +130,69 @@ def _class_names(data: str) -> tuple[str, ...]:
 
 
 def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
+    """A masked or sliced model from its checkpoint alone: no pickle, no original weights, the same outputs bit by
+    bit."""
     tensors, card = checkpoints.read(path)
-    base = str(card["model"])
-    # Shapes come from the original model; its weights are replaced, so random ones do.
-    model, info = load_named(base, "random")
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not hold the weights of '{base}'; prune that model again.") from error
-    return model, replace(info, source="directory", weights=card["weights"], fingerprint=fingerprint(model))
+    model, info = _skeleton(card["model"])
+    resize(model, _kept(path, card, model))
+    _check_tensors(path, info.name, tensors, model.state_dict())
+    model.load_state_dict(tensors, assign=True)
+    _compute_buffers(model)
+    return _finish(model, replace(info, source="directory", weights=card["weights"]))
+
+
+def _skeleton(name: str) -> tuple[nn.Module, ModelInfo]:
+    """The architecture of a bundled or timm name, without memory for its parameters."""
+    if spec := bundled(name):
+        return build(spec, device="meta"), _bundled_info(spec, "random")
+    name = name.removeprefix("timm/")
+    family = _timm_family(name)
+    model = timm.create_model(name, device="meta")
+    return model, _timm_info(model, name, family, "random")
+
+
+def _compute_buffers(model: nn.Module) -> None:
+    """Give memory and values to the buffers that a state dict doesn't hold: they follow from sizes."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:
+                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
+        if compute := getattr(module, "init_non_persistent_buffers", None):
+            compute()
+
+
+def _kept(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, BlockSizes]:
+    """The block sizes that a card lists; raises CheckpointError where the model cannot have them."""
+    blocks = {name: block_sizes(module) for name, module in model.named_modules() if is_block(module)}
+    kept = card.get("kept", {})
+    sizes = {}
+    for name, listed in kept.items() if isinstance(kept, dict) else [("kept", None)]:
+        wanted: list[Any] = [listed.get(kind) for kind in KINDS] if isinstance(listed, dict) else []
+        if name not in blocks or not all(
+            type(size) is int and 1 <= size <= most for size, most in zip_longest(wanted, blocks[name], fillvalue=0)
+        ):
+            raise CheckpointError(
+                f"'{path / checkpoints.CARD}' lists sizes that '{card['model']}' cannot have ({name}); "
+                "prune that model again."
+            )
+        sizes[name] = BlockSizes(*wanted)
+    return sizes
+
+
+def _check_tensors(
+    path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]
+) -> None:
+    """Raise CheckpointError at the first tensor that is missing, left over or of another shape or type."""
+
+    def told(tensors: Mapping[str, torch.Tensor], key: str) -> str:
+        return f"{tensors[key].dtype} {list(tensors[key].shape)}".removeprefix("torch.") if key in tensors else "none"
+
+    for key in [*needed, *found]:
+        if told(found, key) != told(needed, key):
+            raise CheckpointError(
+                f"'{path}' does not hold the weights of '{name}' (of {key} the file has {told(found, key)}, the model "
+                f"needs {told(needed, key)}); prune that model again."
+            )
 
 
 def _timm_family(name: str) -> Family:
@@ -181,13 +245,3 @@ def _offline_unless_reachable() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-
-
-def _described(model: Any, name: str, family: Family, weights: Any) -> tuple[nn.Module, ModelInfo]:
-    model.eval()
-    config = model.pretrained_cfg
-    size = config["input_size"][-1]
-    info = ModelInfo(
-        name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), fingerprint(model)
-    )
-    return model, info

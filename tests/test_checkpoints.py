@@ -1,5 +1,6 @@
 """Checkpoints: what is written is read, anything else gets one sentence, and nothing is ever unpickled."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -35,7 +36,8 @@ def folder(tmp_path):
 
 def test_what_is_written_is_read(folder):
     tensors, card = checkpoints.read(folder)
-    assert card == {"version": 1, **CARD}
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert card == {"version": 2, **CARD, "sha256": digest}
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[key], value) and tensors[key].dtype == value.dtype for key, value in TENSORS.items())
     assert {path.name for path in folder.iterdir()} == {"model.safetensors", "card.json"}
@@ -59,6 +61,9 @@ def test_non_contiguous_tensors_are_written_too(tmp_path):
         ("card.json", b'{"version": 1}'),
         ("card.json", b'{"version": 1, "model": "swin-digits"}'),
         ("card.json", b'{"version": 2, "model": "swin-digits", "weights": "random"}'),
+        ("card.json", b'{"version": 3, "model": "swin-digits", "weights": "random"}'),
+        ("card.json", b'{"version": 1, "model": "swin-digits", "weights": "painted"}'),
+        ("card.json", b'{"version": 1, "model": ["swin-digits"], "weights": "random"}'),
         ("card.json", b'{"model": "swin-digits", "weights": "random"}'),
         ("model.safetensors", b""),
         ("model.safetensors", b"garbage that is no tensor file"),
@@ -77,7 +82,7 @@ def test_a_damaged_checkpoint_is_refused(folder, file, content):
 def test_a_truncated_tensor_file_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-3])
-    assert_refused(lambda: checkpoints.read(folder), "not a pruned checkpoint")
+    assert_refused(lambda: checkpoints.read(folder), "not a pruned checkpoint", "damaged")
 
 
 def test_a_pickle_in_place_of_tensors_is_not_run(folder, tmp_path):
@@ -88,6 +93,29 @@ def test_a_pickle_in_place_of_tensors_is_not_run(folder, tmp_path):
     torch.save({"a": Bomb()}, folder / "model.safetensors")
     assert_refused(lambda: checkpoints.read(folder), "not a pruned checkpoint")
     assert not (tmp_path / "exploded").exists()
+
+
+def test_one_changed_bit_is_noticed(folder):
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert_refused(lambda: checkpoints.read(folder), "damaged or not the one its card was written for")
+
+
+def test_a_directory_of_version_1_has_no_hash_and_is_read(folder):
+    (folder / "card.json").write_text(json.dumps({"version": 1, **CARD}))
+    assert checkpoints.read(folder)[1] == {"version": 1, **CARD}
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    assert_refused(lambda: checkpoints.read(folder), "not a pruned checkpoint")
+
+
+def test_the_recipe_is_written_as_a_file_of_its_own(tmp_path):
+    recipe = to_recipe(PruningPlan(ratio=0.3), "swin-digits")
+    checkpoints.write(tmp_path / "a", TENSORS, CARD, recipe)
+    checkpoints.write(tmp_path / "b", TENSORS, {**CARD, "result": {"plan": recipe}})
+    for name in "ab":
+        assert json.loads((tmp_path / name / "recipe.json").read_text()) == recipe
 
 
 def test_a_missing_directory_and_a_file_are_refused(folder):
@@ -136,4 +164,4 @@ def test_the_card_keeps_the_kind_of_weights(tmp_path, weights):
     state = load_model("deit-digits", "random")[0].state_dict()
     checkpoints.write(tmp_path, state, {"model": "deit-digits", "weights": weights})
     assert load_model(str(tmp_path))[1].weights == weights
-    assert json.loads((tmp_path / "card.json").read_text())["version"] == 1
+    assert json.loads((tmp_path / "card.json").read_text())["version"] == 2

@@ -170,6 +170,11 @@ def _resize_packed(attn: Any, wanted: BlockSizes) -> None:
         attn.head_dim, attn.attn_dim = wanted.v, channels
 
 
+def is_block(module: nn.Module) -> bool:
+    """Whether a module is a transformer block: one with an attention of Linear layers and an MLP."""
+    return hasattr(module, "mlp") and hasattr(getattr(module, "attn", None), "num_heads")
+
+
 def block_sizes(block: Any) -> BlockSizes:
     """The sizes of a dense, masked or sliced block."""
     heads = block.attn.num_heads
