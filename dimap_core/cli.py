@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import checkpoints, pipeline, results, sweep, training
+from . import pipeline, results, sweep, training
 from .bundled import BUNDLED, bundled_card
 from .errors import DataError, InvalidPlan, PruningError
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
@@ -96,15 +96,17 @@ def prune(
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
     opened = pipeline.open_model(model, weights, plan.seed)
-    pruned, selection, cost = pipeline.prune(opened, plan)
-    result: dict[str, Any] = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
+    if plan.budget is not None and plan.budget_kind == "latency":
+        plan = pipeline.meet_latency(opened, plan)
+    result: dict[str, Any]
+    if out is not None:
+        result = {**pipeline.save_pruned(out, opened, plan), "out": str(out)}
+    else:
+        selection, cost = pipeline.apply_plan(opened, plan)
+        result = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
     if data is not None:
         judged = pipeline.default_data(opened, data)
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
-    if out is not None:
-        card = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed, "result": result}
-        checkpoints.write(out, pruned.state_dict(), card)
-        result["out"] = str(out)
     _emit(result, as_json, _pruned_text(result))
 
 

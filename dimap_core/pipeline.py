@@ -11,22 +11,26 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
+from . import checkpoints, results
 from .anatomy import build_anatomy
 from .cost import cost_report
 from .criteria import criterion
 from .criteria.arrays import prunable_weights
 from .cut.masks import masked_weights, with_weights
 from .cut.repair import repair
-from .cut.slicing import slice_model
+from .cut.slicing import kept_sizes, slice_model
 from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
+from .latency import measure, meet_budget
 from .models import load_model, load_named
 from .plan import to_recipe
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
@@ -147,6 +151,28 @@ def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, Cost
         scores = score(opened, plan)
         return slice_model(opened.model, opened.anatomy, scores, selection, weights), selection, cost
     return with_weights(opened.model, weights), selection, cost
+
+
+def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]:
+    """Prune and write the checkpoint directory `path`: tensors, recipe, card; returns the plan's result object."""
+    pruned, selection, cost = prune(opened, plan)
+    result = results.pruned(plan, opened.info, opened.anatomy, selection, cost)
+    card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed}
+    if plan.granularity == "structure":
+        card["kept"] = kept_sizes(pruned, opened.anatomy)
+    checkpoints.write(path, pruned.state_dict(), {**card, "result": result}, to_recipe(plan, opened.info.name))
+    return result
+
+
+def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1, threads: int = 1) -> PruningPlan:
+    """`plan` with a budget of MACs that removes its share of this device's latency, as measured now."""
+
+    def removed(macs: float) -> float:
+        pruned, _, _ = prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))
+        (row,) = measure(opened.model, pruned, opened.info.input_size, (batch,), threads)
+        return 1 - 1 / row.speed_up
+
+    return replace(plan, budget=meet_budget(plan.budget or 0.0, removed), budget_kind="macs")
 
 
 def judge(

@@ -26,6 +26,8 @@ from typing import Any
 from . import index, pipeline
 from .errors import PruningError
 from .evaluate import BATCH_SIZE
+from .export import write_onnx
+from .latency import measure
 from .plan import from_recipe
 from .prefix import PrefixCache
 from .sweep import Measured
@@ -37,6 +39,7 @@ CHANNELS = ("open", "live", "background")
 
 _SIZES = (30, 60, 120)  # batches tried out on the dense model
 _CACHES = 2  # sessions whose prefix caches are kept, each of at most `prefix.LIMIT` bytes
+_EXPORTS = 20  # files kept for downloads
 _MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
 
 
@@ -59,7 +62,11 @@ class Worker:
         if "cancel" in message:
             ended = [tasks.pop(message["cancel"], None) for tasks in self.tasks.values()]
             return [task[0] for task in ended if task]
-        handler = {"open": self._open, "evaluate": self._evaluate, "curve": self._curve}[message["kind"]]
+        handlers = {
+            "open": self._open, "evaluate": self._evaluate, "curve": self._curve, "latency": self._latency,
+            "export": self._export,
+        }  # fmt: skip
+        handler = handlers[message["kind"]]
         tasks = self.tasks[message["channel"]]
         key = message["session"] if message["kind"] != "open" else message["ticket"]
         replaced = tasks.pop(key, None)
@@ -180,10 +187,41 @@ class Worker:
                 yield {}
             yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
 
+    def _latency(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """One event a batch size: dense and pruned model by turns on this device."""
+        opened, plan = self._model(request), from_recipe(request["recipe"])
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+        yield {"doing": "Measuring"}
+        pruned, _, _ = pipeline.prune(opened, plan)
+        for row in measure(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
+            yield asdict(row)
+
+    def _export(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Write the pruned model as a zipped checkpoint or ONNX file; the last event says where."""
+        opened, plan = self._model(request), from_recipe(request["recipe"])
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+        yield {"doing": "Writing the file"}
+        folder = self.folder / "exports" / request["ticket"]
+        folder.mkdir(parents=True)
+        if request["format"] == "onnx":
+            path = folder / "model.onnx"
+            pruned, _, _ = pipeline.prune(opened, plan)
+            write_onnx(pruned, opened.info.input_size, path)
+        else:
+            pipeline.save_pruned(folder / "checkpoint", opened, plan)
+            path = Path(shutil.make_archive(str(folder / "checkpoint"), "zip", folder / "checkpoint"))
+        for older in sorted(folder.parent.iterdir(), key=lambda found: found.stat().st_mtime_ns)[:-_EXPORTS]:
+            shutil.rmtree(older, ignore_errors=True)
+        yield {"file": str(path), "bytes": path.stat().st_size}
+
 
 def _size(opened: pipeline.Opened) -> int:
+    """Bytes of weights, scores and repaired weights."""
     weights = sum(parameter.nbytes for parameter in opened.model.parameters())
-    return weights + sum(scores.nbytes for scores in opened.scores.values())
+    repaired = sum(tensor.nbytes for found in opened.repaired.values() for tensor in found.values())
+    return weights + repaired + sum(scores.nbytes for scores in opened.scores.values())
 
 
 def _read(lines: queue.Queue) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
-from pages.ui import cache, frame, live, measured, state, theme, widgets
+from pages.ui import cache, frame, live, measured, speed, state, theme, widgets
 from pages.ui.glossary import TERMS
 
 
@@ -27,6 +27,8 @@ def main() -> None:
     st.fragment(live_part, run_every=live.interval() if running else None)(view, running)
     if ticket is not None:
         pins(point)
+    if view.selection.granularity == "structure":
+        speed.draw(view)
     cells_figure(view.cost.cells, view.anatomy.stage_word)
 
 

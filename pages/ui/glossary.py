@@ -19,6 +19,8 @@ TERMS = {
     "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 512 "
     "unlabelled training images, block after block.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
+    "latency": "Dense and pruned model run by turns on this device, by turns; what a cut saves in time "
+    "depends on device, batch size and threads, and is never derived from MACs.",
     "zeros": "Removed weights are set to zero. Smaller on paper; ordinary hardware does not run it faster.",
     "seed": "Fixes the random scores: the same seed gives the same cut.",
     "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",

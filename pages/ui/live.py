@@ -125,8 +125,11 @@ def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Select
         return None, str(error)
 
 
-def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> Ticket:
-    """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one."""
+def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, jobs: bool = False) -> Ticket:
+    """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one.
+
+    `jobs`: for the second worker, whose steps may take long.
+    """
     key = (view.info.fingerprint, view.info.data, *wanted)
     shared = cache.shared()
     if key in shared.results:
@@ -136,9 +139,11 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> 
     if asked != key or ticket is None or ticket.replaced:
         setting = state.current()
         base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
-        ticket = shared.worker.submit(cache.session(), channel, {**base, **request})
+        worker = shared.jobs if jobs else shared.worker
+        ticket = worker.submit(cache.session(), channel, {**base, **request})
         mine[channel] = (key, ticket)
-    if ticket.done and ticket.events and not ticket.replaced:
+    lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
+    if ticket.done and lasting and not ticket.replaced:
         shared.remember(key, ticket.events)
     return ticket
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from pydantic import TypeAdapter
 
 from dimap_core.criteria import criterion
 from dimap_core.estimates import AccuracyEstimate, Proportion
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
+from dimap_core.plan import to_recipe
 from dimap_core.types import Part, PruningPlan
 
 from . import cache
@@ -94,6 +97,30 @@ def tried_at(x: float, y: float, tried: list[Tried], axis: str, cue: str) -> Tri
             if abs(100 * drawn.x - x) < _NEAR and abs(100 * drawn.y - y) < _NEAR:
                 return p
     return None
+
+
+def table(tried: list[Tried]) -> pd.DataFrame:
+    """Tried points with estimates as rows, shares 0..1: setting, cost and every cue's accuracy with n and interval."""
+    return pd.json_normalize([_table_row(p) for p in tried], sep="_")
+
+
+def _table_row(tried: Tried) -> dict[str, Any]:
+    setting, total, found = tried.setting, tried.total, tried.estimate
+    shares = {} if found is None else found.cues
+    return {
+        "number": tried.number + 1,
+        "model": setting.model,
+        "cut": label(setting.plan),
+        "params": total.params_after,
+        "macs": total.macs_after,
+        "params_kept": round(total.params_after / total.params, 6),
+        "macs_kept": round(total.macs_after / total.macs, 6),
+        **{
+            cue: {"n": s.n, "accuracy": round(s.value, 6), "low": round(s.low, 6), "high": round(s.high, 6)}
+            for cue, s in shares.items()
+        },
+        "recipe": json.dumps(to_recipe(setting.plan, setting.model)),
+    }
 
 
 def _drawable(tried: Tried, name: str) -> bool:

@@ -120,7 +120,7 @@ def _server() -> Iterator[None]:
     known, app_test.PagesManager = app_test.PagesManager, _Navigated
     yield
     app_test.PagesManager = known
-    cache.shared().worker.close()
+    cache.shared().close()
     cache.shared.clear()
 
 
