@@ -134,14 +134,14 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
     shared = cache.shared()
     if key in shared.results:
         return Ticket(shared.results[key], done=True)
-    mine: dict[str, tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
-    asked, ticket = mine.get(channel, (None, None))
+    mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
+    asked, ticket = mine.get((channel, jobs), (None, None))
     if asked != key or ticket is None or ticket.replaced:
         setting = state.current()
         base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
         worker = shared.jobs if jobs else shared.worker
         ticket = worker.submit(cache.session(), channel, {**base, **request})
-        mine[channel] = (key, ticket)
+        mine[channel, jobs] = (key, ticket)
     lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
     if ticket.done and lasting and not ticket.replaced:
         shared.remember(key, ticket.events)
