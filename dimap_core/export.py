@@ -1,0 +1,45 @@
+"""Takes a model out of this project: ONNX, for runtimes that know no Python.
+
+Next door: `checkpoints` keeps models for this project, `latency` measures them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .errors import CheckpointError, PruningError
+
+
+def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
+    """Write `model` as one ONNX file: input "images" [batch, 3, input_size, input_size], normalised as for training,
+    output "logits" [batch, classes]; the batch may have any size.
+
+    Raises:
+        PruningError: the packages that write ONNX are not installed.
+        CheckpointError: the file cannot be written.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise PruningError(
+            f"Writing ONNX needs the package '{error.name}'; install it with 'pip install onnx onnxscript'."
+        ) from error
+    # An example of one image would fix the batch to one.
+    images = torch.zeros(2, 3, input_size, input_size, device=next(model.parameters()).device)
+    with contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
+        program: Any = torch.onnx.export(
+            model, (images,), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )  # fmt: skip
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        program.save(path)
+    except OSError as error:
+        raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
