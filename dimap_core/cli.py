@@ -18,8 +18,14 @@ import typer
 from . import pipeline, results, sweep, training
 from .bundled import BUNDLED, bundled_card
 from .errors import DataError, InvalidPlan, PruningError
+<<<<<<< HEAD
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
 from .types import Cell, PruningPlan
+=======
+from .export import write_onnx
+from .plan import from_recipe, overrides_from, validate
+from .types import PruningPlan
+>>>>>>> slicing
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -153,6 +159,23 @@ def sweep_command(
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
     _emit({"rows": rows}, as_json, _table([{key: row.get(key, "") for key in columns} for row in rows]))
+
+
+@app.command()
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="file to write")],
+    format: Annotated[str, typer.Option(help="onnx")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """Write a model as one ONNX file that takes batches of any size."""
+    if format != "onnx":
+        raise InvalidPlan(f"'{format}' is no known format; the one there is: onnx.")
+    opened = pipeline.open_model(model)
+    write_onnx(opened.model, opened.info.input_size, out)
+    result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
+    size = out.stat().st_size
+    _emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
 
 
 @app.command()

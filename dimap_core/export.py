@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,31 @@ def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
         raise PruningError(
             f"Writing ONNX needs the package '{error.name}'; install it with 'pip install onnx onnxscript'."
         ) from error
+    try:  # better refused now than after the export
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
     # An example of one image would fix the batch to one.
     images = torch.zeros(2, 3, input_size, input_size, device=next(model.parameters()).device)
-    with contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
+    with _plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
         program: Any = torch.onnx.export(
             model, (images,), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )  # fmt: skip
+    program.save(path)
+
+
+@contextlib.contextmanager
+def _plain_attention(model: nn.Module) -> Iterator[None]:
+    """Attention as products and a softmax: of the fused kernel the exporter mistakes the memory layout (torch 2.15,
+    Swin), and runtimes fuse on their own."""
+    modules: list[Any] = [module for module in model.modules() if hasattr(module, "fused_attn")]
+    before = [module.fused_attn for module in modules]
+    for module in modules:
+        module.fused_attn = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        program.save(path)
-    except OSError as error:
-        raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
+        yield
+    finally:
+        for module, fused in zip(modules, before, strict=True):
+            module.fused_attn = fused

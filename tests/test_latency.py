@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Latency: what is stated beside a figure, that nothing is left changed, and the search for a budget."""
 
 import copy
@@ -52,3 +53,100 @@ def test_a_budget_is_met_whatever_the_curve(curve, share):
 def test_a_budget_out_of_reach_names_the_most_that_was_measured():
     with pytest.raises(InvalidPlan, match=r"60 % was not reached on this device; the most measured is \d+ %\.$"):
         meet_budget(0.6, lambda macs: 0.3 * macs)
+=======
+"""Latency: structure and invariants of what is measured, never times; the budget's solver on known curves."""
+
+import math
+from dataclasses import asdict
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dimap_core.errors import InvalidPlan
+from dimap_core.latency import LatencyRow, Timing, measure, measured_saving, solve
+
+
+def test_a_row_for_each_batch_size_says_how_it_was_measured(tiny):
+    rows = list(measure(tiny.model, tiny.model, 32, (1, 3), threads=1, repeats=4, warmup=1, device="cpu"))
+    assert [row.batch_size for row in rows] == [1, 3]
+    for row in rows:
+        assert (row.threads, row.device, row.repeats) == (1, "cpu", 4)
+        for timing in (row.dense, row.pruned):
+            assert 0 < timing.low <= timing.median <= timing.high
+        assert row.speedup == pytest.approx(1 / (1 - row.removed))
+        assert asdict(row).keys() == {"batch_size", "threads", "device", "repeats", "dense", "pruned"}
+
+
+def test_threads_are_set_while_measuring_and_restored_even_between_rows_and_after_errors(tiny):
+    before, seen = torch.get_num_threads(), []
+    handle = tiny.model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    rows = measure(tiny.model, tiny.model, 32, (1, 1), threads=before + 1, repeats=1, warmup=1, device="cpu")
+    assert next(rows).threads == before + 1
+    assert torch.get_num_threads() == before
+    rows.close()
+    handle.remove()
+    assert set(seen) == {before + 1}
+    with pytest.raises(AssertionError):
+        list(measure(tiny.model, tiny.model, 33, (1,), threads=before + 1, device="cpu"))
+    assert torch.get_num_threads() == before
+
+
+def test_runs_are_interleaved_after_a_warm_up():
+    order = []
+
+    class Told(torch.nn.Linear):
+        def __init__(self, name):
+            super().__init__(1, 1)
+            self.name = name
+
+        def forward(self, images):
+            assert torch.is_inference_mode_enabled() and images.shape == (2, 3, 8, 8)
+            order.append(self.name)
+            return images
+
+    (row,) = measure(Told("dense"), Told("pruned"), 8, (2,), repeats=3, warmup=1, device="cpu")
+    assert order == ["dense", "pruned", "dense", "pruned", "pruned", "dense", "dense", "pruned"]
+    assert row.repeats == 3
+
+
+def test_ratios_are_of_medians():
+    row = LatencyRow(1, 1, "cpu", 3, Timing(0.4, 0.3, 0.5), Timing(0.1, 0.1, 0.2))
+    assert row.speedup == pytest.approx(4) and row.removed == pytest.approx(0.75)
+
+
+def test_the_saving_of_a_cut_is_measured(tiny):
+    asked = []
+
+    def make(macs):
+        asked.append(macs)
+        return tiny.model
+
+    saved = measured_saving(tiny.model, make, 32, repeats=3)(0.4)
+    assert asked == [0.4] and math.isfinite(saved) and saved < 1
+
+
+@given(st.floats(0.05, 0.85), st.floats(0.4, 2.5), st.floats(0.0, 0.3))
+def test_a_budget_on_a_rising_curve_is_met(target, power, overhead):
+    """Savings that start late (`overhead`) and bend either way."""
+
+    def saving(macs):
+        return (1 - overhead) * max(macs, 0) ** power - 0.05 * overhead
+
+    asked = []
+    if saving(0.95) < target - 0.02:
+        with pytest.raises(InvalidPlan, match=r"latency cannot be met here; removing 95 % of the MACs saved .*\.$"):
+            solve(saving, target)
+        return
+    solved = solve(lambda macs: asked.append(macs) or saving(macs), target, limit=12)
+    assert abs(solved.removed - target) <= 0.02 and solved.removed == saving(solved.macs)
+    assert solved.measured == len(asked) <= 12 and all(0 < macs <= 0.95 for macs in asked)
+
+
+def test_a_curve_that_falls_ends_with_the_nearest_measured():
+    """Noise can turn a curve around; the search still ends, with a cut that was measured."""
+    values = iter([0.6, 0.2, 0.7, 0.1, 0.8])
+    solved = solve(lambda _: next(values), 0.4, tolerance=0.01, limit=5)
+    assert solved.measured == 5 and solved.removed in (0.6, 0.2)
+>>>>>>> slicing

@@ -86,9 +86,12 @@ class SplitWindowAttention(SplitAttention):
         q, k, v = self.heads(x)
         if mask is None:
             return self.merge(self.attend(q, k, v, self.position_bias()))
-        # Windows of one image apart from the batch, so that the mask broadcasts instead of being repeated.
+        bias = self.position_bias() + mask.unsqueeze(1)
+        if self.fused_attn:  # its kernels and ONNX know four axes only
+            return self.merge(self.attend(q, k, v, bias.repeat(x.shape[0] // mask.shape[0], 1, 1, 1)))
+        # Windows of one image apart from the batch, so that the bias broadcasts instead of being repeated.
         q, k, v = (part.unflatten(0, (-1, mask.shape[0])) for part in (q, k, v))
-        return self.merge(self.attend(q, k, v, self.position_bias() + mask.unsqueeze(1)).flatten(0, 1))
+        return self.merge(self.attend(q, k, v, bias).flatten(0, 1))
 
     def position_bias(self) -> torch.Tensor:
         """[heads, N, N]."""
