@@ -13,6 +13,7 @@ from dimap_core import pipeline
 from dimap_core.criteria import criterion
 from dimap_core.cut.masks import masked_weights
 from dimap_core.cut.repair import repair, see
+from dimap_core.cut.slicing import slice_model
 from dimap_core.data import load_data
 from dimap_core.errors import DataError
 from dimap_core.evaluate import evaluate, masked, normalised
@@ -184,3 +185,14 @@ def test_half_the_macs_of_hidden_units_and_of_everything_come_back(images):
         run = masked(opened.model, repaired(opened, plan, images))
         *_, (found, _) = evaluate(opened.model, opened.info, data, run, limit=200)
         assert found.top1.value >= least
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_repaired_model_gives_the_same_outputs_sliced(tiny, images, name):
+    scores, selection = cut(tiny, PLANS[name])
+    weights = repaired(tiny, PLANS[name], images)
+    smaller = slice_model(tiny.model, tiny.anatomy, scores, selection, weights)
+    pixels = normalised(tiny.info, images[:10])
+    with torch.inference_mode():
+        expected, got = functional_call(tiny.model, weights, (pixels,)), smaller(pixels)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
