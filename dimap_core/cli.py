@@ -18,14 +18,9 @@ import typer
 from . import pipeline, results, sweep, training
 from .bundled import BUNDLED, bundled_card
 from .errors import DataError, InvalidPlan, PruningError
-<<<<<<< HEAD
+from .export import write_onnx
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
 from .types import Cell, PruningPlan
-=======
-from .export import write_onnx
-from .plan import from_recipe, overrides_from, validate
-from .types import PruningPlan
->>>>>>> slicing
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 

@@ -30,7 +30,7 @@ from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
-from .latency import measure, meet_budget
+from .latency import measured_saving, solve
 from .models import load_model, load_named
 from .plan import to_recipe
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
@@ -164,15 +164,14 @@ def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]
     return result
 
 
-def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1, threads: int = 1) -> PruningPlan:
+def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> PruningPlan:
     """`plan` with a budget of MACs that removes its share of this device's latency, as measured now."""
 
-    def removed(macs: float) -> float:
-        pruned, _, _ = prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))
-        (row,) = measure(opened.model, pruned, opened.info.input_size, (batch,), threads)
-        return 1 - 1 / row.speed_up
+    def make(macs: float) -> nn.Module:
+        return prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))[0]
 
-    return replace(plan, budget=meet_budget(plan.budget or 0.0, removed), budget_kind="macs")
+    saving = measured_saving(opened.model, make, opened.info.input_size, batch)
+    return replace(plan, budget=solve(saving, plan.budget or 0.0).macs, budget_kind="macs")
 
 
 def judge(

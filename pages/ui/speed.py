@@ -44,13 +44,13 @@ def _rows(ticket: Ticket, total: Part, polling: bool) -> None:
         st.rerun()
     if ticket.error:
         st.error(widgets.plain(ticket.error))
-    rows = [event for event in ticket.events if "batch" in event]
+    rows = [event for event in ticket.events if "batch_size" in event]
     if rows:
         promised = total.macs / total.macs_after
         st.dataframe(pd.DataFrame([_row(row, promised) for row in rows]), hide_index=True)
         device = "CPU" if rows[0]["device"] == "cpu" else rows[0]["device"]
         st.caption(
-            f"Medians with quartiles of {rows[0]['dense']['runs']} or more alternating runs on this {device}, "
+            f"Medians with quartiles of {rows[0]['repeats']} alternating runs on this {device}, "
             f"{rows[0]['threads']} thread(s). MACs promise {promised:.2f}×."
         )
     if ticket.running:
@@ -61,7 +61,7 @@ def _rows(ticket: Ticket, total: Part, polling: bool) -> None:
 def _row(row: dict, promised: float) -> dict[str, str]:
     faster = row["dense"]["median"] / row["pruned"]["median"]
     return {
-        "images": str(row["batch"]),
+        "images": str(row["batch_size"]),
         "dense, ms": _spread(row["dense"]),
         "this cut, ms": _spread(row["pruned"]),
         "speed-up": f"{faster:.2f}×",
