@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from . import pipeline, results, sweep, training
@@ -96,15 +97,17 @@ def prune(
     given = {key: value for key, value in options.items() if value is not None}
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
-    opened = pipeline.open_model(model, weights, plan.seed)
+    opened, latency = pipeline.open_model(model, weights, plan.seed), {}
     if plan.budget is not None and plan.budget_kind == "latency":
-        plan = pipeline.meet_latency(opened, plan)
+        plan, solved = pipeline.meet_latency(opened, plan)
+        latency = {"latency_removed": solved.removed, "threads": torch.get_num_threads()}
     result: dict[str, Any]
     if out is not None:
         result = {**pipeline.save_pruned(out, opened, plan), "out": str(out)}
     else:
         selection, cost = pipeline.apply_plan(opened, plan)
         result = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
+    result |= latency
     if data is not None:
         judged = pipeline.default_data(opened, data)
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
@@ -257,6 +260,8 @@ def _pruned_text(result: dict[str, Any]) -> str:
         f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
         f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{_table(rows)}"
     )
+    if "latency_removed" in result:
+        text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"
     if "accuracy" in result:
         low, high = result["accuracy"]["ci95"]
         text += f"\ntop-1 {result['accuracy']['top1']:.1%} ({low:.1%} to {high:.1%}, n = {result['accuracy']['n']})"

@@ -30,7 +30,7 @@ from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
-from .latency import measured_saving, solve
+from .latency import Solved, measured_saving, solve
 from .models import load_model, load_named
 from .plan import to_recipe
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
@@ -164,14 +164,15 @@ def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]
     return result
 
 
-def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> PruningPlan:
-    """`plan` with a budget of MACs that removes its share of this device's latency, as measured now."""
+def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[PruningPlan, Solved]:
+    """`plan` with a budget of MACs that removes its share of this device's latency, and what was measured for it."""
 
     def make(macs: float) -> nn.Module:
         return prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))[0]
 
     saving = measured_saving(opened.model, make, opened.info.input_size, batch)
-    return replace(plan, budget=solve(saving, plan.budget or 0.0).macs, budget_kind="macs")
+    solved = solve(saving, plan.budget or 0.0)
+    return replace(plan, budget=solved.macs, budget_kind="macs"), solved
 
 
 def judge(
