@@ -59,8 +59,8 @@ def collect(
     """Yield (images done, images in all, None) at least after every batch, the Statistics with the last; close it to
     cancel.
 
-    First-order Taylor (Molchanov et al., arXiv 1906.10771, the joint importance of a set): with L the mean cross-entropy of
-    a batch, each group g adds (sum over s in g of dL/dw_s * w_s)^2.
+    First-order Taylor (Molchanov et al., arXiv 1906.10771, the joint importance of a set): with L the mean
+    cross-entropy of a batch, each group g adds (sum over s in g of dL/dw_s * w_s)^2.
     """
     check_fit(info, data)
     chosen = balanced_subset(data.labels, images, seed)
