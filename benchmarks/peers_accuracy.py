@@ -46,7 +46,7 @@ BUDGETS = (0.35, 0.5)
 IMAGES, BATCH = 256, 32
 SETTINGS = tuple(itertools.product((True, False), ("uniform", "global", "isomorphic")))
 """Whether the embedding's width is cut too (its default), how channels are ranked."""
-OURS = {"magnitude": ("module", 0.0), "dimap": ("module", 0.0), "taylor": ("model", 1.0)}
+OURS = {"magnitude": ("layer", 0.0), "dimap": ("module", 0.0), "taylor": ("model", 1.0)}
 STEPS = 7
 
 

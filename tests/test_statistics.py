@@ -74,6 +74,15 @@ def test_progress_comes_after_every_batch_and_the_statistics_with_the_last(tiny)
     assert [statistics is None for *_, statistics in steps] == [True, True, False]
 
 
+def test_a_batch_run_in_parts_gives_the_same_and_tells_of_every_part(tiny, monkeypatch):
+    data, whole = load_data("digits", "train"), collected(tiny, images=14, batch=10)
+    monkeypatch.setattr("dimap_core.statistics._PIXELS", 4 * 32**2)
+    steps = list(collect(tiny.model, tiny.info, data, tiny.anatomy, images=14, batch=10))
+    assert [done for done, _, _ in steps] == [4, 8, 10, 14]
+    for name, value in whole.taylor.items():
+        np.testing.assert_allclose(steps[-1][2].taylor[name], value, rtol=1e-3, atol=1e-5 * value.max())
+
+
 def test_the_same_seed_gives_the_same_statistics_and_another_seed_others(tiny_swin):
     first, second, other = (collected(tiny_swin, images=10, batch=10, seed=seed) for seed in (1, 1, 2))
     for name, value in first.taylor.items():
