@@ -46,6 +46,13 @@ FAMILIES = {
 }
 CUTS = {"units and dimensions": (), "units alone": (((None, "qk_dim"), 0.0), ((None, "v_dim"), 0.0))}
 """What goes: name -> ratios that are fixed."""
+SUMMARY = {"DIMAP": "DIMAP, structured", "Taylor": "Taylor per MAC, all kinds"}
+
+
+def read() -> list[dict[str, Any]]:
+    """What was measured before, in the bundled models' order."""
+    known = {found["model"]: found for found in json.loads(FILE.read_text("utf-8"))} if FILE.exists() else {}
+    return [known[spec.name] for spec in BUNDLED if spec.name in known]
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -112,6 +119,22 @@ def tables(measured: Iterable[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
+def summary(measured: Iterable[dict[str, Any]]) -> str:
+    """Markdown: one line a model, units and dimensions, of the families in SUMMARY."""
+    columns = [(name, budget) for budget in BUDGETS for name in SUMMARY]
+    lines = ["| plain > repaired | " + " | ".join(f"{name}, {100 * b:g} % of MACs" for name, b in columns) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
+    for found in measured:
+        rows = [row for row in found["rows"] if row["cut"] == "units and dimensions"]
+        cells = []
+        for name, budget in columns:
+            key = FAMILIES[SUMMARY[name]]
+            cells.append(cell([r for r in rows if r["budget"] == budget], key).replace("**", ""))
+        n, dense = found["dense"]["n"], share(found["dense"])
+        lines.append(f"| `{found['model']}`, dense {dense}, n = {n:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def table(rows: list[dict[str, Any]], cut: str) -> str:
     """One table; a cell is empty where hidden units alone cannot save that much."""
     lines = [f"| MACs removed, {cut} | scope | " + " | ".join(f"{100 * budget:g} %" for budget in BUDGETS) + " |"]
@@ -146,11 +169,12 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    known = {found["model"]: found for found in json.loads(FILE.read_text("utf-8"))} if FILE.exists() else {}
+    known = {found["model"]: found for found in read()}
     for name in [] if arguments.tables else arguments.models:
         known[name] = measure(name)
         lines = ",\n".join(json.dumps(found) for found in known.values())
         FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    print(summary(read()))
     print(tables(known[name] for name in arguments.models if name in known))
 
 

@@ -40,7 +40,7 @@ from .statistics import Statistics, balanced_subset, collect
 from .types import Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
 STATISTICS_IMAGES = 256  # training images that data-driven criteria read
-REPAIR_IMAGES = 512  # training images that repair reads
+REPAIR_IMAGES = 256  # training images that repair reads
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 _REPAIRS_KEPT = 4  # per model
 Progress = tuple[str, int, int]

@@ -16,7 +16,7 @@ TERMS = {
     "dimensions of heads) are taken out: the model gets really smaller and faster.",
     "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "
     "can run 2:4 faster; ordinary hardware cannot.",
-    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 512 "
+    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 256 "
     "unlabelled training images, block after block.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
     "latency": "Dense and pruned model run by turns on this device, by turns; what a cut saves in time "
