@@ -35,7 +35,7 @@ CRITERIA = (
     ),
     CriterionInfo(
         key="taylor",
-        label="Taylor (first order)",
+        label="Taylor",
         fn=taylor.score,
         paper="Molchanov et al., CVPR 2019, arXiv 1906.10771",
         equation="Σ over batches of (Σ of the group's ∂L/∂w · w)²",
