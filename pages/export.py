@@ -31,7 +31,7 @@ def main() -> None:
         size = "a smaller model" if view.selection.granularity == "structure" else "the same size, with zeros"
         st.markdown(f"safetensors, recipe and card in one zip: {size}. Loads without pickle and without the original.")
         downloads.prepared(view, "checkpoint", "open", f"{view.info.name}-pruned.zip", "application/zip")
-        st.code(LOADER, language="python")
+        st.code(LOADER, language=None)  # its colours would stand out too little
     with right:
         st.subheader("ONNX", anchor=False)
         st.markdown("For onnxruntime and other runtimes; any batch size. Input `images`, normalised, output `logits`.")

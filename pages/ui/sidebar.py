@@ -146,7 +146,7 @@ def _steps_back() -> None:
 def _recipe() -> None:
     with st.expander("Recipe", icon=":material/receipt_long:"):
         text = json.dumps(state.recipe(state.current()), indent=1)
-        st.code(text, language="json")
+        st.code(text, language=None)
         st.download_button("Download", text, "recipe.json", "application/json", on_click="ignore", width="stretch")
         st.text_area("Paste a recipe", key="w_recipe", height=90, placeholder='{"version": 1, ...}')
         st.button("Load it", on_click=_load_recipe, width="stretch")

@@ -1,21 +1,34 @@
 """The main job in a real browser: open the app, move a slider, watch accuracy arrive."""
 
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import onnxruntime
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 
+from dimap_core import load_data, load_model
+
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.browser
-WAIT = 60_000
+WAIT = 40_000
+DRAWN = ("[data-testid=stMetric]", "[data-testid=stPlotlyChart]", "[data-testid=stMain] [data-testid=stCode]")
 TOP1 = "[data-testid=stMetric]:has-text('Top-1')"
 
 
 def opened(browser, url, width=1440, scheme="light"):
+    """The page at that address, drawn; `outside` lists what it asked of other hosts."""
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
     page.set_default_timeout(WAIT)
     page.outside = []
     local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
     page.on("request", lambda request: request.url.startswith(local) or page.outside.append(request.url))
     page.goto(url)
-    page.locator("[data-testid=stMetric], [data-testid=stPlotlyChart]").first.wait_for()
+    page.locator(", ".join(DRAWN)).first.wait_for()
     return page
 
 
@@ -73,10 +86,10 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, ap
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", "weights", "importance"])
+@pytest.mark.parametrize("path", ["", "weights", "importance", "export?granularity=structure&ratio=0.5"])
 def test_every_page_fits_a_phone_and_can_be_read_by_everyone(browser, app_url, path, scheme):
     page = opened(browser, f"{app_url}/{path}", 390, scheme)
-    page.get_by_text("zeros: smaller on paper").first.wait_for()
+    page.get_by_text("really smaller" if "structure" in path else "zeros: smaller on paper").first.wait_for()
     page.locator("[data-testid=stCaptionContainer]").first.wait_for()
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -140,3 +153,30 @@ def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url
     page.get_by_role("link", name="Weights").click()
     click_point(page, "ridges", "plot => [plot._fullData.at(-1).x[8], 13.35]")
     page.locator("[aria-label='Distribution of |w| in the blocks of 1 · fc1']").wait_for()
+
+
+def test_a_downloaded_checkpoint_and_onnx_file_are_the_model_on_screen(browser, app_url, tmp_path):
+    link = f"{app_url}/?model=deit-digits&granularity=structure&macs=0.5&criterion=taylor"
+    page = opened(browser, link)
+    page.get_by_text("really smaller").first.wait_for()
+    judged(page, "540")
+    shown = page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text()
+    page.get_by_role("link", name="Export").click()
+    for form, suffix in (("checkpoint", "zip"), ("onnx", "onnx")):
+        page.get_by_role("button", name=f"Make the {form} file").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Download deit-digits-pruned.{suffix}").click()
+        download.value.save_as(tmp_path / f"pruned.{suffix}")
+    zipfile.ZipFile(tmp_path / "pruned.zip").extractall(tmp_path / "pruned")
+    command = [sys.executable, "-m", "dimap_core", "evaluate", str(tmp_path / "pruned"), "--data", "digits", "--json"]
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    assert shown == f"{100 * found['top1']:.1f} %" and found["n"] == 540
+    session = onnxruntime.InferenceSession(tmp_path / "pruned.onnx")
+    model, info = load_model(str(tmp_path / "pruned"))
+    data = load_data("digits")
+    images = torch.from_numpy(data.images[:100]).float().div(255).sub(0.5).div(0.5)
+    with torch.inference_mode():
+        logits = model(images).numpy()
+    (others,) = session.run(None, {"images": images.numpy()})
+    assert info.mean == info.std == (0.5, 0.5, 0.5)
+    assert (others.argmax(1) == logits.argmax(1)).all() and abs(others - logits).max() < 1e-4
