@@ -13,14 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
-from . import checkpoints, pipeline, results, sweep, training
+from . import pipeline, results, sweep, training
 from .bundled import BUNDLED, bundled_card
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
-from .plan import from_recipe, overrides_from, validate
-from .types import PruningPlan
+from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
+from .types import Cell, PruningPlan
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -66,14 +67,19 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
 @app.command()
 def prune(
     model: Model,
-    criterion: Annotated[str | None, typer.Option(help="dimap (default), magnitude, random")] = None,
-    granularity: Annotated[str | None, typer.Option(help="weight")] = None,
+    criterion: Annotated[str | None, typer.Option(help="dimap (default), magnitude, random, taylor")] = None,
+    granularity: Annotated[str | None, typer.Option(help="weight (default), structure, nm")] = None,
     scope: Annotated[str | None, typer.Option(help="layer, stage-module, module (default), model")] = None,
     ratio: Annotated[float | None, typer.Option(help="share of prunable weights to remove, 0 to below 1")] = None,
     stage_ratio: Annotated[list[str] | None, typer.Option(help="0=0.2, or 0:MLP-M=0.2; repeatable")] = None,
     budget_macs: Annotated[float | None, typer.Option(help="share of all MACs to remove")] = None,
     budget_params: Annotated[float | None, typer.Option(help="share of all params to remove")] = None,
+    budget_latency: Annotated[float | None, typer.Option(help="share of this device's latency to remove")] = None,
+    kind_ratio: Annotated[list[str] | None, typer.Option(help="mlp_neuron=0.5 or head, qk_dim, v_dim")] = None,
     cost_exponent: Annotated[float | None, typer.Option(help="0 = as published .. 1 = pay per MAC")] = None,
+    nm: Annotated[str | None, typer.Option(help="2:4 or 4:8; sets the granularity")] = None,
+    round_to: Annotated[int | None, typer.Option(help="keep structures in multiples of this")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="refit what is left by least squares")] = False,
     recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
     data: Data = None,
     weights: Weights = "pretrained",
@@ -85,21 +91,26 @@ def prune(
     options = {
         "criterion": criterion, "granularity": granularity, "scope": scope, "ratio": ratio,
         "stage-ratio": stage_ratio or None, "budget-macs": budget_macs, "budget-params": budget_params,
-        "cost-exponent": cost_exponent,
+        "budget-latency": budget_latency, "kind-ratio": kind_ratio or None, "cost-exponent": cost_exponent, "nm": nm,
+        "round-to": round_to, "repair": repair or None,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
-    opened = pipeline.open_model(model, weights, plan.seed)
-    pruned, selection, cost = pipeline.prune(opened, plan)
-    result: dict[str, Any] = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
+    opened, latency = pipeline.open_model(model, weights, plan.seed), {}
+    if plan.budget is not None and plan.budget_kind == "latency":
+        plan, solved = pipeline.meet_latency(opened, plan)
+        latency = {"latency_removed": solved.removed, "threads": torch.get_num_threads()}
+    result: dict[str, Any]
+    if out is not None:
+        result = {**pipeline.save_pruned(out, opened, plan), "out": str(out)}
+    else:
+        selection, cost = pipeline.apply_plan(opened, plan)
+        result = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
+    result |= latency
     if data is not None:
         judged = pipeline.default_data(opened, data)
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
-    if out is not None:
-        card = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed, "result": result}
-        checkpoints.write(out, pruned.state_dict(), card)
-        result["out"] = str(out)
     _emit(result, as_json, _pruned_text(result))
 
 
@@ -125,16 +136,16 @@ def sweep_command(
     scopes: Annotated[str, typer.Option(help="comma-separated")] = "layer,module,model",
     ratios: Annotated[str, typer.Option(help="comma-separated shares")] = "0.5,0.7,0.8,0.85,0.9,0.95",
     cost_exponents: Annotated[str, typer.Option(help="comma-separated, 0 to 2")] = "0",
-    granularity: Annotated[str, typer.Option(help="weight")] = "weight",
+    granularity: Annotated[str, typer.Option(help="weight or structure")] = "weight",
+    repair: Annotated[bool, typer.Option("--repair", help="refit what structures leave")] = False,
     limit: Limit = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="also write the rows to this CSV file")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a grid of criteria, scopes and ratios."""
-    grid = sweep.plans(_words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents), seed)
-    for plan in grid:
-        validate(replace(plan, granularity=granularity))  # type: ignore[arg-type]
+    points = sweep.plans(_words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents), seed)
+    grid = [validate(replace(plan, granularity=granularity, repair=repair)) for plan in points]  # type: ignore[arg-type]
     opened = pipeline.open_model(model)
     rows: list[dict[str, Any]] = []
     if out is not None:
@@ -189,20 +200,26 @@ def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> PruningPla
 
 
 def _plan_from_options(given: dict[str, Any]) -> PruningPlan:
-    shares = [key for key in ("ratio", "budget-macs", "budget-params") if key in given]
+    shares = [key for key in ("ratio", *(f"budget-{kind}" for kind in BUDGETS)) if key in given]
     if len(shares) > 1:
         raise InvalidPlan(f"A plan has one target; give only one of {', '.join(f'--{key}' for key in shares)}.")
     target = shares[0] if shares else "ratio"
     default = PruningPlan()
+    granularity = given.get("granularity", "nm" if "nm" in given else default.granularity)
+    own = dict(overrides_from(_pair(text) for text in given.get("stage-ratio", [])))
+    kinds: dict[Cell, float] = {(None, kind): ratio for kind, ratio in map(_pair, given.get("kind-ratio", []))}
     plan = PruningPlan(
         criterion=given.get("criterion", default.criterion),
-        granularity=given.get("granularity", default.granularity),
+        granularity=granularity,
         scope=given.get("scope", default.scope),
-        ratio=given.get("ratio", 0.0) if target == "ratio" else None,
-        overrides=overrides_from(_pair(text) for text in given.get("stage-ratio", [])),
+        ratio=given.get("ratio", None if granularity == "nm" else 0.0) if target == "ratio" else None,
+        overrides=sort_overrides(own | kinds),
         budget=None if target == "ratio" else given[target],
-        budget_kind="params" if target == "budget-params" else "macs",
+        budget_kind=target.removeprefix("budget-") if target != "ratio" else default.budget_kind,  # type: ignore[arg-type]
         cost_exponent=given.get("cost-exponent", default.cost_exponent),
+        nm=given.get("nm"),
+        round_to=given.get("round-to", default.round_to),
+        repair=given.get("repair", default.repair),
     )
     return validate(plan)
 
@@ -212,7 +229,7 @@ def _pair(text: str) -> tuple[str, float]:
     try:
         return cell, float(ratio)
     except ValueError:
-        raise InvalidPlan(f"'{text}' is not a stage ratio; write 0=0.2 or 0:MLP-M=0.2.") from None
+        raise InvalidPlan(f"'{text}' is not a ratio; write 0=0.2, 0:MLP-M=0.2 or mlp_neuron=0.5.") from None
 
 
 def _words(text: str) -> list[str]:
@@ -238,10 +255,13 @@ def _pruned_text(result: dict[str, Any]) -> str:
         {"stage": _stage(row["stage"]), "ratio": row["ratio"], "params": row["params_after"], "macs": row["macs_after"]}
         for row in result["stages"]
     ]
+    structured = result["plan"]["granularity"] == "structure"
     text = (
         f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
-        f"(zeros: smaller on paper, not faster)\n{_table(rows)}"
+        f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{_table(rows)}"
     )
+    if "latency_removed" in result:
+        text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"
     if "accuracy" in result:
         low, high = result["accuracy"]["ci95"]
         text += f"\ntop-1 {result['accuracy']['top1']:.1%} ({low:.1%} to {high:.1%}, n = {result['accuracy']['n']})"

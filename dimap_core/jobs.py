@@ -64,6 +64,11 @@ class WorkerClient:
             self._send(process, message)
         return ticket
 
+    @property
+    def waiting(self) -> int:
+        """Requests under way, of all sessions."""
+        return len(self._tickets)
+
     def cancel(self, session: str) -> None:
         """Drop everything this session still waits for."""
         with self._lock:

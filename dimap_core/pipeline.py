@@ -8,39 +8,56 @@ before any plan; everything after it is a pure function of (Opened, plan).
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
+from . import checkpoints, results
 from .anatomy import build_anatomy
 from .cost import cost_report
 from .criteria import criterion
 from .criteria.arrays import prunable_weights
-from .cut.masks import mask_model, masked_weights
+from .cut.masks import masked_weights, with_weights
+from .cut.repair import repair
+from .cut.slicing import kept_sizes, slice_model
 from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
+from .latency import Solved, measured_saving, solve
 from .models import load_model, load_named
+from .plan import to_recipe
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
 from .ranking import Scores
 from .selection import select
+from .statistics import Statistics, balanced_subset, collect
 from .types import Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
+STATISTICS_IMAGES = 256  # training images that data-driven criteria read
+REPAIR_IMAGES = 256  # training images that repair reads
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
+_REPAIRS_KEPT = 4  # per model
+Progress = tuple[str, int, int]
+"""(what is done, steps done, steps in all)"""
 
 
 @dataclass
 class Opened:
-    """A model with its anatomy, and what was computed so far: scores, dense predictions by data set, batch size."""
+    """A model with its anatomy, and what was computed so far: statistics by seed, scores, repaired weights by recipe,
+    dense predictions by data set, batch size."""
 
     model: nn.Module
     info: ModelInfo
     anatomy: Anatomy
     scores: OrderedDict[tuple[str, str, int], Scores] = field(default_factory=OrderedDict)
+    statistics: dict[int, Statistics] = field(default_factory=dict)
+    repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
     sizes: tuple[int, ...] = (BATCH_SIZE,)
 
@@ -51,13 +68,60 @@ def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only
     return Opened(model, info, build_anatomy(model, info.family))
 
 
+def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
+    """Do, step by step, what takes long and is not known yet: statistics, scores, repair. Close it to cancel."""
+    yield from prepare_scores(opened, plan)
+    if plan.repair and _key(plan) not in opened.repaired:
+        selection, _ = apply_plan(opened, plan)
+        images = _training_images(opened, REPAIR_IMAGES, plan.seed)
+        steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
+        repaired: dict[str, Tensor] = {}
+        for done, total, repaired in steps:  # noqa: B007
+            yield f"Repairing block {done} of {total}", done, total
+        opened.repaired[_key(plan)] = repaired
+        if len(opened.repaired) > _REPAIRS_KEPT:
+            opened.repaired.popitem(last=False)
+
+
+def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
+    """Collect the statistics that the plan's criterion needs, if any."""
+    if not criterion(plan.criterion).needs - {"weights"} or plan.seed in opened.statistics:
+        return
+    data = _training_data(opened)
+    steps = collect(opened.model, opened.info, data, opened.anatomy, images=STATISTICS_IMAGES, seed=plan.seed)
+    for done, total, statistics in steps:
+        yield f"Reading training images, {done} of {total}", done, total
+        if statistics is not None:
+            opened.statistics[plan.seed] = statistics
+
+
+def _training_data(opened: Opened) -> LabelledImages:
+    if opened.info.data is None:
+        raise DataError(
+            f"No training images are known for '{opened.info.name}'; choose a criterion that reads weights only, no "
+            "repair, or a bundled model."
+        )
+    return load_data(opened.info.data, "train")
+
+
+def _training_images(opened: Opened, count: int, seed: int) -> np.ndarray:
+    data = _training_data(opened)
+    return data.images[balanced_subset(data.labels, count, seed)]
+
+
+def _key(plan: PruningPlan) -> str:
+    return json.dumps(to_recipe(plan))
+
+
 def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity and seed."""
     granularity = "structure" if plan.granularity == "structure" else "weight"
     key = (plan.criterion, granularity, plan.seed)
     if key not in opened.scores:
-        fn = criterion(plan.criterion).fn
-        opened.scores[key] = fn(opened.model, opened.anatomy, granularity, None, plan.seed)
+        for _ in prepare_scores(opened, plan):
+            pass
+        fn, statistics = criterion(plan.criterion).fn, opened.statistics.get(plan.seed)
+        opened.scores[key] = fn(opened.model, opened.anatomy, granularity, statistics, plan.seed)
         if len(opened.scores) > _SCORES_KEPT:
             opened.scores.popitem(last=False)
     return opened.scores[key]
@@ -69,10 +133,46 @@ def apply_plan(opened: Opened, plan: PruningPlan) -> tuple[Selection, CostReport
     return selection, cost_report(opened.anatomy, selection)
 
 
+def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict[str, Tensor]:
+    """Full-shape parameters of the pruned model that differ from the dense model's: masked, or masked and repaired."""
+    if not plan.repair:
+        return masked_weights(opened.model, opened.anatomy, score(opened, plan), selection)
+    for _ in prepare(opened, plan):
+        pass
+    opened.repaired.move_to_end(_key(plan))
+    return opened.repaired[_key(plan)]
+
+
 def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:
-    """A pruned copy of the model, with what went and what it saved."""
+    """A pruned copy of the model, with what went and what it saved: zeros, or for structures a smaller model."""
     selection, cost = apply_plan(opened, plan)
-    return mask_model(opened.model, opened.anatomy, score(opened, plan), selection), selection, cost
+    weights = cut_weights(opened, plan, selection)
+    if plan.granularity == "structure":
+        scores = score(opened, plan)
+        return slice_model(opened.model, opened.anatomy, scores, selection, weights), selection, cost
+    return with_weights(opened.model, weights), selection, cost
+
+
+def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]:
+    """Prune and write the checkpoint directory `path`: tensors, recipe, card; returns the plan's result object."""
+    pruned, selection, cost = prune(opened, plan)
+    result = results.pruned(plan, opened.info, opened.anatomy, selection, cost)
+    card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed}
+    if plan.granularity == "structure":
+        card["kept"] = kept_sizes(pruned, opened.anatomy)
+    checkpoints.write(path, pruned.state_dict(), {**card, "result": result}, to_recipe(plan, opened.info.name))
+    return result
+
+
+def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[PruningPlan, Solved]:
+    """`plan` with a budget of MACs that removes its share of this device's latency, and what was measured for it."""
+
+    def make(macs: float) -> nn.Module:
+        return prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))[0]
+
+    saving = measured_saving(opened.model, make, opened.info.input_size, batch)
+    solved = solve(saving, plan.budget or 0.0)
+    return replace(plan, budget=solved.macs, budget_kind="macs"), solved
 
 
 def judge(
@@ -103,12 +203,12 @@ def judge(
 def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
     """How batches of the pruned model are run."""
     selection, _ = apply_plan(opened, plan)
-    scores = score(opened, plan)
-    weights = masked_weights(opened.model, opened.anatomy, scores, selection)
+    scores, weights = score(opened, plan), cut_weights(opened, plan, selection)
     if cache is None:
         return masked(opened.model, weights)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
-    name = (selection.granularity, selection.nm, "" if scores.by_magnitude else (scores.criterion, scores.seed))
+    origin = "" if scores.by_magnitude else (scores.criterion, scores.seed)
+    name = (selection.granularity, selection.nm, plan.repair and plan.seed, origin)
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
     chain = segments(opened.model, opened.info.family)
     owner = (opened.info.fingerprint, data.name)

@@ -83,6 +83,11 @@ class PrefixCache:
             self.kept[batch, place] = (state, x)
             self.used += x.nbytes
 
+    def close(self) -> None:
+        """Let everything go and keep nothing from now on; an evaluation under way goes on without."""
+        self.limit = self.used = 0
+        self.kept.clear()
+
 
 @dataclass(frozen=True)
 class PrefixRunner:

@@ -103,6 +103,11 @@ class Scores:
         return {}
 
     @cached_property
+    def coarse(self) -> dict[tuple, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """First looks of `lowest` (columns, bounds of what lies below them), by layers and factors."""
+        return {}
+
+    @cached_property
     def used(self) -> tuple[int, int]:
         """First and last edge between which any layer's scores lie."""
         table = self.grid
@@ -216,19 +221,38 @@ def _bracket(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank intervals [low, high) of each layer that hold the boundary between the `count` lowest and the rest."""
     shift = np.log2(factors) * BINS
-    first = scores.used[0] + int(np.floor(shift.min())) - 2
-    last = scores.used[1] + int(np.ceil(shift.max())) + 2
-    for step in (_STRIDE, 1):
-        columns = np.arange(first, last + step, step)
-        low, high = counts_at(scores, rows, shift, sizes, columns)
-        lower, upper = low.sum(axis=0), high.sum(axis=0)
-        start = int(np.searchsorted(upper, count, "right")) - 1  # last column with at most `count` below it
-        end = int(np.searchsorted(lower, count, "left"))  # first column with at least `count` below it
-        if start >= end:  # an edge that has exactly `count` scores below it
-            return low[:, start], low[:, start]
-        first, last = columns[max(start, 0)], columns[min(end, len(columns) - 1)]
+    columns, lower, upper = _first_look(scores, rows, shift, sizes)
+    start, end = _around(lower, upper, count)
+    start, end = min(start, end), max(start, end)
+    columns = np.arange(columns[max(start, 0)], columns[min(end, len(columns) - 1)] + 1)
+    low, high = counts_at(scores, rows, shift, sizes, columns)
+    start, end = _around(low.sum(axis=0), high.sum(axis=0), count)
+    if start >= end:  # an edge that has exactly `count` scores below it
+        return low[:, start], low[:, start]
     floor = low[:, start] if start >= 0 else np.zeros_like(sizes)
     return floor, high[:, end] if end < len(columns) else sizes
+
+
+def _around(lower: np.ndarray, upper: np.ndarray, count: int) -> tuple[int, int]:
+    """(last column with at most `count` below it, first with at least `count`), from bounds of what lies below each."""
+    return int(np.searchsorted(upper, count, "right")) - 1, int(np.searchsorted(lower, count, "left"))
+
+
+def _first_look(
+    scores: Scores, rows: np.ndarray, shift: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every _STRIDE-th column with bounds [columns] of how many scores * factor lie below it; kept, as it depends on
+    no ratio."""
+    key = (rows.tobytes(), shift.tobytes())
+    if key not in scores.coarse:
+        if len(scores.coarse) >= _SEEN:
+            scores.coarse.clear()
+        first = scores.used[0] + int(np.floor(shift.min())) - 2
+        last = scores.used[1] + int(np.ceil(shift.max())) + 2
+        columns = np.arange(first, last + _STRIDE, _STRIDE)
+        low, high = counts_at(scores, rows, shift, sizes, columns)
+        scores.coarse[key] = columns, low.sum(axis=0), high.sum(axis=0)
+    return scores.coarse[key]
 
 
 def below_edges(scores: Scores, rows: Sequence[int], factors: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ from .evaluate import check_fit, normalised, stratified_order
 from .groups import group_sums
 from .types import Anatomy, Block, LabelledImages, ModelInfo
 
+_PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in parts, for the same result
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -54,35 +56,41 @@ def collect(
     batch: int = 32,
     seed: int = 0,
 ) -> Iterator[tuple[int, int, Statistics | None]]:
-    """Yield (images done, images in all, None) after every batch, the Statistics with the last; close it to cancel.
+    """Yield (images done, images in all, None) at least after every batch, the Statistics with the last; close it to
+    cancel.
 
-    First-order Taylor (Molchanov et al., arXiv 1906.10771, Eq. 8 for a group's gate): with L the mean cross-entropy of
-    a batch, each group g adds (sum over s in g of dL/dw_s * w_s)^2.
+    First-order Taylor (Molchanov et al., arXiv 1906.10771, the joint importance of a set): with L the mean
+    cross-entropy of a batch, each group g adds (sum over s in g of dL/dw_s * w_s)^2.
     """
     check_fit(info, data)
     chosen = balanced_subset(data.labels, images, seed)
     if images < 1 or not len(chosen):
         raise DataError(f"Statistics of no images of '{data.name}' mean nothing; ask for at least one.")
+    chunk = max(1, _PIXELS // info.input_size**2)
     taylor: dict[str, np.ndarray] = {}
     for start in range(0, len(chosen), batch):
-        part = chosen[start : start + batch]
-        for name, effect in _effects(model, info, anatomy, data.images[part], data.labels[part]):
-            taylor[name] = taylor.get(name, 0.0) + np.square(effect)
-        done = start + len(part)
-        last = done == len(chosen)
-        yield done, len(chosen), Statistics(data.name, done, seed, taylor) if last else None
+        part, effects = chosen[start : start + batch], dict[str, np.ndarray]()
+        for at in range(0, len(part), chunk):
+            some = part[at : at + chunk]
+            for name, effect in _effects(model, info, anatomy, data.images[some], data.labels[some]):
+                effects[name] = effects.get(name, 0.0) + effect / len(part)
+            if at + chunk >= len(part):
+                taylor = {name: taylor.get(name, 0.0) + np.square(effect) for name, effect in effects.items()}
+            done = start + at + len(some)
+            last = done == len(chosen)
+            yield done, len(chosen), Statistics(data.name, done, seed, taylor) if last else None
 
 
 def _effects(
     model: nn.Module, info: ModelInfo, anatomy: Anatomy, images: np.ndarray, labels: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """(set name, sum of gradient * weight over each of its groups) of one batch, float64."""
+    """(set name, sum of gradient * weight over each of its groups), float64, for the images' summed loss."""
     with torch.inference_mode(False), torch.enable_grad(), evaluating(model):
         leaves = {name: _leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
         others = {name: _plain(value) for name, value in _tensors(model) if name not in leaves}
         device = next(iter(leaves.values())).device
         logits = functional_call(model, {**others, **leaves}, (normalised(info, images).to(device),))
-        loss = F.cross_entropy(logits, torch.from_numpy(labels).to(device))
+        loss = F.cross_entropy(logits, torch.from_numpy(labels).to(device), reduction="sum")
         gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
     for block in anatomy.blocks:
         cut = len(block.name) + 1

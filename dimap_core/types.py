@@ -68,7 +68,7 @@ class Layer:
     params: int
     macs: int
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of weights (biases not counted)."""
         return math.prod(self.shape) if self.shape else 0
@@ -78,7 +78,7 @@ class Layer:
         """Whether DIMAP's modules (everything but AUX-M) hold this layer."""
         return self.module != AUX
 
-    @property
+    @cached_property
     def macs_per_unit(self) -> float:
         """How often one weight is used in a forward pass (= tokens seen by the layer)."""
         return self.macs / self.size if self.size else 0.0

@@ -3,7 +3,8 @@
 Requests come as JSON lines on stdin, events leave as JSON lines on stdout. Every request becomes a generator; the loop
 advances one step (one batch) at a time, so that a newer request of the same session and channel replaces the older
 one within a batch, sessions take turns, and background curves wait for slider moves.
-Next door: `pipeline` does the work of each step, `index` is what `open` leaves on disk for the app.
+Next door: `pipeline` does the work of each step, `threads` says on how many cores, `index` is what
+`open` leaves on disk for the app.
 """
 
 from __future__ import annotations
@@ -22,21 +23,23 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
-
 from . import index, pipeline
 from .errors import PruningError
 from .evaluate import BATCH_SIZE
+from .export import write_onnx
+from .latency import measure
 from .plan import from_recipe
 from .prefix import PrefixCache
 from .sweep import Measured
+from .threads import Threads
 from .types import LabelledImages
 
 CHANNELS = ("open", "live", "background")
 """Most urgent first; a channel is served only while the ones before it are idle."""
 
 _SIZES = (30, 60, 120)  # batches tried out on the dense model
-_CACHES = 2  # sessions whose prefix caches are kept
+_CACHES = 2  # sessions whose prefix caches are kept, each of at most `prefix.LIMIT` bytes
+_EXPORTS = 20  # files kept for downloads
 _MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
 
 
@@ -47,6 +50,7 @@ class Worker:
         self.folder = folder
         self.opened: OrderedDict[tuple[str, str], pipeline.Opened] = OrderedDict()
         self.tuning: set[str] = set()
+        self.threads = Threads()
         self.caches: OrderedDict[str, tuple[str, PrefixCache]] = OrderedDict()
         self.tasks: dict[str, OrderedDict[str, tuple[str, Iterator]]] = {channel: OrderedDict() for channel in CHANNELS}
 
@@ -58,7 +62,11 @@ class Worker:
         if "cancel" in message:
             ended = [tasks.pop(message["cancel"], None) for tasks in self.tasks.values()]
             return [task[0] for task in ended if task]
-        handler = {"open": self._open, "evaluate": self._evaluate, "curve": self._curve}[message["kind"]]
+        handlers = {
+            "open": self._open, "evaluate": self._evaluate, "curve": self._curve, "latency": self._latency,
+            "export": self._export,
+        }  # fmt: skip
+        handler = handlers[message["kind"]]
         tasks = self.tasks[message["channel"]]
         key = message["session"] if message["kind"] != "open" else message["ticket"]
         replaced = tasks.pop(key, None)
@@ -75,7 +83,8 @@ class Worker:
         tasks = next(tasks for tasks in self.tasks.values() if tasks)
         key, (ticket, steps) = next(iter(tasks.items()))
         try:
-            event = {"ticket": ticket, "event": next(steps)}
+            with self.threads.given(parallel=tasks is not self.tasks["open"]):
+                event = {"ticket": ticket, "event": next(steps)}
             tasks.move_to_end(key)
             return event
         except StopIteration:
@@ -110,7 +119,10 @@ class Worker:
             index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
         weights = sum(layer.size for layer in opened.anatomy.prunable)
         yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
-        if not index.has_scores(folder, plan.criterion, plan.seed):
+        scored = "structure" if plan.granularity == "structure" else "weight"
+        if not index.has_scores(folder, plan.criterion, plan.seed, scored):
+            for doing, _, _ in pipeline.prepare_scores(opened, plan):
+                yield {"doing": doing}
             index.write_scores(folder, pipeline.score(opened, plan))
         yield {"folder": str(folder)}
 
@@ -124,6 +136,9 @@ class Worker:
                 yield {}  # another session's request is at it
             else:
                 yield from self._tune(opened, data)
+        if plan is not None:
+            for doing, _, _ in pipeline.prepare(opened, plan):
+                yield {"doing": doing}
         for estimate in pipeline.judge(opened, data, plan, cache=self._prefix(request["session"], opened)):
             yield asdict(estimate)
 
@@ -134,7 +149,8 @@ class Worker:
             cache = PrefixCache()
         self.caches[session] = (opened.info.fingerprint, cache)
         while len(self.caches) > _CACHES:
-            self.caches.popitem(last=False)
+            _, (_, evicted) = self.caches.popitem(last=False)
+            evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
         return cache
 
     def _tune(self, opened: pipeline.Opened, data: LabelledImages) -> Iterator[dict[str, Any]]:
@@ -163,16 +179,49 @@ class Worker:
                 selection, cost = pipeline.apply_plan(opened, plan)
             except PruningError:
                 continue  # the curve ends where a layer would be emptied
+            for _ in pipeline.prepare(opened, plan):
+                yield {}
             estimates = []
             for estimate in pipeline.judge(opened, data, plan):
                 estimates.append(estimate)
                 yield {}
             yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
 
+    def _latency(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """One event a batch size: dense and pruned model by turns on this device."""
+        opened, plan = self._model(request), from_recipe(request["recipe"])
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+        yield {"doing": "Measuring"}
+        pruned, _, _ = pipeline.prune(opened, plan)
+        for row in measure(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
+            yield asdict(row)
+
+    def _export(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Write the pruned model as a zipped checkpoint or ONNX file; the last event says where."""
+        opened, plan = self._model(request), from_recipe(request["recipe"])
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+        yield {"doing": "Writing the file"}
+        folder = self.folder / "exports" / request["ticket"]
+        folder.mkdir(parents=True)
+        if request["format"] == "onnx":
+            path = folder / "model.onnx"
+            pruned, _, _ = pipeline.prune(opened, plan)
+            write_onnx(pruned, opened.info.input_size, path)
+        else:
+            pipeline.save_pruned(folder / "checkpoint", opened, plan)
+            path = Path(shutil.make_archive(str(folder / "checkpoint"), "zip", folder / "checkpoint"))
+        for older in sorted(folder.parent.iterdir(), key=lambda found: found.stat().st_mtime_ns)[:-_EXPORTS]:
+            shutil.rmtree(older, ignore_errors=True)
+        yield {"file": str(path), "bytes": path.stat().st_size}
+
 
 def _size(opened: pipeline.Opened) -> int:
+    """Bytes of weights, scores and repaired weights."""
     weights = sum(parameter.nbytes for parameter in opened.model.parameters())
-    return weights + sum(scores.nbytes for scores in opened.scores.values())
+    repaired = sum(tensor.nbytes for found in opened.repaired.values() for tensor in found.values())
+    return weights + repaired + sum(scores.nbytes for scores in opened.scores.values())
 
 
 def _read(lines: queue.Queue) -> None:
@@ -182,9 +231,8 @@ def _read(lines: queue.Queue) -> None:
 
 
 def main() -> None:
-    """Serve requests until stdin closes; one torch thread, low priority."""
+    """Serve requests until stdin closes, at low priority."""
     os.nice(5)
-    torch.set_num_threads(1)
     events, sys.stdout = sys.stdout, sys.stderr  # stray prints of libraries must not look like events
 
     def emit(event: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dimap_core.figures import importance
 from dimap_core.selection import weight_mask
 from dimap_core.types import KINDS
 from pages.ui import cache, frame, live, state, theme, widgets
-from pages.ui.amount import KIND_LABELS
+from pages.ui.amount import KIND_LABELS, SHORT
 from pages.ui.glossary import TERMS
 
 FIRST_LAYER, FIRST_LAYER_OF_KIND = ("qkv", "proj", "fc1"), ("fc1", "qkv", "qkv", "qkv")
@@ -99,7 +99,7 @@ def block_detail(view: live.View) -> None:
 def unit_scores(view: live.View, block: str) -> None:
     """Every unit's score of one kind in the block, what goes and what stays."""
     kind = st.segmented_control(
-        "Kind", KINDS, key="block_kind", default=KINDS[0], format_func=KIND_LABELS.get, required=True,
+        "Kind", KINDS, key="block_kind", default=KINDS[0], format_func=SHORT.get, required=True,
         persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
     name = f"{block}:{kind or KINDS[0]}"

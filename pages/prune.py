@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
-from pages.ui import cache, frame, live, measured, state, theme, widgets
+from pages.ui import cache, frame, live, measured, speed, state, theme, widgets
 from pages.ui.glossary import TERMS
 
 
@@ -24,9 +24,11 @@ def main() -> None:
         controls(view.info.name)
     _, more = live.curve(view)
     running = any(t is not None and t.running for t in (ticket, more))
-    st.fragment(live_part, run_every=live.POLL if running else None)(view, running)
+    st.fragment(live_part, run_every=live.interval() if running else None)(view, running)
     if ticket is not None:
         pins(point)
+    if view.selection.granularity == "structure":
+        speed.draw(view)
     cells_figure(view.cost.cells, view.anatomy.stage_word)
 
 
@@ -95,8 +97,10 @@ def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:
     axis, plan = st.session_state.get("axis") or "MACs", state.current().plan
     kept = st.session_state.history, st.session_state.pins
     data = measured.picture(name, rows, point, *kept, axis, cue())
-    figure = tradeoff(data, theme.look(), zoom=st.session_state.get("zoom", False))
-    theme.chart(figure, "tradeoff", alt, on_select=restore, selection_mode="points")
+    asked = data, theme.look(), st.session_state.get("zoom", False)
+    if st.session_state.get("drawn", (None,))[0] != asked:  # most polls bring no news, and building takes longest
+        st.session_state.drawn = asked, tradeoff(*asked[:2], zoom=asked[2])
+    theme.chart(st.session_state.drawn[1], "tradeoff", alt, on_select=restore, selection_mode="points")
     st.caption(
         f"★ this cut: {measured.family(plan)}. Circles (zeros) and squares (really smaller) are earlier tries; "
         "click one to go back to it."

@@ -52,7 +52,8 @@ def distribution(view: live.View, rows: list[summaries.WeightRow]) -> None:
     theme.chart(figure, "ridges", alt, on_select=choose, selection_mode="points")
     removed = "Filled: removed by this plan. Strokes: the smallest |w| kept, one stroke a block."
     if not view.scores.by_magnitude:
-        removed = "Filled: removed by this plan. Random scores have no threshold on |w|."
+        why = "Whole structures go" if view.selection.granularity == "structure" else "Random scores decide"
+        removed = f"Filled: removed by this plan. {why}, so there is no threshold on |w|."
     note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
     st.caption(f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import structured
 from benchmarks.oneshot import read, summary, tables
 from dimap_core.bundled import BUNDLED, bundled_card
 
@@ -24,6 +25,11 @@ def test_the_models_row_is_that_of_its_card(spec):
     low, high = card["ci95"]
     accuracy = f"{100 * card['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}, n = {card['n']:,})"
     assert f"| `{spec.name}` | {spec.data} | {accuracy}" in README
+
+
+def test_structured_tables_are_those_of_the_measured_rows():
+    assert structured.summary(structured.read()) in README
+    assert structured.tables(structured.read()).strip() in README
 
 
 def test_every_file_that_is_linked_exists():

@@ -15,9 +15,8 @@ from dimap_core.statistics import balanced_subset, collect
 
 
 def collected(opened, data=None, **options):
-    *_, (_, _, statistics) = collect(
-        opened.model, opened.info, data or load_data("digits", "train"), opened.anatomy, **options
-    )
+    chosen = load_data("digits", "train") if data is None else data  # an empty set is false, too
+    *_, (_, _, statistics) = collect(opened.model, opened.info, chosen, opened.anatomy, **options)
     return statistics
 
 
@@ -73,6 +72,15 @@ def test_progress_comes_after_every_batch_and_the_statistics_with_the_last(tiny)
     steps = list(collect(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=20, batch=8))
     assert [(done, total) for done, total, _ in steps] == [(8, 20), (16, 20), (20, 20)]
     assert [statistics is None for *_, statistics in steps] == [True, True, False]
+
+
+def test_a_batch_run_in_parts_gives_the_same_and_tells_of_every_part(tiny, monkeypatch):
+    data, whole = load_data("digits", "train"), collected(tiny, images=14, batch=10)
+    monkeypatch.setattr("dimap_core.statistics._PIXELS", 4 * 32**2)
+    steps = list(collect(tiny.model, tiny.info, data, tiny.anatomy, images=14, batch=10))
+    assert [done for done, _, _ in steps] == [4, 8, 10, 14]
+    for name, value in whole.taylor.items():
+        np.testing.assert_allclose(steps[-1][2].taylor[name], value, rtol=1e-3, atol=1e-5 * value.max())
 
 
 def test_the_same_seed_gives_the_same_statistics_and_another_seed_others(tiny_swin):

@@ -86,6 +86,22 @@ def test_the_dense_model_is_judged_first_where_it_is_not_known(worker, opened):
     assert "n" in worker.step()["event"]
 
 
+def test_more_sessions_than_caches_hold_no_more_activations(worker, opened):
+    pipeline.judge_fully(opened, pipeline.default_data(opened))
+    for session in "abcd":
+        worker.accept(evaluate(session, session, 0.5))
+    for _ in range(4):
+        worker.step()
+    held = [cache for _, cache in worker.caches.values()]
+    worker.accept(evaluate("e", "e", 0.5))
+    worker.step()
+    assert len(worker.caches) == 2
+    while worker.busy:
+        worker.step()
+    assert held[0].used == 0 == len(held[0].kept)  # its session's evaluation went on without it
+    assert held[1].used == sum(x.nbytes for _, x in held[1].kept.values()) > 0
+
+
 def test_no_recipe_means_the_dense_model(worker):
     worker.accept({**evaluate("a", "1", 0.5), "recipe": None})
     last = serve(worker)[-2]["event"]

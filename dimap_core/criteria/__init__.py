@@ -35,10 +35,10 @@ CRITERIA = (
     ),
     CriterionInfo(
         key="taylor",
-        label="Taylor (first order)",
+        label="Taylor",
         fn=taylor.score,
         paper="Molchanov et al., CVPR 2019, arXiv 1906.10771",
-        equation="Eq. 8: Σ over batches of (Σ of the group's ∂L/∂w · w)²",
+        equation="Σ over batches of (Σ of the group's ∂L/∂w · w)²",
         summary="How much the loss on training images would change without the group, to first order.",
         needs=frozenset({"weights", "gradients"}),
         scores=frozenset({"structure"}),

@@ -30,5 +30,9 @@ def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = Non
 def _group_draws(anatomy: Anatomy, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     for place, group in enumerate(group_sets(anatomy)):
         block = anatomy.blocks[place // len(KINDS)]
-        shape = (block.heads, group.size) if group.module in ("qk_dim", "v_dim") else (group.size,)
-        yield group.name, np.random.default_rng([seed, place]).random(shape)
+        rng = np.random.default_rng([seed, place])
+        if group.module in ("qk_dim", "v_dim"):
+            # A slot's worth is the sum over its heads: their number must not count.
+            yield group.name, rng.random((block.heads, group.size)) / block.heads
+        else:
+            yield group.name, rng.random(group.size)

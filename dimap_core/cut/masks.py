@@ -6,7 +6,7 @@ Next door: `slicing` makes the same structured cut really smaller, with the same
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -45,6 +45,13 @@ def parameter_keeps(
 
 def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:
     """A copy of `model` with everything selected set to zero."""
-    pruned = copy.deepcopy(model)
-    pruned.load_state_dict(masked_weights(model, anatomy, scores, selection), strict=False)
-    return pruned
+    return with_weights(model, masked_weights(model, anatomy, scores, selection))
+
+
+def with_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Module:
+    """A copy of `model` with some of its parameters replaced; what is replaced is not copied first."""
+    copied: dict[int, object] = {}
+    for name, weight in weights.items():
+        old = model.get_parameter(name)
+        copied[id(old)] = nn.Parameter(weight, requires_grad=old.requires_grad)
+    return copy.deepcopy(model, copied)

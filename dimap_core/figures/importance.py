@@ -78,13 +78,11 @@ def score_bars(ranked: np.ndarray, removed: int, look: Look) -> go.Figure:
         told = f"%{{y:.3g}} {name}<extra></extra>"
         bars = {"line": {"color": color, "width": 1}, "color": rgba(color, 0.0 if name == "goes" else 0.85)}
         if len(ranked) <= _BARS:
-            figure.add_bar(
-                x=places[part], y=ranked[part], marker=bars, hovertemplate=f"%{{y:.3g}} {name}<extra></extra>"
-            )
+            figure.add_bar(x=places[part].tolist(), y=ranked[part].tolist(), marker=bars, hovertemplate=told)
         else:
             figure.add_scatter(
-                x=places[part], y=ranked[part], mode="lines", line={"color": color, "width": 1.5}, fill="tozeroy",
-                fillcolor=rgba(color, 0.05 if name == "goes" else 0.35), hovertemplate=told,
+                x=places[part].tolist(), y=ranked[part].tolist(), mode="lines", line={"color": color, "width": 1.5},
+                fill="tozeroy", fillcolor=rgba(color, 0.05 if name == "goes" else 0.35), hovertemplate=told,
             )  # fmt: skip
     figure.update_xaxes(title="unit, lowest score first", showgrid=False)
     figure.update_yaxes(title="score", rangemode="tozero")

@@ -24,9 +24,13 @@ _RESULTS = 4000
 
 @dataclass
 class Shared:
-    """What all sessions of this server share: the worker, its open requests, and finished results by content."""
+    """What all sessions of this server share: the worker, its open requests, and finished results by content.
+
+    `jobs` is a second worker, started when first asked, for steps that take seconds each: exports and latency.
+    """
 
     worker: WorkerClient = field(default_factory=WorkerClient)
+    jobs: WorkerClient = field(default_factory=WorkerClient)
     opening: dict[tuple, Ticket] = field(default_factory=dict)
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
 
@@ -36,8 +40,18 @@ class Shared:
         while len(self.results) > _RESULTS:
             self.results.popitem(last=False)
 
+    def cancel(self, session: str) -> None:
+        """Drop everything a session still waits for."""
+        self.worker.cancel(session)
+        self.jobs.cancel(session)
 
-@st.cache_resource(show_spinner=False, on_release=lambda shared: shared.worker.close())
+    def close(self) -> None:
+        """Stop both workers."""
+        self.worker.close()
+        self.jobs.close()
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda shared: shared.close())
 def shared() -> Shared:
     """Made once a server. Everything imported so far will live on: tell the collector, which runs after every rerun."""
     gc.collect()
@@ -45,7 +59,7 @@ def shared() -> Shared:
     return Shared()
 
 
-@st.cache_resource(show_spinner=False, scope="session", on_release=lambda token: shared().worker.cancel(token))
+@st.cache_resource(show_spinner=False, scope="session", on_release=lambda token: shared().cancel(token))
 def session() -> str:
     """This session's name towards the worker; closing the tab cancels what it still waits for."""
     return uuid.uuid4().hex

@@ -16,9 +16,11 @@ TERMS = {
     "dimensions of heads) are taken out: the model gets really smaller and faster.",
     "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "
     "can run 2:4 faster; ordinary hardware cannot.",
-    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 512 "
+    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 256 "
     "unlabelled training images, block after block.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
+    "latency": "Dense and pruned model run by turns on this device, by turns; what a cut saves in time "
+    "depends on device, batch size and threads, and is never derived from MACs.",
     "zeros": "Removed weights are set to zero. Smaller on paper; ordinary hardware does not run it faster.",
     "seed": "Fixes the random scores: the same seed gives the same cut.",
     "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",

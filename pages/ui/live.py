@@ -24,7 +24,8 @@ from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Select
 from . import cache, state
 from .state import Setting, Tried
 
-POLL = 0.25  # seconds
+POLL = 0.25  # seconds between two looks at what the worker has sent
+SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
@@ -92,6 +93,11 @@ def view() -> View | None:
     return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
 
 
+def interval() -> float:
+    """Seconds between two polls of a session: longer while many sessions wait, whose polls share one process."""
+    return max(POLL, SHARE * cache.shared().worker.waiting)
+
+
 @st.fragment(run_every=POLL)
 def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
     """Poll until the current model is open, scored by the plan's (or another) criterion, then draw the page anew."""
@@ -119,20 +125,25 @@ def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Select
         return None, str(error)
 
 
-def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> Ticket:
-    """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one."""
+def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, jobs: bool = False) -> Ticket:
+    """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one.
+
+    `jobs`: for the second worker, whose steps may take long.
+    """
     key = (view.info.fingerprint, view.info.data, *wanted)
     shared = cache.shared()
     if key in shared.results:
         return Ticket(shared.results[key], done=True)
-    mine: dict[str, tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
-    asked, ticket = mine.get(channel, (None, None))
+    mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
+    asked, ticket = mine.get((channel, jobs), (None, None))
     if asked != key or ticket is None or ticket.replaced:
         setting = state.current()
         base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
-        ticket = shared.worker.submit(cache.session(), channel, {**base, **request})
-        mine[channel] = (key, ticket)
-    if ticket.done and ticket.events and not ticket.replaced:
+        worker = shared.jobs if jobs else shared.worker
+        ticket = worker.submit(cache.session(), channel, {**base, **request})
+        mine[channel, jobs] = (key, ticket)
+    lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
+    if ticket.done and lasting and not ticket.replaced:
         shared.remember(key, ticket.events)
     return ticket
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from pydantic import TypeAdapter
 
 from dimap_core.criteria import criterion
 from dimap_core.estimates import AccuracyEstimate, Proportion
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
+from dimap_core.plan import to_recipe
 from dimap_core.types import Part, PruningPlan
 
 from . import cache
@@ -18,6 +21,12 @@ from .state import Setting, Tried, current
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 _NEAR = 0.2  # points; two measurements of one plan differ by an image or two
 KINDS = {"macs": "MACs", "params": "params"}
+GROUP_SCOPES = {
+    "layer": ", structures by block",
+    "stage-module": ", structures by stage and kind",
+    "module": ", structures by kind",
+    "model": ", structures",
+}
 UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
 
@@ -90,6 +99,30 @@ def tried_at(x: float, y: float, tried: list[Tried], axis: str, cue: str) -> Tri
     return None
 
 
+def table(tried: list[Tried]) -> pd.DataFrame:
+    """Tried points with estimates as rows, shares 0..1: setting, cost and every cue's accuracy with n and interval."""
+    return pd.json_normalize([_table_row(p) for p in tried], sep="_")
+
+
+def _table_row(tried: Tried) -> dict[str, Any]:
+    setting, total, found = tried.setting, tried.total, tried.estimate
+    shares = {} if found is None else found.cues
+    return {
+        "number": tried.number + 1,
+        "model": setting.model,
+        "cut": label(setting.plan),
+        "params": total.params_after,
+        "macs": total.macs_after,
+        "params_kept": round(total.params_after / total.params, 6),
+        "macs_kept": round(total.macs_after / total.macs, 6),
+        **{
+            cue: {"n": s.n, "accuracy": round(s.value, 6), "low": round(s.low, 6), "high": round(s.high, 6)}
+            for cue, s in shares.items()
+        },
+        "recipe": json.dumps(to_recipe(setting.plan, setting.model)),
+    }
+
+
 def _drawable(tried: Tried, name: str) -> bool:
     return tried.estimate is not None and tried.setting.model == name
 
@@ -100,7 +133,8 @@ def curves(name: str, rows: Any, plan: PruningPlan, cue: str, axis: str) -> list
     found = [Curve(own, _row_points(rows, cue, axis), reference=own == family(UNIFORM))]
     if not found[0].reference:
         other = _row_points(cache.precomputed_rows(name, UNIFORM), cue, axis)
-        found.insert(0, Curve(family(UNIFORM), other, reference=True))
+        name = family(UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
+        found.insert(0, Curve(name, other, reference=True))
     return found
 
 
@@ -109,15 +143,11 @@ def family(plan: PruningPlan) -> str:
     name = criterion(plan.criterion).label
     if plan.granularity == "nm":
         return f"{name}, {plan.nm} pattern"
-    structured = plan.granularity == "structure"
-    if (plan.criterion, plan.scope) == ("magnitude", "layer"):
-        name = "uniform magnitude"
-    else:
-        scope = (
-            {"module": "kind", "stage-module": "stage-kind"}.get(plan.scope, plan.scope) if structured else plan.scope
-        )
-        name = f"{name}, {scope}"
-    name += " of structures" if structured else ""
+    uniform = (plan.criterion, plan.scope) == ("magnitude", "layer")
+    scope = GROUP_SCOPES[plan.scope] if plan.granularity == "structure" else f", {plan.scope}"
+    if uniform:
+        name, scope = "uniform magnitude", GROUP_SCOPES["model"] if plan.granularity == "structure" else ""
+    name += scope
     name += " + repair" if plan.repair else ""
     return f"{name}, paid in MACs ({plan.cost_exponent:g})" if plan.cost_exponent else name
 

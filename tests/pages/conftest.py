@@ -93,6 +93,10 @@ class App:
         """The plotly figure drawn under that key."""
         return json.loads(next(chart for chart in self.at.get("plotly_chart") if chart.key == key).proto.spec)
 
+    def downloads(self, key: str) -> list[Any]:
+        """Download buttons of that key."""
+        return [button for button in self.at.get("download_button") if button.proto.id.endswith(key)]
+
     def texts(self) -> list[str]:
         """Everything that is written on the page, sidebar aside."""
         kinds = (self.at.markdown, self.at.caption, self.at.warning, self.at.info, self.at.error)
@@ -120,7 +124,7 @@ def _server() -> Iterator[None]:
     known, app_test.PagesManager = app_test.PagesManager, _Navigated
     yield
     app_test.PagesManager = known
-    cache.shared().worker.close()
+    cache.shared().close()
     cache.shared.clear()
 
 

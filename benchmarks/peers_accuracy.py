@@ -1,0 +1,240 @@
+"""Against Torch-Pruning: one-shot top-1 at equal MACs removed, nothing trained afterwards.
+
+    pip install --no-deps --target /tmp/peers torch-pruning
+    PYTHONPATH=/tmp/peers python -m benchmarks.peers_accuracy [MODEL ...]
+
+Same models, same whole validation split, same 256 calibration images. Torch-Pruning gets what timm needs of it (a
+pruner for patch merging, `num_heads`, the attention's attributes set by hand afterwards) and every setting of
+`SETTINGS`; its pruning ratio is bisected until its cut removes the asked share of MACs, counted by torch on the real
+forward pass. The best of its settings on the validation split stands in the table: a favour that ours, each fixed
+beforehand, does not get.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from timm.models.swin_transformer import PatchMerging
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from dimap_core import pipeline
+from dimap_core.bundled import BUNDLED
+from dimap_core.cost import cost_report
+from dimap_core.criteria import criterion
+from dimap_core.cut.masks import masked_weights
+from dimap_core.cut.repair import repair
+from dimap_core.data import load_data
+from dimap_core.evaluate import concatenate, masked, normalised, predict, stratified_order
+from dimap_core.intervals import paired_difference, wilson
+from dimap_core.selection import select
+from dimap_core.statistics import balanced_subset, collect
+from dimap_core.types import LabelledImages, PruningPlan
+
+from .live import machine, table
+
+BUDGETS = (0.35, 0.5)
+IMAGES, BATCH = 256, 32
+SETTINGS = tuple(itertools.product((True, False), ("uniform", "global", "isomorphic")))
+"""Whether the embedding's width is cut too (its default), how channels are ranked."""
+OURS = {"magnitude": ("layer", 0.0), "dimap": ("module", 0.0), "taylor": ("model", 1.0)}
+STEPS = 7
+
+
+@dataclass(frozen=True)
+class Result:
+    """Which validation images came out right, at what share of MACs removed, by which setting."""
+
+    title: str
+    hits: np.ndarray
+    removed: float
+
+    def cell(self) -> str:
+        """Top-1 with half the width of its interval."""
+        top1 = wilson(int(self.hits.sum()), len(self.hits))
+        return f"{100 * top1.value:.1f} ±{50 * (top1.high - top1.low):.1f}"
+
+
+def hits(model: nn.Module, info: Any, data: LabelledImages, run: Any = None) -> np.ndarray:
+    """Whether each validation image is classified right, in evaluation order."""
+    found = concatenate(list(predict(model, info, data, run)))
+    return found.classes == data.labels[stratified_order(data.labels)]
+
+
+def ours(opened: pipeline.Opened, train: LabelledImages, data: LabelledImages, budget: float) -> Iterator[Result]:
+    """Each criterion, plain and repaired."""
+    *_, (_, _, statistics) = collect(opened.model, opened.info, train, opened.anatomy, IMAGES, BATCH)
+    images = train.images[balanced_subset(train.labels, IMAGES, 0)]
+    for key, (scope, exponent) in OURS.items():
+        row = criterion(key)
+        needed = statistics if row.needs > {"weights"} else None
+        scores = row.fn(opened.model, opened.anatomy, "structure", needed, 0)
+        plan = PruningPlan(key, "structure", scope, None, (), budget, cost_exponent=exponent)
+        selection = select(scores, opened.anatomy, plan)
+        total = cost_report(opened.anatomy, selection).total
+        plain = masked_weights(opened.model, opened.anatomy, scores, selection)
+        *_, (_, _, mended) = repair(opened.model, opened.info, opened.anatomy, scores, selection, images, BATCH)
+        for name, weights in ((key, plain), (f"{key} + repair", mended)):
+            right = hits(opened.model, opened.info, data, masked(opened.model, weights))
+            yield Result(name, right, 1 - total.macs_after / total.macs)
+
+
+def macs(model: nn.Module, size: int) -> int:
+    """Multiply-accumulates of one image's forward pass, as torch counts them."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, size, size))
+    return counter.get_total_flops() // 2
+
+
+def torch_pruning(
+    opened: pipeline.Opened, train: LabelledImages, data: LabelledImages, budget: float, taylor: bool
+) -> Result:
+    """The best of its settings at the asked share of MACs."""
+    base, found = copy.deepcopy(opened.model), []
+    if taylor:
+        gradients(base, opened, train)
+    dense = macs(opened.model, opened.info.input_size)
+    for embedding, ranking in SETTINGS:
+        try:
+            model, removed = at_budget(base, opened, budget, dense, (taylor, embedding, ranking))
+        except (RuntimeError, ValueError) as error:
+            print(f"Torch-Pruning {embedding} {ranking}: {str(error)[:100]}", flush=True)
+            continue
+        title = f"{'with' if embedding else 'without'} embedding, {ranking}"
+        found.append(Result(title, hits(model, opened.info, data), removed))
+    best = max(found, key=lambda result: int(result.hits.sum()))
+    print(f"  Torch-Pruning, {'Taylor' if taylor else 'L2'}, {budget:.0%}: "
+          + "; ".join(f"{r.title} {r.cell()} ({r.removed:.3f})" for r in found), flush=True)  # fmt: skip
+    return best
+
+
+def gradients(model: nn.Module, opened: pipeline.Opened, train: LabelledImages) -> None:
+    """What its Taylor importance reads: gradients summed over the same batches."""
+    chosen = balanced_subset(train.labels, IMAGES, 0)
+    for part in np.split(chosen, range(BATCH, len(chosen), BATCH)):
+        logits = model(normalised(opened.info, train.images[part]))
+        F.cross_entropy(logits, torch.from_numpy(train.labels[part])).backward()
+
+
+def at_budget(
+    base: nn.Module, opened: pipeline.Opened, budget: float, dense: int, setting: tuple[bool, bool, str]
+) -> tuple[nn.Module, float]:
+    """Bisect its pruning ratio; the cut whose MACs come nearest."""
+    low, high, best = 0.0, 0.9, (opened.model, -1.0)
+    for _ in range(STEPS):
+        ratio = (low + high) / 2
+        model = pruned(base, opened.info.input_size, ratio, setting)
+        removed = 1 - macs(model, opened.info.input_size) / dense
+        if abs(removed - budget) < abs(best[1] - budget):
+            best = (model, removed)
+        low, high = (ratio, high) if removed < budget else (low, ratio)
+    return best
+
+
+def pruned(base: nn.Module, size: int, ratio: float, setting: tuple[bool, bool, str]) -> nn.Module:
+    """A copy cut by Torch-Pruning."""
+    import torch_pruning as tp
+
+    taylor, embedding, ranking = setting
+    model = with_gradients(base)
+    attentions = [module for module in model.modules() if hasattr(module, "qkv")]
+    bias_tables = [m.relative_position_bias_table for m in attentions if hasattr(m, "relative_position_bias_table")]
+    ignored = [model.get_classifier(), *bias_tables, *([] if embedding else residual_writers(model))]
+    importance = tp.importance.GroupTaylorImportance() if taylor else tp.importance.GroupMagnitudeImportance(p=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pruner = tp.pruner.BasePruner(
+            model, torch.zeros(1, 3, size, size), importance=importance, pruning_ratio=ratio,
+            global_pruning=ranking != "uniform", isomorphic=ranking == "isomorphic", ignored_layers=ignored,
+            num_heads={module.qkv: module.num_heads for module in attentions},
+            in_channel_groups={}, out_channel_groups={},  # its default dicts are shared by all pruners
+            prune_head_dims=True, prune_num_heads=False, max_pruning_ratio=0.95,
+            customized_pruners={PatchMerging: merging_pruner(tp)} if bias_tables else None,
+            root_module_types=(nn.Linear, nn.LayerNorm, nn.Conv2d, PatchMerging),
+        )  # fmt: skip
+        pruner.step()
+    for module in attentions:
+        module.attn_dim = module.qkv.out_features // 3
+        module.head_dim = module.attn_dim // module.num_heads
+        module.fused_attn = False  # the plain path keeps the dense model's temperature: `scale` as it was
+    return model.eval()
+
+
+def residual_writers(model: Any) -> list[nn.Module]:
+    """Layers whose output width is the embedding's."""
+    names = ("attn.proj", "mlp.fc2", "downsample.reduction", "patch_embed.proj")
+    return [
+        module for name, module in model.named_modules() if name.endswith(names) or isinstance(module, PatchMerging)
+    ]
+
+
+def with_gradients(base: nn.Module) -> Any:
+    """A deep copy with gradients."""
+    model = copy.deepcopy(base)
+    for new, old in zip(model.parameters(), base.parameters(), strict=True):
+        new.grad = None if old.grad is None else old.grad.clone()
+    return model
+
+
+def merging_pruner(tp: Any) -> Any:
+    """Patch merging sees four neighbours side by side: one channel of its input is four of its layers'."""
+
+    class Merging(tp.BasePruningFunc):
+        def prune_out_channels(self, layer: Any, idxs: list[int]) -> Any:
+            tp.prune_linear_out_channels(layer.reduction, idxs)
+            return layer
+
+        def prune_in_channels(self, layer: Any, idxs: list[int]) -> Any:
+            dim = layer.norm.normalized_shape[0] // 4
+            four = [place * dim + index for place in range(4) for index in idxs]
+            tp.prune_layernorm_out_channels(layer.norm, four)
+            tp.prune_linear_in_channels(layer.reduction, four)
+            return layer
+
+        def get_out_channels(self, layer: Any) -> int:
+            return layer.reduction.out_features
+
+        def get_in_channels(self, layer: Any) -> int:
+            return layer.norm.normalized_shape[0] // 4
+
+    return Merging()
+
+
+def measure(name: str) -> Iterator[list[str]]:
+    """A row for each budget."""
+    opened = pipeline.open_model(name)
+    train, data = (load_data(str(opened.info.data), split) for split in ("train", "val"))
+    for budget in BUDGETS:
+        mine = list(ours(opened, train, data, budget))
+        theirs = [torch_pruning(opened, train, data, budget, taylor) for taylor in (False, True)]
+        right: Callable[[Result], int] = lambda result: int(result.hits.sum())  # noqa: E731
+        best, peer = max(mine, key=right), max(theirs, key=right)
+        gap = paired_difference(best.hits, peer.hits)
+        difference = f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+        yield [f"`{name}` {budget:.0%}", *(result.cell() for result in (*mine, *theirs)), difference]
+
+
+def main() -> None:
+    """Print each setting of theirs as it is measured, then the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine(), flush=True)
+    rows = [row for name in arguments.models for row in measure(name)]
+    kinds = [f"{key}{end}" for key in OURS for end in ("", " + repair")]
+    header = ["MACs removed", *kinds, "Torch-Pruning L2", "Torch-Pruning Taylor", "best - its best, paired 95 %"]
+    print(f"\n{table(header, rows)}")
+
+
+if __name__ == "__main__":
+    main()

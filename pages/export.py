@@ -1,0 +1,58 @@
+"""Export: how do I take it home? Checkpoint, ONNX, recipe, every tried point as CSV; downloads don't rerun the page."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from pages.ui import downloads, frame, live, measured, state, widgets
+
+LOADER = """from dimap_core import load_model
+
+# the unzipped folder is all it needs
+model, info = load_model("checkpoint")
+print(info.name, info.input_size)
+"""
+
+
+def main() -> None:
+    """What can be taken home, the heaviest first."""
+    widgets.notice()
+    view = live.view()
+    if view is None:
+        live.wait_for()
+        return
+    widgets.header()
+    widgets.readout(view.cost.total)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader("Checkpoint", anchor=False)
+        size = "a smaller model" if view.selection.granularity == "structure" else "the same size, with zeros"
+        st.markdown(f"safetensors, recipe and card in one zip: {size}. Loads without pickle and without the original.")
+        downloads.prepared(view, "checkpoint", "open", f"{view.info.name}-pruned.zip", "application/zip")
+        st.code(LOADER, language="python")
+    with right:
+        st.subheader("ONNX", anchor=False)
+        st.markdown("For onnxruntime and other runtimes; any batch size. Input `images`, normalised, output `logits`.")
+        downloads.prepared(view, "onnx", "live", f"{view.info.name}-pruned.onnx", "application/octet-stream")
+        st.subheader("Recipe", anchor=False)
+        st.markdown("A few lines of JSON; paste them into the sidebar or pass them to `prune --recipe`.")
+        recipe = json.dumps(state.recipe(state.current()), indent=1)
+        st.download_button("Download recipe.json", recipe, "recipe.json", "application/json", on_click="ignore")
+    st.subheader("All tried points", anchor=False)
+    points()
+
+
+def points() -> None:
+    """Everything on the trade-off plot as a table and as CSV."""
+    table = measured.table([point for point in st.session_state.history if point.estimate])
+    if table.empty:
+        st.markdown("Nothing was judged yet. Move a slider on the Prune page; every cut that is judged appears here.")
+        return
+    st.dataframe(table, hide_index=True)
+    st.download_button("Download points.csv", table.to_csv(index=False), "points.csv", "text/csv", on_click="ignore")
+
+
+frame.enter()
+main()
