@@ -172,12 +172,12 @@ def solve(
         if abs(found[1] - target) <= tolerance:
             break
         if found[1] < target:
-            low = found
-            if macs >= most:
+            if macs >= most and low[0] >= most:  # measured twice: one run may have been disturbed
                 raise InvalidPlan(
                     f"A budget of {100 * target:g} % of the latency cannot be met here; removing {100 * most:.3g} % of "
-                    f"the MACs saved {100 * max(found[1], 0):.3g} %."
+                    f"the MACs saved {100 * max(found[1], low[1], 0):.3g} %."
                 )
+            low = found
         else:
             high = found
         macs = _between(low, high, target) if high else min(most, macs + max(2 * (target - found[1]), 0.05))

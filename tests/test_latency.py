@@ -93,3 +93,10 @@ def test_a_curve_that_falls_ends_with_the_nearest_measured():
     values = iter([0.6, 0.2, 0.7, 0.1, 0.8])
     solved = solve(lambda _: next(values), 0.4, tolerance=0.01, limit=5)
     assert solved.measured == 5 and solved.removed in (0.6, 0.2)
+
+
+def test_one_disturbed_measurement_refuses_nothing():
+    values = iter([-1.0, 0.6])
+    assert solve(lambda _: next(values), 0.6, most=0.6).removed == 0.6
+    with pytest.raises(InvalidPlan, match="saved 30 %"):
+        solve(lambda _: 0.3, 0.6, most=0.6)
