@@ -97,21 +97,25 @@ def prune(
     given = {key: value for key, value in options.items() if value is not None}
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
-    opened, latency = pipeline.open_model(model, weights, plan.seed), {}
+    opened = pipeline.open_model(model, weights, plan.seed)
+    result = _pruned(opened, plan, out)
+    if data is not None:
+        judged = pipeline.default_data(opened, data)
+        plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
+        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
+    _emit(result, as_json, _pruned_text(result))
+
+
+def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dict[str, Any]:
+    """The plan's result object; with `out` the pruned checkpoint is written there."""
+    latency = {}
     if plan.budget is not None and plan.budget_kind == "latency":
         plan, solved = pipeline.meet_latency(opened, plan)
         latency = {"latency_removed": solved.removed, "threads": torch.get_num_threads()}
-    result: dict[str, Any]
     if out is not None:
-        result = {**pipeline.save_pruned(out, opened, plan), "out": str(out)}
-    else:
-        selection, cost = pipeline.apply_plan(opened, plan)
-        result = {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), "out": None}
-    result |= latency
-    if data is not None:
-        judged = pipeline.default_data(opened, data)
-        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
-    _emit(result, as_json, _pruned_text(result))
+        return {**pipeline.save_pruned(out, opened, plan), **latency, "out": str(out)}
+    selection, cost = pipeline.apply_plan(opened, plan)
+    return {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), **latency, "out": None}
 
 
 @app.command()

@@ -6,7 +6,7 @@ import json
 
 import streamlit as st
 
-from pages.ui import downloads, frame, live, measured, state, widgets
+from pages.ui import downloads, frame, measured, state, widgets
 
 LOADER = """from dimap_core import load_model
 
@@ -18,13 +18,9 @@ print(info.name, info.input_size)
 
 def main() -> None:
     """What can be taken home, the heaviest first."""
-    widgets.notice()
-    view = live.view()
+    view = widgets.opened()
     if view is None:
-        live.wait_for()
         return
-    widgets.header()
-    widgets.readout(view.cost.total)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Checkpoint", anchor=False)

@@ -19,13 +19,9 @@ VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs sav
 
 def main() -> None:
     """Heatmap on the left; the chosen block's heads and masks on the right; criteria side by side below."""
-    widgets.notice()
-    view = live.view()
+    view = widgets.opened()
     if view is None:
-        live.wait_for()
         return
-    widgets.header()
-    widgets.readout(view.cost.total)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         heatmap(view)

@@ -18,13 +18,9 @@ WHOLE = "all rows"
 
 def main() -> None:
     """Distribution with thresholds, one row in detail, and the paper's argument beside it."""
-    widgets.notice()
-    view = live.view()
+    view = widgets.opened()
     if view is None:
-        live.wait_for()
         return
-    widgets.header()
-    widgets.readout(view.cost.total)
     st.segmented_control(
         "Show", list(VIEWS), default="log", key="weights_view", format_func=VIEWS.get, required=True,
         persist_state="session", label_visibility="collapsed",

@@ -9,7 +9,7 @@ import streamlit as st
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.types import Part
 
-from . import measured, state
+from . import live, measured, state
 from .glossary import TERMS
 
 
@@ -71,6 +71,18 @@ def readout(total: Part) -> None:
     """The cut in one line under the controls, on every page."""
     saved = f"{less(total.params, total.params_after)} params, {less(total.macs, total.macs_after)} MACs"
     st.sidebar.markdown(f"**{saved}**")
+
+
+def opened() -> live.View | None:
+    """Notice, header and readout of a page, with the view that it draws; None while the model is loading."""
+    notice()
+    view = live.view()
+    if view is None:
+        live.wait_for()
+        return None
+    header()
+    readout(view.cost.total)
+    return view
 
 
 def metrics(
