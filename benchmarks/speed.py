@@ -43,7 +43,8 @@ def cell(row: LatencyRow | None) -> str:
     """Speed-up, then both medians in ms."""
     if row is None:
         return "–"
-    return f"**{row.speedup:.2f}×** ({1e3 * row.dense.median:.3g} / {1e3 * row.pruned.median:.3g} ms)"
+    dense, pruned = (f"{1e3 * s:.3g}" if s < 1 else f"{1e3 * s:,.0f}" for s in (row.dense.median, row.pruned.median))
+    return f"**{row.speedup:.2f}×** ({dense} / {pruned} ms)"
 
 
 def main() -> None:
