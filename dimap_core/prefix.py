@@ -9,6 +9,7 @@ Next door: `evaluate` asks for logits batch by batch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from torch.func import functional_call
 
 from .types import Family
 
-LIMIT = 256 * 1024**2  # bytes of activations kept by one cache
+LIMIT = int(os.environ.get("DIMAP_PREFIX_MIB", "256")) * 1024**2  # bytes of activations kept by one cache
 
 
 @dataclass(frozen=True)
