@@ -49,7 +49,7 @@ def opened(request):
 
 
 @pytest.mark.parametrize("limit", [0, 300_000, 2**28])
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(moves=MOVES)
 def test_any_sequence_of_moves_gives_what_no_cache_gives(opened, limit, moves):
     data, cache = load_data("digits"), PrefixCache(limit)

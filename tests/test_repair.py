@@ -81,7 +81,7 @@ def test_on_calibration_images_the_first_block_comes_nearer_to_the_dense_one(tin
     assert after < 0.999 * before
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", ["everything", "heads"])
 def test_the_logits_of_a_trained_model_come_nearer_to_the_dense_ones(name, images):
     for model in ("swin-digits", "deit-digits"):
         opened = pipeline.open_model(model)
