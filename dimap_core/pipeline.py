@@ -146,11 +146,11 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
 def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:
     """A pruned copy of the model, with what went and what it saved: zeros, or for structures a smaller model."""
     selection, cost = apply_plan(opened, plan)
-    weights = cut_weights(opened, plan, selection)
-    if plan.granularity == "structure":
-        scores = score(opened, plan)
-        return slice_model(opened.model, opened.anatomy, scores, selection, weights), selection, cost
-    return with_weights(opened.model, weights), selection, cost
+    if plan.granularity != "structure":
+        return with_weights(opened.model, cut_weights(opened, plan, selection)), selection, cost
+    # What is kept is as it was unless it was repaired: no masked copy of the whole model is made first.
+    weights = cut_weights(opened, plan, selection) if plan.repair else None
+    return slice_model(opened.model, opened.anatomy, score(opened, plan), selection, weights), selection, cost
 
 
 def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]:
