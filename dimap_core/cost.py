@@ -25,7 +25,7 @@ def cost_report(anatomy: Anatomy, selection: Selection | None = None) -> CostRep
     for layer in anatomy.layers:
         key = (layer.stage, layer.module)
         cells[key] = add([cells.get(key, Part()), layers[layer.name]])
-    return CostReport(add(layers.values()), cells, layers)
+    return CostReport(add(cells.values()), cells, layers)
 
 
 def add(parts: Iterable[Part]) -> Part:

@@ -23,7 +23,7 @@ BINS = 1024  # grid edges an octave
 OCTAVES = 64  # below 2^TOP; scores lower still count as below the first edge
 _CHUNK = 32 * BLOCK  # values that stay in the processor's cache while they are summed
 _SEEN = 64  # sets of layers whose columns are kept
-_STRIDE = 64  # edges between two columns of the first, coarse look
+_STRIDE = 64  # edges between two columns of the coarse table
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,11 @@ class Scores:
         if self.table is None:
             raise TypeError("groups are ranked without a table")
         return self.table
+
+    @cached_property
+    def coarse_grid(self) -> np.ndarray:
+        """Every _STRIDE-th column of the table, in memory in one piece: what any first look reads."""
+        return np.ascontiguousarray(self.grid[:, ::_STRIDE])
 
     @cached_property
     def ordered_layers(self) -> list[LayerScores]:
@@ -249,14 +254,15 @@ def _first_look(
             scores.coarse.clear()
         first = scores.used[0] + int(np.floor(shift.min())) - 2
         last = scores.used[1] + int(np.ceil(shift.max())) + 2
-        columns = np.arange(first, last + _STRIDE, _STRIDE)
-        low, high = counts_at(scores, rows, shift, sizes, columns)
+        columns = np.arange(first // _STRIDE, last // _STRIDE + 2) * _STRIDE
+        low, high = counts_at(scores, rows, shift, sizes, columns, _STRIDE)
         scores.coarse[key] = columns, low.sum(axis=0), high.sum(axis=0)
     return scores.coarse[key]
 
 
 def below_edges(scores: Scores, rows: Sequence[int], factors: np.ndarray) -> np.ndarray:
-    """Scores * factor below every 32nd edge, none to all, [rows, edges] ascending; shifted layers: to one edge."""
+    """Scores * factor below every _STRIDE-th edge, none to all, float64 [rows, edges] ascending, interpolated for
+    layers whose factor shifts them between two edges."""
     key = (tuple(rows), factors.tobytes())
     if key not in scores.seen:
         if len(scores.seen) >= _SEEN:
@@ -266,32 +272,35 @@ def below_edges(scores: Scores, rows: Sequence[int], factors: np.ndarray) -> np.
 
 
 def _below_edges(scores: Scores, rows: Sequence[int], factors: np.ndarray) -> np.ndarray:
-    sizes = np.array([scores.ordered_layers[row].size for row in rows])
-    shift = np.round(np.log2(factors) * BINS)
-    first, last = scores.used
-    columns = np.arange(first + int(shift.min()) - 32, last + int(shift.max()) + 64, 32)
-    low, _ = counts_at(scores, np.asarray(rows), shift, sizes, columns, slack=0)
-    return np.concatenate([np.zeros((len(rows), 1), np.int64), low[:, 1:], sizes[:, None]], axis=1)
+    sizes = np.array([scores.ordered_layers[row].size for row in rows], dtype=float)
+    shift = np.log2(factors) * BINS / _STRIDE
+    first, last = scores.used[0] // _STRIDE, scores.used[1] // _STRIDE + 1
+    columns = np.arange(first + np.floor(shift.min()), last + np.ceil(shift.max()) + 1)
+    places, table = np.arange(scores.coarse_grid.shape[1]), scores.coarse_grid
+    below = [np.interp(columns - by, places, table[row]) for row, by in zip(rows, shift, strict=True)]
+    return np.concatenate([np.zeros((len(rows), 1)), below, sizes[:, None]], axis=1)
 
 
 def counts_at(
-    scores: Scores, rows: np.ndarray, shift: np.ndarray, sizes: np.ndarray, columns: np.ndarray, slack: int = 1
+    scores: Scores, rows: np.ndarray, shift: np.ndarray, sizes: np.ndarray, columns: np.ndarray, stride: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bounds [rows, columns] of how many scores * factor lie below each column of the grid.
 
     A factor shifts a layer's scores along the logarithmic grid by log2(factor) * BINS columns; where that is not a
-    whole number the bounds are `slack` edges wider than they need be, which covers rounding too.
+    whole number the bounds are an edge wider than they need be, which covers rounding too. `stride`: 1, or _STRIDE for
+    looser bounds from the coarse table.
     """
-    table, place = scores.grid, rows[:, None]
+    table, place = scores.coarse_grid if stride > 1 else scores.grid, rows[:, None]
     end = table.shape[1] - 1
     if not shift.any():
+        columns = columns // stride
         inside = table[place, np.clip(columns, 0, end)].astype(np.int64)
         inside[:, columns < 0] = 0
         return inside, inside
     at = columns[None, :] - shift[:, None]
-    exact = shift == 0
-    down = np.floor(at).astype(np.int64) - np.where(exact, 0, slack)[:, None]
-    up = np.ceil(at).astype(np.int64) + np.where(exact, 0, slack)[:, None]
+    slack = np.where(shift == 0, 0, 1)[:, None]
+    down = (np.floor(at).astype(np.int64) - slack) // stride
+    up = -((-np.ceil(at).astype(np.int64) - slack) // stride)
     low = np.where(down < 0, 0, table[place, np.clip(down, 0, end)])
     high = np.where(up > end, sizes[:, None], table[place, np.clip(up, 0, end)])
     return low.astype(np.int64), high.astype(np.int64)
