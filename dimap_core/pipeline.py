@@ -115,13 +115,12 @@ def _key(plan: PruningPlan) -> str:
 
 def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity and seed."""
-    granularity = "structure" if plan.granularity == "structure" else "weight"
-    key = (plan.criterion, granularity, plan.seed)
+    key = (plan.criterion, plan.scored, plan.seed)
     if key not in opened.scores:
         for _ in prepare_scores(opened, plan):
             pass
         fn, statistics = criterion(plan.criterion).fn, opened.statistics.get(plan.seed)
-        opened.scores[key] = fn(opened.model, opened.anatomy, granularity, statistics, plan.seed)
+        opened.scores[key] = fn(opened.model, opened.anatomy, plan.scored, statistics, plan.seed)
         if len(opened.scores) > _SCORES_KEPT:
             opened.scores.popitem(last=False)
     return opened.scores[key]

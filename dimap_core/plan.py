@@ -29,9 +29,10 @@ def validate(plan: PruningPlan, anatomy: Anatomy | None = None) -> PruningPlan:
     """Return `plan` if it is well formed (and, given an anatomy, fits the model); raises InvalidPlan otherwise."""
     _one_of("scope", plan.scope, SCOPES)
     _one_of("granularity", plan.granularity, GRANULARITIES)
-    scored = "structure" if plan.granularity == "structure" else "weight"
-    if scored not in criterion(plan.criterion).scores:
-        raise InvalidPlan(f"'{plan.criterion}' cannot score {_UNITS[scored]}; choose another criterion or granularity.")
+    if plan.scored not in criterion(plan.criterion).scores:
+        raise InvalidPlan(
+            f"'{plan.criterion}' cannot score {_UNITS[plan.scored]}; choose another criterion or granularity."
+        )
     if plan.granularity == "nm":
         _check_nm(plan)
     else:

@@ -219,6 +219,11 @@ class PruningPlan:
     repair: bool = False
     seed: int = 0
 
+    @property
+    def scored(self) -> Literal["weight", "structure"]:
+        """What the criterion has to score for this cut; patterns are chosen among single weights."""
+        return "structure" if self.granularity == "structure" else "weight"
+
 
 @dataclass(frozen=True)
 class Selection:

@@ -108,7 +108,7 @@ def agreement(view: live.View) -> None:
     """Rank correlation of the plan's criterion with each other one."""
     st.subheader("Do the criteria agree?", anchor=False)
     plan, pairs = state.current().plan, {}
-    scored = state.scored(plan.granularity)
+    scored = plan.scored
     for info in CRITERIA:
         if info.key == plan.criterion or scored not in info.scores:
             continue

@@ -69,7 +69,7 @@ def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
         live.wait_for("magnitude")
         return
     plan = state.current().plan
-    scored, total = state.scored(plan.granularity), view.cost.total
+    scored, total = plan.scored, view.cost.total
     plain = PruningPlan("magnitude", scored, "model", ratio=total.ratio, seed=plan.seed)  # type: ignore[arg-type]
     if scored == "structure":
         plain = replace(plain, ratio=None, budget=1 - total.params_after / total.params, budget_kind="params")

@@ -33,7 +33,7 @@ def _threads():
 def worker(opened, tmp_path):
     """A worker that has the small Swin open already."""
     worker = Worker(tmp_path)
-    worker.opened["swin-digits", "pretrained"] = opened
+    worker.shelf.opened["swin-digits", "pretrained"] = opened
     return worker
 
 
@@ -92,10 +92,10 @@ def test_more_sessions_than_caches_hold_no_more_activations(worker, opened):
         worker.accept(evaluate(session, session, 0.5))
     for _ in range(4):
         worker.step()
-    held = [cache for _, cache in worker.caches.values()]
+    held = [cache for _, cache in worker.shelf.caches.values()]
     worker.accept(evaluate("e", "e", 0.5))
     worker.step()
-    assert len(worker.caches) == 2
+    assert len(worker.shelf.caches) == 2
     while worker.busy:
         worker.step()
     assert held[0].used == 0 == len(held[0].kept)  # its session's evaluation went on without it
@@ -126,7 +126,17 @@ def test_sessions_take_turns(worker, opened):
     pipeline.judge_fully(opened, pipeline.default_data(opened))
     for session in "abc":
         worker.accept(evaluate(session, session, 0.5))
-    assert [worker.step()["ticket"] for _ in range(9)] == ["a", "b", "c"] * 3
+    assert [worker.step()["ticket"] for _ in range(9)] == ["c", "b", "a"] * 3
+
+
+def test_a_new_request_gets_its_first_number_at_once(worker, opened):
+    pipeline.judge_fully(opened, pipeline.default_data(opened))
+    for session in "abc":
+        worker.accept(evaluate(session, session, 0.5))
+    worker.step()
+    worker.accept(evaluate("d", "d", 0.5))
+    event = worker.step()
+    assert event["ticket"] == "d" and event["event"]["n"] > 0
 
 
 def test_the_background_waits_while_a_session_moves_its_slider(worker):
@@ -206,7 +216,7 @@ def test_random_weights_are_opened_but_not_judged(worker):
     random = {**evaluate("a", "1", 0.5), "weights": "random"}
     worker.accept(random)
     assert serve(worker)[-1]["error"].startswith("Accuracy means nothing on random weights")
-    assert ("swin-digits", "random") in worker.opened
+    assert ("swin-digits", "random") in worker.shelf.opened
 
 
 def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, monkeypatch):
@@ -222,14 +232,14 @@ def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, m
 
 
 def test_models_opened_long_ago_are_let_go_with_their_files(worker, tmp_path, monkeypatch):
-    monkeypatch.setattr("dimap_core.worker._MEMORY", 20 * 1024**2)
+    monkeypatch.setattr("dimap_core.requests._MEMORY", 20 * 1024**2)
     folders = {}
     for name in ("deit-digits", "deit-textured", "swin-textured"):
         recipe = to_recipe(PruningPlan())
         message = {"kind": "open", "model": name, "weights": "pretrained", "recipe": recipe, "session": "a"}
         worker.accept({**message, "channel": "open", "ticket": name})
         folders[name] = Path(serve(worker)[-2]["event"]["folder"])
-    left = {name for name, _ in worker.opened}
+    left = {name for name, _ in worker.shelf.opened}
     assert "swin-textured" in left and "deit-digits" not in left
     assert folders["swin-textured"].exists() and not folders["deit-digits"].exists()
     worker.accept({**message, "model": "deit-digits", "channel": "open", "ticket": "again"})

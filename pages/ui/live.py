@@ -24,7 +24,7 @@ from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Select
 from . import cache, state
 from .state import Setting, Tried
 
-POLL = 0.25  # seconds between two looks at what the worker has sent
+POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
 SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
@@ -84,7 +84,7 @@ def view() -> View | None:
     if place is None:
         return None
     info, anatomy, weights = cache.model(place)
-    scores = cache.scores(place, setting.plan.criterion, setting.plan.seed, state.scored(setting.plan.granularity))
+    scores = cache.scores(place, setting.plan.criterion, setting.plan.seed, setting.plan.scored)
     try:
         selection = select(scores, anatomy, setting.plan)
     except InvalidPlan as error:
@@ -114,7 +114,7 @@ def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
 
 def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str]:
     plan = setting.plan
-    return setting.model, setting.weights, criterion or plan.criterion, plan.seed, state.scored(plan.granularity)
+    return setting.model, setting.weights, criterion or plan.criterion, plan.seed, plan.scored
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
@@ -144,7 +144,8 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
         mine[channel, jobs] = (key, ticket)
     lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
     if ticket.done and lasting and not ticket.replaced:
-        shared.remember(key, ticket.events)
+        # An estimate says all that the ones before it said.
+        shared.remember(key, ticket.events[-1:] if request["kind"] == "evaluate" else ticket.events)
     return ticket
 
 

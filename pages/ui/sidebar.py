@@ -98,14 +98,14 @@ def _units_changed() -> None:
         amount |= {"ratio": None, "budget": None, "cost_exponent": 0.0, "nm": "2:4"}
     if granularity != "structure":
         amount |= {"round_to": 1, "repair": False}
-    if state.scored(granularity) not in criterion(plan.criterion).scores:
+    if replace(plan, granularity=granularity).scored not in criterion(plan.criterion).scores:
         amount["criterion"] = state.Setting().plan.criterion
     state.change(granularity=granularity, protected=(), **amount)
 
 
 def _ranking() -> None:
     plan = state.current().plan
-    labels = {info.key: info.label for info in CRITERIA if state.scored(plan.granularity) in info.scores}
+    labels = {info.key: info.label for info in CRITERIA if plan.scored in info.scores}
     info = next(info for info in CRITERIA if info.key == plan.criterion)
     st.selectbox(
         "Criterion", list(labels), list(labels).index(widgets.fill("w_criterion", plan.criterion)),

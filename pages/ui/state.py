@@ -205,11 +205,6 @@ def recipe(setting: Setting) -> dict[str, Any]:
     return to_recipe(setting.plan, setting.model)
 
 
-def scored(granularity: str) -> str:
-    """What a criterion has to score for a cut of that granularity: "weight" or "structure"."""
-    return "structure" if granularity == "structure" else "weight"
-
-
 def cells(pairs: dict[str, float]) -> tuple:
     """{"0": 0.2} -> plan overrides."""
     return overrides_from(pairs.items())

@@ -1,0 +1,179 @@
+"""What the worker does for each kind of request: generators whose events are what the page gets, and what they keep.
+
+A handler takes the shelf and the request; it yields after every short step, so that others get their turn. To add a
+kind: a handler, and its row in HANDLERS.
+Next door: `worker` advances them, `pipeline` does the work of each step, `index` is what `open` leaves on disk for the
+app.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from . import index, pipeline
+from .errors import PruningError
+from .evaluate import BATCH_SIZE
+from .export import write_onnx
+from .latency import measure
+from .plan import from_recipe
+from .prefix import PrefixCache
+from .sweep import Measured
+from .types import LabelledImages
+
+_SIZES = (30, 60, 120)  # batches tried out on the dense model
+_CACHES = 2  # sessions whose prefix caches are kept, each of at most `prefix.LIMIT` bytes
+_EXPORTS = 20  # files kept for downloads
+_MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
+
+Request = dict[str, Any]
+Events = Iterator[dict[str, Any]]
+
+
+@dataclass
+class Shelf:
+    """Opened models and the sessions' prefix caches; `tuning` holds models whose batch size is being measured."""
+
+    folder: Path
+    opened: OrderedDict[tuple[str, str], pipeline.Opened] = field(default_factory=OrderedDict)
+    tuning: set[str] = field(default_factory=set)
+    caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
+
+    def model(self, request: Request) -> pipeline.Opened:
+        """The request's model, loaded on first use; the ones used longest ago make room."""
+        key = (request["model"], request["weights"])
+        if key not in self.opened:
+            self.opened[key] = pipeline.open_model(*key, named_only=True)
+        self.opened.move_to_end(key)
+        while len(self.opened) > 1 and sum(map(_size, self.opened.values())) > _MEMORY:
+            _, evicted = self.opened.popitem(last=False)
+            shutil.rmtree(self.folder / evicted.info.fingerprint, ignore_errors=True)
+        return self.opened[key]
+
+    def prefix(self, session: str, opened: pipeline.Opened) -> PrefixCache:
+        """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
+        owner, cache = self.caches.pop(session, ("", PrefixCache()))
+        if owner != opened.info.fingerprint:
+            cache = PrefixCache()
+        self.caches[session] = (opened.info.fingerprint, cache)
+        while len(self.caches) > _CACHES:
+            _, (_, evicted) = self.caches.popitem(last=False)
+            evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
+        return cache
+
+
+def _open(shelf: Shelf, request: Request) -> Events:
+    """Load a model, score it, and leave both on disk; the last event says where."""
+    opened = shelf.model(request)
+    plan = from_recipe(request["recipe"])
+    folder = shelf.folder / opened.info.fingerprint
+    if not (folder / "anatomy.json").exists():
+        index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
+    weights = sum(layer.size for layer in opened.anatomy.prunable)
+    yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
+    if not index.has_scores(folder, plan.criterion, plan.seed, plan.scored):
+        for doing, _, _ in pipeline.prepare_scores(opened, plan):
+            yield {"doing": doing}
+        index.write_scores(folder, pipeline.score(opened, plan))
+    yield {"folder": str(folder)}
+
+
+def _evaluate(shelf: Shelf, request: Request) -> Events:
+    """Stream estimates of a plan (no recipe: of the dense model), the dense model first where it is not known."""
+    opened = shelf.model(request)
+    data = pipeline.default_data(opened, request["data"])
+    plan = from_recipe(request["recipe"]) if request["recipe"] else None
+    while plan is not None and not pipeline.knows_dense(opened, data):
+        if opened.info.fingerprint in shelf.tuning:
+            yield {}  # another session's request is at it
+        else:
+            yield from _tune(shelf, opened, data)
+    if plan is not None:
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+    for estimate in pipeline.judge(opened, data, plan, cache=shelf.prefix(request["session"], opened)):
+        yield asdict(estimate)
+
+
+def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
+    """Judge the dense model with batches of several sizes, and keep the size that took least time an image."""
+    spent: dict[int, list[float]] = {size: [] for size in _SIZES}
+    before, seconds = 0, 0.0
+    shelf.tuning.add(opened.info.fingerprint)
+    try:
+        for estimate in pipeline.judge(opened, data, sizes=_SIZES):
+            if estimate.n - before in spent:
+                spent[estimate.n - before].append((estimate.seconds - seconds) / (estimate.n - before))
+            before, seconds = estimate.n, estimate.seconds
+            yield {"waiting": "dense"}
+    finally:
+        shelf.tuning.discard(opened.info.fingerprint)
+    cost = {size: median(times) for size, times in spent.items() if times}
+    opened.sizes = (min(cost, key=lambda size: cost[size], default=BATCH_SIZE),)
+
+
+def _curve(shelf: Shelf, request: Request) -> Events:
+    """One event a ratio: the measured row of the recipe at that common ratio."""
+    opened = shelf.model(request)
+    data = pipeline.default_data(opened, request["data"])
+    for ratio in request["ratios"]:
+        plan = from_recipe({**request["recipe"], "ratio": ratio})
+        try:
+            selection, cost = pipeline.apply_plan(opened, plan)
+        except PruningError:
+            continue  # the curve ends where a layer would be emptied
+        for _ in pipeline.prepare(opened, plan):
+            yield {}
+        estimates = []
+        for estimate in pipeline.judge(opened, data, plan):
+            estimates.append(estimate)
+            yield {}
+        yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
+
+
+def _latency(shelf: Shelf, request: Request) -> Events:
+    """One event a batch size: dense and pruned model by turns on this device."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    yield {"doing": "Measuring"}
+    pruned, _, _ = pipeline.prune(opened, plan)
+    for row in measure(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
+        yield asdict(row)
+
+
+def _export(shelf: Shelf, request: Request) -> Events:
+    """Write the pruned model as a zipped checkpoint or ONNX file; the last event says where."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    yield {"doing": "Writing the file"}
+    folder = shelf.folder / "exports" / request["ticket"]
+    folder.mkdir(parents=True)
+    if request["format"] == "onnx":
+        path = folder / "model.onnx"
+        pruned, _, _ = pipeline.prune(opened, plan)
+        write_onnx(pruned, opened.info.input_size, path)
+    else:
+        pipeline.save_pruned(folder / "checkpoint", opened, plan)
+        path = Path(shutil.make_archive(str(folder / "checkpoint"), "zip", folder / "checkpoint"))
+    for older in sorted(folder.parent.iterdir(), key=lambda found: found.stat().st_mtime_ns)[:-_EXPORTS]:
+        shutil.rmtree(older, ignore_errors=True)
+    yield {"file": str(path), "bytes": path.stat().st_size}
+
+
+def _size(opened: pipeline.Opened) -> int:
+    """Bytes of weights, scores and repaired weights."""
+    weights = sum(parameter.nbytes for parameter in opened.model.parameters())
+    repaired = sum(tensor.nbytes for found in opened.repaired.values() for tensor in found.values())
+    return weights + repaired + sum(scores.nbytes for scores in opened.scores.values())
+
+
+HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
+    "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
+}  # fmt: skip
