@@ -21,9 +21,10 @@ from scipy.optimize import brentq
 
 from .errors import InvalidPlan
 from .groups import block_cut, group_sets, parameter_masks
+from .lookup import below_edges, lowest
 from .nm import nm_mask, select_nm
 from .plan import cell_label, validate
-from .ranking import LayerScores, Scores, below_edges, lowest
+from .ranking import LayerScores, Scores
 from .structure import GroupProblem, Rivals, select_groups
 from .types import Anatomy, Cell, GroupSet, Layer, PruningPlan, Selection
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimap_core.lookup import lowest
 from dimap_core.pipeline import score
 from dimap_core.plan import SCOPES
-from dimap_core.ranking import LayerScores, lowest
+from dimap_core.ranking import LayerScores
 from dimap_core.ranking import rank as rank_layers
 from dimap_core.selection import count_to_remove, keep_mask, select
 from dimap_core.types import PruningPlan
