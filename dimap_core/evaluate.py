@@ -27,11 +27,15 @@ Runner = Callable[[Hashable, Callable[[], torch.Tensor]], torch.Tensor]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Per image, in evaluation order: predicted class int64 [n], whether the label is among the five highest, and how
-    long the model took for all of them."""
+    """Per image, in evaluation order, each [n]: predicted class int64, whether the label is among the five highest; in
+    float32 the predicted class's probability, how far the second one's lies below it, and the cross-entropy with the
+    label in nats. `seconds`: how long the model took for all of them."""
 
     classes: np.ndarray
     in_top5: np.ndarray
+    confidence: np.ndarray
+    margin: np.ndarray
+    loss: np.ndarray
     seconds: float = 0.0
 
 
@@ -69,9 +73,13 @@ def predict(
         begun = time.perf_counter()
         with torch.inference_mode():
             logits = model(images()) if run is None else run((start, len(part)), images)
-        top5 = logits.topk(min(5, logits.shape[-1])).indices.numpy()
-        hits = (top5 == data.labels[part][:, None]).any(1)
-        yield Predictions(top5[:, 0], hits, time.perf_counter() - begun)
+            logs = logits.log_softmax(-1)
+        best = logs.topk(min(5, logs.shape[-1]))
+        hits = (best.indices.numpy() == data.labels[part][:, None]).any(1)
+        shares = best.values[:, :2].exp().numpy()
+        loss = -logs.numpy()[np.arange(len(part)), data.labels[part]]
+        seconds = time.perf_counter() - begun
+        yield Predictions(best.indices[:, 0].numpy(), hits, shares[:, 0], shares[:, 0] - shares[:, -1], loss, seconds)
         start += len(part)
 
 
@@ -106,8 +114,9 @@ def evaluate(
 
 def concatenate(parts: list[Predictions]) -> Predictions:
     """Predictions of consecutive batches as one."""
-    classes, in_top5 = (np.concatenate([getattr(p, what) for p in parts]) for what in ("classes", "in_top5"))
-    return Predictions(classes, in_top5, sum(p.seconds for p in parts))
+    names = ("classes", "in_top5", "confidence", "margin", "loss")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Predictions(**arrays, seconds=sum(part.seconds for part in parts))
 
 
 def estimate(

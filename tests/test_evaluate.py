@@ -77,6 +77,17 @@ def test_streaming_ends_at_the_one_shot_accuracy(tiny, digits):
     assert result.top1 == wilson(result.top1.correct, 240)
 
 
+def test_confidence_margin_and_loss_are_those_of_the_softmax_in_float64(tiny, digits):
+    logits = one_shot(tiny, digits).astype(np.float64)[stratified_order(digits.labels)]
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    ordered = np.sort(shares, axis=1)[:, ::-1]
+    _, predictions = last(evaluate(tiny.model, tiny.info, digits))
+    np.testing.assert_allclose(predictions.confidence, ordered[:, 0], atol=1e-6)
+    np.testing.assert_allclose(predictions.margin, ordered[:, 0] - ordered[:, 1], atol=1e-6)
+    labels = digits.labels[stratified_order(digits.labels)]
+    np.testing.assert_allclose(predictions.loss, -np.log(shares[np.arange(240), labels]), atol=1e-5)
+
+
 def test_estimates_grow_batch_by_batch_and_each_judges_its_own_prefix(tiny, digits):
     order = stratified_order(digits.labels)
     hits = (one_shot(tiny, digits).argmax(1) == digits.labels)[order]
