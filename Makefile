@@ -9,7 +9,7 @@ run: $(VENV)/.runtime
 	$(BIN)/python -m streamlit run app.py
 
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -176,7 +176,7 @@ class Session:
                     self.reader.cancel()
                     self.screen.stop_timers()
         except Exception as error:
-            self.log.errors[f"{type(error).__name__}: {str(error)[:160]}"] += 1
+            self.log.errors[f"{type(error).__name__}: {str(error)[:600]}"] += 1
 
     async def warm_up(self, port: int) -> None:
         """Be the first visitor: wait until the worker has started and judged all images."""
@@ -228,13 +228,20 @@ class Session:
         return self._accuracy() and "so far" not in self.screen.metrics["Top-1"][1]
 
     async def _see(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not condition():
-                self.news.clear()
-                await self.news.wait()
-                if self.reader.done():
-                    self.reader.result()
-                    raise ConnectionError("The server closed the session.")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not condition():
+                    self.news.clear()
+                    await self.news.wait()
+                    if self.reader.done():
+                        self.reader.result()
+                        raise ConnectionError("The server closed the session.")
+        except TimeoutError:
+            polled, part = list(self.screen.timers), self.expect(self.plan)
+            seen = f"{self.screen.header}, {self.screen.metrics}, field {self.screen.typed}, polls {polled}"
+            raise TimeoutError(
+                f"{condition.__name__} of {100 * self.plan.ratio:g} % ({part.params_after}): {seen}"
+            ) from None
 
     async def _send(self, fragment: str = "") -> None:
         message = BackMsg()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
+from dimap_core.jobs import Ticket
 from pages.ui import cache, frame, live, measured, speed, state, theme, widgets
 from pages.ui.glossary import TERMS
 
@@ -24,7 +25,8 @@ def main() -> None:
         controls(view.info.name)
     _, more = live.curve(view)
     running = any(t is not None and t.running for t in (ticket, more))
-    st.fragment(live_part, run_every=live.interval() if running else None)(view, running)
+    live.polled(numbers, running, live.QUICK)(view, running)
+    live.polled(picture, running)(view)
     if ticket is not None:
         pins(point)
     if view.selection.granularity == "structure":
@@ -70,12 +72,10 @@ def cue() -> str:
     return chosen if chosen in known else "joint"
 
 
-def live_part(view: live.View, polling: bool) -> None:
-    """Metrics and trade-off; redrawn while images stream in, then the page is drawn once more and polling ends."""
+def numbers(view: live.View, polling: bool) -> None:
+    """Metrics; redrawn while images stream in, then the page is drawn once more and polling ends."""
     point, ticket = live.accuracy(view)
-    rows, more = live.curve(view)
-    if st.session_state.pop("restored", False):
-        st.rerun()
+    _, more = live.curve(view)
     if polling and not any(t is not None and t.running for t in (ticket, more)):
         st.rerun()
     badge = "no images for random weights" if ticket is None else "first images on their way"
@@ -83,13 +83,26 @@ def live_part(view: live.View, polling: bool) -> None:
         st.error(widgets.plain(ticket.error))
     if ticket is not None and ticket.running and ticket.last and "doing" in ticket.last:
         badge = ticket.last["doing"]
-    stand_in = measured.precomputed_row(state.current()) if ticket and point.estimate is None else None
-    shown = stand_in or point
-    widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=stand_in is not None)
-    if ticket is not None:
-        chart(view.info.name, rows, shown, "Accuracy against cost of everything tried so far")
-    else:
+    shown = stand_in(point, ticket) or point
+    widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=shown is not point)
+
+
+def picture(view: live.View) -> None:
+    """Trade-off, redrawn while images stream in."""
+    point, ticket = live.accuracy(view)
+    rows, _ = live.curve(view)
+    if st.session_state.pop("restored", False):
+        st.rerun()
+    if ticket is None:
         st.info("Counts are exact with any weights. Accuracy needs a trained model with images: choose a bundled one.")
+        return
+    shown = stand_in(point, ticket) or point
+    chart(view.info.name, rows, shown, "Accuracy against cost of everything tried so far")
+
+
+def stand_in(point: state.Tried, ticket: Ticket | None) -> state.Tried | None:
+    """What was measured beforehand for this cut, until its first images are through."""
+    return measured.precomputed_row(state.current()) if ticket and point.estimate is None else None
 
 
 def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:

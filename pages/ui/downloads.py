@@ -24,7 +24,7 @@ def prepared(view: live.View, form: str, channel: str, name: str, mime: str) -> 
     request = {"kind": "export", "format": form, "recipe": recipe}
     ticket = live.stream(view, channel, request, ("export", form, str(recipe)), jobs=True)
     if ticket.running:
-        st.fragment(_wait, run_every=live.POLL)(ticket)
+        live.polled(_wait)(ticket)
         return
     made = Path(ticket.last["file"]) if ticket.last and "file" in ticket.last else None
     if ticket.error or made is None or not made.exists():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,9 @@ from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Select
 from . import cache, state
 from .state import Setting, Tried
 
-POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
-SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
+POLL = 0.25  # seconds between two looks at what the worker has sent, as long as few sessions wait
+QUICK = 0.06  # the same for the few numbers that matter most
+SHARE = 0.24  # of an interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
@@ -93,14 +97,32 @@ def view() -> View | None:
     return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
 
 
-def interval() -> float:
-    """Seconds between two polls of a session: longer while many sessions wait, whose polls share one process."""
-    return max(POLL, SHARE * cache.shared().worker.waiting)
+def polled(part: Callable[..., None], running: bool = True, every: float = POLL) -> Callable[..., None]:
+    """`part` as a fragment: drawn once by the page and, while `running`, again at every poll.
+
+    `every` seconds, or longer while many sessions wait, whose polls share one process.
+    A poll that comes before it can be due was sent before the page was drawn anew, and may have met the page's run at
+    its very end: Streamlit drops what such a run still had to send, polls included. So the page is drawn once more.
+    """
+    every, due = every * max(1, SHARE * cache.shared().worker.waiting), 0.0
+
+    @wraps(part)
+    def drawn(*arguments: Any) -> None:
+        nonlocal due
+        if due and time.monotonic() < due:
+            st.rerun()
+        part(*arguments)
+        due = due or time.monotonic() + every
+
+    return st.fragment(drawn, run_every=every if running else None)
 
 
-@st.fragment(run_every=POLL)
 def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
     """Poll until the current model is open, scored by the plan's (or another) criterion, then draw the page anew."""
+    polled(_wait)(criterion, quietly)
+
+
+def _wait(criterion: str | None, quietly: bool) -> None:
     setting = state.current()
     if folder(setting, criterion) is not None:
         st.rerun()

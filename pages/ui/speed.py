@@ -36,7 +36,7 @@ def draw(view: live.View) -> None:
         return
     request = {"kind": "latency", "recipe": recipe, "batches": sorted(batches), "threads": threads}
     ticket = live.stream(view, "background", request, ("latency", *wanted), jobs=True)
-    st.fragment(_rows, run_every=live.POLL if ticket.running else None)(ticket, view.cost.total, ticket.running)
+    live.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
 
 
 def _rows(ticket: Ticket, total: Part, polling: bool) -> None:
