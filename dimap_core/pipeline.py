@@ -92,6 +92,7 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     attributed = wanted[0] == "attributions"
     doing = "Attributing to units, path" if attributed else "Reading training images,"
     gather: Callable[..., Iterator[tuple[int, int, Any]]] = attribute if attributed else collect
+    yield "Loading training images", 0, plan.images
     data = _training_data(opened)
     for done, total, found in gather(
         opened.model, opened.info, data, opened.anatomy, images=plan.images, seed=plan.seed
