@@ -90,7 +90,7 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     if wanted is None or wanted in opened.statistics or _scores_key(plan) in opened.scores:
         return
     attributed = wanted[0] == "attributions"
-    doing = "Attributing to units, path" if attributed else "Reading training images,"
+    doing = "Tracing what units contribute, step" if attributed else "Reading training images,"
     gather: Callable[..., Iterator[tuple[int, int, Any]]] = attribute if attributed else collect
     yield "Loading training images", 0, plan.images
     data = _training_data(opened)
