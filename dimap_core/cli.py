@@ -18,10 +18,13 @@ import typer
 
 from . import pipeline, results, sweep, training
 from .bundled import BUNDLED, bundled_card
+from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
 from .types import Cell, PruningPlan
+
+_CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -31,6 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]
 Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
+Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
 
 
 def main() -> None:
@@ -67,7 +71,7 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
 @app.command()
 def prune(
     model: Model,
-    criterion: Annotated[str | None, typer.Option(help="dimap (default), magnitude, random, taylor")] = None,
+    criterion: Annotated[str | None, typer.Option(help=_CRITERIA)] = None,
     granularity: Annotated[str | None, typer.Option(help="weight (default), structure, nm")] = None,
     scope: Annotated[str | None, typer.Option(help="layer, stage-module, module (default), model")] = None,
     ratio: Annotated[float | None, typer.Option(help="share of prunable weights to remove, 0 to below 1")] = None,
@@ -80,6 +84,7 @@ def prune(
     nm: Annotated[str | None, typer.Option(help="2:4 or 4:8; sets the granularity")] = None,
     round_to: Annotated[int | None, typer.Option(help="keep structures in multiples of this")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="refit what is left by least squares")] = False,
+    images: Images = None,
     recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
     data: Data = None,
     weights: Weights = "pretrained",
@@ -92,7 +97,7 @@ def prune(
         "criterion": criterion, "granularity": granularity, "scope": scope, "ratio": ratio,
         "stage-ratio": stage_ratio or None, "budget-macs": budget_macs, "budget-params": budget_params,
         "budget-latency": budget_latency, "kind-ratio": kind_ratio or None, "cost-exponent": cost_exponent, "nm": nm,
-        "round-to": round_to, "repair": repair or None,
+        "round-to": round_to, "repair": repair or None, "images": images,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
@@ -142,6 +147,7 @@ def sweep_command(
     cost_exponents: Annotated[str, typer.Option(help="comma-separated, 0 to 2")] = "0",
     granularity: Annotated[str, typer.Option(help="weight or structure")] = "weight",
     repair: Annotated[bool, typer.Option("--repair", help="refit what structures leave")] = False,
+    images: Images = None,
     limit: Limit = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="also write the rows to this CSV file")] = None,
@@ -149,7 +155,9 @@ def sweep_command(
 ) -> None:
     """Judge a grid of criteria, scopes and ratios."""
     points = sweep.plans(_words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents), seed)
-    grid = [validate(replace(plan, granularity=granularity, repair=repair)) for plan in points]  # type: ignore[arg-type]
+    fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
+    fixed |= {} if images is None else {"images": images}
+    grid = [validate(replace(plan, **fixed)) for plan in points]
     opened = pipeline.open_model(model)
     rows: list[dict[str, Any]] = []
     if out is not None:
@@ -224,6 +232,7 @@ def _plan_from_options(given: dict[str, Any]) -> PruningPlan:
         nm=given.get("nm"),
         round_to=given.get("round-to", default.round_to),
         repair=given.get("repair", default.repair),
+        images=given.get("images", default.images),
     )
     return validate(plan)
 

@@ -78,6 +78,20 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     return {"mlp_neuron": neuron, "head": head, "qk_dim": q + k, "v_dim": v}
 
 
+def nvit_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`group_sums` over NViT's units (arXiv 2110.04869, as coded): mlp_neuron [hidden] reads rows of fc1, head [heads]
+    rows of q, k and v, qk_dim [head_dim] rows of q and v_dim [head_dim] rows of v at that index of every head; biases
+    count with their rows."""
+    rows, neuron = arrays["attn.qkv.weight"].sum(axis=1), arrays["mlp.fc1.weight"].sum(axis=1)
+    if (bias := arrays.get("attn.qkv.bias")) is not None:
+        rows = rows + bias
+    if (bias := arrays.get("mlp.fc1.bias")) is not None:
+        neuron = neuron + bias
+    qkv = rows.reshape(3, block.heads, block.head_dim)
+    q, _, v = qkv.sum(axis=1)
+    return {"mlp_neuron": neuron, "head": qkv.sum(axis=(0, 2)), "qk_dim": q, "v_dim": v}
+
+
 @dataclass(frozen=True)
 class BlockCut:
     """What stays of one block, as ascending indices: `hidden` [m], `heads` [h], `qk` [h, d_qk] and `v` [h, d_v] the

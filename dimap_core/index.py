@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from .criteria import images_read
 from .groups import group_sets
 from .ranking import BLOCK, LayerScores, Scores
-from .types import Anatomy, ModelInfo
+from .types import Anatomy, ModelInfo, PruningPlan
 
 _READY = ".scores.json"
-_KEPT = 6  # criteria x seeds on disk for one model
+_KEPT = 16  # scores on disk for one model: more than there are criteria, which a page may ask for all at once
+_IMAGES = PruningPlan.images
 _ANATOMY, _INFO = TypeAdapter(Anatomy), TypeAdapter(ModelInfo)
 
 
@@ -31,9 +33,9 @@ def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[s
     (folder / "anatomy.json").write_bytes(_ANATOMY.dump_json(anatomy))
 
 
-def write_scores(folder: Path, scores: Scores) -> None:
-    """Add one criterion's scores to a model's folder."""
-    name = _stem(scores.criterion, scores.seed, scores.granularity)
+def write_scores(folder: Path, scores: Scores, images: int = _IMAGES) -> None:
+    """Add one criterion's scores to a model's folder; `images`: what the plan lets a criterion read."""
+    name = _stem(scores.criterion, scores.seed, scores.granularity, images)
     if scores.table is None:
         _write_groups(folder / f"{name}.groups.npz", scores)
     else:
@@ -78,9 +80,11 @@ def read_weights(folder: Path, anatomy: Anatomy) -> dict[str, np.ndarray]:
     return _split(folder / "weights.npy", anatomy, shaped=True)
 
 
-def read_scores(folder: Path, anatomy: Anatomy, criterion: str, seed: int, granularity: str = "weight") -> Scores:
+def read_scores(
+    folder: Path, anatomy: Anatomy, criterion: str, seed: int, granularity: str = "weight", images: int = _IMAGES
+) -> Scores:
     """One criterion's scores of single weights, memory-mapped, or of groups ("structure")."""
-    name = _stem(criterion, seed, granularity)
+    name = _stem(criterion, seed, granularity, images)
     facts = json.loads((folder / f"{name}{_READY}").read_text(encoding="utf-8"))
     if granularity == "structure":
         return Scores(criterion, seed, _read_groups(folder / f"{name}.groups.npz", anatomy), None, facts["top"])
@@ -104,9 +108,9 @@ def _read_groups(path: Path, anatomy: Anatomy) -> dict[str, LayerScores]:
         }
 
 
-def has_scores(folder: Path, criterion: str, seed: int, granularity: str = "weight") -> bool:
-    """Whether `write_scores` finished for this criterion, seed and granularity."""
-    return (folder / f"{_stem(criterion, seed, granularity)}{_READY}").exists()
+def has_scores(folder: Path, criterion: str, seed: int, granularity: str = "weight", images: int = _IMAGES) -> bool:
+    """Whether `write_scores` finished for this criterion, seed, granularity and (where it reads any) images."""
+    return (folder / f"{_stem(criterion, seed, granularity, images)}{_READY}").exists()
 
 
 def _evict(folder: Path) -> None:
@@ -118,8 +122,8 @@ def _evict(folder: Path) -> None:
             path.unlink()
 
 
-def _stem(criterion: str, seed: int, granularity: str) -> str:
-    return f"{criterion}-{seed}-{granularity}"
+def _stem(criterion: str, seed: int, granularity: str, images: int) -> str:
+    return f"{criterion}-{seed}-{granularity}-{images_read(criterion, images)}"
 
 
 def _write_flat(path: Path, arrays: list[np.ndarray], dtype: type) -> None:

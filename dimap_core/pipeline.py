@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from . import checkpoints, results
 from .anatomy import build_anatomy
 from .cost import cost_report
-from .criteria import criterion
+from .criteria import criterion, images_read
 from .criteria.arrays import prunable_weights
 from .cut.masks import masked_weights, with_weights
 from .cut.repair import repair
@@ -30,6 +30,7 @@ from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
+from .gates import Attributions, attribute
 from .latency import Solved, measured_saving, solve
 from .models import load_model, load_named
 from .plan import to_recipe
@@ -39,9 +40,8 @@ from .selection import select
 from .statistics import Statistics, balanced_subset, collect
 from .types import Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
-STATISTICS_IMAGES = 256  # training images that data-driven criteria read
-REPAIR_IMAGES = 256  # training images that repair reads
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
+_STATISTICS_KEPT = 2  # per model; those of a large one take gigabytes
 _REPAIRS_KEPT = 4  # per model
 Progress = tuple[str, int, int]
 """(what is done, steps done, steps in all)"""
@@ -49,14 +49,15 @@ Progress = tuple[str, int, int]
 
 @dataclass
 class Opened:
-    """A model with its anatomy, and what was computed so far: statistics by seed, scores, repaired weights by recipe,
-    dense predictions by data set, batch size."""
+    """A model with its anatomy, and what was computed so far: scores by criterion, granularity, seed and images;
+    statistics by what was gathered, images and seed; repaired weights by recipe; dense predictions by data set; batch
+    size."""
 
     model: nn.Module
     info: ModelInfo
     anatomy: Anatomy
-    scores: OrderedDict[tuple[str, str, int], Scores] = field(default_factory=OrderedDict)
-    statistics: dict[int, Statistics] = field(default_factory=dict)
+    scores: OrderedDict[tuple[str, str, int, int], Scores] = field(default_factory=OrderedDict)
+    statistics: OrderedDict[tuple[str, int, int], Statistics | Attributions] = field(default_factory=OrderedDict)
     repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
     sizes: tuple[int, ...] = (BATCH_SIZE,)
@@ -73,7 +74,7 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     yield from prepare_scores(opened, plan)
     if plan.repair and _key(plan) not in opened.repaired:
         selection, _ = apply_plan(opened, plan)
-        images = _training_images(opened, REPAIR_IMAGES, plan.seed)
+        images = _training_images(opened, plan.images, plan.seed)
         steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
         repaired: dict[str, Tensor] = {}
         for done, total, repaired in steps:  # noqa: B007
@@ -84,15 +85,33 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
 
 
 def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
-    """Collect the statistics that the plan's criterion needs, if any."""
-    if not criterion(plan.criterion).needs - {"weights"} or plan.seed in opened.statistics:
+    """Gather what the plan's criterion needs from training images, if anything that is not known yet."""
+    wanted = _evidence(plan)
+    if wanted is None or wanted in opened.statistics or _scores_key(plan) in opened.scores:
         return
+    attributed = wanted[0] == "attributions"
+    doing = "Tracing what units contribute, step" if attributed else "Reading training images,"
+    gather: Callable[..., Iterator[tuple[int, int, Any]]] = attribute if attributed else collect
+    yield "Loading training images", 0, plan.images
     data = _training_data(opened)
-    steps = collect(opened.model, opened.info, data, opened.anatomy, images=STATISTICS_IMAGES, seed=plan.seed)
-    for done, total, statistics in steps:
-        yield f"Reading training images, {done} of {total}", done, total
-        if statistics is not None:
-            opened.statistics[plan.seed] = statistics
+    for done, total, found in gather(
+        opened.model, opened.info, data, opened.anatomy, images=plan.images, seed=plan.seed
+    ):
+        yield f"{doing} {done:,} of {total:,}", done, total
+        if found is not None:
+            opened.statistics[wanted] = found
+    if len(opened.statistics) > _STATISTICS_KEPT:
+        opened.statistics.popitem(last=False)
+
+
+def _evidence(plan: PruningPlan) -> tuple[str, int, int] | None:
+    """What the plan's criterion reads besides weights: (which pass, images, seed)."""
+    evidence = criterion(plan.criterion).evidence
+    return (evidence, plan.images, plan.seed) if evidence else None
+
+
+def _scores_key(plan: PruningPlan) -> tuple[str, str, int, int]:
+    return plan.criterion, plan.scored, plan.seed, images_read(plan.criterion, plan.images)
 
 
 def _training_data(opened: Opened) -> LabelledImages:
@@ -114,13 +133,14 @@ def _key(plan: PruningPlan) -> str:
 
 
 def score(opened: Opened, plan: PruningPlan) -> Scores:
-    """The plan's scores, computed once per criterion, granularity and seed."""
-    key = (plan.criterion, plan.scored, plan.seed)
+    """The plan's scores, computed once per criterion, granularity, seed and (where it reads any) images."""
+    key = _scores_key(plan)
     if key not in opened.scores:
         for _ in prepare_scores(opened, plan):
             pass
-        fn, statistics = criterion(plan.criterion).fn, opened.statistics.get(plan.seed)
-        opened.scores[key] = fn(opened.model, opened.anatomy, plan.scored, statistics, plan.seed)
+        wanted = _evidence(plan)
+        found = None if wanted is None else opened.statistics[wanted]
+        opened.scores[key] = criterion(plan.criterion).fn(opened.model, opened.anatomy, plan.scored, found, plan.seed)
         if len(opened.scores) > _SCORES_KEPT:
             opened.scores.popitem(last=False)
     return opened.scores[key]
@@ -206,8 +226,9 @@ def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: Pref
     if cache is None:
         return masked(opened.model, weights)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
-    origin = "" if scores.by_magnitude else (scores.criterion, scores.seed)
-    name = (selection.granularity, selection.nm, plan.repair and plan.seed, origin)
+    origin = () if scores.by_magnitude else _scores_key(plan)
+    mended = (plan.seed, plan.images) if plan.repair else ()
+    name = (selection.granularity, selection.nm, mended, origin)
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
     chain = segments(opened.model, opened.info.family)
     owner = (opened.info.fingerprint, data.name)

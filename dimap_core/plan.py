@@ -18,10 +18,11 @@ SCOPES: tuple[str, ...] = get_args(Scope)
 GRANULARITIES: tuple[str, ...] = get_args(Granularity)
 PATTERNS = ("2:4", "4:8")
 BUDGETS = ("macs", "params", "latency")
+MOST_IMAGES = 100_000
 _UNITS = {"weight": "single weights", "structure": "whole structures"}
 _KEYS = {
     "version", "model", "criterion", "granularity", "scope", "ratio", "stages", "kinds", "budget", "cost_exponent",
-    "protected", "nm", "round_to", "repair", "seed",
+    "protected", "nm", "round_to", "repair", "seed", "images",
 }  # fmt: skip
 
 
@@ -40,6 +41,8 @@ def validate(plan: PruningPlan, anatomy: Anatomy | None = None) -> PruningPlan:
     _check_structure(plan)
     if not isinstance(plan.seed, int) or isinstance(plan.seed, bool) or not 0 <= plan.seed < 2**32:
         raise InvalidPlan(f"The seed must be a whole number from 0 to 2^32 - 1, not {plan.seed!r}.")
+    if not isinstance(plan.images, int) or isinstance(plan.images, bool) or not 1 <= plan.images <= MOST_IMAGES:
+        raise InvalidPlan(f"The training images to read must be from 1 to {MOST_IMAGES:,}, not {plan.images!r}.")
     if anatomy is not None:
         _fits(plan, anatomy)
     return plan
@@ -120,6 +123,8 @@ def to_recipe(plan: PruningPlan, model: str | None = None) -> dict[str, Any]:
         recipe["protected"] = list(plan.protected)
     if plan.seed:
         recipe["seed"] = plan.seed
+    if plan.images != PruningPlan.images:
+        recipe["images"] = plan.images
     return recipe
 
 
@@ -172,6 +177,7 @@ def _plan_from(recipe: Mapping[str, Any]) -> PruningPlan:
         round_to=recipe.get("round_to", default.round_to),
         repair=recipe.get("repair", default.repair),
         seed=recipe.get("seed", default.seed),
+        images=recipe.get("images", default.images),
     )
 
 

@@ -76,10 +76,10 @@ def _open(shelf: Shelf, request: Request) -> Events:
         index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
     weights = sum(layer.size for layer in opened.anatomy.prunable)
     yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
-    if not index.has_scores(folder, plan.criterion, plan.seed, plan.scored):
+    if not index.has_scores(folder, plan.criterion, plan.seed, plan.scored, plan.images):
         for doing, _, _ in pipeline.prepare_scores(opened, plan):
             yield {"doing": doing}
-        index.write_scores(folder, pipeline.score(opened, plan))
+        index.write_scores(folder, pipeline.score(opened, plan), plan.images)
     yield {"folder": str(folder)}
 
 
@@ -168,10 +168,11 @@ def _export(shelf: Shelf, request: Request) -> Events:
 
 
 def _size(opened: pipeline.Opened) -> int:
-    """Bytes of weights, scores and repaired weights."""
+    """Bytes of weights, scores, statistics and repaired weights."""
     weights = sum(parameter.nbytes for parameter in opened.model.parameters())
     repaired = sum(tensor.nbytes for found in opened.repaired.values() for tensor in found.values())
-    return weights + repaired + sum(scores.nbytes for scores in opened.scores.values())
+    kept = (*opened.scores.values(), *opened.statistics.values())
+    return weights + repaired + sum(found.nbytes for found in kept)
 
 
 HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {

@@ -1,16 +1,18 @@
-"""Statistics: what data-driven criteria read besides weights, from one pass over a few labelled training images.
+"""Statistics: what data-driven criteria read besides weights, all of it from one pass over a few training images.
 
-The model stays as it is: gradients are taken of leaves that share its parameters' memory, so no `grad`, `requires_grad`
-or hook of the model is touched, and between two batches not even its training flag.
-Next door: `criteria.taylor` ranks by what is gathered here; `cut.repair` gathers its own moments, because they depend
-on what was cut before.
+The model stays as it is: gradients are taken of leaves that share its parameters' memory, so no `grad` or
+`requires_grad` of the model is touched, and between two batches neither its training flags are, nor has it hooks.
+Memory beside the model's own: three float32 copies of the blocks' weights and the input moments, on Swin-B 1.0 + 0.5
+GB, besides what one backward pass takes.
+Next door: `activations` counts what layers see, `gates` attributes by captum, `criteria` rank by what is gathered here;
+`cut.repair` gathers its own moments, because they depend on what was cut before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,10 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from .activations import LayerInputs, Watch
 from .errors import DataError
 from .evaluate import check_fit, normalised, stratified_order
-from .groups import group_sums
+from .groups import group_sums, nvit_sums
 from .types import Anatomy, Block, LabelledImages, ModelInfo
 
 _PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in parts, for the same result
@@ -29,22 +32,61 @@ _PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in p
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was seen of a model on training images.
+    """What was seen of a model on training images. With L a batch's mean cross-entropy, g its gradient and "effect"
+    the first-order one, the sum of g * w over what a unit owns:
 
-    `taylor`: by set of groups ("layers.0.blocks.1:qk_dim") the float64 sum over batches of each group's squared
-    first-order effect on the loss; mlp_neuron [hidden], head [heads], qk_dim and v_dim [heads, head_dim].
+    By set of groups ("layers.0.blocks.1:qk_dim"; mlp_neuron [hidden], head [heads], qk_dim and v_dim [heads,
+    head_dim]), float64: `taylor` the sum over batches of the squared effect, `effects` the mean effect over images,
+    signed, `nvit` the mean over batches of the squared effect of NViT's units (qk_dim and v_dim [head_dim]).
+    By prunable layer: `gradients` the mean gradient and `squares` the sum over batches of (g * w)^2, both float32 like
+    its weight; `inputs` the moments of its inputs. By block: `logits`, see `activations.Watch.logits`.
     """
 
     data: str
     images: int
     seed: int
-    taylor: Mapping[str, np.ndarray]
+    taylor: Mapping[str, np.ndarray] = field(default_factory=dict)
+    effects: Mapping[str, np.ndarray] = field(default_factory=dict)
+    nvit: Mapping[str, np.ndarray] = field(default_factory=dict)
+    gradients: Mapping[str, np.ndarray] = field(default_factory=dict)
+    squares: Mapping[str, np.ndarray] = field(default_factory=dict)
+    inputs: Mapping[str, LayerInputs] = field(default_factory=dict)
+    logits: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Every array."""
+        for found in (self.taylor, self.effects, self.nvit, self.gradients, self.squares, self.logits):
+            yield from found.values()
+        for moments in self.inputs.values():
+            yield from (moments.mean, moments.products)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays."""
+        return sum(array.nbytes for array in self.arrays())
 
 
 def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Indices of at most `count` images, of every class nearly as many (as far as it has them), drawn with `seed`."""
     drawn = np.random.default_rng(seed).permutation(len(labels))
     return drawn[stratified_order(labels[drawn])][:count]
+
+
+def training_subset(info: ModelInfo, data: LabelledImages, count: int, seed: int) -> np.ndarray:
+    """`balanced_subset` of images that the model takes; raises DataError where there is none."""
+    check_fit(info, data)
+    chosen = balanced_subset(data.labels, max(count, 0), seed)
+    if not len(chosen):
+        raise DataError(f"Statistics of no images of '{data.name}' mean nothing; ask for at least one.")
+    return chosen
+
+
+def not_finite(info: ModelInfo) -> DataError:
+    """What is raised where numbers gathered on a model are NaN or infinite."""
+    return DataError(
+        f"What '{info.name}' answers on its training images is not finite; check its weights, or choose a criterion "
+        "that reads weights only."
+    )
 
 
 def collect(
@@ -57,49 +99,93 @@ def collect(
     seed: int = 0,
 ) -> Iterator[tuple[int, int, Statistics | None]]:
     """Yield (images done, images in all, None) at least after every batch, the Statistics with the last; close it to
-    cancel.
-
-    First-order Taylor (Molchanov et al., arXiv 1906.10771, the joint importance of a set): with L the mean
-    cross-entropy of a batch, each group g adds (sum over s in g of dL/dw_s * w_s)^2.
-    """
-    check_fit(info, data)
-    chosen = balanced_subset(data.labels, images, seed)
-    if images < 1 or not len(chosen):
-        raise DataError(f"Statistics of no images of '{data.name}' mean nothing; ask for at least one.")
+    cancel. Raises DataError for no images, images of another data set, and statistics that are not finite."""
+    chosen = training_subset(info, data, images, seed)
     chunk = max(1, _PIXELS // info.input_size**2)
-    taylor: dict[str, np.ndarray] = {}
+    sums = _Sums(model, info, anatomy)
     for start in range(0, len(chosen), batch):
-        part, effects = chosen[start : start + batch], dict[str, np.ndarray]()
+        part = chosen[start : start + batch]
         for at in range(0, len(part), chunk):
             some = part[at : at + chunk]
-            for name, effect in _effects(model, info, anatomy, data.images[some], data.labels[some]):
-                effects[name] = effects.get(name, 0.0) + effect / len(part)
+            sums.run(data.images[some], data.labels[some])
             if at + chunk >= len(part):
-                taylor = {name: taylor.get(name, 0.0) + np.square(effect) for name, effect in effects.items()}
+                sums.end_batch(len(part))
             done = start + at + len(some)
-            last = done == len(chosen)
-            yield done, len(chosen), Statistics(data.name, done, seed, taylor) if last else None
+            yield done, len(chosen), sums.result(data.name, done, seed) if done == len(chosen) else None
 
 
-def _effects(
-    model: nn.Module, info: ModelInfo, anatomy: Anatomy, images: np.ndarray, labels: np.ndarray
-) -> Iterator[tuple[str, np.ndarray]]:
-    """(set name, sum of gradient * weight over each of its groups), float64, for the images' summed loss."""
-    with torch.inference_mode(False), torch.enable_grad(), evaluating(model):
-        leaves = {name: _leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
-        others = {name: _plain(value) for name, value in _tensors(model) if name not in leaves}
-        device = next(iter(leaves.values())).device
-        logits = functional_call(model, {**others, **leaves}, (normalised(info, images).to(device),))
-        loss = F.cross_entropy(logits, torch.from_numpy(labels).to(device), reduction="sum")
-        gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
-    for block in anatomy.blocks:
-        cut = len(block.name) + 1
-        products = {
-            name[cut:]: (gradients[name].double() * leaves[name].detach().double()).cpu().numpy()
-            for name, _ in _parameters(model, block)
-        }
-        for kind, sums in group_sums(block, products).items():
-            yield f"{block.name}:{kind}", sums
+class _Sums:
+    """Running sums of one pass; the leaves collect a batch's gradient of the summed loss."""
+
+    def __init__(self, model: nn.Module, info: ModelInfo, anatomy: Anatomy) -> None:
+        self.model, self.info, self.anatomy, self.watch = model, info, anatomy, Watch(anatomy)
+        with torch.inference_mode(False):
+            self.leaves = {name: _leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
+            self.others = {name: plain(value) for name, value in tensors(model) if name not in self.leaves}
+            weights = {layer.name: self.leaves[f"{layer.name}.weight"].detach() for layer in anatomy.prunable}
+            self.gradients = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+            self.squares = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        self.groups: dict[str, dict[str, Any]] = {"taylor": {}, "effects": {}, "nvit": {}}
+        self.batches = 0
+
+    def run(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """One forward and backward pass."""
+        with torch.inference_mode(False), torch.enable_grad(), evaluating(self.model), self.watch.on(self.model):
+            device = next(iter(self.leaves.values())).device
+            pixels = normalised(self.info, images).to(device)
+            logits = functional_call(self.model, {**self.others, **self.leaves}, (pixels,))
+            loss = F.cross_entropy(logits, torch.from_numpy(labels).to(device), reduction="sum")
+            if not torch.isfinite(loss):
+                raise not_finite(self.info)
+            loss.backward(inputs=list(self.leaves.values()))
+
+    def end_batch(self, size: int) -> None:
+        """Square and add what the batch of that many images left in the leaves."""
+        self.batches += 1
+        with torch.inference_mode(False), torch.no_grad():
+            for block in self.anatomy.blocks:
+                products = dict(self._effects(block, size))
+                if "attn.qkv.weight" in products:  # a block that was sliced already has no groups
+                    self._add_groups(block, products, size)
+
+    def _effects(self, block: Block, size: int) -> Iterator[tuple[str, np.ndarray]]:
+        """(parameter inside the block, gradient of the batch's mean loss * weight), float64; single weights' sums are
+        taken in passing."""
+        for name, _ in _parameters(self.model, block):
+            leaf = self.leaves[name]
+            if leaf.grad is None:
+                continue
+            effect = leaf.grad.double() * leaf.double() / size
+            layer = name.removesuffix(".weight")
+            if layer in self.squares and name.endswith(".weight"):
+                self.gradients[layer] += leaf.grad
+                self.squares[layer] += effect.square().float()
+            leaf.grad = None
+            yield name[len(block.name) + 1 :], effect.cpu().numpy()
+
+    def _add_groups(self, block: Block, products: dict[str, np.ndarray], size: int) -> None:
+        nvit = nvit_sums(block, products)
+        for kind, effect in group_sums(block, products).items():
+            new = {"taylor": effect**2, "effects": effect * size, "nvit": nvit[kind] ** 2}
+            for what, value in new.items():
+                found, name = self.groups[what], f"{block.name}:{kind}"
+                found[name] = found.get(name, 0.0) + value
+
+    def result(self, data: str, images: int, seed: int) -> Statistics:
+        """Sums as the means and sums that `Statistics` names."""
+        found = Statistics(
+            data, images, seed,
+            taylor=self.groups["taylor"],
+            effects={name: value / images for name, value in self.groups["effects"].items()},
+            nvit={name: value / self.batches for name, value in self.groups["nvit"].items()},
+            gradients={name: value.div_(images).cpu().numpy() for name, value in self.gradients.items()},
+            squares={name: value.cpu().numpy() for name, value in self.squares.items()},
+            inputs=self.watch.inputs(),
+            logits=self.watch.logits(),
+        )  # fmt: skip
+        if not all(np.isfinite(array).all() for array in found.arrays()):
+            raise not_finite(self.info)
+        return found
 
 
 def _parameters(model: nn.Module, block: Block) -> Iterator[tuple[str, torch.Tensor]]:
@@ -108,16 +194,17 @@ def _parameters(model: nn.Module, block: Block) -> Iterator[tuple[str, torch.Ten
         yield f"{block.name}.{name}", parameter
 
 
-def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+def tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers by name."""
     yield from model.named_parameters()
     yield from model.named_buffers()
 
 
 def _leaf(value: torch.Tensor) -> torch.Tensor:
-    return _plain(value).requires_grad_()
+    return plain(value).requires_grad_()
 
 
-def _plain(value: torch.Tensor) -> torch.Tensor:
+def plain(value: torch.Tensor) -> torch.Tensor:
     """A tensor that autograd takes, in the same memory; a model built under inference mode has to be copied."""
     return value.clone() if value.is_inference() else value.detach()
 

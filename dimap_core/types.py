@@ -180,7 +180,9 @@ class CriterionInfo:
     """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know.
 
     `fn(model, anatomy, granularity, statistics, seed)` returns `ranking.Scores`. `scores`: what it can score, single
-    weights ("weight", which N:M masks use too) or groups ("structure").
+    weights ("weight", which N:M masks use too) or groups ("structure"). `needs`, within weights, gradients, activations
+    and attributions: for gradients or activations `statistics` is a `statistics.Statistics`, for attributions a
+    `gates.Attributions`.
     """
 
     key: str
@@ -192,6 +194,17 @@ class CriterionInfo:
     needs: frozenset[str] = frozenset({"weights"})
     scores: frozenset[str] = frozenset({"weight", "structure"})
 
+    @property
+    def evidence(self) -> Literal["", "statistics", "attributions"]:
+        """Which pass over training images it needs, if any."""
+        needs = self.needs - {"weights"}
+        return "attributions" if "attributions" in needs else "statistics" if needs else ""
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether training images have to be read before it can score."""
+        return bool(self.evidence)
+
 
 @dataclass(frozen=True)
 class PruningPlan:
@@ -202,7 +215,8 @@ class PruningPlan:
     ratio. `budget`: share 0..1 of all dense MACs, params or measured latency (`budget_kind`) to remove; solves for
     `ratio`. `cost_exponent`: rank by score / (MACs per unit) ** exponent; 0 = as published. `nm`: "2:4" keeps 2 of
     every 4 consecutive inputs. `round_to`: structures are kept in multiples of it. `repair`: least-squares update of
-    the layers after removed structures.
+    the layers after removed structures. `images`: how many training images repair, and a criterion that looks at
+    images, read.
     """
 
     criterion: str = "dimap"
@@ -218,6 +232,7 @@ class PruningPlan:
     round_to: int = 1
     repair: bool = False
     seed: int = 0
+    images: int = 256
 
     @property
     def scored(self) -> Literal["weight", "structure"]:

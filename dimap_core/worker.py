@@ -41,16 +41,18 @@ class Worker:
     def accept(self, message: dict[str, Any]) -> list[str]:
         """Start a request, or cancel what a session has; returns the tickets that end by this.
 
-        A request replaces the one its session has on the same channel, but for requests to open, which all run.
+        A request replaces the one its session has on the same channel, but for requests to open a model, which all run;
+        one that has to read images to score it is live, and is replaced like any other.
         """
         if "cancel" in message:
             ended = [tasks.pop(message["cancel"], None) for tasks in self.tasks.values()]
             return [task[0] for task in ended if task]
         tasks = self.tasks[message["channel"]]
-        key = message["session"] if message["kind"] != "open" else message["ticket"]
+        stays = message["kind"] == message["channel"] == "open"
+        key = message["ticket"] if stays else message["session"]
         replaced = tasks.pop(key, None)
         tasks[key] = (message["ticket"], HANDLERS[message["kind"]](self.shelf, message))
-        if message["kind"] != "open":
+        if not stays:
             tasks.move_to_end(key, last=False)  # a first number soon; then it takes turns with the others
         return [replaced[0]] if replaced else []
 

@@ -108,16 +108,17 @@ def agreement(view: live.View) -> None:
     """Rank correlation of the plan's criterion with each other one."""
     st.subheader("Do the criteria agree?", anchor=False)
     plan, pairs = state.current().plan, {}
-    scored = plan.scored
+    scored, chosen = plan.scored, criterion(plan.criterion)
     for info in CRITERIA:
-        if info.key == plan.criterion or scored not in info.scores:
+        # No page reads images unasked: others join where the plan's own criterion has read what they need.
+        if info.key == plan.criterion or scored not in info.scores or info.evidence not in ("", chosen.evidence):
             continue
         folder = live.folder(state.current(), info.key)
         if folder is None:
             live.wait_for(info.key)
             return
-        name = f"{criterion(plan.criterion).label} and {info.label}"
-        pairs[name] = cache.rank_correlation(folder, plan.criterion, info.key, plan.seed, scored)
+        name = f"{chosen.label} and {info.label}"
+        pairs[name] = cache.rank_correlation(folder, plan.criterion, info.key, plan.seed, scored, plan.images)
     theme.chart(
         importance.agreement_heatmap(pairs, theme.look(), summaries.columns(plan.granularity)),
         "agreement",

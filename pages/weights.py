@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dimap_core import summaries
+from dimap_core.criteria import criterion
 from dimap_core.figures.distribution import plain_against_plan, ridgeline
 from dimap_core.types import PruningPlan
 from pages.ui import cache, frame, live, state, theme, widgets
@@ -48,7 +49,8 @@ def distribution(view: live.View, rows: list[summaries.WeightRow]) -> None:
     theme.chart(figure, "ridges", alt, on_select=choose, selection_mode="points")
     removed = "Filled: removed by this plan. Strokes: the smallest |w| kept, one stroke a block."
     if not view.scores.by_magnitude:
-        why = "Whole structures go" if view.selection.granularity == "structure" else "Random scores decide"
+        scores = f"{criterion(view.scores.criterion).label} scores decide"
+        why = "Whole structures go" if view.selection.granularity == "structure" else scores
         removed = f"Filled: removed by this plan. {why}, so there is no threshold on |w|."
     note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
     st.caption(f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}")
@@ -73,7 +75,7 @@ def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
     plain = PruningPlan("magnitude", scored, "model", ratio=total.ratio, seed=plan.seed)  # type: ignore[arg-type]
     if scored == "structure":
         plain = replace(plain, ratio=None, budget=1 - total.params_after / total.params, budget_kind="params")
-    magnitude = cache.scores(place, "magnitude", plan.seed, scored)
+    magnitude = cache.scores(place, "magnitude", plan.seed, scored, plan.images)
     selection, message = live.attempt(plain, magnitude, view.anatomy)
     if selection is None:
         st.info(f"One plain threshold cannot remove as much here. {message}")

@@ -114,6 +114,16 @@ def test_a_seed_changes_a_random_cut_and_nothing_else_does(ask):
     assert first["layers"] != other["layers"]
 
 
+def test_a_criterion_that_reads_images_reads_as_many_as_it_is_told(ask, call):
+    options = ("--criterion", "taylor", "--granularity", "structure", "--ratio", "0.3")
+    few = ask("prune", "swin-digits", *options, "--images", "16")
+    assert few["plan"]["images"] == 16 and few["macs_removed"] > 0.1
+    code, _, error = call("prune", "swin-digits", *options, "--images", "0")
+    assert code == 2 and error == "The training images to read must be from 1 to 100,000, not 0.\n"
+    code, _, error = call("prune", *SWIN_T, *options)
+    assert code == 2 and error.startswith("No training images are known for") and error.count("\n") == 1
+
+
 def test_a_printed_plan_is_a_recipe_that_gives_the_same_cut(ask, tmp_path):
     first = ask("prune", "swin-digits", "--budget-macs", "0.5", "--stage-ratio", "1=0.2", "--cost-exponent", "0.5")
     (tmp_path / "recipe.json").write_text(json.dumps(first["plan"]), encoding="utf-8")

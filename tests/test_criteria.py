@@ -1,4 +1,7 @@
-"""Criteria: Eq. 10 against brute force, and one contract that every row of CRITERIA keeps."""
+"""Criteria: Eq. 10 against brute force, and one contract that every row of CRITERIA keeps.
+
+Next door: `test_evidence_criteria` for the values of those that look at images.
+"""
 
 import math
 
@@ -11,10 +14,11 @@ from hypothesis import strategies as st
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.data import load_data
 from dimap_core.errors import DataError, InvalidPlan
+from dimap_core.gates import attribute
 from dimap_core.groups import group_sets
 from dimap_core.ranking import rank
 from dimap_core.selection import keep_mask
-from dimap_core.statistics import Statistics, collect
+from dimap_core.statistics import collect
 
 KEYS = [info.key for info in CRITERIA if "weight" in info.scores]
 GROUP_KEYS = [info.key for info in CRITERIA if "structure" in info.scores]
@@ -22,21 +26,27 @@ float32s = st.floats(-1e4, 1e4, width=32, allow_nan=False)
 
 
 @pytest.fixture(scope="module")
-def statistics(tiny):
-    """What data-driven criteria need, of the tiny model."""
-    *_, (_, _, found) = collect(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=20, batch=10)
+def evidence(tiny):
+    """What data-driven criteria need, of the tiny model, by the pass that gathers it."""
+    passes = {"statistics": collect, "attributions": attribute}
+    return {name: last(gather(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=20))
+            for name, gather in passes.items()}  # fmt: skip
+
+
+def last(steps):
+    *_, (_, _, found) = steps
     return found
 
 
-def scores_of(opened, key, seed=0):
-    return criterion(key).fn(opened.model, opened.anatomy, "weight", None, seed)
-
-
-def group_scores(opened, key, statistics, seed=0):
-    """Scores of groups; a criterion gets statistics only if it says that it needs them."""
+def scores_of(opened, key, evidence=None, seed=0, granularity="weight"):
+    """A criterion's scores; it gets what was gathered from images only if it says that it needs it."""
     info = criterion(key)
-    needed = statistics if info.needs > {"weights"} else None
-    return info.fn(opened.model, opened.anatomy, "structure", needed, seed)
+    found = evidence[info.evidence] if info.evidence else None
+    return info.fn(opened.model, opened.anatomy, granularity, found, seed)
+
+
+def group_scores(opened, key, evidence, seed=0):
+    return scores_of(opened, key, evidence, seed, "structure")
 
 
 def ascending(weights):
@@ -141,7 +151,11 @@ def test_magnitude_is_the_sorted_absolute_value(tiny):
 
 
 def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
-    first, second, other = scores_of(tiny, "random"), scores_of(tiny, "random", 1), scores_of(tiny_ties, "random")
+    first, second, other = (
+        scores_of(tiny, "random"),
+        scores_of(tiny, "random", seed=1),
+        scores_of(tiny_ties, "random"),
+    )
     for name, layer in first.layers.items():
         np.testing.assert_array_equal(layer.keys, other.layers[name].keys)
         assert not np.array_equal(layer.keys, second.layers[name].keys)
@@ -155,32 +169,32 @@ def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
 
 def test_an_unknown_criterion_is_refused_with_the_list():
     with pytest.raises(
-        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, taylor\."
+        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, .*conductance\.$"
     ):
         criterion("nope")
 
 
-def test_taylor_ranks_by_hand_value_and_a_slot_of_dimensions_by_its_heads_lowest(tiny):
-    """Two heads of three dimensions: each gives its own lowest, so the slots are worth 1 + 2, 3 + 5 and 9 + 6."""
-    worths = {"a:mlp_neuron": np.array([4.0, 0.25, 1.0]), "a:qk_dim": np.array([[3.0, 1.0, 9.0], [5.0, 6.0, 2.0]])}
-    found = Statistics("digits", 1, 0, worths)
-    scores = criterion("taylor").fn(tiny.model, tiny.anatomy, "structure", found, 0)
-    assert scores.layers["a:mlp_neuron"].ranked.tolist() == [0.25, 1.0, 4.0]
-    assert scores.layers["a:qk_dim"].ranked.tolist() == [3.0, 8.0, 15.0]
-    np.testing.assert_array_equal(scores.layers["a:qk_dim"].keys, worths["a:qk_dim"])
+@pytest.mark.parametrize("info", [info for info in CRITERIA if info.reads_images], ids=lambda info: info.key)
+def test_a_criterion_without_its_images_is_refused_in_one_sentence(tiny, info):
+    for granularity in info.scores:
+        with pytest.raises(DataError, match=r"^[\w ]+ scores need training images; .* or another criterion\.$"):
+            info.fn(tiny.model, tiny.anatomy, granularity, None, 0)
 
 
-def test_taylor_without_statistics_is_refused_in_one_sentence(tiny):
-    with pytest.raises(DataError, match=r"^Taylor scores need training images; .*\.$"):
-        criterion("taylor").fn(tiny.model, tiny.anatomy, "structure", None, 0)
+@pytest.mark.parametrize("info", CRITERIA, ids=lambda info: info.key)
+def test_a_row_says_what_the_criterion_is(info):
+    assert info.needs <= {"weights", "gradients", "activations", "attributions"}
+    assert {"weight", "structure"} >= info.scores > set()
+    assert info.label and info.paper and info.equation and info.summary.endswith(".")
+    assert info.evidence in ("", "statistics", "attributions") and info.reads_images == (info.needs > {"weights"})
 
 
 # The contract.
 
 
 @pytest.mark.parametrize("key", GROUP_KEYS)
-def test_group_scores_cover_every_set_of_groups_in_forward_order(tiny, statistics, key):
-    scores = group_scores(tiny, key, statistics)
+def test_group_scores_cover_every_set_of_groups_in_forward_order(tiny, evidence, key):
+    scores = group_scores(tiny, key, evidence)
     sets = group_sets(tiny.anatomy)
     assert (scores.criterion, scores.granularity) == (key, "structure")
     assert list(scores.layers) == [group.name for group in sets]
@@ -192,15 +206,15 @@ def test_group_scores_cover_every_set_of_groups_in_forward_order(tiny, statistic
 
 
 @pytest.mark.parametrize("key", GROUP_KEYS)
-def test_group_scores_are_deterministic(tiny, statistics, key):
-    first, second = group_scores(tiny, key, statistics, 3), group_scores(tiny, key, statistics, 3)
+def test_group_scores_are_deterministic(tiny, evidence, key):
+    first, second = group_scores(tiny, key, evidence, 3), group_scores(tiny, key, evidence, 3)
     for name, layer in first.layers.items():
         np.testing.assert_array_equal(layer.keys, second.layers[name].keys)
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_scores_cover_every_prunable_layer_in_forward_order(tiny, key):
-    scores = scores_of(tiny, key)
+def test_scores_cover_every_prunable_layer_in_forward_order(tiny, evidence, key):
+    scores = scores_of(tiny, key, evidence)
     assert scores.criterion == key
     assert list(scores.layers) == [layer.name for layer in tiny.anatomy.prunable]
     for layer in tiny.anatomy.prunable:
@@ -210,9 +224,9 @@ def test_scores_cover_every_prunable_layer_in_forward_order(tiny, key):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_scores_are_finite_ascending_and_agree_with_their_keys(tiny, tiny_ties, key):
+def test_scores_are_finite_ascending_and_agree_with_their_keys(tiny, tiny_ties, evidence, key):
     for model in (tiny, tiny_ties):
-        scores = scores_of(model, key)
+        scores = scores_of(model, key, evidence)
         for name, layer in scores.layers.items():
             assert np.isfinite(layer.ranked).all()
             assert (np.diff(layer.ranked) >= 0).all()
@@ -222,22 +236,22 @@ def test_scores_are_finite_ascending_and_agree_with_their_keys(tiny, tiny_ties, 
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_scores_are_deterministic(tiny, key):
-    first, second = scores_of(tiny, key, 3), scores_of(tiny, key, 3)
+def test_scores_are_deterministic(tiny, evidence, key):
+    first, second = scores_of(tiny, key, evidence, 3), scores_of(tiny, key, evidence, 3)
     for name, layer in first.layers.items():
         np.testing.assert_array_equal(layer.ranked, second.layers[name].ranked)
         np.testing.assert_array_equal(layer.keys, second.layers[name].keys)
 
 
 @pytest.mark.parametrize("info", CRITERIA, ids=lambda info: info.key)
-def test_scoring_leaves_no_trace(tiny, quantised, statistics, info):
+def test_scoring_leaves_no_trace(tiny, quantised, evidence, info):
     model = quantised(tiny.model).train()
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 0.5)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     for granularity in info.scores:
-        info.fn(model, tiny.anatomy, granularity, statistics if info.needs > {"weights"} else None, 0)
+        info.fn(model, tiny.anatomy, granularity, evidence[info.evidence] if info.evidence else None, 0)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert all(torch.equal(p.grad, torch.full_like(p, 0.5)) and p.requires_grad for p in model.parameters())

@@ -67,8 +67,11 @@ def test_the_index_answers_plans_like_the_scores_in_memory(tiny_ties, folder, ke
 def test_only_scores_that_were_written_are_there(folder):
     assert all(index.has_scores(folder, key, 3) for key in KEYS)
     assert not index.has_scores(folder, "dimap", 0)
+    # How many images a plan lets a criterion read matters to those that read any.
+    assert index.has_scores(folder, "dimap", 3, images=64) and not index.has_scores(folder, "taylor", 3, images=64)
     # Criteria ranked by magnitude share the weights as keys; others bring their own.
-    assert {path.name for path in folder.glob("*.keys.npy")} == {"random-3-weight.keys.npy"}
+    own = {path.name.partition("-")[0] for path in folder.glob("*.keys.npy")}
+    assert own == set(KEYS) - {"dimap", "magnitude"}
 
 
 def test_the_index_is_read_without_torch(folder):

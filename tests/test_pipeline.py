@@ -1,5 +1,6 @@
 """The whole chain on real models: open, score, plan, cut, price, judge."""
 
+from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from dimap_core.bundled import BUNDLED, bundled_card
 from dimap_core.cost import cost_report
 from dimap_core.criteria import CRITERIA
+from dimap_core.cut.repair import repair
 from dimap_core.data import load_data
 from dimap_core.errors import DataError, InvalidPlan, UnsupportedModel
 from dimap_core.evaluate import evaluate
@@ -24,7 +26,7 @@ def digits():
 @pytest.fixture
 def fresh(tiny_swin):
     """The tiny Swin with nothing computed yet."""
-    return replace(tiny_swin, scores=type(tiny_swin.scores)(), dense={})
+    return replace(tiny_swin, scores=OrderedDict(), statistics=OrderedDict(), repaired=OrderedDict(), dense={})
 
 
 def last(results):
@@ -51,11 +53,33 @@ def test_scores_are_computed_once_and_few_are_kept(fresh):
     assert score(fresh, replace(plan, criterion="random", seed=5)).seed == 5
 
 
+def test_other_images_are_other_scores_only_for_a_criterion_that_reads_images(fresh):
+    for key, alike in (("dimap", True), ("random", True), ("taylor", False), ("wanda", False)):
+        plan = PruningPlan(key, ratio=0.5, images=8)
+        assert (score(fresh, plan) is score(fresh, replace(plan, images=16))) == alike
+    assert {key[1] for key in fresh.statistics} == {8, 16}
+
+
+def test_repair_reads_as_many_images_as_the_plan_says(fresh, monkeypatch):
+    read = []
+
+    def spy(*arguments):
+        read.append(len(arguments[5]))
+        return repair(*arguments)
+
+    monkeypatch.setattr("dimap_core.pipeline.repair", spy)
+    plan = PruningPlan("magnitude", "structure", "layer", 0.3, repair=True, images=12)
+    prune(fresh, plan)
+    prune(fresh, replace(plan, images=20))
+    prune(fresh, plan)
+    assert read == [12, 20]
+
+
 @pytest.mark.parametrize("key", [info.key for info in CRITERIA if "weight" in info.scores])
 def test_the_same_plan_gives_the_same_cut_and_the_same_judgement(tiny_swin, digits, key):
-    plan, results = PruningPlan(key, scope="layer", ratio=0.6, seed=2), []
+    plan, results = PruningPlan(key, scope="layer", ratio=0.6, seed=2, images=32), []
     for _ in range(2):
-        opened = replace(tiny_swin, scores=type(tiny_swin.scores)(), dense={})
+        opened = replace(tiny_swin, scores=OrderedDict(), statistics=OrderedDict(), dense={})
         selection, cost = apply_plan(opened, plan)
         results.append((selection, cost, replace(judge_fully(opened, digits, plan), seconds=0)))
     assert results[0] == results[1]
@@ -106,6 +130,13 @@ def test_the_default_data_is_what_the_model_was_trained_on(fresh):
     assert default_data(fresh, "textured-digits").name == "textured-digits"
     with pytest.raises(DataError, match=r"comes without a data set; name one with --data\.$"):
         default_data(replace(fresh, info=replace(fresh.info, data=None)))
+
+
+def test_a_criterion_that_reads_images_needs_some(fresh):
+    nameless = replace(fresh, info=replace(fresh.info, data=None))
+    for plan in (PruningPlan("taylor"), PruningPlan("conductance", "structure")):
+        with pytest.raises(DataError, match=r"^No training images are known for 'tiny-swin'; choose a criterion .*\.$"):
+            score(nameless, plan)
 
 
 def test_errors_come_through_the_chain(fresh):

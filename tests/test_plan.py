@@ -78,6 +78,10 @@ def test_ratio_and_budget_exclude_each_other():
         ({"seed": 1.5}, ["seed"]),
         ({"seed": 2**32}, ["seed"]),
         ({"seed": True}, ["seed"]),
+        ({"images": 0}, ["training images", "from 1 to 100,000"]),
+        ({"images": 100_001}, ["from 1 to 100,000"]),
+        ({"images": 64.0}, ["training images", "not 64.0"]),
+        ({"images": True}, ["training images"]),
     ],
     ids=str,
 )
@@ -131,6 +135,7 @@ def test_a_good_plan_is_returned_as_it_is(tiny):
         ({**RECIPE, "protected": [1]}, ["must be a list of layer names"]),
         ({**RECIPE, "seed": "0"}, ["seed"]),
         ({**RECIPE, "cost_exponent": None}, ["cost exponent"]),
+        ({**RECIPE, "images": "64"}, ["training images", "'64'"]),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -152,6 +157,7 @@ def test_a_recipe_is_a_few_readable_lines():
         "budget": {"macs": 0.5},
     }  # fmt: skip
     assert from_recipe({"version": 1}) == PruningPlan()
+    assert to_recipe(PruningPlan(ratio=0.3, images=64)) == {**RECIPE, "images": 64}
 
 
 def test_overrides_are_sorted_whatever_order_they_come_in():
@@ -189,6 +195,7 @@ def plans(draw):
         cost_exponent=draw(st.floats(0, 2)),
         protected=tuple(draw(st.lists(st.text(max_size=20), max_size=3))),
         seed=draw(st.integers(0, 2**32 - 1)),
+        images=draw(st.just(256) | st.integers(1, 100_000)),
         **goal,
     )
 

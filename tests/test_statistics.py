@@ -11,7 +11,9 @@ from torch.nn import functional as F
 from dimap_core.data import load_data
 from dimap_core.errors import DataError
 from dimap_core.evaluate import normalised
+from dimap_core.pipeline import prune
 from dimap_core.statistics import balanced_subset, collect
+from dimap_core.types import PruningPlan
 
 
 def collected(opened, data=None, **options):
@@ -21,17 +23,61 @@ def collected(opened, data=None, **options):
 
 
 def brute_force(opened, images, labels, batch):
-    """Sets of groups -> summed squares, group by group and weight by weight, in float64."""
+    """What `Statistics` calls taylor, effects, nvit, gradients and squares, group by group and weight by weight, in
+    float64."""
     model = copy.deepcopy(opened.model).double()
-    found = {}
+    found = {"taylor": {}, "effects": {}, "nvit": {}, "gradients": {}, "squares": {}}
+
+    def add(what, name, value):
+        found[what][name] = found[what].get(name, 0) + value
+
+    batches = -(-len(images) // batch)
     for start in range(0, len(images), batch):
         model.zero_grad()
         pixels = normalised(opened.info, images[start : start + batch]).double()
         F.cross_entropy(model(pixels), torch.from_numpy(labels[start : start + batch])).backward()
+        share = len(pixels) / len(images)
         for block in opened.anatomy.blocks:
             for name, value in _block_effects(model, block).items():
-                found[name] = found.get(name, 0) + np.square(value)
+                add("taylor", name, np.square(value))
+                add("effects", name, share * value)
+            for name, value in _nvit_effects(model, block).items():
+                add("nvit", name, np.square(value) / batches)
+        for layer in opened.anatomy.prunable:
+            weight = model.get_parameter(f"{layer.name}.weight")
+            add("gradients", layer.name, share * weight.grad.numpy())
+            add("squares", layer.name, (weight.grad * weight).square().detach().numpy())
     return found
+
+
+def _nvit_effects(model, block):
+    """NViT's units as the note lists them: one index at a time, through all heads."""
+    qkv, fc1 = (model.get_submodule(f"{block.name}.{part}") for part in ("attn.qkv", "mlp.fc1"))
+
+    def row(layer, place):
+        own = (layer.weight.grad[place] * layer.weight[place]).sum() + layer.bias.grad[place] * layer.bias[place]
+        return own.item()
+
+    heads, dim, channels = block.heads, block.head_dim, block.heads * block.head_dim
+    kinds = {
+        "mlp_neuron": [row(fc1, unit) for unit in range(len(fc1.weight))],
+        "head": [
+            sum(row(qkv, third * channels + h * dim + d) for third in range(3) for d in range(dim))
+            for h in range(heads)
+        ],
+        "qk_dim": [sum(row(qkv, h * dim + d) for h in range(heads)) for d in range(dim)],
+        "v_dim": [sum(row(qkv, 2 * channels + h * dim + d) for h in range(heads)) for d in range(dim)],
+    }
+    return {f"{block.name}:{kind}": np.array(value) for kind, value in kinds.items()}
+
+
+def seen(opened, images, layer):
+    """(inputs, outputs) of one layer, in float64."""
+    model, found = copy.deepcopy(opened.model).double(), []
+    model.get_submodule(layer).register_forward_hook(lambda _, inputs, output: found.append((inputs[0], output)))
+    with torch.no_grad():
+        model(normalised(opened.info, images).double())
+    return tuple(part.numpy() for part in found[0])
 
 
 def _block_effects(model, block):
@@ -57,15 +103,43 @@ def _block_effects(model, block):
     return {f"{block.name}:{kind}": value for kind, value in kinds.items()}
 
 
-def test_taylor_sums_equal_a_brute_force_over_single_weights(tiny):
+def test_sums_of_effects_equal_a_brute_force_over_single_weights(tiny):
     data = load_data("digits", "train")
     got = collected(tiny, images=12, batch=5, seed=4)
     chosen = balanced_subset(data.labels, 12, 4)
     expected = brute_force(tiny, data.images[chosen], data.labels[chosen], 5)
-    assert (got.data, got.images, got.seed, list(got.taylor)) == ("digits", 12, 4, list(expected))
-    for name, value in expected.items():
-        assert got.taylor[name].dtype == np.float64
-        np.testing.assert_allclose(got.taylor[name], value, rtol=1e-3, atol=1e-5 * value.max(), err_msg=name)
+    assert (got.data, got.images, got.seed) == ("digits", 12, 4)
+    for what, values in expected.items():
+        found = getattr(got, what)
+        assert list(found) == list(values)
+        for name, value in values.items():
+            assert found[name].dtype == (np.float32 if what in ("gradients", "squares") else np.float64)
+            scale = np.abs(value).max()
+            np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=2e-5 * scale, err_msg=f"{what} {name}")
+    assert got.nbytes == sum(array.nbytes for array in got.arrays()) > 8 * tiny.anatomy.prunable[0].size
+
+
+def test_moments_are_those_of_what_every_layer_saw(tiny):
+    data = load_data("digits", "train")
+    got, images = collected(tiny, images=6, batch=4), data.images[balanced_subset(data.labels, 6, 0)]
+    for layer in tiny.anatomy.prunable:
+        x = seen(tiny, images, layer.name)[0].reshape(-1, layer.shape[1])
+        found = got.inputs[layer.name]
+        np.testing.assert_allclose(found.mean, x.mean(0), atol=1e-5 * np.abs(x).max())
+        np.testing.assert_allclose(found.products, x.T @ x / len(x), rtol=1e-4, atol=1e-5 * np.square(x).max())
+        np.testing.assert_allclose(found.covariance(), np.cov(x.T, ddof=0), atol=2e-5 * np.square(x).max())
+        np.testing.assert_array_equal(found.energy, found.products.diagonal())
+
+
+def test_logit_energies_are_those_of_each_dimensions_share_of_the_logits(tiny):
+    """Every pair of tokens of every window, one dimension after the other."""
+    data, block = load_data("digits", "train"), tiny.anatomy.blocks[-1]
+    got, images = collected(tiny, images=3), data.images[balanced_subset(data.labels, 3, 0)]
+    packed = seen(tiny, images, f"{block.name}.attn.qkv")[1]
+    q, k, _ = np.moveaxis(packed.reshape(*packed.shape[:2], 3, block.heads, block.head_dim), 2, 0)
+    shares = block.head_dim**-0.5 * q[:, :, None] * (k - k.mean(1, keepdims=True))[:, None]  # windows, n, m, heads, dim
+    expected = np.einsum("wnmhi,wnmhj->hij", shares, shares) / np.prod(shares.shape[:3])
+    np.testing.assert_allclose(got.logits[block.name], expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
 def test_progress_comes_after_every_batch_and_the_statistics_with_the_last(tiny):
@@ -79,8 +153,13 @@ def test_a_batch_run_in_parts_gives_the_same_and_tells_of_every_part(tiny, monke
     monkeypatch.setattr("dimap_core.statistics._PIXELS", 4 * 32**2)
     steps = list(collect(tiny.model, tiny.info, data, tiny.anatomy, images=14, batch=10))
     assert [done for done, _, _ in steps] == [4, 8, 10, 14]
-    for name, value in whole.taylor.items():
-        np.testing.assert_allclose(steps[-1][2].taylor[name], value, rtol=1e-3, atol=1e-5 * value.max())
+    parts = steps[-1][2]
+    for what in ("taylor", "effects", "nvit", "gradients", "squares", "logits"):
+        for name, value in getattr(whole, what).items():
+            scale = np.abs(value).max()
+            np.testing.assert_allclose(getattr(parts, what)[name], value, rtol=1e-3, atol=1e-5 * scale, err_msg=what)
+    for name, moments in whole.inputs.items():
+        np.testing.assert_allclose(parts.inputs[name].products, moments.products, rtol=1e-3, atol=1e-4)
 
 
 def test_the_same_seed_gives_the_same_statistics_and_another_seed_others(tiny_swin):
@@ -133,7 +212,7 @@ def test_collecting_leaves_no_trace_even_when_cancelled(tiny, cancelled):
     assert [module.training for module in model.modules()] == flags
     assert [p.requires_grad for p in parameters] == [False] + [True] * (len(parameters) - 1)
     assert [p.grad is None for p in parameters] == [True, False] + [True] * (len(parameters) - 2)
-    assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert torch.equal(torch.get_rng_state(), random)
@@ -144,5 +223,23 @@ def test_statistics_are_the_same_in_a_process_under_inference_mode(make_tiny, op
     with torch.inference_mode():
         inside = opened(make_tiny("swin"), "swin")  # all its parameters are inference tensors
         got = collected(inside, images=6, batch=3)
-    for name, value in expected.taylor.items():
-        np.testing.assert_allclose(got.taylor[name], value, rtol=1e-5, atol=1e-12)
+    for known, found in zip(expected.arrays(), got.arrays(), strict=True):
+        np.testing.assert_allclose(found, known, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", ["mlp.fc1.weight", "norm2.bias"])
+def test_statistics_that_are_not_finite_are_one_sentence(make_tiny, opened, value, place):
+    broken = opened(make_tiny("deit"), "deit")
+    with torch.no_grad():
+        broken.model.get_parameter(f"blocks.1.{place}").view(-1)[0] = value
+    with pytest.raises(DataError, match=r"^What 'tiny-deit' answers .* is not finite; .* reads weights only\.$"):
+        collected(broken, images=4)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in broken.model.modules())
+
+
+def test_a_sliced_model_has_statistics_of_weights_and_none_of_groups(tiny, opened):
+    pruned, _, _ = prune(tiny, PruningPlan("magnitude", "structure", "layer", 0.0, (((None, "qk_dim"), 0.5),)))
+    found = collected(opened(pruned, tiny.info.family), images=4)
+    assert found.taylor == {} == found.logits
+    assert any(name.endswith(".attn.q") for name in found.squares) and set(found.squares) == set(found.inputs)

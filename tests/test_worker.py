@@ -158,6 +158,21 @@ def test_opening_comes_first_and_every_request_to_open_runs(worker):
     assert set(order[:6]) == {"1", "2"} and set(order[6:]) == {"live"}
 
 
+def test_reading_images_ends_with_the_sessions_next_request_and_leaves_the_model_alone(worker, opened):
+    recipe = {"version": 1, "criterion": "taylor", "images": 64}
+    message = {**MODEL, "kind": "open", "session": "a", "channel": "live", "recipe": recipe}
+    worker.accept({**message, "ticket": "1"})
+    doing = [worker.step()["event"] for _ in range(3)]
+    assert doing[-1] == {"doing": "Reading training images, 32 of 64"}
+    assert worker.accept({**message, "session": "b", "ticket": "2"}) == []
+    assert worker.accept(evaluate("a", "3", 0.5)) == ["1"]
+    events = serve(worker)
+    assert {event["ticket"] for event in events} == {"2", "3"}
+    (folder,) = (event["event"]["folder"] for event in events if "folder" in event.get("event", {}))
+    assert index.has_scores(Path(folder), "taylor", 0, images=64)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in opened.model.modules())
+
+
 def test_cancelling_ends_what_a_session_waits_for_and_nothing_else(worker):
     worker.accept(evaluate("a", "1", 0.5))
     worker.accept(curve("a", "2", [0.5]))

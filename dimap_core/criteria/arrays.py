@@ -1,24 +1,55 @@
-"""Weights as numpy arrays and groups' energies, shared by the criteria that read nothing else.
+"""Weights as numpy arrays, groups' energies, and the way to values gathered from images: what criteria share.
 
 Next door: one file for each criterion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..groups import group_sums
+from ..errors import DataError
+from ..groups import group_sets, group_sums
 from ..types import Anatomy, Block
+
+Evidence = TypeVar("Evidence")
+
+
+def required(evidence: Evidence | None, label: str) -> Evidence:
+    """What was gathered from images; raises DataError where there is nothing."""
+    if evidence is None:
+        raise DataError(f"{label} scores need training images; name a data set the model knows, or another criterion.")
+    return evidence
+
+
+def in_order(values: Mapping[str, np.ndarray], anatomy: Anatomy) -> Iterator[tuple[str, np.ndarray]]:
+    """(set name, value) of every set of groups in forward order; raises UnsupportedModel for a sliced model."""
+    for group in group_sets(anatomy):
+        yield group.name, values[group.name]
+
+
+def unsliced(anatomy: Anatomy) -> tuple[Block, ...]:
+    """The blocks, in forward order; raises UnsupportedModel for a sliced model, which has no groups."""
+    group_sets(anatomy)
+    return anatomy.blocks
+
+
+def channel_energies(weight: np.ndarray) -> np.ndarray:
+    """Squared norm of each column of a weight [out, in], float64 [in]: what an input channel is multiplied with."""
+    return np.square(weight, dtype=np.float64).sum(axis=0)
+
+
+def weight_of(model: Any, name: str) -> np.ndarray:
+    """One layer's weight, float32."""
+    return model.get_parameter(f"{name}.weight").detach().float().cpu().numpy()
 
 
 def prunable_weights(model: Any, anatomy: Anatomy) -> Iterator[tuple[str, np.ndarray]]:
     """(layer name, float32 weight) of every prunable layer in forward order; `model` is an nn.Module, left as it is."""
     for layer in anatomy.prunable:
-        weight = model.get_parameter(f"{layer.name}.weight").detach()
-        yield layer.name, weight.float().cpu().numpy()
+        yield layer.name, weight_of(model, layer.name)
 
 
 def group_energies(model: Any, anatomy: Anatomy) -> Iterator[tuple[str, np.ndarray]]:

@@ -15,6 +15,7 @@ import streamlit as st
 
 from dimap_core import index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
+from dimap_core.criteria import images_read
 from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
 from dimap_core.types import Anatomy, ModelInfo, PruningPlan
@@ -72,18 +73,26 @@ def model(folder: str) -> tuple[ModelInfo, Anatomy, dict[str, np.ndarray]]:
     return info, anatomy, index.read_weights(Path(folder), anatomy)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
-def scores(folder: str, criterion: str, seed: int, granularity: str = "weight") -> Scores:
-    """One criterion's memory-mapped scores of single weights, or of groups ("structure")."""
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _scores(folder: str, criterion: str, seed: int, granularity: str, read: int) -> Scores:
     _, anatomy, _ = model(folder)
-    return index.read_scores(Path(folder), anatomy, criterion, seed, granularity)
+    return index.read_scores(Path(folder), anatomy, criterion, seed, granularity, read)
+
+
+def scores(
+    folder: str, criterion: str, seed: int, granularity: str = "weight", images: int = PruningPlan.images
+) -> Scores:
+    """One criterion's memory-mapped scores of single weights, or of groups ("structure"); `images`: the plan's."""
+    return _scores(folder, criterion, seed, granularity, images_read(criterion, images))
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def rank_correlation(folder: str, first: str, second: str, seed: int, granularity: str) -> np.ndarray:
+def rank_correlation(
+    folder: str, first: str, second: str, seed: int, granularity: str, images: int = PruningPlan.images
+) -> np.ndarray:
     """Agreement of two criteria on one model, by module or kind."""
     _, anatomy, _ = model(folder)
-    pair = (scores(folder, key, seed, granularity) for key in (first, second))
+    pair = (scores(folder, key, seed, granularity, images) for key in (first, second))
     return summaries.rank_correlation(*pair, anatomy)
 
 

@@ -16,8 +16,10 @@ TERMS = {
     "dimensions of heads) are taken out: the model gets really smaller and faster.",
     "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "
     "can run 2:4 faster; ordinary hardware cannot.",
-    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on 256 "
+    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on "
     "unlabelled training images, block after block.",
+    "images": "Training images that are read once, as many of every class, before anything is ranked or repaired. More "
+    "take longer and change less and less.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
     "latency": "Dense and pruned model run by turns on this device, by turns; what a cut saves in time "
     "depends on device, batch size and threads, and is never derived from MACs.",

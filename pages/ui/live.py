@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from dimap_core import index
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion as criterion_info
+from dimap_core.criteria import images_read
 from dimap_core.errors import InvalidPlan
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.jobs import Ticket
@@ -55,10 +56,11 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     key = _key(setting, criterion)
     shared = cache.shared()
     ticket = shared.opening.get(key)
-    if ticket is None or _gone(ticket, *key[2:]):
+    if ticket is None or ticket.replaced or _gone(ticket, *key[2:]):
         recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
+        recipe |= {"images": key[5]} if key[5] else {}
         request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
-        # Reading images takes seconds, and everyone else's slider moves come before it.
+        # Reading images takes seconds: everyone's slider moves take turns with it, and this session's next one ends it.
         channel = "live" if needs_images(key[2]) else "open"
         ticket = shared.opening[key] = shared.worker.submit(cache.session(), channel, request)
     if ticket.error is not None:
@@ -73,12 +75,12 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
 
 def needs_images(key: str) -> bool:
     """Whether a criterion reads training images before it can score."""
-    return bool(criterion_info(key).needs - {"weights"})
+    return criterion_info(key).reads_images
 
 
-def _gone(ticket: Ticket, criterion: str, seed: int, granularity: str) -> bool:
+def _gone(ticket: Ticket, criterion: str, seed: int, granularity: str, images: int) -> bool:
     """Whether the worker made room for newer scores since."""
-    return ticket.done and not index.has_scores(Path(ticket.events[-1]["folder"]), criterion, seed, granularity)
+    return ticket.done and not index.has_scores(Path(ticket.events[-1]["folder"]), criterion, seed, granularity, images)
 
 
 def view() -> View | None:
@@ -88,9 +90,10 @@ def view() -> View | None:
     if place is None:
         return None
     info, anatomy, weights = cache.model(place)
-    scores = cache.scores(place, setting.plan.criterion, setting.plan.seed, setting.plan.scored)
+    plan = setting.plan
+    scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
     try:
-        selection = select(scores, anatomy, setting.plan)
+        selection = select(scores, anatomy, plan)
     except InvalidPlan as error:
         state.refuse(str(error))
         st.rerun()
@@ -134,9 +137,9 @@ def _wait(criterion: str | None, quietly: bool) -> None:
     st.info(f"{text}.", icon=":material/hourglass_top:")
 
 
-def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str]:
-    plan = setting.plan
-    return setting.model, setting.weights, criterion or plan.criterion, plan.seed, plan.scored
+def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int]:
+    plan, chosen = setting.plan, criterion or setting.plan.criterion
+    return setting.model, setting.weights, chosen, plan.seed, plan.scored, images_read(chosen, plan.images)
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dimap_core.bundled import BUNDLED
 from dimap_core.criteria import CRITERIA, criterion
-from dimap_core.plan import SCOPES
+from dimap_core.plan import MOST_IMAGES, SCOPES
 
 from . import amount, cache, state, widgets
 from .glossary import TERMS
@@ -44,6 +44,7 @@ def draw() -> None:
         _units()
         _ranking()
         amount.draw()
+        _images()
         _steps_back()
         _recipe()
 
@@ -105,7 +106,11 @@ def _units_changed() -> None:
 
 def _ranking() -> None:
     plan = state.current().plan
-    labels = {info.key: info.label for info in CRITERIA if plan.scored in info.scores}
+    labels = {
+        info.key: f"{info.label} (reads images)" if info.reads_images else info.label
+        for info in CRITERIA
+        if plan.scored in info.scores
+    }
     info = next(info for info in CRITERIA if info.key == plan.criterion)
     st.selectbox(
         "Criterion", list(labels), list(labels).index(widgets.fill("w_criterion", plan.criterion)),
@@ -132,6 +137,17 @@ def _ranking() -> None:
         key="w_cost_exponent", on_change=state.take, args=("cost_exponent",),
         format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
     )  # fmt: skip
+
+
+def _images() -> None:
+    """How many training images are read, where any are."""
+    plan = state.current().plan
+    if criterion(plan.criterion).reads_images or plan.repair:
+        images = widgets.fill("w_images", plan.images)
+        st.number_input(
+            "Training images to read", 1, MOST_IMAGES, images, key="w_images", step=64, on_change=state.take,
+            args=("images",), help=TERMS["images"],
+        )  # fmt: skip
 
 
 def _steps_back() -> None:

@@ -20,7 +20,7 @@ from dimap_core.types import Part, PruningPlan
 HISTORY = 60  # tried points kept
 _UNDO = 100
 _BUDGETS = ("macs", "params")
-_NUMBERS = {"ratio", "pay", "seed", "round", "repair", *_BUDGETS}
+_NUMBERS = {"ratio", "pay", "seed", "round", "repair", "images", *_BUDGETS}
 _TEXTS = ("criterion", "scope", "granularity", "nm")
 _URL_KEYS = {"model", "weights", "stages", "kinds", "protected", *_TEXTS, *_NUMBERS}
 _IGNORED = {"embed", "embed_options"}
@@ -130,7 +130,7 @@ def from_url(params: dict[str, str]) -> Setting:
     recipe: dict[str, Any] = {"version": 1}
     recipe |= {key: params[key] for key in _TEXTS if key in params}
     recipe |= {to: numbers[key] for key, to in (("ratio", "ratio"), ("pay", "cost_exponent")) if key in numbers}
-    for key, to in (("seed", "seed"), ("round", "round_to")):
+    for key, to in (("seed", "seed"), ("round", "round_to"), ("images", "images")):
         if key in numbers:
             recipe[to] = int(numbers[key]) if numbers[key].is_integer() else numbers[key]
     if "repair" in numbers:
@@ -180,6 +180,8 @@ def to_url(setting: Setting) -> dict[str, str]:
         params["protected"] = "~".join(plan.protected)
     if plan.seed:
         params["seed"] = str(plan.seed)
+    if plan.images != PruningPlan.images:
+        params["images"] = str(plan.images)
     return params
 
 

@@ -26,6 +26,7 @@ DEFAULT = {"model": "swin-textured", "criterion": "dimap", "scope": "module", "r
         },
         {**DEFAULT, "model": "swin-digits", "protected": "layers.0.blocks.0.attn.qkv~layers.1.blocks.1.mlp.fc2"},
         {**DEFAULT, "model": "deit-digits", "weights": "random"},
+        {**DEFAULT, "model": "swin-digits", "criterion": "wanda", "images": "32"},
     ],
 )
 def test_a_link_is_restored_as_it_was(open_app, link):
@@ -68,6 +69,8 @@ def test_a_protected_layer_stays_whole(open_app):
         {"seed": "-1"},
         {"seed": "nan"},
         {"seed": "inf"},
+        {"images": "0"},
+        {"images": "1.5"},
         {"weights": "heavy"},
         {"protected": "nothing"},
         {"model": "resnet50"},

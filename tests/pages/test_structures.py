@@ -66,6 +66,19 @@ def test_units_of_the_chosen_kind_are_drawn(open_app):
     assert sum(len(trace["x"]) for trace in app.figure("units")["data"]) == 12  # one slot a dimension of a head
 
 
+def test_how_many_images_are_read_is_asked_where_any_are(open_app):
+    app = open_app(**LINK).live()
+    with pytest.raises(StopIteration):
+        app.widget("w_images")
+    app.set("w_repair", True).live().set("w_images", 32).live()
+    assert (app.url["images"], app.plan.images) == ("32", 32)
+    app.set("w_repair", False).live().set("w_criterion", "nvit").live().judged()
+    assert app.widget("w_images").value == 32
+    assert any("NViT score, one-shot" in text for text in app.texts())
+    app.page("importance").until(lambda: "agreement" in {c.key for c in app.at.get("plotly_chart")}, "agreement")
+    assert len(app.figure("agreement")["data"][0]["text"]) == 8  # what was read serves the others too
+
+
 def test_single_weights_have_no_repair(open_app):
     app = open_app(model="swin-digits", ratio="0.6").live()
     with pytest.raises(StopIteration):
