@@ -144,11 +144,13 @@ def outcomes(events: Sequence[Mapping[str, Any]], data: LabelledImages) -> Outco
     if not batches:
         return None
     images = np.concatenate([np.asarray(batch["images"]) for batch in batches])
-    both = (
-        concatenate([Predictions(**{key: np.asarray(batch[name][key]) for key in _ARRAYS}) for batch in batches])
-        for name in ("dense", "pruned")
-    )
-    return Outcomes(images, data.labels[images], *both)
+    dense, pruned = (concatenate([_received(batch[name]) for batch in batches]) for name in ("dense", "pruned"))
+    return Outcomes(images, data.labels[images], dense, pruned)
+
+
+def _received(lists: Mapping[str, list[Any]]) -> Predictions:
+    classes, in_top5, confidence, margin, loss = (np.asarray(lists[name]) for name in _ARRAYS)
+    return Predictions(classes, in_top5, confidence, margin, loss)
 
 
 def chosen(
@@ -208,8 +210,9 @@ def breakdown(found: Outcomes, data: LabelledImages, cue: str | None = None) -> 
     for place, name in enumerate(value_names(data, cue)):
         mine = of_label == place
         if n := int(mine.sum()):
-            pair = (wilson(int(hits[mine].sum()), n) for hits in (before, after))
-            shares.append(Share(name, *pair, paired_difference(after[mine], before[mine])))
+            was, now = before[mine], after[mine]
+            pair = wilson(int(was.sum()), n), wilson(int(now.sum()), n)
+            shares.append(Share(name, *pair, paired_difference(now, was)))
     return sorted(shares, key=lambda share: share.drop.value)
 
 
