@@ -12,6 +12,7 @@ from dimap_core.types import LabelledImages
 from pages.ui import answers, explained, frame, gallery, live, theme, widgets
 from pages.ui.glossary import TERMS
 
+POLL = 0.4  # seconds; a gallery takes longer to draw than a number
 ROWS = 16  # classes in the chart of losses
 
 
@@ -24,7 +25,7 @@ def main() -> None:
         st.info("Answers need a trained model with images; choose a bundled one to see what this cut does to them.")
         return
     running = answers.ask(view).running
-    st.fragment(body, run_every=live.interval() if running else None)(view, running)
+    st.fragment(body, run_every=max(POLL, live.interval()) if running else None)(view, running)
 
 
 def body(view: live.View, polling: bool) -> None:
@@ -42,7 +43,7 @@ def body(view: live.View, polling: bool) -> None:
     data, found, total = arrived
     st.markdown(answers.headline(found, total))
     widgets.metrics(view.cost.total, found.estimate(data, total), "joint")
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         gallery.draw(found, data)
     with right:
@@ -78,7 +79,10 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
         judged = "" if cue is None else f", judged by the {cue} alone"
         fewest = min(share.drop.n for share in shares)
         most = f" The {ROWS} that lost most of {len(shares)}." if len(shares) > ROWS else ""
-        st.caption(f"Pruned minus dense by {word}{judged}, on {fewest:,} images or more each.{most} {TERMS['drop']}")
+        st.caption(
+            f"Pruned minus dense by {word}{judged}, on {fewest:,} images or more each.{most} Coloured where the "
+            "interval leaves out zero."
+        )
     with right:
         change = predictions.confusion_change(found, data, cue)
         figure = answers.memo("confusion", key, lambda: confusion_chart(change, names, look))

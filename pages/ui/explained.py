@@ -20,10 +20,10 @@ def draw(view: live.View, found: Outcomes, data: LabelledImages, streaming: bool
     st.subheader("Why? One image, explained", anchor=False, help=TERMS["explanation"])
     place = _picked(found, data)
     label, before, after = (int(a[place]) for a in (found.labels, found.dense.classes, found.pruned.classes))
-    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="picked_image"):
         image = int(found.images[place])
         st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=96)
-        st.markdown(_facts(found, data, place), width="stretch")
+        st.markdown(_facts(found, data, place), width="content")
     info = _method(view)
     target = _target(data, label, before, after) if info.of_class else before
     if streaming:
@@ -57,7 +57,7 @@ def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
     lines = [f"Image {found.images[place] + 1:,}, labelled **{names[found.labels[place]]}**"]
     for name, answers in (("dense", found.dense), ("pruned", found.pruned)):
         said, sure, margin = names[answers.classes[place]], answers.confidence[place], answers.margin[place]
-        lines.append(f"{name}: **{said}**, {sure:.0%} sure, margin {100 * margin:.0f} points")
+        lines.append(f"{name}: **{said}**, {100 * sure:.0f} % sure, margin {100 * margin:.0f} points")
     return "  \n".join(lines)
 
 
@@ -67,9 +67,9 @@ def _method(view: live.View) -> MethodInfo:
     here = {info.key: info for info in METHODS if family not in info.missing}
     if st.session_state.get("method") not in here:
         st.session_state.method = next(iter(here))
-    chosen = st.segmented_control(
+    chosen = st.pills(
         "Method", list(here), key="method", format_func=lambda key: here[key].label, required=True,
-        persist_state="session",
+        persist_state="session", wrap=True,
         help=" ".join(TERMS[key] for key in ("integrated-gradients", "occlusion", "grad-cam", "rollout")),
     )  # fmt: skip
     info = here[chosen or next(iter(here))]
@@ -82,8 +82,8 @@ def _target(data: LabelledImages, label: int, before: int, after: int) -> int:
     """Which class the maps speak for: the dense answer unless the reader wants another one."""
     whose = {"dense": before, "pruned": after, "label": label}
     words = {"dense": "dense answer", "pruned": "pruned answer", "label": "label"}
-    chosen = st.segmented_control(
-        "What speaks for", list(whose), key="target", default="dense", required=True, persist_state="session",
+    chosen = st.selectbox(
+        "What speaks for", list(whose), key="target", persist_state="session",
         format_func=lambda who: f"{words[who]}: {data.class_names[whose[who]]}",
     )  # fmt: skip
     return whose[chosen or "dense"]
@@ -119,7 +119,7 @@ def _moved(event: dict) -> str:
 
 def _completeness(event: dict) -> str:
     parts = [
-        f"{who} {abs(event[f'error_{who}']):.2g} of {event[f'change_{who}']:+.1f}".replace("-", "−")
+        f"{abs(event[f'error_{who}']):.3f} of {event[f'change_{who}']:+.1f} ({who})".replace("-", "−")
         for who in ("dense", "pruned")
     ]
-    return f"Completeness error, in logits of the change from black: {', '.join(parts)}."
+    return f"Completeness error, of the logit's change from a black image: {', '.join(parts)}."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+import base64
+import io
+
 import streamlit as st
+from PIL import Image
 
 from dimap_core import predictions
 from dimap_core.predictions import Outcomes
@@ -12,6 +15,7 @@ from dimap_core.types import LabelledImages
 from .glossary import TERMS
 
 PAGE = 12  # images at a time
+PICK = "Explain this image."
 SHOWN = {
     "all": "all answers",
     "changed": "changed",
@@ -36,16 +40,16 @@ def draw(found: Outcomes, data: LabelledImages) -> None:
         st.info(_nothing(found))
         return
     page = _page(len(places))
-    with st.container(horizontal=True, gap="small", key="gallery"):
+    with st.container(horizontal=True, gap="xsmall", key="gallery"):
         for place in places[page * PAGE : (page + 1) * PAGE]:
             _card(found, data, int(place))
 
 
 def _filters(data: LabelledImages) -> tuple[str | None, int | None, dict[str, int]]:
     """What is asked for: direction, class, values of cues; their keys name the data set, whose classes they hold."""
-    with st.container(horizontal=True, gap="small", key="filters"):
+    with st.container(horizontal=True, gap="xsmall", key="filters"):
         direction = st.selectbox(
-            "Show", list(SHOWN), key="gallery_direction", format_func=SHOWN.get, on_change=_first_page, width=220,
+            "Show", list(SHOWN), key="gallery_direction", format_func=SHOWN.get, on_change=_first_page, width=190,
             persist_state="session", help=TERMS["flipped"],
         )  # fmt: skip
         label = _one_of("Class", "class", data.class_names, data.name)
@@ -57,7 +61,7 @@ def _filters(data: LabelledImages) -> tuple[str | None, int | None, dict[str, in
 def _one_of(title: str, what: str, names: tuple[str, ...], data: str) -> int | None:
     """The chosen one of `names`, None for any."""
     place = st.selectbox(
-        title, range(-1, len(names)), key=f"gallery_{what}_{data}", width=130, on_change=_first_page,
+        title, range(-1, len(names)), key=f"gallery_{what}_{data}", width=116, on_change=_first_page,
         format_func=lambda place: "any" if place < 0 else names[place], persist_state="session",
     )  # fmt: skip
     return None if place is None or place < 0 else place
@@ -87,22 +91,28 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     image, direction = int(found.images[place]), str(found.directions[place])
     before, after = (data.class_names[answers.classes[place]] for answers in (found.dense, found.pruned))
     label = data.class_names[found.labels[place]]
-    with st.container(width=140, gap="xsmall", border=True, key=f"card_{image}"):
-        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width="stretch")
+    with st.container(width=134, gap="xsmall", border=True, key=f"card_{image}"):
+        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width=100)
         text = f"{before} → {after}" if before != after else before
-        st.button(text, key=f"pick_{image}", on_click=pick, args=(image,), width="stretch", help="Explain this image.")
-        sure = [answers.confidence[place] for answers in (found.dense, found.pruned)]
-        margins = [answers.margin[place] for answers in (found.dense, found.pruned)]
+        kind = "primary" if st.session_state.get("picked") == image + 1 else "secondary"
+        st.button(text, key=f"pick_{image}", type=kind, on_click=pick, args=(image,), width="stretch", help=PICK)
+        sure, margins = (
+            [100 * getattr(answers, part)[place] for answers in (found.dense, found.pruned)]
+            for part in ("confidence", "margin")
+        )
+        truth = "" if before == label else f"label {label}  \n"
         st.caption(
-            f"{BADGES[direction]} is {label}  \nsure {sure[0]:.0%} → {sure[1]:.0%}  \n"
-            f"margin {100 * margins[0]:.0f} → {100 * margins[1]:.0f}"
+            f"{BADGES[direction]}  \n{truth}sure {sure[0]:.0f} → {sure[1]:.0f} %  \n"
+            f"margin {margins[0]:.0f} → {margins[1]:.0f}"
         )
 
 
-def thumbnail(data: LabelledImages, image: int, side: int = 128) -> np.ndarray:
-    """uint8 [side, side, 3] at least, each pixel enlarged as a whole so that small images stay sharp."""
-    times = max(1, side // data.images.shape[-1])
-    return data.images[image].transpose(1, 2, 0).repeat(times, 0).repeat(times, 1)
+def thumbnail(data: LabelledImages, image: int) -> str:
+    """The image as an address that holds it: an address on the server may be gone before the browser asks for it, as
+    the gallery changes several times a second while answers stream in."""
+    picture = io.BytesIO()
+    Image.fromarray(data.images[image].transpose(1, 2, 0)).save(picture, "PNG")
+    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
 
 
 def pick(image: int) -> None:
