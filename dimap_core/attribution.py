@@ -105,7 +105,7 @@ def integrated_gradients(model: nn.Module, info: ModelInfo, image: np.ndarray, t
         else:
             total, missed = total + part, missed + float(error)
         yield
-    return Attribution(_map(total.sum(1), image), missed, float(total.double().sum()) - missed)
+    return _map(total.sum(1), image, error=missed, change=float(total.double().sum()) - missed)
 
 
 def occlusion(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -> Steps:
@@ -133,7 +133,7 @@ def occlusion(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int)
             )  # fmt: skip
         bands.append(found[:, 0])  # the same in every channel
         yield
-    return Attribution(_map(torch.cat(bands, 1), image))
+    return _map(torch.cat(bands, 1), image, math.ceil(height / side) * math.ceil(width / side))
 
 
 def grad_cam(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -> Steps:
@@ -142,7 +142,7 @@ def grad_cam(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) 
     _, x = _ends(model, info, image)
     found = LayerGradCam(shown, shown.map).attribute(x, target=target, relu_attributions=True)
     yield
-    return Attribution(_map(found[:, 0], image))
+    return _map(found[:, 0], image)
 
 
 def rollout(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -> Steps:
@@ -162,7 +162,7 @@ def rollout(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -
             joint = (weights + eye) / 2 @ joint
             x = block(x)
     yield
-    return Attribution(_map(joint[:1, network.num_prefix_tokens :].unflatten(1, network.patch_embed.grid_size), image))
+    return _map(joint[:1, network.num_prefix_tokens :].unflatten(1, network.patch_embed.grid_size), image)
 
 
 def attention_weights(attention: Any, x: torch.Tensor) -> torch.Tensor:
@@ -218,11 +218,11 @@ def _patch(model: Any) -> int:
     return int(model.patch_embed.patch_size[0])
 
 
-def _map(values: torch.Tensor, image: np.ndarray) -> np.ndarray:
-    """[1, h, w] -> float64 [H, W]: a token's value at each of its pixels."""
+def _map(values: torch.Tensor, image: np.ndarray, cells: int | None = None, **numbers: float) -> Attribution:
+    """[1, h, w] -> the map [H, W], a token's value at each of its pixels; `cells` where they are not h * w."""
     found = values[0].detach().double().cpu().numpy()
     rows, columns = (size // cells for size, cells in zip(image.shape[1:], found.shape, strict=True))
-    return found.repeat(rows, axis=0).repeat(columns, axis=1)
+    return Attribution(found.repeat(rows, axis=0).repeat(columns, axis=1), cells or found.size, **numbers)
 
 
 _METHODS: dict[str, Callable[[nn.Module, ModelInfo, np.ndarray, int], Steps]] = {

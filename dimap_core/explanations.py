@@ -82,11 +82,12 @@ def method(key: str, family: Family) -> MethodInfo:
 class Attribution:
     """One model's map: `values` float [H, W], where one token was judged at all of its pixels alike.
 
-    `error`: by how many logits the map's sum misses `change`, the logit's rise from the black image to this one; both
-    None where the method promises no such sum.
+    `cells`: how many values were worked out, those of pixels, tokens or windows. `error`: by how many logits the map's
+    sum misses `change`, the logit's rise from the black image to this one; None where no such sum is promised.
     """
 
     values: np.ndarray
+    cells: int
     error: float | None = None
     change: float | None = None
 
@@ -110,7 +111,8 @@ class Explanation:
         both = (("dense", self.dense), ("pruned", self.pruned))
         numbers = {f"{part}_{name}": getattr(found, part) for name, found in both for part in ("error", "change")}
         maps = {name: [[float(f"{v:.{_FIGURES}g}") for v in row] for row in found.values] for name, found in both}
-        return {"method": self.method, "target": self.target, **maps, "moved": self.moved, **numbers}
+        facts = {"method": self.method, "target": self.target, "moved": self.moved, "cells": self.pruned.cells}
+        return {**facts, **maps, **numbers}
 
 
 def rank_agreement(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -94,7 +94,7 @@ def test_occlusion_is_what_the_logit_loses_when_a_window_is_black(tiny, exact, m
     patch = tiny.model.patch_embed.patch_size[0]
     cells = 32 // patch
     side = patch * math.ceil(cells / windows)
-    found = mapped(tiny.model, tiny.info, "occlusion").values
+    found = mapped(tiny.model, tiny.info, "occlusion")
     _, x = pixels()
     whole, expected = float(exact(x)[0, TARGET]), np.zeros((32, 32))
     for top in range(0, 32, side):
@@ -102,8 +102,8 @@ def test_occlusion_is_what_the_logit_loses_when_a_window_is_black(tiny, exact, m
             hidden = x.clone()
             hidden[:, :, top : top + side, left : left + side] = -1
             expected[top : top + side, left : left + side] = whole - float(exact(hidden)[0, TARGET])
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert len(np.unique(found)) > 10
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    assert len(np.unique(found.values)) > 10 and found.cells == (32 // side) ** 2
 
 
 def hand_grad_cam(model, family):
@@ -127,10 +127,10 @@ def hand_grad_cam(model, family):
 
 def test_grad_cam_is_the_one_worked_out_by_hand_with_channels_last(tiny, exact):
     expected = hand_grad_cam(exact, tiny.info.family)
-    found = mapped(tiny.model, tiny.info, "grad-cam").values
+    found = mapped(tiny.model, tiny.info, "grad-cam")
     times = 32 // len(expected)
-    np.testing.assert_allclose(found, np.kron(expected, np.ones((times, times))), rtol=1e-3, atol=1e-5)
-    assert found.min() == 0 < found.max()
+    np.testing.assert_allclose(found.values, np.kron(expected, np.ones((times, times))), rtol=1e-3, atol=1e-5)
+    assert found.values.min() == 0 < found.values.max() and found.cells == expected.size
 
 
 def test_captums_own_reading_of_swins_maps_would_be_another(tiny_swin):
@@ -306,7 +306,7 @@ def test_how_far_an_explanation_moved_is_spearmans_rank_correlation():
     wide = [np.kron(values, np.ones((8, 8))) for values in (first, second)]
     assert rank_agreement(*wide) == pytest.approx(0.8)
     assert rank_agreement(first, np.zeros((2, 2))) is None
-    found = Explanation("grad-cam", 0, Attribution(first), Attribution(np.zeros((2, 2)))).event()
+    found = Explanation("grad-cam", 0, Attribution(first, 4), Attribution(np.zeros((2, 2)), 4)).event()
     assert found["moved"] is None and found["dense"] == [[1, 2], [3, 4]]
     told = [in_words(moved) for moved in (1.0, 0.8, 0.5, 0.2, -0.5, None)]
     assert len(set(told)) == 6

@@ -53,7 +53,7 @@ def test_both_maps_lie_over_the_image_in_one_scale(look, signed):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (3, 8, 8), dtype=np.uint8)
     dense, pruned = rng.random((8, 8)), 5 * rng.random((8, 8))
-    figure = explanation_chart(image, dense, pruned, signed, "class 7", look)
+    figure = explanation_chart(image, dense, pruned, signed, "for class 7", look)
     grey, first, other, second = figure.data
     np.testing.assert_allclose(grey.z, image.mean(0))
     np.testing.assert_allclose(other.z, image.mean(0))
@@ -69,5 +69,7 @@ def test_both_maps_lie_over_the_image_in_one_scale(look, signed):
 
 
 def test_maps_without_a_value_are_drawn_too():
-    figure = explanation_chart(np.zeros((3, 4, 4), np.uint8), np.zeros((4, 4)), np.zeros((4, 4)), False, "x", Look())
+    figure = explanation_chart(
+        np.zeros((3, 4, 4), np.uint8), np.zeros((4, 4)), np.zeros((4, 4)), False, "for x", Look()
+    )
     assert figure.data[1].zmax == 1

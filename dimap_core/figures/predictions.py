@@ -79,12 +79,12 @@ def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.
 
 
 def explanation_chart(
-    image: np.ndarray, dense: np.ndarray, pruned: np.ndarray, signed: bool, target: str, look: Look
+    image: np.ndarray, dense: np.ndarray, pruned: np.ndarray, signed: bool, speaks: str, look: Look
 ) -> go.Figure:
     """Two maps [H, W] over the same image uint8 [3, H, W], grey and pulled towards the background, in one scale of
     colours.
 
-    `signed`: values below zero speak against `target`.
+    `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite.
     """
     figure = base(look, 270)
     figure.set_subplots(1, 2, horizontal_spacing=0.04)
@@ -107,7 +107,7 @@ def explanation_chart(
             x=0.5, xref=f"{anchor} domain", y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"<b>{name}</b>",
         )  # fmt: skip
         figure.update_yaxes(scaleanchor=anchor, row=1, col=place)
-    key = f'<span style="color:{LOSS}">■</span> for {target}'
+    key = f'<span style="color:{LOSS}">■</span> {speaks}'
     key += f'   <span style="color:{AGAINST}">■</span> against it' if signed else ""
     figure.add_annotation(
         x=0.5, xref="paper", y=0, yref="paper", yanchor="top", yshift=-4, showarrow=False, text=key,

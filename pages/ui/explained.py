@@ -14,6 +14,8 @@ from dimap_core.types import LabelledImages
 from . import gallery, live, state, theme, widgets
 from .glossary import TERMS
 
+FEW = 16  # places; a rank correlation over fewer is mostly chance
+
 
 def draw(view: live.View, found: Outcomes, data: LabelledImages, streaming: bool) -> None:
     """Which image, what both models say of it, and why."""
@@ -104,7 +106,8 @@ def _result(
         return
     event = ticket.last
     maps = (np.array(event[who]) for who in ("dense", "pruned"))
-    figure = explanation_chart(image, *maps, info.signed, name if info.of_class else "the answer", theme.look())
+    speaks = f"for {name}" if info.of_class else "attended to"
+    figure = explanation_chart(image, *maps, info.signed, speaks, theme.look())
     theme.chart(figure, "explanation", f"{info.label} for {name}, dense and pruned model side by side")
     st.markdown(_moved(event))
     if event["error_dense"] is not None:
@@ -112,8 +115,9 @@ def _result(
 
 
 def _moved(event: dict) -> str:
-    moved = event["moved"]
-    number = "" if moved is None else f" (rank correlation {moved:.2f})".replace("-", "−")
+    moved, cells = event["moved"], event["cells"]
+    few = ", too few to say much" if cells < FEW else ""
+    number = "" if moved is None else f" (rank correlation {moved:.2f} over {cells:,} places{few})".replace("-", "−")
     return f"The explanation **{in_words(moved)}**{number}."
 
 

@@ -15,7 +15,6 @@ from dimap_core.types import LabelledImages
 from .glossary import TERMS
 
 PAGE = 12  # images at a time
-PICK = "Explain this image."
 SHOWN = {
     "all": "all answers",
     "changed": "changed",
@@ -40,6 +39,7 @@ def draw(found: Outcomes, data: LabelledImages) -> None:
         st.info(_nothing(found))
         return
     page = _page(len(places))
+    st.caption("Click an answer to see why it was given.")
     with st.container(horizontal=True, gap="xsmall", key="gallery"):
         for place in places[page * PAGE : (page + 1) * PAGE]:
             _card(found, data, int(place))
@@ -94,8 +94,8 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     with st.container(width=134, gap="xsmall", border=True, key=f"card_{image}"):
         st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width=100)
         text = f"{before} → {after}" if before != after else before
-        kind = "primary" if st.session_state.get("picked") == image + 1 else "secondary"
-        st.button(text, key=f"pick_{image}", type=kind, on_click=pick, args=(image,), width="stretch", help=PICK)
+        looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
+        st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
         sure, margins = (
             [100 * getattr(answers, part)[place] for answers in (found.dense, found.pruned)]
             for part in ("confidence", "margin")

@@ -15,6 +15,7 @@ CSS = """
 section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+.st-key-gallery [data-testid="stElementToolbar"] { display: none; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
 @media (max-width: 640px) {
   .st-key-metrics > div { flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important; }
