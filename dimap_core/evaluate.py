@@ -1,13 +1,12 @@
 """Streaming accuracy: a generator of ever better estimates, batch by batch, in a fixed stratified order.
 
-The intervals live in `intervals`; who asks, and who cancels by closing the generator, is not known here.
+What predictions say is counted in `predictions`; who asks, and who cancels by closing the generator, is not known here.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
@@ -17,26 +16,12 @@ from torch.func import functional_call
 
 from .errors import DataError
 from .estimates import AccuracyEstimate
-from .intervals import paired_difference, wilson
+from .predictions import Predictions, accuracy, concatenate
 from .types import LabelledImages, ModelInfo
 
 BATCH_SIZE = 60
 Runner = Callable[[Hashable, Callable[[], torch.Tensor]], torch.Tensor]
 """(batch's name, maker of its normalised pixels) -> logits."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Per image, in evaluation order, each [n]: predicted class int64, whether the label is among the five highest; in
-    float32 the predicted class's probability, how far the second one's lies below it, and the cross-entropy with the
-    label in nats. `seconds`: how long the model took for all of them."""
-
-    classes: np.ndarray
-    in_top5: np.ndarray
-    confidence: np.ndarray
-    margin: np.ndarray
-    loss: np.ndarray
-    seconds: float = 0.0
 
 
 def stratified_order(labels: np.ndarray) -> np.ndarray:
@@ -112,13 +97,6 @@ def evaluate(
         yield estimate(so_far, data, dense, limit), so_far
 
 
-def concatenate(parts: list[Predictions]) -> Predictions:
-    """Predictions of consecutive batches as one."""
-    names = ("classes", "in_top5", "confidence", "margin", "loss")
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Predictions(**arrays, seconds=sum(part.seconds for part in parts))
-
-
 def estimate(
     predictions: Predictions,
     data: LabelledImages,
@@ -126,16 +104,8 @@ def estimate(
     limit: int | None = None,
 ) -> AccuracyEstimate:
     """Accuracy of the first n predictions, jointly and for each cue, with the paired drop to `dense`."""
-    n = len(predictions.classes)
-    labels = data.labels[stratified_order(data.labels)[:n]]
-    cues, drops = {}, {}
-    for cue, values in {"joint": np.arange(len(data.class_names)), **data.cues}.items():
-        hits = values[predictions.classes] == values[labels]
-        cues[cue] = wilson(int(hits.sum()), n)
-        if dense is not None and len(dense.classes) >= n:
-            drops[cue] = paired_difference(hits, values[dense.classes[:n]] == values[labels])
-    total = min(len(data), limit or len(data))
-    return AccuracyEstimate(n, total, cues, wilson(int(predictions.in_top5.sum()), n), drops, predictions.seconds)
+    labels = data.labels[stratified_order(data.labels)[: len(predictions.classes)]]
+    return accuracy(predictions, labels, data.cues, min(len(data), limit or len(data)), dense)
 
 
 def normalised(info: ModelInfo, images: np.ndarray) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 A model's folder holds `info.json`, `anatomy.json` and `weights.npy`; each criterion adds its ordered keys, their table
 and tails, and the keys in place where they are not the weights themselves; scores of groups are one file. The worker
-writes, the app reads.
+writes, the app reads. A data set's folder holds `images.npy` and `data.json`.
 Next door: `criteria` makes the scores, `selection` searches them.
 """
 
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from .criteria import images_read
 from .groups import group_sets
 from .ranking import BLOCK, LayerScores, Scores
-from .types import Anatomy, ModelInfo, PruningPlan
+from .types import Anatomy, LabelledImages, ModelInfo, PruningPlan
 
 _READY = ".scores.json"
 _KEPT = 16  # scores on disk for one model: more than there are criteria, which a page may ask for all at once
@@ -31,6 +31,27 @@ def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[s
     _write_flat(folder / "weights.npy", [weights[layer.name] for layer in anatomy.prunable], np.float32)
     (folder / "info.json").write_bytes(_INFO.dump_json(info))
     (folder / "anatomy.json").write_bytes(_ANATOMY.dump_json(anatomy))
+
+
+def write_data(folder: Path, data: LabelledImages) -> None:
+    """Write a data set's images and facts, unless they lie there already."""
+    if (folder / "data.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "images.npy", data.images)
+    cues = {name: values.tolist() for name, values in data.cues.items()}
+    facts = {"name": data.name, "class_names": data.class_names, "cues": cues, "cue_names": dict(data.cue_names)}
+    # Written last: its presence says that the images are complete.
+    (folder / "data.json").write_text(json.dumps({**facts, "labels": data.labels.tolist()}), encoding="utf-8")
+
+
+def read_data(folder: Path) -> LabelledImages:
+    """What `write_data` wrote, the images memory-mapped."""
+    facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    cues = {name: np.array(values) for name, values in facts["cues"].items()}
+    names = {cue: tuple(values) for cue, values in facts["cue_names"].items()}
+    images, labels = np.load(folder / "images.npy", mmap_mode="r"), np.array(facts["labels"])
+    return LabelledImages(facts["name"], images, labels, tuple(facts["class_names"]), cues, names)
 
 
 def write_scores(folder: Path, scores: Scores, images: int = _IMAGES) -> None:

@@ -29,11 +29,12 @@ from .cut.slicing import kept_sizes, slice_model
 from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
-from .evaluate import BATCH_SIZE, Predictions, Runner, evaluate, masked
+from .evaluate import BATCH_SIZE, Runner, evaluate, masked, predict, stratified_order
 from .gates import Attributions, attribute
 from .latency import Solved, measured_saving, solve
 from .models import load_model, load_named
 from .plan import to_recipe
+from .predictions import Predictions
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
 from .ranking import Scores
 from .selection import select
@@ -208,8 +209,7 @@ def judge(
     `cache` a plan is evaluated from the first block that differs from the one judged before. `sizes`: of batches, by
     default what suits the model best. Raises DataError for a model with random weights.
     """
-    if opened.info.weights == "random":
-        raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
+    check_trained(opened)
     known = opened.dense.get(data.name)
     run = None if plan is None else _runner(opened, data, plan, cache)
     dense = None if plan is None else known
@@ -217,6 +217,27 @@ def judge(
         if plan is None and (known is None or result.n > len(known.classes)):
             opened.dense[data.name] = predictions
         yield result
+
+
+def compare(
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
+) -> Iterator[tuple[np.ndarray, Predictions, Predictions]]:
+    """(numbers of the images, dense predictions, pruned predictions) of one batch after another, in evaluation order.
+
+    The dense model has to be judged before; `cache` as in `judge`.
+    """
+    check_trained(opened)
+    order, dense, start = stratified_order(data.labels), opened.dense[data.name], 0
+    for batch in predict(opened.model, opened.info, data, _runner(opened, data, plan, cache), sizes=opened.sizes):
+        stop = start + len(batch.classes)
+        yield order[start:stop], dense.part(start, stop), batch
+        start = stop
+
+
+def check_trained(opened: Opened) -> None:
+    """Raise DataError for a model with random weights, whose answers mean nothing."""
+    if opened.info.weights == "random":
+        raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
 
 
 def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import index, pipeline
+from . import index, pipeline, predictions
 from .errors import PruningError
 from .evaluate import BATCH_SIZE
 from .export import write_onnx
@@ -88,16 +88,21 @@ def _evaluate(shelf: Shelf, request: Request) -> Events:
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
-    while plan is not None and not pipeline.knows_dense(opened, data):
-        if opened.info.fingerprint in shelf.tuning:
-            yield {}  # another session's request is at it
-        else:
-            yield from _tune(shelf, opened, data)
     if plan is not None:
+        yield from _dense_first(shelf, opened, data)
         for doing, _, _ in pipeline.prepare(opened, plan):
             yield {"doing": doing}
     for estimate in pipeline.judge(opened, data, plan, cache=shelf.prefix(request["session"], opened)):
         yield asdict(estimate)
+
+
+def _dense_first(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
+    """Judge the dense model unless it is known on all images."""
+    while not pipeline.knows_dense(opened, data):
+        if opened.info.fingerprint in shelf.tuning:
+            yield {}  # another session's request is at it
+        else:
+            yield from _tune(shelf, opened, data)
 
 
 def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
@@ -115,6 +120,32 @@ def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events
         shelf.tuning.discard(opened.info.fingerprint)
     cost = {size: median(times) for size, times in spent.items() if times}
     opened.sizes = (min(cost, key=lambda size: cost[size], default=BATCH_SIZE),)
+
+
+def _predictions(shelf: Shelf, request: Request) -> Events:
+    """Where the images lie, then both models' answers to one batch of them after another."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    folder = shelf.folder / "data" / data.name
+    index.write_data(folder, data)
+    yield {"folder": str(folder)}
+    yield from _dense_first(shelf, opened, data)
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    for images, *both in pipeline.compare(opened, data, plan, shelf.prefix(request["session"], opened)):
+        yield predictions.event(images, len(data), *both)
+
+
+def _explain(shelf: Shelf, request: Request) -> Events:
+    """Why both models answer one image as they do: progress, then the explanation."""
+    from .attribution import explain  # captum takes a second to import, and most requests do without
+
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    for doing, found in explain(opened, data, plan, request["image"], request["method"], request["target"]):
+        yield {"doing": doing} if found is None else found.event()
 
 
 def _curve(shelf: Shelf, request: Request) -> Events:
@@ -177,4 +208,5 @@ def _size(opened: pipeline.Opened) -> int:
 
 HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
+    "predictions": _predictions, "explain": _explain,
 }  # fmt: skip

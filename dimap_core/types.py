@@ -287,7 +287,7 @@ class LabelledImages:
     """A data set split in memory.
 
     `images`: uint8 [N, 3, H, W]; `labels`: int64 [N]; `cues`: per cue name an int64 array [classes] that maps each
-    joint class to that cue's value.
+    joint class to that cue's value; `cue_names`: per cue the names of its values.
     """
 
     name: str
@@ -295,6 +295,7 @@ class LabelledImages:
     labels: np.ndarray
     class_names: tuple[str, ...]
     cues: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cue_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

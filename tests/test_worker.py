@@ -10,6 +10,7 @@ import torch
 from dimap_core import index, pipeline
 from dimap_core.cost import cost_report
 from dimap_core.plan import from_recipe, to_recipe
+from dimap_core.predictions import outcomes
 from dimap_core.selection import select
 from dimap_core.types import PruningPlan
 from dimap_core.worker import Worker
@@ -106,6 +107,38 @@ def test_no_recipe_means_the_dense_model(worker):
     worker.accept({**evaluate("a", "1", 0.5), "recipe": None})
     last = serve(worker)[-2]["event"]
     assert last["drops"] == {} and last["cues"]["joint"]["correct"] > 530
+
+
+def test_predictions_are_both_models_answers_to_every_image(worker, opened):
+    recipe = {"version": 1, "ratio": 0.9}
+    worker.accept({**evaluate("a", "1", 0.9), "kind": "predictions"})
+    first, *events = [event["event"] for event in serve(worker)[:-1]]
+    json.dumps(events)
+    data = index.read_data(Path(first["folder"]))
+    found = outcomes([first, *events], data)
+    assert len([event for event in events if "images" in event]) > 2 and {
+        e["total"] for e in events if "total" in e
+    } == {540}
+    assert sorted(found.images) == list(range(540))
+    estimate = found.estimate(data, 540)
+    expected = pipeline.judge_fully(opened, pipeline.default_data(opened), from_recipe(recipe))
+    assert (estimate.cues, estimate.top5, estimate.drops) == (expected.cues, expected.top5, expected.drops)
+    assert found.counts["broke"] - found.counts["fixed"] == -round(540 * estimate.drops["joint"].value)
+    worker.accept({**evaluate("a", "2", 0.9), "kind": "predictions"})
+    again = outcomes([event["event"] for event in serve(worker)[:-1]], data)
+    np.testing.assert_array_equal(again.pruned.loss, found.pruned.loss)  # from the prefix cache
+
+
+def test_an_explanation_comes_after_its_progress_and_its_errors_stay_with_its_ticket(worker):
+    wanted = {"image": 3, "method": "grad-cam", "target": 1}
+    worker.accept({**evaluate("a", "1", 0.8), "kind": "explain", **wanted})
+    *progress, last, done = serve(worker)
+    assert [event["event"]["doing"] for event in progress] == ["Grad-CAM, dense model", "Grad-CAM, pruned model"]
+    found = last["event"]
+    assert (found["method"], found["target"], done["done"]) == ("grad-cam", 1, True)
+    assert np.shape(found["dense"]) == np.shape(found["pruned"]) == (32, 32) and -1 <= found["moved"] <= 1
+    worker.accept({**evaluate("a", "2", 0.8), "kind": "explain", **wanted, "method": "rollout"})
+    assert "Swin has no class token" in serve(worker)[-1]["error"]
 
 
 def test_a_newer_request_of_a_session_ends_the_older_one(worker):

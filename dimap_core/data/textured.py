@@ -36,7 +36,8 @@ def load(split: str) -> LabelledImages:
     names = tuple(f"{digit} on {texture}" for digit in NAMES for texture in TEXTURES)
     classes = np.arange(len(names))
     cues = {"digit": classes // len(TEXTURES), "texture": classes % len(TEXTURES)}
-    return LabelledImages("textured-digits", images, digits * len(TEXTURES) + textures, names, cues)
+    labels = digits * len(TEXTURES) + textures
+    return LabelledImages("textured-digits", images, labels, names, cues, {"digit": NAMES, "texture": TEXTURES})
 
 
 def _render(ink: torch.Tensor, textures: torch.Tensor, rng: np.random.Generator) -> np.ndarray:

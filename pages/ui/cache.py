@@ -18,9 +18,10 @@ from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.criteria import images_read
 from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
-from dimap_core.types import Anatomy, ModelInfo, PruningPlan
+from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
 
 _RESULTS = 4000
+_TEXT = 32 * 1024**2  # characters of all results as JSON; in memory they take about five bytes each
 
 
 @dataclass
@@ -34,12 +35,14 @@ class Shared:
     jobs: WorkerClient = field(default_factory=WorkerClient)
     opening: dict[tuple, Ticket] = field(default_factory=dict)
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
+    sizes: dict[tuple, int] = field(default_factory=dict)
 
     def remember(self, key: tuple, events: list[dict[str, Any]]) -> None:
         """Keep a finished request's events; the oldest results go first."""
-        self.results[key] = events
-        while len(self.results) > _RESULTS:
-            self.results.popitem(last=False)
+        self.results[key], self.sizes[key] = events, len(json.dumps(events))
+        while len(self.results) > 1 and (len(self.results) > _RESULTS or sum(self.sizes.values()) > _TEXT):
+            oldest, _ = self.results.popitem(last=False)
+            self.sizes.pop(oldest, None)
 
     def cancel(self, session: str) -> None:
         """Drop everything a session still waits for."""
@@ -84,6 +87,12 @@ def scores(
 ) -> Scores:
     """One criterion's memory-mapped scores of single weights, or of groups ("structure"); `images`: the plan's."""
     return _scores(folder, criterion, seed, granularity, images_read(criterion, images))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def data(folder: str) -> LabelledImages:
+    """A data set from the worker's folder, its images memory-mapped."""
+    return index.read_data(Path(folder))
 
 
 @st.cache_data(show_spinner=False, max_entries=200)

@@ -29,4 +29,15 @@ TERMS = {
     "score": "The criterion's value of a weight, averaged over the layer.",
     "lost": "Score of the removed weights per million MACs that their removal saves: where a saved MAC costs least.",
     "correlation": "Spearman's rank correlation of two criteria's scores, weight by weight: 1 means the same ranking.",
+    "flipped": "An answer is flipped when the pruned model gives another one than the dense model.",
+    "margin": "How far the answer's probability lies above the second highest one: near 0 means undecided.",
+    "integrated-gradients": "Integrated gradients: each pixel's share of the logit, its gradient averaged on the way "
+    "from a black image to this one.",
+    "completeness": "The shares of all pixels should add up to the logit's change from black; the completeness error "
+    "is what is missing.",
+    "occlusion": "Occlusion: how far the logit falls when a patch is black.",
+    "grad-cam": "Grad-CAM: where the last feature maps, weighed by their mean gradient, speak for the class.",
+    "rollout": "Attention rollout: how much of each patch attention carries to the class token, block after block.",
+    "explanation": "An explanation has moved as far as the rank correlation of its dense and its pruned map lies "
+    "below 1.",
 }

@@ -169,8 +169,8 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
         mine[channel, jobs] = (key, ticket)
     lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
     if ticket.done and lasting and not ticket.replaced:
-        # An estimate says all that the ones before it said.
-        shared.remember(key, ticket.events[-1:] if request["kind"] == "evaluate" else ticket.events)
+        # The last one says all that the ones before it said.
+        shared.remember(key, ticket.events[-1:] if request["kind"] in ("evaluate", "explain") else ticket.events)
     return ticket
 
 

@@ -13,6 +13,7 @@ HEADINGS = {
     "Prune": "Where the cut falls",
     "Weights": "One row, block by block",
     "Importance": "Do the criteria agree?",
+    "Predictions": "Who loses, and to whom?",
     "Export": "All tried points",
 }
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +91,7 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, ap
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_and_can_be_read_by_everyone(browser, app_url, scheme):
     page = opened(browser, f"{app_url}/?granularity=structure&ratio=0.5", 1440, scheme)
-    for name in ("Prune", "Weights", "Importance", "Export"):
+    for name in HEADINGS:
         page.set_viewport_size({"width": 1440, "height": 900})
         page.get_by_role("link", name=name).click()
         page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first.wait_for()
@@ -106,7 +107,7 @@ def test_every_page_fits_a_phone_and_can_be_read_by_everyone(browser, app_url, s
     assert page.outside == []
 
 
-@pytest.mark.parametrize("path", ["weights", "importance", "export"])
+@pytest.mark.parametrize("path", ["weights", "importance", "predictions", "export"])
 def test_a_link_to_another_page_is_drawn_on_a_phone_and_asks_nothing_outside(browser, app_url, path):
     page = opened(browser, f"{app_url}/{path}", 390)
     page.get_by_text("zeros: smaller on paper").first.wait_for()
@@ -164,6 +165,20 @@ def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url
     page.get_by_role("link", name="Weights").click()
     click_point(page, "ridges", "plot => [plot._fullData.at(-1).x[8], 13.35]")
     page.locator("[aria-label='Distribution of |w| in the blocks of 1 · fc1']").wait_for()
+
+
+def test_a_click_on_an_answer_explains_that_image(browser, app_url):
+    page = opened(browser, f"{app_url}/predictions?model=swin-digits&ratio=0.9")
+    judged(page, "540")
+    page.locator(".st-key-explanation .main-svg").first.wait_for()
+    card = page.locator("[class*=st-key-card_]").nth(2)
+    image = card.locator("img").get_attribute("alt")
+    card.locator("[data-testid=stBaseButton-secondary]").click()
+    page.get_by_text(image).first.wait_for()
+    page.get_by_text("Occlusion", exact=True).click()
+    page.locator("[aria-label^='Occlusion for']").wait_for()
+    page.get_by_text("rank correlation").wait_for()
+    assert page.outside == []
 
 
 def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_path):

@@ -1,0 +1,97 @@
+"""Predictions: what does the cut do to images? Changed answers first, why they changed, and which classes lose."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core import predictions
+from dimap_core.figures.predictions import confusion_chart, drop_chart
+from dimap_core.jobs import Ticket
+from dimap_core.predictions import Outcomes
+from dimap_core.types import LabelledImages
+from pages.ui import answers, explained, frame, gallery, live, theme, widgets
+from pages.ui.glossary import TERMS
+
+POLL = 0.4  # seconds; a gallery takes longer to draw than a number
+ROWS = 16  # classes in the chart of losses
+
+
+def main() -> None:
+    """Everything is drawn by a fragment: again and again while images stream in, then as the reader asks."""
+    view = widgets.opened()
+    if view is None:
+        return
+    if view.info.data is None or view.info.weights == "random":
+        st.info("Answers need a trained model with images; choose a bundled one to see what this cut does to them.")
+        return
+    running = answers.ask(view).running
+    st.fragment(body, run_every=max(POLL, live.interval()) if running else None)(view, running)
+
+
+def body(view: live.View, polling: bool) -> None:
+    """What happened to how many answers, to which, why, and where accuracy was lost."""
+    ticket = answers.ask(view)
+    if polling and not ticket.running:
+        st.rerun()
+    if ticket.error:
+        st.error(widgets.plain(ticket.error))
+        return
+    arrived = answers.arrived(ticket)
+    if arrived is None:
+        waiting(view, ticket)
+        return
+    data, found, total = arrived
+    st.markdown(answers.headline(found, total))
+    widgets.metrics(view.cost.total, found.estimate(data, total), "joint")
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        gallery.draw(found, data)
+    with right:
+        explained.draw(view, found, data, ticket.running)
+    losses(found, data)
+
+
+def waiting(view: live.View, ticket: Ticket) -> None:
+    """Until the first images are in."""
+    doing = (ticket.last or {}).get("doing") or "First images on their way"
+    st.markdown(f"{doing} …")
+    widgets.metrics(view.cost.total, None, "joint", "first images on their way")
+
+
+def losses(found: Outcomes, data: LabelledImages) -> None:
+    """Accuracy lost by class or by cue, and how the confusions changed."""
+    st.subheader("Who loses, and to whom?", anchor=False)
+    cue = None
+    if data.cues:
+        options = [*data.cues, "class"]
+        by = st.segmented_control(
+            "By", options, key="losses_by", default=options[0], required=True, persist_state="session",
+            help=TERMS["cue"], label_visibility="collapsed",
+        )  # fmt: skip
+        cue = by if by in data.cues else None
+    word, names, look = cue or "class", predictions.value_names(data, cue), theme.look()
+    shares = predictions.breakdown(found, data, cue)
+    key = (found.images.tobytes(), found.pruned.classes.tobytes(), cue, look)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        figure = answers.memo("drops", key, lambda: drop_chart(shares[:ROWS], look))
+        theme.chart(figure, "drops", f"Change of accuracy by {word} with 95 % intervals")
+        judged = "" if cue is None else f", judged by the {cue} alone"
+        fewest = min(share.drop.n for share in shares)
+        most = f" The {ROWS} that lost most of {len(shares)}." if len(shares) > ROWS else ""
+        st.caption(
+            f"Pruned minus dense by {word}{judged}, on {fewest:,} images or more each.{most} Coloured where the "
+            "interval leaves out zero."
+        )
+    with right:
+        change = predictions.confusion_change(found, data, cue)
+        figure = answers.memo("confusion", key, lambda: confusion_chart(change, names, look))
+        theme.chart(figure, "confusion", f"Change of the confusions by {word}")
+        st.caption(
+            "Pruned minus dense number of images. On the diagonal a minus is right answers lost; off it, a plus "
+            "is where they went."
+        )
+
+
+frame.enter()
+main()
