@@ -188,10 +188,9 @@ def judge(
     `cache` a plan is evaluated from the first block that differs from the one judged before. `sizes`: of batches, by
     default what suits the model best. Raises DataError for a model with random weights.
     """
-    if opened.info.weights == "random":
-        raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
+    check_trained(opened)
     known = opened.dense.get(data.name)
-    run = None if plan is None else _runner(opened, data, plan, cache)
+    run = None if plan is None else runner(opened, data, plan, cache)
     dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (known is None or result.n > len(known.classes)):
@@ -199,7 +198,13 @@ def judge(
         yield result
 
 
-def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
+def check_trained(opened: Opened) -> None:
+    """Raise DataError for a model with random weights."""
+    if opened.info.weights == "random":
+        raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
+
+
+def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
     """How batches of the pruned model are run."""
     selection, _ = apply_plan(opened, plan)
     scores, weights = score(opened, plan), cut_weights(opened, plan, selection)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core import index, summaries
+from dimap_core import agreement, index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
@@ -80,11 +80,24 @@ def scores(folder: str, criterion: str, seed: int, granularity: str = "weight") 
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def rank_correlation(folder: str, first: str, second: str, seed: int, granularity: str) -> np.ndarray:
-    """Agreement of two criteria on one model, by module or kind."""
+def by_cell(folder: str, first: str, second: str, seed: int, granularity: str) -> np.ndarray:
+    """Agreement of two criteria on one model, by stage x module or kind."""
     _, anatomy, _ = model(folder)
-    pair = (scores(folder, key, seed, granularity) for key in (first, second))
-    return summaries.rank_correlation(*pair, anatomy)
+    return agreement.by_cell(*_pair(folder, first, second, seed, granularity), anatomy)
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def compared(
+    folder: str, first: str, second: str, seed: int, granularity: str, names: tuple[str, ...]
+) -> agreement.Compared:
+    """Two criteria on some layers or sets of groups of one model."""
+    _, anatomy, _ = model(folder)
+    found = [unit for unit in summaries.units(anatomy, granularity) if unit.name in names]
+    return agreement.compare(*_pair(folder, first, second, seed, granularity), found, anatomy)
+
+
+def _pair(folder: str, first: str, second: str, seed: int, granularity: str) -> tuple[Scores, Scores]:
+    return scores(folder, first, seed, granularity), scores(folder, second, seed, granularity)
 
 
 @st.cache_resource(show_spinner=False)
