@@ -13,7 +13,8 @@ from ..types import PRUNABLE_MODULES
 from .heat import stage_heatmap
 from .look import ACCENT, COLUMN_COLORS, Look, base, rgba
 
-_LABELLED = 3  # measured pieces that are named in the picture
+RINGED = 5
+"""The costliest pieces, which the picture rings."""
 _AXIS = {"range": [-3, 103], "tickvals": [0, 25, 50, 75, 100]}
 KIND_NAMES = {"head": "heads", "mlp_neuron": "tenths of hidden units"}
 
@@ -30,7 +31,7 @@ def agreement_heatmap(
 
 
 def rank_scatter(found: Compared, names: tuple[str, str], module: str, look: Look) -> go.Figure:
-    """A point a unit, its percentile rank under both criteria; those furthest apart are numbered."""
+    """A point a unit, its percentile rank under both criteria; those furthest apart are ringed."""
     figure = base(look, 400)
     _diagonal(figure, look)
     count = len(found.ranks)
@@ -41,9 +42,8 @@ def rank_scatter(found: Compared, names: tuple[str, str], module: str, look: Loo
     )  # fmt: skip
     far = found.furthest
     figure.add_scatter(
-        x=[unit.first for unit in far], y=[unit.second for unit in far], mode="markers+text",
-        text=[str(place + 1) for place in range(len(far))], textfont={"size": 10, "color": look.ink},
-        marker={"size": 17, "color": look.surface, "line": {"color": ACCENT, "width": 1.5}},
+        x=[unit.first for unit in far], y=[unit.second for unit in far], mode="markers",
+        marker={"size": 12, "color": rgba(ACCENT, 0.0), "line": {"color": ACCENT, "width": 2}},
         customdata=[unit.unit for unit in far],
         hovertemplate="%{customdata}<br>%{x:.0f} and %{y:.0f} %<extra></extra>",
     )  # fmt: skip
@@ -55,8 +55,8 @@ def rank_scatter(found: Compared, names: tuple[str, str], module: str, look: Loo
 def truth_scatter(
     predicted: np.ndarray, effects: Sequence[Effect], names: Sequence[str], criterion: str, look: Look
 ) -> go.Figure:
-    """A point a piece (head or tenth): rank of what `criterion` foretells, `predicted` [pieces], against that of the rise
-    in loss that was measured; the costliest are named."""
+    """A point a piece (head or tenth): the rank that `criterion` foretells, from `predicted` [pieces], against the rank
+    of the measured rise in loss; the costliest are ringed."""
     figure = base(look, 360)
     _diagonal(figure, look)
     rises = np.array([effect.rise.value for effect in effects])
@@ -70,12 +70,19 @@ def truth_scatter(
             marker={"size": 9, "symbol": "circle" if kind == "head" else "diamond", "color": COLUMN_COLORS[kind],
                     "line": {"color": look.surface, "width": 1}},
         )  # fmt: skip
-    for place in np.argsort(-rises)[:_LABELLED]:
-        left = x[place] > 50
-        figure.add_annotation(
-            x=x[place], y=y[place], text=names[place], showarrow=False, xanchor="right" if left else "left",
-            xshift=-8 if left else 8, font={"size": look.size - 2, "color": look.ink}, bgcolor=rgba("#000000", 0),
-        )  # fmt: skip
+    costliest = np.argsort(-rises)[:RINGED]
+    figure.add_scatter(
+        x=x[costliest], y=y[costliest], mode="markers", hoverinfo="skip",
+        marker={"size": 15, "color": rgba(ACCENT, 0.0), "line": {"color": ACCENT, "width": 2}},
+    )  # fmt: skip
+    signs = {"head": "●", "mlp_neuron": "◆"}
+    key = "   ".join(
+        f'<span style="color:{COLUMN_COLORS[kind]}">{signs[kind]}</span> {name}' for kind, name in KIND_NAMES.items()
+    )
+    figure.add_annotation(
+        x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, text=key
+    )
+    figure.update_layout(margin_t=32)
     figure.update_xaxes(title=f"rank by {criterion}, %", **_AXIS)
     figure.update_yaxes(title="rank by measured rise in loss, %", **_AXIS)
     return figure

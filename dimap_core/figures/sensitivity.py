@@ -12,21 +12,28 @@ from .look import COLUMN_COLORS, COLUMN_LABELS, Look, base, rgba
 
 _PITCH = 1.3  # from one stage's floor to the next one's; a panel is 1 high
 _ROW = 108  # px a stage
+_FLOORS = (0.9, 0.8, 0.5, 0.0)  # few, so that the axis hardly moves while rows come in
+
+
+def floor_of(rows: Sequence[CellCut]) -> float:
+    """Where the accuracy axis of all panels begins: the highest of a few round shares that no interval reaches below."""
+    lowest = min(row.estimate.top1.low for row in rows)
+    return next(floor for floor in _FLOORS if floor <= lowest)
 
 
 def stage_curves(
     rows: Sequence[CellCut], column: str, stages: Sequence[str], look: Look, waiting: bool = False
 ) -> go.Figure:
     """Top-1 of one module or kind, a panel a stage: curve with its 95 % band, the dense model's line, and how far the
-    strongest cut falls. A stage without rows says that nothing can go there, unless it is still `waiting`."""
+    strongest cut falls. `rows` are those of all columns, which share their axes. A stage without rows says that nothing can go there, unless it is still `waiting`."""
     figure = base(look, 64 + _ROW * len(stages))
-    color = COLUMN_COLORS[column]
+    color, bottom = COLUMN_COLORS[column], floor_of(rows)
     for stage, name in enumerate(stages):
         floor = -_PITCH * stage
         own = sorted((row for row in rows if row.stage == stage and row.module == column), key=lambda row: row.removed)
         _panel(figure, floor, look)
         if own:
-            _curve(figure, own, floor, color, look)
+            _curve(figure, own, floor, bottom, look)
         elif not waiting:
             _note(figure, 50, floor + 0.5, "nothing can be removed here", look, "center")
         _note(figure, 0, floor + 1, f"<b>{name}</b>", look, "left")
@@ -34,7 +41,8 @@ def stage_curves(
     figure.update_xaxes(range=[-4, 104], tickvals=[0, 25, 50, 75, 100], title="removed there, %", showgrid=True)
     figure.update_yaxes(
         range=[floors[-1] - 0.06, 1.5], showgrid=False,
-        tickvals=[floor + at for floor in floors for at in (0, 0.5, 1)], ticktext=["0", "50", "100"] * len(floors),
+        tickvals=[floor + at for floor in floors for at in (0, 0.5, 1)],
+        ticktext=[f"{100 * share:g}" for share in (bottom, (bottom + 1) / 2, 1)] * len(floors),
     )  # fmt: skip
     figure.add_annotation(
         x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False,
@@ -49,13 +57,17 @@ def _panel(figure: go.Figure, floor: float, look: Look) -> None:
         figure.add_shape(type="line", x0=0, x1=100, y0=floor + at, y1=floor + at, line=line, layer="below")
 
 
-def _curve(figure: go.Figure, rows: Sequence[CellCut], floor: float, color: str, look: Look) -> None:
-    first = rows[0].estimate
+def _curve(figure: go.Figure, rows: Sequence[CellCut], floor: float, bottom: float, look: Look) -> None:
+    color, first = COLUMN_COLORS[rows[0].module], rows[0].estimate
     dense = first.top1.value - first.drops["joint"].value
     x = np.array([100 * row.removed for row in rows])
-    low, high = (np.array([floor + getattr(row.estimate.top1, end) for row in rows]) for end in ("low", "high"))
+
+    def height(shares: list[float]) -> np.ndarray:
+        return floor + (np.array(shares) - bottom) / (1 - bottom)
+
+    low, high = (height([getattr(row.estimate.top1, end) for row in rows]) for end in ("low", "high"))
     figure.add_scatter(
-        x=[0, 100], y=[floor + dense] * 2, mode="lines", hoverinfo="skip",
+        x=[0, 100], y=height([dense, dense]), mode="lines", hoverinfo="skip",
         line={"color": look.ink, "width": 1, "dash": "dot"},
     )  # fmt: skip
     figure.add_scatter(
@@ -63,7 +75,7 @@ def _curve(figure: go.Figure, rows: Sequence[CellCut], floor: float, color: str,
         fillcolor=rgba(color, 0.25), hoverinfo="skip",
     )  # fmt: skip
     figure.add_scatter(
-        x=[0, *x], y=[floor + dense, *(floor + row.estimate.top1.value for row in rows)], mode="lines+markers",
+        x=[0, *x], y=height([dense, *(row.estimate.top1.value for row in rows)]), mode="lines+markers",
         line={"color": color, "width": 2}, marker={"size": 5}, customdata=["dense", *map(_told, rows)],
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip

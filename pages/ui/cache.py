@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core import agreement, index, summaries
+from dimap_core import agreement, allocate, index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
+from dimap_core.studies import CellCut
 from dimap_core.types import Anatomy, ModelInfo, PruningPlan
 
 _RESULTS = 4000
@@ -100,6 +101,14 @@ def _pair(folder: str, first: str, second: str, seed: int, granularity: str) -> 
     return scores(folder, first, seed, granularity), scores(folder, second, seed, granularity)
 
 
+@st.cache_data(show_spinner=False, max_entries=50)
+def allocated(
+    key: tuple, _anatomy: Anatomy, _scores: Scores, _plan: PruningPlan, _rows: list[CellCut]
+) -> allocate.Allocation:
+    """Ratios made from sensitivity curves; `key`: (folder, recipe of the curves, repair, percent to save, of what)."""
+    return allocate.allocate(_anatomy, _scores, _plan, _rows, key[3] / 100, key[4])
+
+
 @st.cache_resource(show_spinner=False)
 def cards() -> dict[str, dict[str, Any]]:
     """The bundled models' cards by name."""
@@ -113,6 +122,12 @@ def precomputed(name: str) -> dict[str, Any]:
         return {"dense": None, "rows": []}
     found = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))
     return {"dense": found["dense"], "rows": [row for row in found["rows"] if row["budget"] is None]}
+
+
+def seconds_an_image(name: str) -> float:
+    """About how long a bundled model takes for an image, as it was measured beforehand."""
+    dense = precomputed(name)["dense"]
+    return dense["seconds"] / dense["n"] if dense else 0.0
 
 
 def precomputed_rows(name: str, plan: PruningPlan) -> list[dict[str, Any]]:

@@ -26,5 +26,14 @@ TERMS = {
     "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
     "score": "The criterion's value of a weight, averaged over the layer.",
     "lost": "Score of the removed weights per million MACs that their removal saves: where a saved MAC costs least.",
-    "correlation": "Spearman's rank correlation of two criteria's scores, weight by weight: 1 means the same ranking.",
+    "correlation": "Spearman's rank correlation of two criteria's scores, unit by unit: 1 means the same ranking, 0 "
+    "that one says nothing of the other.",
+    "rank": "0 % goes first, 100 % last, among the units shown. Equal scores share a rank.",
+    "leave-one-out": "One head, or one tenth of a block's hidden units, is taken out of the dense model and everything "
+    "else stays: what the model then really loses is the truth that criteria try to foretell.",
+    "tenth": "A tenth of a block's hidden units, neighbours by index, so that no criterion has a say in it.",
+    "sensitivity": "One stage × module (or kind) is cut alone at rising ratios, everything else stays dense: how much "
+    "that part bears.",
+    "ratios": "One ratio for each part, chosen so that the losses read from the curves sum to the least while at least "
+    "the chosen share goes. The curves know nothing of parts cut together, so compare before you believe.",
 }
