@@ -60,7 +60,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> Correlation | Non
     n = len(first)
     if n < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
-    value = float(np.clip(spearmanr(first, second).statistic, -1, 1))
+    value = round(float(spearmanr(first, second).statistic), 12)  # equal rankings may come out as 1 - 1e-16
     if abs(value) == 1:
         return Correlation(n, value, value, value)
     half = Z * math.sqrt((1 + value**2 / 2) / (n - 3))

@@ -187,11 +187,12 @@ def _sensitivity(shelf: Shelf, request: Request) -> Events:
 
 def _versus(shelf: Shelf, request: Request) -> Events:
     """Stream the comparison of two recipes on the same images."""
-    opened, plans = shelf.model(request), [from_recipe(recipe) for recipe in request["recipes"]]
-    for plan in plans:
+    opened = shelf.model(request)
+    first, second = (from_recipe(recipe) for recipe in request["recipes"])
+    for plan in (first, second):
         for doing, _, _ in pipeline.prepare(opened, plan):
             yield {"doing": doing}
-    for found in versus(opened, pipeline.default_data(opened, request["data"]), *plans):
+    for found in versus(opened, pipeline.default_data(opened, request["data"]), first, second):
         yield asdict(found)
 
 

@@ -62,7 +62,7 @@ def truth_scatter(
     rises = np.array([effect.rise.value for effect in effects])
     x, y = percentiles(predicted), percentiles(rises)
     for kind, name in KIND_NAMES.items():
-        own = np.flatnonzero([effect.piece.kind == kind for effect in effects])
+        own = [place for place, effect in enumerate(effects) if effect.piece.kind == kind]
         told = [_told(names[place], effects[place]) for place in own]
         figure.add_scatter(
             x=x[own], y=y[own], mode="markers", customdata=told, hovertemplate="%{customdata}<extra></extra>",

@@ -16,7 +16,7 @@ _FLOORS = (0.9, 0.8, 0.5, 0.0)  # few, so that the axis hardly moves while rows 
 
 
 def floor_of(rows: Sequence[CellCut]) -> float:
-    """Where the accuracy axis of all panels begins: the highest of a few round shares that no interval reaches below."""
+    """Where the accuracy axis of all panels begins: the highest of a few shares that no interval reaches below."""
     lowest = min(row.estimate.top1.low for row in rows)
     return next(floor for floor in _FLOORS if floor <= lowest)
 
@@ -25,7 +25,8 @@ def stage_curves(
     rows: Sequence[CellCut], column: str, stages: Sequence[str], look: Look, waiting: bool = False
 ) -> go.Figure:
     """Top-1 of one module or kind, a panel a stage: curve with its 95 % band, the dense model's line, and how far the
-    strongest cut falls. `rows` are those of all columns, which share their axes. A stage without rows says that nothing can go there, unless it is still `waiting`."""
+    strongest cut falls. `rows` are those of all columns, which share their axes. A stage without rows says that nothing
+    can go there, unless it is still `waiting`."""
     figure = base(look, 64 + _ROW * len(stages))
     color, bottom = COLUMN_COLORS[column], floor_of(rows)
     for stage, name in enumerate(stages):
