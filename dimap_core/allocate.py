@@ -24,8 +24,8 @@ from .studies import CellCut, dense_plan
 from .types import Anatomy, Cell, PruningPlan
 
 STEP = 0.01  # between the ratios of a cell
-GRID = 10_000  # steps of cost in all params or MACs
-_TRIES = 30
+GRID = 5_000  # steps of cost in all params or MACs
+_HALVINGS = 9
 
 
 @dataclass(frozen=True)
@@ -101,20 +101,32 @@ def allocate(
     """The plan's criterion and scope with the ratios that the curves call cheapest; at least the share `target` of all
     "macs" or "params" is really saved. Raises InvalidPlan where that cannot be.
 
-    Heads and the dimensions inside them share costs, so savings of cells add up to less than their sum: the solver's
-    target is raised by what is missing until the whole cut saves enough.
+    Heads and the dimensions inside them share costs, so the whole cut saves less than the sum of its cells: the sum
+    that the solver has to reach is found by bisection.
     """
-    cells, aim = options(rows, kind), target
-    for _ in range(_TRIES):
-        picks = cheapest(cells, aim)
+    cells = options(rows, kind)
+
+    def made(picks: Sequence[int]) -> Allocation:
         chosen: dict[Cell, float] = {cell.cell: float(cell.ratios[at]) for cell, at in zip(cells, picks, strict=True)}
         tried = replace(dense_plan(plan), overrides=sort_overrides(chosen), repair=plan.repair)
-        saved = real_share(anatomy, scores, tried, kind)
-        if saved >= target - 1e-9:
-            rise = sum(float(cell.rise[at]) for cell, at in zip(cells, picks, strict=True))
-            return Allocation(tried, saved, rise)
-        aim += max(target - saved, 1 / GRID)
-    raise InvalidPlan(f"No ratios on these curves save {100 * target:g} %; ask for less.")
+        rise = sum(float(cell.rise[at]) for cell, at in zip(cells, picks, strict=True))
+        return Allocation(tried, real_share(anatomy, scores, tried, kind), rise)
+
+    best = made([len(cell.ratios) - 1 for cell in cells])
+    if best.saved < target:
+        raise InvalidPlan(f"The measured curves reach {100 * best.saved:.1f} % together; ask for less.")
+    high = float(sum(np.floor(cell.saved[-1] * GRID) for cell in cells)) / GRID
+    low = aim = min(target, high)
+    for _ in range(_HALVINGS):
+        found = made(cheapest(cells, aim))
+        if found.saved >= target - 1e-9:
+            best, high = found, aim
+        else:
+            low = aim
+        if high == low:
+            break
+        aim = (low + high) / 2
+    return best
 
 
 def real_share(anatomy: Anatomy, scores: Scores, plan: PruningPlan, kind: str) -> float:

@@ -39,7 +39,7 @@ def test_the_solver_finds_the_least_of_all_combinations():
     for _ in range(40):
         made = [
             allocate.Options(
-                (place, "MLP-M"), np.arange(4.0), np.array([0, *np.sort(rng.integers(0, 3000, 3))]) / allocate.GRID,
+                (place, "MLP-M"), np.arange(4.0), np.array([0, *np.sort(rng.integers(0, 1500, 3))]) / allocate.GRID,
                 np.array([0, *np.sort(rng.random(3))]),
             )
             for place in range(4)

@@ -139,9 +139,10 @@ def test_known_curves_show_at_once_and_become_ratios_that_undo_takes_back(open_a
     app.click("Undo")
     assert app.url == before
     app.click(next(label for label in labels(app) if label.startswith("Compare (about ")))
-    app.until(lambda: any("n = 540" in text and "So far" not in text for text in app.texts()), "the judgement")
+    told = ("are **ahead by", "are **behind by", "No difference that n = ")
+    app.until(lambda: any(words in text for text in app.texts() for words in told), "the judgement")
     table = next(table.value for table in app.at.dataframe if "plan" in table.value)
-    assert list(table["n"]) == ["540", "540"]
+    assert list(table["plan"]) == ["ratios from the curves", "plain scope"] and table["n"].nunique() == 1
     app.set("share", 95)
     assert any("together; ask for less." in text for text in app.texts())
 
