@@ -26,7 +26,18 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Difference:
-    """Paired difference pruned - dense over the same `n` images, with Newcombe's 95 % interval; -1..1."""
+    """Paired difference of two models (pruned - dense, unless said otherwise) over the same `n` images with its 95 %
+    interval: of accuracies, -1..1 (Newcombe's), or of mean losses, nats (Student's t)."""
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation over `n` units with its 95 % interval; -1..1."""
 
     n: int
     value: float
@@ -58,3 +69,18 @@ class AccuracyEstimate:
     def done(self) -> bool:
         """Whether the whole subset has been judged."""
         return self.n >= self.total
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Two plans so far on the same images, of `total`: top-1 of each, and the paired difference first - second."""
+
+    total: int
+    first: Proportion
+    second: Proportion
+    difference: Difference
+
+    @property
+    def done(self) -> bool:
+        """Whether all images have been judged."""
+        return self.difference.n >= self.total

@@ -1,13 +1,15 @@
-"""95 % intervals for accuracies (Wilson) and for paired differences (Newcombe). Next door: `evaluate` streams them."""
+"""95 % intervals for accuracies (Wilson), paired differences of them (Newcombe) and of losses (Student), and rank
+correlations (Bonett and Wright). Next door: `evaluate` streams accuracies.
+"""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr, ttest_rel
 
-from .estimates import Difference, Proportion
+from .estimates import Correlation, Difference, Proportion
 
 Z = float(norm.ppf(0.975))
 
@@ -37,6 +39,32 @@ def paired_difference(hits: np.ndarray, baseline: np.ndarray) -> Difference:
     up = _joined(p.high - p.value, q.value - q.low, phi)
     value = (only - lost) / n
     return Difference(n, value, max(-1.0, value - down), min(1.0, value + up))
+
+
+def mean_difference(values: np.ndarray, baseline: np.ndarray) -> Difference:
+    """Mean of `values` minus mean of `baseline`, [n] over the same images, with Student's paired interval."""
+    values, baseline = values.astype(np.float64), baseline.astype(np.float64)
+    value = float(np.mean(values - baseline))
+    if len(values) < 2 or np.ptp(values - baseline) == 0:
+        return Difference(len(values), value, value, value)
+    bounds = ttest_rel(values, baseline).confidence_interval()
+    return Difference(len(values), value, float(bounds.low), float(bounds.high))
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> Correlation | None:
+    """Spearman's correlation of two arrays [n]; None for fewer than four units and where one of them is constant.
+
+    Interval: Bonett and Wright 2000, "Sample size requirements for estimating Pearson, Kendall and Spearman
+    correlations", Psychometrika 65: Fisher's z with variance (1 + r^2 / 2) / (n - 3).
+    """
+    n = len(first)
+    if n < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    value = round(float(spearmanr(first, second).statistic), 12)  # equal rankings may come out as 1 - 1e-16
+    if abs(value) == 1:
+        return Correlation(n, value, value, value)
+    half = Z * math.sqrt((1 + value**2 / 2) / (n - 3))
+    return Correlation(n, value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half))
 
 
 def _correlation(both: int, only: int, lost: int, neither: int) -> float:

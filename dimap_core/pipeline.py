@@ -29,7 +29,7 @@ from .cut.slicing import kept_sizes, slice_model
 from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
-from .evaluate import BATCH_SIZE, Runner, evaluate, masked, predict, stratified_order
+from .evaluate import BATCH_SIZE, Runner, evaluate, masked
 from .gates import Attributions, attribute
 from .latency import Solved, measured_saving, solve
 from .models import load_model, load_named
@@ -211,27 +211,12 @@ def judge(
     """
     check_trained(opened)
     known = opened.dense.get(data.name)
-    run = None if plan is None else _runner(opened, data, plan, cache)
+    run = None if plan is None else runner(opened, data, plan, cache)
     dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (known is None or result.n > len(known.classes)):
             opened.dense[data.name] = predictions
         yield result
-
-
-def compare(
-    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
-) -> Iterator[tuple[np.ndarray, Predictions, Predictions]]:
-    """(numbers of the images, dense predictions, pruned predictions) of one batch after another, in evaluation order.
-
-    The dense model has to be judged before; `cache` as in `judge`.
-    """
-    check_trained(opened)
-    order, dense, start = stratified_order(data.labels), opened.dense[data.name], 0
-    for batch in predict(opened.model, opened.info, data, _runner(opened, data, plan, cache), sizes=opened.sizes):
-        stop = start + len(batch.classes)
-        yield order[start:stop], dense.part(start, stop), batch
-        start = stop
 
 
 def check_trained(opened: Opened) -> None:
@@ -240,7 +225,7 @@ def check_trained(opened: Opened) -> None:
         raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")
 
 
-def _runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
+def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
     """How batches of the pruned model are run."""
     selection, _ = apply_plan(opened, plan)
     scores, weights = score(opened, plan), cut_weights(opened, plan, selection)

@@ -21,9 +21,11 @@ from .errors import PruningError
 from .evaluate import BATCH_SIZE
 from .export import write_onnx
 from .latency import measure
+from .leave_one_out import leave_one_out
 from .plan import from_recipe
 from .prefix import PrefixCache
-from .sweep import Measured
+from .sensitivity import sensitivity
+from .sweep import Measured, compare, versus
 from .types import LabelledImages
 
 _SIZES = (30, 60, 120)  # batches tried out on the dense model
@@ -132,7 +134,7 @@ def _predictions(shelf: Shelf, request: Request) -> Events:
     yield from _dense_first(shelf, opened, data)
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
-    for images, *both in pipeline.compare(opened, data, plan, shelf.prefix(request["session"], opened)):
+    for images, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
         yield predictions.event(images, len(data), *both)
 
 
@@ -198,6 +200,33 @@ def _export(shelf: Shelf, request: Request) -> Events:
     yield {"file": str(path), "bytes": path.stat().st_size}
 
 
+def _truth(shelf: Shelf, request: Request) -> Events:
+    """One event a head or tenth of a block's hidden units: what the model loses without it."""
+    opened = shelf.model(request)
+    for effect in leave_one_out(opened, pipeline.default_data(opened, request["data"])):
+        yield {} if effect is None else asdict(effect)
+
+
+def _sensitivity(shelf: Shelf, request: Request) -> Events:
+    """One event a stage x module (or kind) and ratio, cut alone by the recipe's criterion, granularity and scope."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare_scores(opened, plan):
+        yield {"doing": doing}
+    for row in sensitivity(opened, pipeline.default_data(opened, request["data"]), plan):
+        yield {} if row is None else asdict(row)
+
+
+def _versus(shelf: Shelf, request: Request) -> Events:
+    """Stream the comparison of two recipes on the same images."""
+    opened = shelf.model(request)
+    first, second = (from_recipe(recipe) for recipe in request["recipes"])
+    for plan in (first, second):
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+    for found in versus(opened, pipeline.default_data(opened, request["data"]), first, second):
+        yield asdict(found)
+
+
 def _size(opened: pipeline.Opened) -> int:
     """Bytes of weights, scores, statistics and repaired weights."""
     weights = sum(parameter.nbytes for parameter in opened.model.parameters())
@@ -209,4 +238,5 @@ def _size(opened: pipeline.Opened) -> int:
 HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
     "predictions": _predictions, "explain": _explain,
+    "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
 }  # fmt: skip

@@ -1,5 +1,5 @@
-"""Numbers that the pictures need, from weights, scores and selections: histograms, kept ratios by block and head, rank
-correlations. Pure numpy; next door: `figures` draws what is counted here.
+"""Numbers that the pictures need, from weights, scores and selections: histograms, kept ratios by block and head. Pure
+numpy; next door: `figures` draws what is counted here, `agreement` sets two criteria side by side.
 """
 
 from __future__ import annotations
@@ -8,17 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from .groups import group_sets
-from .ranking import LayerScores, Scores
+from .ranking import Scores
 from .selection import weight_mask
 from .types import KINDS, PRUNABLE_MODULES, Anatomy, Block, GroupSet, Layer, Selection
 
 LOG_EDGES = np.linspace(-5, 1, 121)
 """Bin edges of log10 |w|; what lies outside counts into the first or last bin."""
-
-_SAMPLE = 200_000  # weights per module that a rank correlation looks at
 
 
 @dataclass(frozen=True)
@@ -141,6 +138,11 @@ def columns(granularity: str) -> tuple[str, ...]:
     return KINDS if granularity == "structure" else PRUNABLE_MODULES
 
 
+def units(anatomy: Anatomy, granularity: str) -> Sequence[Layer | GroupSet]:
+    """What units are counted in: prunable layers, or sets of groups where structures go, in forward order."""
+    return group_sets(anatomy) if granularity == "structure" else anatomy.prunable
+
+
 def kept_by_block(anatomy: Anatomy, selection: Selection) -> np.ndarray:
     """Kept units / units, [blocks, columns]."""
     return _by_block(anatomy, selection.granularity, lambda unit: (unit.size - selection.removed[unit.name], unit.size))
@@ -167,9 +169,8 @@ def _by_block(
     anatomy: Anatomy, granularity: str, measure: Callable[[Layer | GroupSet], tuple[float, float]]
 ) -> np.ndarray:
     """Ratio of sums over each block's units of a column, [blocks, columns]; NaN where the lower sum is zero."""
-    units: Sequence[Layer | GroupSet] = group_sets(anatomy) if granularity == "structure" else anatomy.prunable
     sums: dict[tuple[int, int, str], np.ndarray] = {}
-    for unit in units:
+    for unit in units(anatomy, granularity):
         key = (unit.stage or 0, unit.block or 0, unit.module)
         sums[key] = sums.get(key, np.zeros(2)) + measure(unit)
     table = [[sums[block.stage, block.index, name] for name in columns(granularity)] for block in anatomy.blocks]
@@ -198,26 +199,3 @@ def mask_picture(mask: np.ndarray, side: int = 384) -> np.ndarray:
     padded = np.full((rows * step, columns * step), np.nan, np.float32)
     padded[: keep.shape[0], : keep.shape[1]] = keep
     return np.nanmean(padded.reshape(rows, step, columns, step), axis=(1, 3))
-
-
-def rank_correlation(first: Scores, second: Scores, anatomy: Anatomy) -> np.ndarray:
-    """Spearman correlation of two criteria's scores over the units of each column, [columns].
-
-    Every k-th unit is looked at, so that a column contributes about 200,000 at most.
-    """
-    values = []
-    units: Sequence[Layer | GroupSet] = group_sets(anatomy) if first.granularity == "structure" else anatomy.prunable
-    for module in columns(first.granularity):
-        layers = [unit for unit in units if unit.module == module]
-        step = max(1, sum(layer.size for layer in layers) // _SAMPLE)
-        pair = [np.concatenate([_scores_in_place(s.layers[l.name])[::step] for l in layers]) for s in (first, second)]  # noqa: E741
-        values.append(float(spearmanr(*pair).statistic))
-    return np.array(values)
-
-
-def _scores_in_place(layer: LayerScores) -> np.ndarray:
-    """Each unit's own score, in flat order; a dimension of a head gets its slot's."""
-    keys = np.abs(layer.keys).reshape(-1, layer.size)
-    placed = np.empty(keys.shape)
-    np.put_along_axis(placed, np.argsort(keys, axis=1, kind="stable"), layer.ranked[None], axis=1)
-    return placed.reshape(-1)

@@ -1,4 +1,6 @@
-"""Sweeps: one model judged under many plans. Next door: `pipeline` judges one plan, `results` names the columns."""
+"""Sweeps: one model judged under many plans, or under two (or dense and pruned) on the same images. Next door: `pipeline` judges one plan,
+`results` names the columns.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .errors import DataError, InvalidPlan
-from .estimates import AccuracyEstimate
-from .pipeline import Opened, apply_plan, judge_fully
+from .estimates import AccuracyEstimate, Versus
+from .evaluate import evaluate, predict, stratified_order
+from .intervals import paired_difference
+from .pipeline import Opened, apply_plan, check_trained, judge_fully, runner
+from .predictions import Predictions
+from .prefix import PrefixCache
 from .results import accuracy, removed_share
 from .types import CostReport, LabelledImages, PruningPlan
 
@@ -71,6 +78,36 @@ def run(opened: Opened, data: LabelledImages, grid: Iterable[PruningPlan], limit
             yield measure(opened, data, plan, limit).row()
         except InvalidPlan as error:
             yield {**_settings(plan), "ratio": plan.ratio, "error": str(error)}
+
+
+def versus(
+    opened: Opened, data: LabelledImages, first: PruningPlan, second: PruningPlan, limit: int | None = None
+) -> Iterator[Versus]:
+    """Yield ever better comparisons of two plans, batch by batch on the same images; raises InvalidPlan where one of
+    them cannot be met."""
+    check_trained(opened)
+    runs = [runner(opened, data, plan, None) for plan in (first, second)]
+    steps = (evaluate(opened.model, opened.info, data, run, None, limit, opened.sizes) for run in runs)
+    order = stratified_order(data.labels)
+    for (one, ours), (other, theirs) in zip(*steps, strict=True):
+        labels = data.labels[order[: one.n]]
+        difference = paired_difference(ours.classes == labels, theirs.classes == labels)
+        yield Versus(one.total, one.top1, other.top1, difference)
+
+
+def compare(
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
+) -> Iterator[tuple[np.ndarray, Predictions, Predictions]]:
+    """(numbers of the images, dense predictions, pruned predictions) of one batch after another, in evaluation order.
+
+    The dense model has to be judged before; `cache` as in `pipeline.judge`.
+    """
+    check_trained(opened)
+    order, dense, start = stratified_order(data.labels), opened.dense[data.name], 0
+    for batch in predict(opened.model, opened.info, data, runner(opened, data, plan, cache), sizes=opened.sizes):
+        stop = start + len(batch.classes)
+        yield order[start:stop], dense.part(start, stop), batch
+        start = stop
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> None:

@@ -24,8 +24,9 @@ from .memory import give_back
 from .requests import HANDLERS, Events, Shelf
 from .threads import Threads
 
-CHANNELS = ("open", "live", "background")
-"""Most urgent first; a channel is served only while the ones before it are idle."""
+CHANNELS = ("open", "live", "background", "versus", "truth", "sensitivity")
+"""Most urgent first; a channel is served only while the ones before it are idle. The last three hold what a button
+starts and what takes its time; each has its own, so that one does not replace another."""
 
 _TIDY = 10.0  # seconds between two returns of free memory to the system
 
@@ -39,13 +40,15 @@ class Worker:
         self.tasks: dict[str, OrderedDict[str, tuple[str, Events]]] = {channel: OrderedDict() for channel in CHANNELS}
 
     def accept(self, message: dict[str, Any]) -> list[str]:
-        """Start a request, or cancel what a session has; returns the tickets that end by this.
+        """Start a request, or cancel what a session has (on one channel, if it is named); returns the tickets that end
+        by this.
 
         A request replaces the one its session has on the same channel, but for requests to open a model, which all run;
         one that has to read images to score it is live, and is replaced like any other.
         """
         if "cancel" in message:
-            ended = [tasks.pop(message["cancel"], None) for tasks in self.tasks.values()]
+            channels = (message["channel"],) if message.get("channel") else CHANNELS
+            ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
             return [task[0] for task in ended if task]
         tasks = self.tasks[message["channel"]]
         stays = message["kind"] == message["channel"] == "open"

@@ -25,7 +25,7 @@ def main() -> None:
         st.info("Answers need a trained model with images; choose a bundled one to see what this cut does to them.")
         return
     running = answers.ask(view).running
-    st.fragment(body, run_every=max(POLL, live.interval()) if running else None)(view, running)
+    live.polled(body, running, POLL)(view, running)
 
 
 def body(view: live.View, polling: bool) -> None:

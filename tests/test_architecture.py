@@ -15,7 +15,7 @@ MODULES = {
     ".".join(("dimap_core", *path.relative_to(CORE).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in FILES
 }
-TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled"]
+TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled", "allocate"]
 
 
 def imported_names(module, everywhere=True):

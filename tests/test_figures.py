@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from dimap_core import pipeline, summaries
-from dimap_core.figures import distribution, importance, kept, tradeoff
+from dimap_core.agreement import Compared, Disagreement
+from dimap_core.estimates import AccuracyEstimate, Difference, Proportion
+from dimap_core.figures import agreement, distribution, importance, kept, sensitivity, tradeoff
 from dimap_core.figures.look import MODULE_COLORS, Look, rgba
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff, difference, pareto_front
 from dimap_core.selection import select
+from dimap_core.studies import CellCut, Effect, Piece
 from dimap_core.types import PRUNABLE_MODULES, PruningPlan
 
 LOOKS = [Look(), Look(dark=True, size=20)]
@@ -32,6 +35,28 @@ def picture(**more):
         "chance": 0.1,
     }
     return Tradeoff(**{**given, **more})
+
+
+def compared():
+    """Two criteria on fifty units, one of them named."""
+    ranks = np.random.default_rng(0).random((50, 2)).astype(np.float32) * 100
+    return Compared(ranks, 0.1, 50, 50, (Disagreement("block 1.1, head 2", 90.0, 10.0),))
+
+
+def effects(count):
+    """Heads and tenths by turns, each costlier than the one before."""
+    drop = Difference(540, -0.02, -0.03, 0.0)
+    kinds = ["head", "mlp_neuron"]
+    rises = [Difference(540, 0.1 * i, 0.1 * i - 0.05, 0.1 * i + 0.05) for i in range(count)]
+    return [Effect(Piece(0, kinds[i % 2], i, i + 1), drop, rises[i], 0.0) for i in range(count)]
+
+
+def cut(stage, removed, top1):
+    """The MLP of one stage cut alone; the dense model is right on 99.5 %."""
+    drop = Difference(200, top1 - 0.995, top1 - 1, 0.0)
+    share = Proportion(200, round(200 * top1), max(top1 - 0.05, 0), min(top1 + 0.05, 1))
+    estimate = AccuracyEstimate(200, 200, {"joint": share}, share, {"joint": drop})
+    return CellCut(stage, "MLP-M", removed, removed, 0.1, 0.1, estimate, Difference(200, 0.1, 0.0, 0.2), 0.0)
 
 
 def texts(figure):
@@ -71,7 +96,10 @@ def test_every_figure_is_built_in_both_looks_without_legend_or_zoom_by_mouse(see
         importance.mask_heatmap(np.eye(12), (12, 12), look, thirds=True),
         importance.score_bars(np.linspace(0, 1, 12), 5, look),
         importance.score_bars(np.linspace(0, 1, 500), 0, look),
-        importance.agreement_heatmap({"a and b": np.array([0.5, -0.001, 1])}, look),
+        agreement.agreement_heatmap({"stage 1": np.array([0.5, -0.001, 1])}, look),
+        agreement.rank_scatter(compared(), ("DIMAP", "Random"), "MLP-M", look),
+        agreement.truth_scatter(np.arange(8.0), effects(8), [f"piece {i}" for i in range(8)], "DIMAP", look),
+        sensitivity.stage_curves([cut(0, 0.5, 0.9), cut(1, 0.8, 0.3)], "MLP-M", ["stage 1", "stage 2"], look),
     ]
     for figure in figures:
         written = figure.to_json()
@@ -229,8 +257,35 @@ def test_heatmaps_write_the_number_into_the_cell():
     assert len(figure.layout.shapes) == 1  # a line between the stages
     heads = importance.head_heatmap({"Q": np.array([0.0, 0.4])}, Look())
     assert [list(row) for row in heads.data[0].text] == [["✕", "40"]]
-    pairs: Mapping = {"a and b": np.array([0.914, -0.001, 1])}
-    assert [list(row) for row in importance.agreement_heatmap(pairs, Look()).data[0].text] == [["0.91", "0.00", "1.00"]]
+    pairs: Mapping = {"stage 1": np.array([0.914, -0.001, 1]), "all": np.array([-0.5, np.nan, 0])}
+    agreed = agreement.agreement_heatmap(pairs, Look())
+    assert [list(row) for row in agreed.data[0].text] == [["0.91", "0.00", "1.00"], ["−0.50", "–", "0.00"]]
+    assert list(agreed.layout.yaxis.ticktext) == ["stage 1", "all"]
+
+
+def test_units_ranked_furthest_apart_are_ringed():
+    *_, rings = agreement.rank_scatter(compared(), ("DIMAP", "Random"), "QKV-M", Look()).data
+    assert (list(rings.x), list(rings.y), list(rings.customdata)) == ([90.0], [10.0], ["block 1.1, head 2"])
+
+
+def test_pieces_lie_at_both_ranks_and_tell_what_was_measured():
+    figure = agreement.truth_scatter(np.array([3.0, 1.0, 2.0, 4.0]), effects(4), list("abcd"), "DIMAP", Look())
+    heads, tenths = (next(t for t in figure.data if t.name == name) for name in agreement.KIND_NAMES.values())
+    assert (list(heads.x), list(heads.y)) == ([62.5, 37.5], [12.5, 62.5])  # ranks 3 and 2 of 4, rises 1 and 3 of 4
+    assert (list(tenths.x), list(tenths.y)) == ([12.5, 87.5], [37.5, 87.5])
+    assert heads.customdata[1].startswith("c<br>loss +0.2000") and "−2.0 points, n = 540" in heads.customdata[1]
+
+
+def test_panels_share_the_axis_that_their_lowest_interval_needs():
+    high, low = [cut(0, 0.5, 0.99)], [cut(0, 0.5, 0.99), cut(1, 0.9, 0.4)]
+    assert [sensitivity.floor_of(rows) for rows in (high, low)] == [0.9, 0.0]
+    figure = sensitivity.stage_curves(low, "MLP-M", ["stage 1", "stage 2", "stage 3"], Look())
+    assert {"−0.5 points at 50 %", "−59.5 points at 90 %", "nothing can be removed here"} <= set(texts(figure))
+    assert list(figure.layout.yaxis.ticktext[:3]) == ["0", "50", "100"]
+    curve = next(trace for trace in figure.data if trace.mode == "lines+markers")
+    assert list(curve.x) == [0, 50] and list(curve.y) == pytest.approx([0.995, 0.99])
+    waiting = sensitivity.stage_curves(low, "MLP-M", ["stage 1", "stage 2", "stage 3"], Look(), waiting=True)
+    assert not any("nothing" in text for text in texts(waiting))
 
 
 def test_a_mask_is_marked_in_thirds_where_it_holds_q_k_and_v():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimap_core.intervals import paired_difference, wilson
+from dimap_core.estimates import Correlation, Difference
+from dimap_core.intervals import mean_difference, paired_difference, rank_correlation, wilson
 
 Z = 1.959963984540054
 
@@ -108,3 +109,25 @@ def test_models_that_agree_everywhere_still_get_an_interval(table):
 def test_swapping_the_models_mirrors_the_interval(a, b, c, d):
     there, back = paired(a, b, c, d), paired(a, c, b, d)
     assert (back.value, back.low, back.high) == pytest.approx((-there.value, -there.high, -there.low), abs=1e-9)
+
+
+def test_a_mean_difference_has_students_paired_interval():
+    values, baseline = np.array([1.0, 2.0, 4.0, 7.0]), np.array([1.0, 1.0, 2.0, 2.0])
+    found = mean_difference(values, baseline)  # differences 0, 1, 2, 5: mean 2, variance 14 / 3
+    half = 3.182446305284263 * math.sqrt(14 / 3 / 4)  # t of 3 degrees of freedom, 97.5 %
+    assert (found.n, found.value) == (4, 2.0)
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
+    assert mean_difference(values, values) == Difference(4, 0.0, 0.0, 0.0)
+    assert mean_difference(values[:1], baseline[:1]).n == 1
+
+
+def test_a_rank_correlation_has_bonett_and_wrights_interval():
+    first, second = np.array([1, 2, 3, 4, 5, 6]), np.array([10, 30, 20, 40, 60, 50])
+    found = rank_correlation(first, second)
+    value = 1 - 6 * 4 / (6 * 35)  # four ranks are off by one
+    half = Z * math.sqrt((1 + value**2 / 2) / 3)
+    assert (found.n, found.value) == (6, pytest.approx(value))
+    assert found.low == pytest.approx(math.tanh(math.atanh(value) - half))
+    assert found.high == pytest.approx(math.tanh(math.atanh(value) + half))
+    assert rank_correlation(first, -first) == Correlation(6, -1.0, -1.0, -1.0)
+    assert rank_correlation(first[:3], second[:3]) is None and rank_correlation(first, first * 0) is None

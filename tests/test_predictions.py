@@ -26,6 +26,7 @@ from dimap_core.predictions import (
     value_names,
 )
 from dimap_core.prefix import PrefixCache
+from dimap_core.sweep import compare
 from dimap_core.types import LabelledImages, PruningPlan
 
 CLASSES = 6  # parity 2 x size 3
@@ -203,7 +204,7 @@ def test_both_models_answers_are_those_of_running_each_alone(tiny, plan, monkeyp
     monkeypatch.setattr(pipeline, "REPAIR_IMAGES", 20)
     opened = pipeline.Opened(tiny.model, tiny.info, tiny.anatomy)
     list(pipeline.judge(opened, data))
-    parts = list(pipeline.compare(opened, data, plan, PrefixCache()))
+    parts = list(compare(opened, data, plan, PrefixCache()))
     assert len(parts) == 3
     np.testing.assert_array_equal(np.concatenate([images for images, _, _ in parts]), stratified_order(data.labels))
     for place, model in ((1, tiny.model), (2, pipeline.prune(opened, plan)[0])):
@@ -220,7 +221,7 @@ def test_both_models_answers_are_those_of_running_each_alone(tiny, plan, monkeyp
 def test_answers_of_random_weights_are_refused(tiny):
     opened = pipeline.Opened(tiny.model, replace(tiny.info, weights="random"), tiny.anatomy)
     with pytest.raises(DataError, match="means nothing on random weights"):
-        next(pipeline.compare(opened, load_data("digits"), PruningPlan(ratio=0.5)))
+        next(compare(opened, load_data("digits"), PruningPlan(ratio=0.5)))
 
 
 def test_a_data_set_is_read_as_it_was_written(tmp_path):

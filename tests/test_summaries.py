@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
 
 from dimap_core import pipeline, summaries
 from dimap_core.ranking import LayerScores
@@ -169,25 +168,3 @@ def test_structures_have_kinds_for_columns_and_kept_shares_of_their_units(tiny):
     assert (summaries.score_by_block(tiny.anatomy, scores) > 0).all()
     lost = summaries.lost_per_mac(tiny.anatomy, scores, selection)
     assert np.isnan(lost[:, 2:]).all() and np.nanmin(lost) > 0
-    np.testing.assert_allclose(summaries.rank_correlation(scores, scores, tiny.anatomy), 1)
-
-
-def test_a_criterion_ranks_like_itself_and_unlike_a_lottery(tiny):
-    dimap, other = (pipeline.score(tiny, PruningPlan(key)) for key in ("dimap", "random"))
-    np.testing.assert_allclose(summaries.rank_correlation(dimap, dimap, tiny.anatomy), 1)
-    assert np.abs(summaries.rank_correlation(dimap, other, tiny.anatomy)).max() < 0.15
-
-
-def test_rank_correlation_is_that_of_scores_weight_by_weight(tiny_swin):
-    plans = [PruningPlan(key, seed=1) for key in ("dimap", "magnitude")]
-    first, second = (pipeline.score(tiny_swin, plan) for plan in plans)
-    for column, module in enumerate(PRUNABLE_MODULES):
-        ranks = []
-        for scores in (first, second):
-            values = []
-            for layer in (layer for layer in tiny_swin.anatomy.prunable if layer.module == module):
-                own = np.abs(scores.layers[layer.name].keys).ravel()
-                values.append(scores.layers[layer.name].ranked[rankdata(own, method="ordinal") - 1])
-            ranks.append(rankdata(np.concatenate(values)))
-        known = np.corrcoef(*ranks)[0, 1]
-        assert summaries.rank_correlation(first, second, tiny_swin.anatomy)[column] == pytest.approx(known, abs=1e-6)

@@ -8,6 +8,8 @@ import pytest
 from dimap_core import pipeline, sweep
 from dimap_core.data import load_data
 from dimap_core.errors import DataError
+from dimap_core.evaluate import concatenate, predict, stratified_order
+from dimap_core.intervals import paired_difference
 from dimap_core.types import PruningPlan
 
 
@@ -71,6 +73,23 @@ def test_rows_come_as_they_are_measured(tiny_swin, digits):
     rows = sweep.run(tiny_swin, digits, [PruningPlan(ratio=0.5), PruningPlan("bogus")], limit=60)
     assert next(rows)["ratio"] == 0.5  # before the second plan is looked at
     assert "bogus" in next(rows)["error"]
+
+
+def test_two_plans_are_compared_on_the_same_images(tiny_swin, digits):
+    plans = PruningPlan("magnitude", ratio=0.3), PruningPlan("random", ratio=0.6)
+    steps = list(sweep.versus(tiny_swin, digits, *plans))
+    assert [step.difference.n for step in steps] == [60, 120] and [step.done for step in steps] == [False, True]
+    first, second = (pipeline.judge_fully(tiny_swin, digits, plan) for plan in plans)
+    assert (steps[-1].first, steps[-1].second) == (first.top1, second.top1)
+    difference = steps[-1].difference
+    assert difference.value == pytest.approx(first.top1.value - second.top1.value)
+    assert difference.low < difference.value < difference.high
+    hits = []
+    for plan in plans:
+        run = pipeline.runner(tiny_swin, digits, plan, None)
+        found = concatenate(list(predict(tiny_swin.model, tiny_swin.info, digits, run)))
+        hits.append(found.classes == digits.labels[stratified_order(digits.labels)])
+    assert difference == paired_difference(*hits)
 
 
 def test_csv_has_a_line_a_row_and_a_column_a_cue(tmp_path):

@@ -1,17 +1,21 @@
 """The worker's loop, in-process: who is served when, what replaces what, which errors stay with their request."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from dimap_core import index, pipeline
 from dimap_core.cost import cost_report
+from dimap_core.estimates import Versus
 from dimap_core.plan import from_recipe, to_recipe
 from dimap_core.predictions import outcomes
 from dimap_core.selection import select
+from dimap_core.studies import CellCut, Effect
 from dimap_core.types import PruningPlan
 from dimap_core.worker import Worker
 
@@ -213,6 +217,40 @@ def test_cancelling_ends_what_a_session_waits_for_and_nothing_else(worker):
     assert worker.accept({"cancel": "a"}) == ["1", "2"]
     assert worker.accept({"cancel": "nobody"}) == []
     assert {event["ticket"] for event in serve(worker)} == {"3"}
+
+
+def study(session, ticket, kind, **more):
+    return {**MODEL, "kind": kind, "session": session, "channel": kind, "ticket": ticket, **more}
+
+
+def test_long_measurements_wait_for_everyone_and_are_cancelled_one_by_one(worker):
+    worker.accept(study("a", "truth", "truth"))
+    worker.accept(study("a", "curves", "sensitivity", recipe={"version": 1, "ratio": 0.5}))
+    assert [worker.step()["ticket"] for _ in range(2)] == ["truth"] * 2
+    worker.accept(evaluate("b", "live", 0.5))
+    assert worker.step()["ticket"] == "live"
+    assert worker.accept({"cancel": "a", "channel": "truth"}) == ["truth"]
+    assert worker.accept({"cancel": "a", "channel": "truth"}) == []
+    assert worker.accept({"cancel": "a", "channel": None}) == ["curves"]
+    assert {event["ticket"] for event in serve(worker)} == {"live"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "type_"),
+    [
+        ("truth", {}, Effect),
+        ("sensitivity", {"recipe": {"version": 1, "granularity": "structure"}}, CellCut),
+        ("versus", {"recipes": [{"version": 1, "ratio": 0.5}, {"version": 1, "ratio": 0.8}]}, Versus),
+    ],
+)
+def test_long_measurements_send_what_the_page_reads(worker, kind, more, type_):
+    worker.accept(study("a", "1", kind, **more))
+    events = []
+    while len(events) < 2:
+        event = worker.step()["event"]
+        events += [event] if event else []
+    found = TypeAdapter(list[type_]).validate_python(json.loads(json.dumps(events)))
+    assert [asdict(each) for each in found] == events
 
 
 def test_a_curve_is_one_row_a_ratio_and_ends_where_a_layer_would_be_emptied(worker):

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..groups import block_cut, parameter_masks
+from ..groups import BlockCut, block_cut, parameter_masks
 from ..ranking import Scores
 from ..selection import layer_keep
-from ..types import Anatomy, Selection
+from ..types import Anatomy, Block, Selection
 
 
 def masked_weights(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> dict[str, torch.Tensor]:
@@ -36,11 +36,16 @@ def parameter_keeps(
             if removed:
                 yield f"{name}.weight", layer_keep(scores.layers[name], removed, selection)
         return
-    existing = dict(model.named_parameters())
     for block in anatomy.blocks:
-        for name, keep in parameter_masks(block, block_cut(block, scores, selection)).items():
-            if not keep.all() and f"{block.name}.{name}" in existing:
-                yield f"{block.name}.{name}", keep
+        yield from block_keeps(model, block, block_cut(block, scores, selection))
+
+
+def block_keeps(model: nn.Module, block: Block, cut: BlockCut) -> Iterator[tuple[str, np.ndarray]]:
+    """(parameter name, mask) of what a structured cut of one block takes from, as in `parameter_keeps`."""
+    existing = {name for name, _ in model.get_submodule(block.name).named_parameters()}
+    for name, keep in parameter_masks(block, cut).items():
+        if not keep.all() and name in existing:
+            yield f"{block.name}.{name}", keep
 
 
 def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Where the importance lies: block x module heatmap, heads of a block, a layer's mask, agreement of criteria."""
+"""Where the importance lies: block x module heatmap, heads of a block, a layer's mask."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..types import PRUNABLE_MODULES
-from .look import ACCENT, MODULE_LABELS, Look, base, rgba
+from .heat import column_names, heat, number, targets
+from .look import ACCENT, Look, base, rgba
 
-_KIND_LABELS = {"mlp_neuron": "hidden", "head": "heads", "qk_dim": "Q/K dims", "v_dim": "V dims"}
 _BARS = 96  # more units than this are drawn as a line
 
 
@@ -25,13 +25,13 @@ def block_heatmap(
     """values [blocks, columns] with the number in each cell; stages are set apart by a gap."""
     figure = base(look, 60 + 34 * len(blocks))
     shown = 100 * values if percent else values
-    text = [[_number(value, percent) for value in row] for row in shown]
-    _heat(figure, shown, text, look, (0, 100) if percent else None, title)
-    _targets(figure, text, title)
+    text = [[number(value, percent) for value in row] for row in shown]
+    heat(figure, shown, text, look, (0, 100) if percent else None, title)
+    targets(figure, text, title)
     for row in range(1, len(blocks)):
         if blocks[row].split(".")[0] != blocks[row - 1].split(".")[0]:
             figure.add_hline(y=row - 0.5, line={"color": look.ink, "width": 2})
-    _column_names(figure, columns)
+    column_names(figure, columns)
     figure.update_yaxes(
         tickvals=list(range(len(blocks))), ticktext=list(blocks), range=[len(blocks) - 0.5, -0.5], showgrid=False,
         title="block",
@@ -43,8 +43,8 @@ def head_heatmap(heads: Mapping[str, np.ndarray], look: Look) -> go.Figure:
     """Kept share of each head's weights, one row each for Q, K, V and out; what is cut whole is crossed out."""
     names, values = list(heads), 100 * np.array(list(heads.values()))
     figure = base(look, 60 + 40 * len(names))
-    text = [["✕" if value == 0 else _number(value, True) for value in row] for row in values]
-    _heat(figure, values, text, look, (0, 100), "kept, %")
+    text = [["✕" if value == 0 else number(value, True) for value in row] for row in values]
+    heat(figure, values, text, look, (0, 100), "kept, %")
     count = values.shape[1]
     figure.update_xaxes(tickvals=list(range(count)), ticktext=[str(i + 1) for i in range(count)], title="head")
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
@@ -88,63 +88,3 @@ def score_bars(ranked: np.ndarray, removed: int, look: Look) -> go.Figure:
     figure.update_yaxes(title="score", rangemode="tozero")
     figure.update_layout(bargap=0.25)
     return figure
-
-
-def agreement_heatmap(
-    pairs: Mapping[str, np.ndarray], look: Look, columns: Sequence[str] = PRUNABLE_MODULES
-) -> go.Figure:
-    """Rank correlation (-1..1) of pairs of criteria, one row a pair, one column a module or kind."""
-    names, values = list(pairs), np.array(list(pairs.values()))
-    figure = base(look, 60 + 40 * len(names))
-    _heat(
-        figure,
-        values,
-        [[f"{v:.2f}".replace("-0.00", "0.00") for v in row] for row in values],
-        look,
-        (0, 1),
-        "rank correlation",
-    )
-    _column_names(figure, columns)
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", showgrid=False)
-    return figure
-
-
-def _heat(
-    figure: go.Figure,
-    values: np.ndarray,
-    text: list[list[str]],
-    look: Look,
-    span: tuple[float, float] | None,
-    name: str,
-) -> None:
-    """A heatmap whose numbers stay readable: the ramp ends well before the ink's own colour."""
-    ramp = [[0, "#172230"], [1, "#1B74AC"]] if look.dark else [[0, "#F4F7FA"], [1, "#7FB8DC"]]
-    limits = {"zmin": span[0], "zmax": span[1]} if span else {}
-    figure.add_heatmap(
-        z=values, text=text, texttemplate="%{text}", colorscale=ramp, showscale=False, xgap=2, ygap=2, **limits,
-        textfont={"color": look.ink, "size": look.size}, hovertemplate=name + ": %{text}<extra></extra>",
-    )  # fmt: skip
-
-
-def _targets(figure: go.Figure, text: list[list[str]], name: str) -> None:
-    """Unseen points in the middle of the cells: a heatmap itself takes no clicks."""
-    rows, columns = np.indices((len(text), len(text[0])))
-    figure.data[-1].hoverinfo = "skip"
-    figure.data[-1].hovertemplate = None
-    figure.add_scatter(
-        x=columns.ravel(), y=rows.ravel(), mode="markers", marker={"size": 24, "opacity": 0}, text=np.ravel(text),
-        hovertemplate=name + ": %{text}<extra></extra>",
-    )  # fmt: skip
-    figure.update_layout(hoverdistance=-1)
-
-
-def _column_names(figure: go.Figure, columns: Sequence[str]) -> None:
-    names = [_KIND_LABELS.get(name) or MODULE_LABELS[name] for name in columns]
-    span = [-0.5, len(names) - 0.5]
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, side="top", showgrid=False, range=span)
-
-
-def _number(value: float, percent: bool) -> str:
-    if np.isnan(value):
-        return "–"
-    return f"{value:.0f}" if percent else f"{value:.2g}"

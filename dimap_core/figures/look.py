@@ -14,6 +14,9 @@ from ..types import AUX, MLP, PRJ, QKV
 
 MODULE_COLORS = {QKV: "#0072B2", PRJ: "#E69F00", MLP: "#009E73", AUX: "#8A8A8A"}
 MODULE_LABELS = {QKV: "QKV", PRJ: "projection", MLP: "MLP", AUX: "never pruned"}
+COLUMN_COLORS = MODULE_COLORS | {"mlp_neuron": "#009E73", "head": "#56B4E9", "qk_dim": "#0072B2", "v_dim": "#E69F00"}
+"""Modules and kinds of groups: kinds look like the module that they are cut from, heads unlike all."""
+COLUMN_LABELS = MODULE_LABELS | {"mlp_neuron": "hidden", "head": "heads", "qk_dim": "Q/K dims", "v_dim": "V dims"}
 FONT = '"Source Sans", "Source Sans Pro", sans-serif'
 ACCENT, REFERENCE, LOSS = "#D55E00", "#CC79A7", "#D55E00"
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core import index, summaries
+from dimap_core import agreement, allocate, index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.criteria import images_read
 from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
+from dimap_core.studies import CellCut
 from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
 
 _RESULTS = 4000
@@ -96,13 +97,32 @@ def data(folder: str) -> LabelledImages:
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def rank_correlation(
-    folder: str, first: str, second: str, seed: int, granularity: str, images: int = PruningPlan.images
-) -> np.ndarray:
-    """Agreement of two criteria on one model, by module or kind."""
+def by_cell(folder: str, first: str, second: str, seed: int, granularity: str, images: int) -> np.ndarray:
+    """Agreement of two criteria on one model, by stage x module or kind."""
     _, anatomy, _ = model(folder)
-    pair = (scores(folder, key, seed, granularity, images) for key in (first, second))
-    return summaries.rank_correlation(*pair, anatomy)
+    return agreement.by_cell(*_pair(folder, first, second, seed, granularity, images), anatomy)
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def compared(
+    folder: str, first: str, second: str, seed: int, granularity: str, images: int, names: tuple[str, ...]
+) -> agreement.Compared:
+    """Two criteria on some layers or sets of groups of one model."""
+    _, anatomy, _ = model(folder)
+    found = [unit for unit in summaries.units(anatomy, granularity) if unit.name in names]
+    return agreement.compare(*_pair(folder, first, second, seed, granularity, images), found, anatomy)
+
+
+def _pair(folder: str, first: str, second: str, seed: int, granularity: str, images: int) -> tuple[Scores, Scores]:
+    return scores(folder, first, seed, granularity, images), scores(folder, second, seed, granularity, images)
+
+
+@st.cache_data(show_spinner=False, max_entries=50)
+def allocated(
+    key: tuple, _anatomy: Anatomy, _scores: Scores, _plan: PruningPlan, _rows: list[CellCut]
+) -> allocate.Allocation:
+    """Ratios made from sensitivity curves; `key`: (folder, recipe of the curves, repair, percent to save, of what)."""
+    return allocate.allocate(_anatomy, _scores, _plan, _rows, key[3] / 100, key[4])
 
 
 @st.cache_resource(show_spinner=False)
@@ -118,6 +138,12 @@ def precomputed(name: str) -> dict[str, Any]:
         return {"dense": None, "rows": []}
     found = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))
     return {"dense": found["dense"], "rows": [row for row in found["rows"] if row["budget"] is None]}
+
+
+def seconds_an_image(name: str) -> float:
+    """About how long a bundled model takes for an image, as it was measured beforehand."""
+    dense = precomputed(name)["dense"]
+    return dense["seconds"] / dense["n"] if dense else 0.0
 
 
 def precomputed_rows(name: str, plan: PruningPlan) -> list[dict[str, Any]]:

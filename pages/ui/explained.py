@@ -36,9 +36,7 @@ def draw(view: live.View, found: Outcomes, data: LabelledImages, streaming: bool
     wanted = ("explain", str(recipe), image, info.key, target)
     ticket = live.stream(view, "live", request, wanted)
     name = data.class_names[target]
-    st.fragment(_result, run_every=live.POLL if ticket.running else None)(
-        view, request, wanted, info, data.images[image], name, ticket.running
-    )
+    live.polled(_result, ticket.running)(view, request, wanted, info, data.images[image], name, ticket.running)
 
 
 def _picked(found: Outcomes, data: LabelledImages) -> int:

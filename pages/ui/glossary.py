@@ -28,7 +28,6 @@ TERMS = {
     "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
     "score": "The criterion's value of a weight, averaged over the layer.",
     "lost": "Score of the removed weights per million MACs that their removal saves: where a saved MAC costs least.",
-    "correlation": "Spearman's rank correlation of two criteria's scores, weight by weight: 1 means the same ranking.",
     "flipped": "An answer is flipped when the pruned model gives another one than the dense model.",
     "margin": "How far the answer's probability lies above the second highest one: near 0 means undecided.",
     "integrated-gradients": "Integrated gradients: each pixel's share of the logit, its gradient averaged on the way "
@@ -40,4 +39,14 @@ TERMS = {
     "rollout": "Attention rollout: how much of each patch attention carries to the class token, block after block.",
     "explanation": "An explanation has moved as far as the rank correlation of its dense and its pruned map lies "
     "below 1.",
+    "correlation": "Spearman's rank correlation of two criteria's scores, unit by unit: 1 means the same ranking, 0 "
+    "that one says nothing of the other.",
+    "rank": "0 % goes first, 100 % last, among the units shown. Equal scores share a rank.",
+    "leave-one-out": "One head, or one tenth of a block's hidden units, is taken out of the dense model and everything "
+    "else stays: what the model then really loses is the truth that criteria try to foretell.",
+    "tenth": "A tenth of a block's hidden units, neighbours by index, so that no criterion has a say in it.",
+    "sensitivity": "One stage × module (or kind) is cut alone at rising ratios, everything else stays dense: how much "
+    "that part bears.",
+    "ratios": "One ratio for each part, chosen so that the losses read from the curves sum to the least while at least "
+    "the chosen share goes. The curves know nothing of parts cut together, so compare before you believe.",
 }

@@ -120,13 +120,14 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
     return st.fragment(drawn, run_every=every if running else None)
 
 
-def wait_for(criterion: str | None = None, quietly: bool = False) -> None:
-    """Poll until the current model is open, scored by the plan's (or another) criterion, then draw the page anew."""
-    polled(_wait)(criterion, quietly)
+def wait_for(criterion: str | None = None, quietly: bool = False, other: Setting | None = None) -> None:
+    """Poll until the current (or another) setting's model is open, scored by the plan's (or another) criterion, then
+    draw the page anew."""
+    polled(_wait)(criterion, quietly, other)
 
 
-def _wait(criterion: str | None, quietly: bool) -> None:
-    setting = state.current()
+def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
+    setting = other or state.current()
     if folder(setting, criterion) is not None:
         st.rerun()
     if quietly:
@@ -153,25 +154,44 @@ def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Select
 def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, jobs: bool = False) -> Ticket:
     """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one.
 
-    `jobs`: for the second worker, whose steps may take long.
+    `wanted`: what the answer depends on beside the model, the request's kind first. `jobs`: for the second worker,
+    whose steps may take long.
     """
-    key = (view.info.fingerprint, view.info.data, *wanted)
-    shared = cache.shared()
+    ticket = known(view, channel, wanted, jobs)
+    if ticket is None:
+        setting = state.current()
+        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
+        worker = cache.shared().jobs if jobs else cache.shared().worker
+        ticket = worker.submit(cache.session(), channel, {**base, **request})
+        st.session_state.streams[channel, jobs] = (_content(view, wanted), ticket)
+    return ticket
+
+
+def known(view: View, channel: str, wanted: tuple, jobs: bool = False) -> Ticket | None:
+    """The ticket of a request that was answered to anyone, or that this session has asked; nothing is asked anew."""
+    key, shared = _content(view, wanted), cache.shared()
     if key in shared.results:
         return Ticket(shared.results[key], done=True)
     mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
     asked, ticket = mine.get((channel, jobs), (None, None))
     if asked != key or ticket is None or ticket.replaced:
-        setting = state.current()
-        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
-        worker = shared.jobs if jobs else shared.worker
-        ticket = worker.submit(cache.session(), channel, {**base, **request})
-        mine[channel, jobs] = (key, ticket)
+        return None
     lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
-    if ticket.done and lasting and not ticket.replaced:
-        # The last one says all that the ones before it said.
-        shared.remember(key, ticket.events[-1:] if request["kind"] in ("evaluate", "explain") else ticket.events)
+    if ticket.done and lasting:
+        # The last of some answers says all that the ones before it said.
+        alone = wanted[0] in ("evaluate", "versus", "explain")
+        shared.remember(key, ticket.events[-1:] if alone else ticket.events)
     return ticket
+
+
+def stop(channel: str) -> None:
+    """Cancel what this session has on a channel."""
+    cache.shared().worker.cancel(cache.session(), channel)
+    st.session_state.get("streams", {}).pop((channel, False), None)
+
+
+def _content(view: View, wanted: tuple) -> tuple:
+    return (view.info.fingerprint, view.info.data, *wanted)
 
 
 def accuracy(view: View) -> tuple[Tried, Ticket | None]:

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 HEADINGS = {
     "Prune": "Where the cut falls",
     "Weights": "One row, block by block",
-    "Importance": "Do the criteria agree?",
+    "Importance": "Where importance lies",
     "Predictions": "Who loses, and to whom?",
     "Export": "All tried points",
 }
@@ -159,7 +159,6 @@ def test_a_click_on_a_circle_goes_back_to_it(browser, app_url):
 
 def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url):
     page = opened(browser, f"{app_url}/importance?model=swin-digits")
-    page.locator(".st-key-agreement .main-svg").first.wait_for()
     click_point(page, "heat", "() => [2, 3]")
     page.get_by_text("layers.1.blocks.1.mlp.fc1: ").wait_for()
     page.get_by_role("link", name="Weights").click()

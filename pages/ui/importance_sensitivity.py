@@ -1,0 +1,59 @@
+"""What each part of the model bears when it is cut alone."""
+
+from __future__ import annotations
+
+import streamlit as st
+from pydantic import TypeAdapter
+
+from dimap_core.figures.sensitivity import stage_curves
+from dimap_core.jobs import Ticket
+from dimap_core.plan import to_recipe
+from dimap_core.studies import IMAGES, RATIOS, CellCut, cell_passes, cells, dense_plan
+from dimap_core.summaries import columns
+
+from . import importance_ratios, live, measured, state, studies, theme
+from .glossary import TERMS
+
+_CUTS = TypeAdapter(list[CellCut])
+
+
+def draw(view: live.View) -> None:
+    """Curves of every part; then the ratios made from them."""
+    st.subheader("What does each part bear?", anchor=False, help=TERMS["sensitivity"])
+    plan = state.current().plan
+    why = studies.refusal(view)
+    if why is None and plan.granularity == "nm":
+        why = "A pattern fixes every ratio: choose single weights or whole structures to see what each part bears."
+    if why is not None:
+        st.info(why)
+        return
+    recipe = to_recipe(dense_plan(plan))
+    st.caption(
+        f"Each {view.anatomy.stage_word} × {'kind' if plan.granularity == 'structure' else 'module'} is cut alone "
+        f"({measured.family(dense_plan(plan))}), everything else stays dense. Top-1, %, on {IMAGES} validation images."
+    )
+    ticket = studies.offer(
+        view, "sensitivity", {"kind": "sensitivity", "recipe": recipe}, ("sensitivity", str(recipe)), "Measure",
+        IMAGES * cell_passes(view.anatomy, plan.granularity),
+    )  # fmt: skip
+    if ticket is None:
+        return
+    live.polled(_curves, ticket.running, studies.POLL)(view, ticket, ticket.running)
+    if ticket.done:
+        importance_ratios.draw(view, _CUTS.validate_python(studies.rows(ticket)), str(recipe))
+
+
+def _curves(view: live.View, ticket: Ticket, was_running: bool) -> None:
+    """A figure for each module or kind, a panel a stage."""
+    names = columns(state.current().plan.granularity)
+    total = len(cells(view.anatomy, state.current().plan.granularity)) * len(RATIOS)
+    studies.progress(ticket, total, was_running)
+    rows = _CUTS.validate_python(studies.rows(ticket))
+    if not rows:
+        return
+    stages = [f"{view.anatomy.stage_word} {stage.index + 1}" for stage in view.anatomy.stages]
+    for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
+        with column:
+            figure = stage_curves(rows, name, stages, theme.look(), waiting=ticket.running)
+            theme.chart(figure, f"bears_{name}", f"Top-1 against ratio where only {name} of one stage is cut")
+    st.caption("Bands: 95 % intervals. Dotted: dense. The number is the change at the strongest cut.")

@@ -1,0 +1,72 @@
+"""Long measurements: a button that starts one and says how long it takes, one that stops it, and how far it is.
+
+They load the machine for everyone, so none starts by merely opening a page; what anyone has measured shows at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.jobs import Ticket
+
+from . import cache, live, widgets
+
+POLL = 0.5  # seconds; their figures change a few times a second at most
+_START = 2.0  # seconds that any of them takes
+
+
+def refusal(view: live.View) -> str | None:
+    """Why nothing can be measured on this model, if so."""
+    if view.info.data is None or view.info.weights == "random":
+        return "This needs a trained model with images to judge it by: choose a bundled model."
+    return None
+
+
+def offer(
+    view: live.View, channel: str, request: dict[str, Any], wanted: tuple, label: str, passes: float
+) -> Ticket | None:
+    """The request's ticket, once asked for, with the button that starts or stops it; `passes`: of one image."""
+    ticket = live.known(view, channel, wanted)
+    if ticket is not None and ticket.running:
+        st.button("Stop", key=f"stop_{channel}", on_click=live.stop, args=(channel,), icon=":material/stop_circle:")
+    elif ticket is None or ticket.error:
+        if ticket is not None and ticket.error:
+            st.error(widgets.plain(ticket.error))
+        seconds = _START + passes * cache.seconds_an_image(view.info.name)
+        st.button(
+            f"{label} (about {_about(seconds)})", key=f"start_{channel}", icon=":material/play_circle:",
+            on_click=_start, args=(view, channel, request, wanted),
+        )  # fmt: skip
+    return None if ticket is None or ticket.error else ticket
+
+
+def _start(view: live.View, channel: str, request: dict[str, Any], wanted: tuple) -> None:
+    live.stop(channel)
+    live.stream(view, channel, request, wanted)
+
+
+def _about(seconds: float) -> str:
+    """7 -> "7 s", 23 -> "25 s", 200 -> "3 min"."""
+    if seconds > 90:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
+
+
+def rows(ticket: Ticket) -> list[dict[str, Any]]:
+    """What was measured so far."""
+    return [event for event in ticket.events if "left" in event]
+
+
+def progress(ticket: Ticket, total: int, was_running: bool) -> None:
+    """How far a measurement is; once it has ended the page is drawn anew."""
+    if was_running and not ticket.running:
+        st.rerun()
+    if not ticket.running:
+        return
+    found = rows(ticket)
+    text = (ticket.last or {}).get("doing") or "Judging the dense model first; moved sliders go before"
+    if found:
+        text = f"Measuring {len(found) + 1} of {total}, about {found[-1]['left']:.0f} s left"
+    st.progress(min(len(found) / total, 1.0), text)
