@@ -1,5 +1,6 @@
-"""Sweeps: one model judged under many plans, or under two (or dense and pruned) on the same images. Next door: `pipeline` judges one plan,
-`results` names the columns.
+"""Sweeps: one model judged under many plans, or under two (or dense and pruned) on the same images.
+
+Next door: `pipeline` judges one plan, `results` names the columns.
 """
 
 from __future__ import annotations

@@ -194,14 +194,13 @@ def test_the_table_has_a_row_an_image_in_the_gallerys_order(made):
         PruningPlan(ratio=0.9, scope="layer"),
         PruningPlan("dimap", "nm", ratio=None, nm="2:4"),
         PruningPlan("magnitude", "structure", ratio=0.6),
-        PruningPlan("magnitude", "structure", ratio=0.6, repair=True),
+        PruningPlan("magnitude", "structure", ratio=0.6, repair=True, images=20),
     ],
     ids=["weights", "pattern", "structure", "repaired"],
 )
-def test_both_models_answers_are_those_of_running_each_alone(tiny, plan, monkeypatch):
+def test_both_models_answers_are_those_of_running_each_alone(tiny, plan):
     data = load_data("digits")
     data = replace(data, images=data.images[:130], labels=data.labels[:130])
-    monkeypatch.setattr(pipeline, "REPAIR_IMAGES", 20)
     opened = pipeline.Opened(tiny.model, tiny.info, tiny.anatomy)
     list(pipeline.judge(opened, data))
     parts = list(compare(opened, data, plan, PrefixCache()))
