@@ -69,11 +69,11 @@ class WorkerClient:
         """Requests under way, of all sessions."""
         return len(self._tickets)
 
-    def cancel(self, session: str) -> None:
-        """Drop everything this session still waits for."""
+    def cancel(self, session: str, channel: str | None = None) -> None:
+        """Drop everything this session still waits for, or what it waits for on one channel."""
         with self._lock:
             if self._process is not None:
-                self._send(self._process, {"cancel": session})
+                self._send(self._process, {"cancel": session, "channel": channel})
 
     def close(self) -> None:
         """Stop the worker and remove its files."""

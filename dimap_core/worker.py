@@ -45,7 +45,8 @@ class Worker:
         one that has to read images to score it is live, and is replaced like any other.
         """
         if "cancel" in message:
-            ended = [tasks.pop(message["cancel"], None) for tasks in self.tasks.values()]
+            channels = [message["channel"]] if message.get("channel") else CHANNELS
+            ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
             return [task[0] for task in ended if task]
         tasks = self.tasks[message["channel"]]
         stays = message["kind"] == message["channel"] == "open"
