@@ -21,6 +21,7 @@ from .types import Anatomy, LabelledImages, ModelInfo, PruningPlan
 
 _READY = ".scores.json"
 _KEPT = 16  # scores on disk for one model: more than there are criteria, which a page may ask for all at once
+_MOST = 6 * 1024**3  # bytes of them; all criteria of Swin-B's weights take 4 GB
 _IMAGES = PruningPlan.images
 _ANATOMY, _INFO = TypeAdapter(Anatomy), TypeAdapter(ModelInfo)
 
@@ -136,11 +137,14 @@ def has_scores(folder: Path, criterion: str, seed: int, granularity: str = "weig
 
 def _evict(folder: Path) -> None:
     """Keep the scores written last; what is mapped in memory lives on until it is let go."""
-    finished = sorted(folder.glob(f"*{_READY}"), key=lambda path: path.stat().st_mtime_ns)
-    for ready in finished[:-_KEPT]:
-        stem = ready.name.removesuffix(_READY)
-        for path in (ready, *folder.glob(f"{stem}.*.np[yz]")):
-            path.unlink()
+    finished = sorted(folder.glob(f"*{_READY}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    size = 0
+    for place, ready in enumerate(finished):
+        files = [ready, *folder.glob(f"{ready.name.removesuffix(_READY)}.*.np[yz]")]
+        size += sum(path.stat().st_size for path in files)
+        if place >= _KEPT or (place and size > _MOST):
+            for path in files:
+                path.unlink()
 
 
 def _stem(criterion: str, seed: int, granularity: str, images: int) -> str:

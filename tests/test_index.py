@@ -74,6 +74,16 @@ def test_only_scores_that_were_written_are_there(folder):
     assert own == set(KEYS) - {"dimap", "magnitude"}
 
 
+@pytest.mark.parametrize(("limit", "value"), [("_KEPT", 2), ("_MOST", 1)])
+def test_scores_written_long_ago_make_room_and_the_last_ones_stay(tiny_ties, tmp_path, monkeypatch, limit, value):
+    monkeypatch.setattr(index, limit, value)
+    for seed in range(4):
+        index.write_scores(tmp_path, score(tiny_ties, PruningPlan("random", seed=seed)))
+    left = [seed for seed in range(4) if index.has_scores(tmp_path, "random", seed)]
+    assert left == ([2, 3] if limit == "_KEPT" else [3])
+    assert {path.name.split("-")[1] for path in tmp_path.iterdir()} == {str(seed) for seed in left}
+
+
 def test_the_index_is_read_without_torch(folder):
     code = (
         "import sys; from pathlib import Path; from dimap_core import index; from dimap_core.selection import select\n"

@@ -13,7 +13,8 @@ from dimap_core.cut.repair import repair
 from dimap_core.data import load_data
 from dimap_core.errors import DataError, InvalidPlan, UnsupportedModel
 from dimap_core.evaluate import evaluate
-from dimap_core.pipeline import apply_plan, default_data, judge, judge_fully, open_model, prune, score
+from dimap_core.pipeline import apply_plan, cut_weights, default_data, judge, judge_fully, open_model, prune, score
+from dimap_core.statistics import balanced_subset
 from dimap_core.types import PruningPlan
 
 
@@ -60,19 +61,16 @@ def test_other_images_are_other_scores_only_for_a_criterion_that_reads_images(fr
     assert {key[1] for key in fresh.statistics} == {8, 16}
 
 
-def test_repair_reads_as_many_images_as_the_plan_says(fresh, monkeypatch):
-    read = []
-
-    def spy(*arguments):
-        read.append(len(arguments[5]))
-        return repair(*arguments)
-
-    monkeypatch.setattr("dimap_core.pipeline.repair", spy)
-    plan = PruningPlan("magnitude", "structure", "layer", 0.3, repair=True, images=12)
-    prune(fresh, plan)
-    prune(fresh, replace(plan, images=20))
-    prune(fresh, plan)
-    assert read == [12, 20]
+def test_repair_reads_as_many_images_as_the_plan_says(fresh):
+    data, found = load_data("digits", "train"), {}
+    for images in (12, 20):
+        plan = PruningPlan("magnitude", "structure", "layer", 0.3, repair=True, images=images)
+        selection, _ = apply_plan(fresh, plan)
+        found[images] = cut_weights(fresh, plan, selection)
+        read = data.images[balanced_subset(data.labels, images, 0)]
+        *_, (_, _, expected) = repair(fresh.model, fresh.info, fresh.anatomy, score(fresh, plan), selection, read)
+        assert all(torch.equal(found[images][name], value) for name, value in expected.items())
+    assert any(not torch.equal(value, found[20][name]) for name, value in found[12].items())
 
 
 @pytest.mark.parametrize("key", [info.key for info in CRITERIA if "weight" in info.scores])

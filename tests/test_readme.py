@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import structured
+from benchmarks import criteria, structured
 from benchmarks.oneshot import read, summary, tables
 from dimap_core.bundled import BUNDLED, bundled_card
+from dimap_core.criteria import CRITERIA
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,6 +31,11 @@ def test_the_models_row_is_that_of_its_card(spec):
 def test_structured_tables_are_those_of_the_measured_rows():
     assert structured.summary(structured.read()) in README
     assert structured.tables(structured.read()).strip() in README
+
+
+def test_the_criteria_table_is_that_of_the_measured_rows():
+    assert criteria.tables(criteria.read()) in README
+    assert {row["criterion"] for found in criteria.read() for row in found["rows"]} == {info.key for info in CRITERIA}
 
 
 def test_every_file_that_is_linked_exists():

@@ -216,6 +216,8 @@ def test_cancelling_ends_what_a_session_waits_for_and_nothing_else(worker):
     worker.accept(evaluate("b", "3", 0.5))
     assert worker.accept({"cancel": "a"}) == ["1", "2"]
     assert worker.accept({"cancel": "nobody"}) == []
+    worker.accept(curve("b", "4", [0.5]))
+    assert worker.accept({"cancel": "b", "channel": "background"}) == ["4"]
     assert {event["ticket"] for event in serve(worker)} == {"3"}
 
 

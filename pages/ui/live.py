@@ -63,6 +63,8 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
         # Reading images takes seconds: everyone's slider moves take turns with it, and this session's next one ends it.
         channel = "live" if needs_images(key[2]) else "open"
         ticket = shared.opening[key] = shared.worker.submit(cache.session(), channel, request)
+        if channel == "live":
+            st.session_state.reading = key, ticket
     if ticket.error is not None:
         shared.opening.pop(key, None)
         if setting == Setting():
@@ -89,6 +91,7 @@ def view() -> View | None:
     place = folder(setting)
     if place is None:
         return None
+    _stop_reading(_key(setting, None))
     info, anatomy, weights = cache.model(place)
     plan = setting.plan
     scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
@@ -118,6 +121,13 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
         due = due or time.monotonic() + every
 
     return st.fragment(drawn, run_every=every if running else None)
+
+
+def _stop_reading(wanted: tuple) -> None:
+    """End what this session had read from images for a criterion that is no longer looked at."""
+    key, ticket = st.session_state.get("reading", (wanted, None))
+    if ticket is not None and key != wanted and ticket.running:
+        cache.shared().worker.cancel(cache.session(), "live")
 
 
 def wait_for(criterion: str | None = None, quietly: bool = False, other: Setting | None = None) -> None:

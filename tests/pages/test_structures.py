@@ -2,6 +2,8 @@
 
 import pytest
 
+from pages.ui import cache
+
 PATTERN = {"model": "deit-digits", "granularity": "nm", "nm": "2:4"}
 LINK = {"model": "swin-digits", "granularity": "structure", "ratio": "0.3"}
 
@@ -71,10 +73,19 @@ def test_how_many_images_are_read_is_asked_where_any_are(open_app):
         app.widget("w_images")
     app.set("w_repair", True).live().set("w_images", 32).live()
     assert (app.url["images"], app.plan.images) == ("32", 32)
-    app.set("w_repair", False).live().set("w_criterion", "nvit").live().judged()
+    app.set("w_repair", False).live().set("w_criterion", "nvit").live()
     assert app.widget("w_images").value == 32
     assert any("NViT score, one-shot" in text for text in app.texts())
     app.page("importance").until(lambda: "heat" in {c.key for c in app.at.get("plotly_chart")}, "heat")
+
+
+def test_another_criterion_ends_the_reading_of_images_and_coming_back_begins_it_anew(open_app):
+    app = open_app(**LINK, images="4000").live()
+    for _ in range(2):
+        app.set("w_criterion", "conductance").until(lambda: any("what units" in t for t in app.texts()), "progress")
+        tickets = [ticket for key, ticket in cache.shared().opening.items() if key[2] == "conductance"]
+        app.set("w_criterion", "dimap").judged()
+        app.until(lambda tickets=tickets: tickets[-1].replaced, "the end of the reading")
 
 
 def test_single_weights_have_no_repair(open_app):
