@@ -16,6 +16,7 @@ MODULES = {
     for path in FILES
 }
 TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled"]
+TORCH_FREE += ["predictions", "explanations"]
 
 
 def imported_names(module, everywhere=True):
