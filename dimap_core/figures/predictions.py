@@ -101,8 +101,9 @@ def explanation_chart(
             hovertemplate="%{z:.3g}<extra>" + name + "</extra>",
         )  # fmt: skip
         figure.add_annotation(
-            x=sum(span) / 2, xref="paper", y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"<b>{name}</b>"
-        )
+            x=sum(span) / 2, xref="paper", xanchor="center", y=1, yref="paper", yanchor="bottom", showarrow=False,
+            text=f"<b>{name}</b>",
+        )  # fmt: skip
         across = {**axis, "anchor": f"y{side}", "domain": span, "range": [-0.5, image.shape[2] - 0.5]}
         down = {**axis, "anchor": f"x{side}", "scaleanchor": f"x{side}", "range": [image.shape[1] - 0.5, -0.5]}
         figure.update_layout({f"xaxis{side}": across, f"yaxis{side}": down})

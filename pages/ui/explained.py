@@ -23,9 +23,9 @@ def draw(view: live.View, found: Outcomes, data: LabelledImages, streaming: bool
     st.subheader("Why? One image, explained", anchor=False, help=TERMS["explanation"])
     place = _picked(found, data)
     label, before, after = (int(a[place]) for a in (found.labels, found.dense.classes, found.pruned.classes))
-    with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="picked_image"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="picked_image"):
         image = int(found.images[place])
-        st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=96)
+        st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=76)
         st.markdown(_facts(found, data, place), width="content")
     info = _method(view)
     target = _target(data, label, before, after) if info.of_class else before
@@ -60,7 +60,7 @@ def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
     lines = [f"Image {found.images[place] + 1:,}, labelled **{names[found.labels[place]]}**"]
     for name, model in (("dense", found.dense), ("pruned", found.pruned)):
         said, sure, margin = names[model.classes[place]], model.confidence[place], model.margin[place]
-        lines.append(f"{name}: **{said}**, {100 * sure:.0f} % sure, margin {100 * margin:.0f} points")
+        lines.append(f"{name}: **{said}**, {100 * sure:.0f} %, margin {100 * margin:.0f}")
     return "  \n".join(lines)
 
 
@@ -122,8 +122,9 @@ def _result(
 
 def _moved(event: dict) -> str:
     moved, cells = event["moved"], event["cells"]
-    few = ", too few to say much" if cells < FEW else ""
-    number = "" if moved is None else f" (rank correlation {moved:.2f} over {cells:,} places{few})".replace("-", "−")
+    if moved is not None and cells < FEW:
+        return f"These maps have {cells} places, **too few to say** how far the explanation moved."
+    number = "" if moved is None else f" (rank correlation {moved:.2f} over {cells:,} places)".replace("-", "−")
     return f"The explanation **{in_words(moved)}**{number}."
 
 
