@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from pages.ui import cache
+
 
 def charts(app):
     return {chart.key for chart in app.at.get("plotly_chart")}
@@ -110,3 +112,14 @@ def test_without_trained_weights_there_is_one_honest_sentence(open_app):
     app = open_app(model="deit_tiny_patch16_224", weights="random", ratio="0.5").page("predictions")
     (sentence,) = [element.value for element in app.at.info]
     assert "need a trained model with images" in sentence and charts(app) == set()
+
+
+def test_long_results_are_kept_only_as_long_as_there_is_room(monkeypatch):
+    monkeypatch.setattr(cache, "_TEXT", 1000)
+    shared = cache.Shared()
+    for number in range(5):
+        shared.remember((number,), [{"values": [0] * 100}])  # 315 characters each
+    assert list(shared.results) == list(shared.sizes) == [(2,), (3,), (4,)]
+    shared.remember(("huge",), [{"values": [0] * 1000}])
+    assert list(shared.results) == [("huge",)]
+    shared.close()
