@@ -50,7 +50,8 @@ METHODS = (
         "grad-cam",
         "Grad-CAM",
         "Selvaraju et al. 2017, arXiv 1610.02391",
-        "Weighs the last stage's feature maps by their mean gradient; where the sum is positive speaks for the class.",
+        "Weighs the last feature maps (on DeiT the patches that enter the last block) by their mean gradient; where "
+        "the sum is positive speaks for the class.",
         signed=False,
     ),
     MethodInfo(

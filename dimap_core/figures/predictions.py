@@ -86,33 +86,31 @@ def explanation_chart(
 
     `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite.
     """
+    axis = {"visible": False, "constrain": "domain", "fixedrange": True}
     figure = base(look, 270)
-    figure.set_subplots(1, 2, horizontal_spacing=0.04)
-    figure.update_layout(base(look, 270).layout)
     limit = float(np.percentile(np.abs([dense, pruned]), _BRIGHTEST)) or float(np.abs([dense, pruned]).max()) or 1.0
     ramp = [[0, rgba(LOSS, 0.0)], [1, rgba(LOSS, 0.95)]]
     if signed:
         ramp = [[0, rgba(AGAINST, 0.95)], [0.5, "rgba(128,128,128,0)"], [1, rgba(LOSS, 0.95)]]
     greys = [[0, "#10151B"], [1, "#8A9098"]] if look.dark else [[0, "#707070"], [1, "#FFFFFF"]]
-    for place, (name, values) in enumerate((("dense", dense), ("pruned", pruned)), start=1):
+    for side, name, values, span in (("", "dense", dense, [0, 0.48]), ("2", "pruned", pruned, [0.52, 1])):
+        place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False}
+        figure.add_heatmap(z=image.mean(0), zmin=0, zmax=255, colorscale=greys, hoverinfo="skip", **place)
         figure.add_heatmap(
-            z=image.mean(0), zmin=0, zmax=255, colorscale=greys, showscale=False, hoverinfo="skip", row=1, col=place
-        )
-        figure.add_heatmap(
-            z=values, zmin=-limit if signed else 0, zmax=limit, colorscale=ramp, showscale=False, row=1, col=place,
+            z=values, zmin=-limit if signed else 0, zmax=limit, colorscale=ramp, **place,
             hovertemplate="%{z:.3g}<extra>" + name + "</extra>",
         )  # fmt: skip
-        anchor = "x" if place == 1 else "x2"
         figure.add_annotation(
-            x=0.5, xref=f"{anchor} domain", y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"<b>{name}</b>",
+            x=sum(span) / 2, xref="paper", xanchor="center", y=1, yref="paper", yanchor="bottom", showarrow=False,
+            text=f"<b>{name}</b>",
         )  # fmt: skip
-        figure.update_yaxes(scaleanchor=anchor, row=1, col=place)
+        across = {**axis, "anchor": f"y{side}", "domain": span, "range": [-0.5, image.shape[2] - 0.5]}
+        down = {**axis, "anchor": f"x{side}", "scaleanchor": f"x{side}", "range": [image.shape[1] - 0.5, -0.5]}
+        figure.update_layout({f"xaxis{side}": across, f"yaxis{side}": down})
     key = f'<span style="color:{LOSS}">■</span> {speaks}'
     key += f'   <span style="color:{AGAINST}">■</span> against it' if signed else ""
     figure.add_annotation(
         x=0.5, xref="paper", y=0, yref="paper", yanchor="top", yshift=-4, showarrow=False, text=key,
     )  # fmt: skip
-    figure.update_xaxes(visible=False, constrain="domain", fixedrange=True, range=[-0.5, image.shape[2] - 0.5])
-    figure.update_yaxes(visible=False, constrain="domain", fixedrange=True, range=[image.shape[1] - 0.5, -0.5])
     figure.update_layout(margin={"l": 0, "r": 0, "t": 26, "b": 28})
     return figure

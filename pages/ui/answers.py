@@ -39,7 +39,9 @@ def headline(found: Outcomes, total: int) -> str:
     so_far = "" if n == total else "So far, "
     changed = int(found.flipped.sum())
     if not changed:
-        return f"{so_far}**none of {n:,} answers changed**: the cut is not seen in any of them.".capitalize()
+        return (
+            f"{so_far}**{'none' if so_far else 'None'} of {n:,} answers changed**: the cut is not seen in any of them."
+        )
     parts = {"broke": "broke", "fixed": "fixed", "moved": "wrong in another way"}
     told = ", ".join(f"{counts[key]:,} {words}" for key, words in parts.items() if counts[key])
     return f"{so_far}**{changed:,} of {n:,} answers changed**: {told}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from dimap_core.explanations import METHODS, MethodInfo, in_words
@@ -11,7 +12,7 @@ from dimap_core.plan import to_recipe
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages
 
-from . import gallery, live, state, theme, widgets
+from . import answers, gallery, live, state, theme, widgets
 from .glossary import TERMS
 
 FEW = 16  # places; a rank correlation over fewer is mostly chance
@@ -22,9 +23,9 @@ def draw(view: live.View, found: Outcomes, data: LabelledImages, streaming: bool
     st.subheader("Why? One image, explained", anchor=False, help=TERMS["explanation"])
     place = _picked(found, data)
     label, before, after = (int(a[place]) for a in (found.labels, found.dense.classes, found.pruned.classes))
-    with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="picked_image"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="picked_image"):
         image = int(found.images[place])
-        st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=96)
+        st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=76)
         st.markdown(_facts(found, data, place), width="content")
     info = _method(view)
     target = _target(data, label, before, after) if info.of_class else before
@@ -55,9 +56,9 @@ def _picked(found: Outcomes, data: LabelledImages) -> int:
 def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
     names = data.class_names
     lines = [f"Image {found.images[place] + 1:,}, labelled **{names[found.labels[place]]}**"]
-    for name, answers in (("dense", found.dense), ("pruned", found.pruned)):
-        said, sure, margin = names[answers.classes[place]], answers.confidence[place], answers.margin[place]
-        lines.append(f"{name}: **{said}**, {100 * sure:.0f} % sure, margin {100 * margin:.0f} points")
+    for name, model in (("dense", found.dense), ("pruned", found.pruned)):
+        said, sure, margin = names[model.classes[place]], model.confidence[place], model.margin[place]
+        lines.append(f"{name}: **{said}**, {100 * sure:.0f} %, margin {100 * margin:.0f}")
     return "  \n".join(lines)
 
 
@@ -98,14 +99,19 @@ def _result(
         st.rerun()
     if ticket.error:
         st.error(widgets.plain(ticket.error))
+        return
     if ticket.running or not ticket.last or "dense" not in ticket.last:
         doing = (ticket.last or {}).get("doing") or "Looking at the image"
         st.info(f"{doing}.", icon=":material/hourglass_top:")
         return
     event = ticket.last
-    maps = (np.array(event[who]) for who in ("dense", "pruned"))
-    speaks = f"for {name}" if info.of_class else "attended to"
-    figure = explanation_chart(image, *maps, info.signed, speaks, theme.look())
+    speaks, look = f"for {name}" if info.of_class else "attended to", theme.look()
+
+    def drawn() -> go.Figure:
+        maps = (np.array(event[who]) for who in ("dense", "pruned"))
+        return explanation_chart(image, *maps, info.signed, speaks, look)
+
+    figure = answers.memo("explanation", (view.info.fingerprint, wanted, look), drawn)
     theme.chart(figure, "explanation", f"{info.label} for {name}, dense and pruned model side by side")
     st.markdown(_moved(event))
     if event["error_dense"] is not None:
@@ -114,8 +120,9 @@ def _result(
 
 def _moved(event: dict) -> str:
     moved, cells = event["moved"], event["cells"]
-    few = ", too few to say much" if cells < FEW else ""
-    number = "" if moved is None else f" (rank correlation {moved:.2f} over {cells:,} places{few})".replace("-", "−")
+    if moved is not None and cells < FEW:
+        return f"These maps have {cells} places, **too few to say** how far the explanation moved."
+    number = "" if moved is None else f" (rank correlation {moved:.2f} over {cells:,} places)".replace("-", "−")
     return f"The explanation **{in_words(moved)}**{number}."
 
 

@@ -43,6 +43,10 @@ def draw(found: Outcomes, data: LabelledImages) -> None:
     with st.container(horizontal=True, gap="xsmall", key="gallery"):
         for place in places[page * PAGE : (page + 1) * PAGE]:
             _card(found, data, int(place))
+    st.download_button(
+        "All answers as CSV", lambda: predictions.table(found, data).to_csv(index=False), "answers.csv", "text/csv",
+        key="answers_csv", on_click="ignore",
+    )  # fmt: skip
 
 
 def _filters(data: LabelledImages) -> tuple[str | None, int | None, dict[str, int]]:
