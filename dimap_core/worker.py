@@ -24,9 +24,9 @@ from .memory import give_back
 from .requests import HANDLERS, Events, Shelf
 from .threads import Threads
 
-CHANNELS = ("open", "live", "background", "versus", "truth", "sensitivity")
-"""Most urgent first; a channel is served only while the ones before it are idle. The last three hold what a button
-starts and what takes its time; each has its own, so that one does not replace another."""
+CHANNELS = ("open", "live", "versus", "background", "truth", "sensitivity")
+"""Most urgent first; a channel is served only while the ones before it are idle. Versus, truth and sensitivity are
+started by buttons and last for a while; each has a channel of its own, so that none replaces another."""
 
 _TIDY = 10.0  # seconds between two returns of free memory to the system
 

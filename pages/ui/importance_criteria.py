@@ -79,11 +79,10 @@ def choose() -> None:
 
 
 def units(view: live.View, place: str, pair: truth.Pair, table: np.ndarray) -> tuple[str, agreement.Compared]:
-    """Ranks of the units of one stage x module, or of one layer; at first those that agree least."""
+    """Ranks of the units of one stage x module, or of one layer; at first the module or kind that agrees least."""
     plan, places = state.current().plan, _places(view)
     if st.session_state.get("compare_place") not in places:
-        row, column = np.unravel_index(np.nanargmin(table), table.shape)
-        st.session_state.compare_place = f"{row}:{_columns()[column]}"
+        st.session_state.compare_place = f"{len(table) - 1}:{_columns()[int(np.argmin(table[-1]))]}"
     st.subheader("Unit by unit", anchor=False, help=TERMS["rank"])
     chosen = st.selectbox(
         "Units of", list(places), key="compare_place", format_func=lambda key: places[key][0],

@@ -49,6 +49,8 @@ def _curves(view: live.View, ticket: Ticket, was_running: bool) -> None:
     total = len(cells(view.anatomy, state.current().plan.granularity)) * len(RATIOS)
     studies.progress(ticket, total, was_running)
     rows = _CUTS.validate_python(studies.rows(ticket))
+    if ticket.running and rows:  # whole curves only: a figure that changes flickers
+        rows = [row for row in rows if (row.stage, row.module) != (rows[-1].stage, rows[-1].module)]
     if not rows:
         return
     stages = [f"{view.anatomy.stage_word} {stage.index + 1}" for stage in view.anatomy.stages]

@@ -19,6 +19,7 @@ from . import cache, live, state, studies, theme
 from .glossary import TERMS
 
 _EFFECTS = TypeAdapter(list[Effect])
+_BATCH = 25  # pieces between two drawings while they come in
 Pair = tuple[str, str]
 
 
@@ -51,7 +52,9 @@ def _truth(view: live.View, ticket: Ticket, place: str, pair: Pair, total: int, 
     """Progress; then correlations, a scatter for each criterion, and the costliest pieces."""
     studies.progress(ticket, total, was_running)
     effects = _EFFECTS.validate_python(studies.rows(ticket))
-    if len(effects) < 4:
+    if ticket.running:  # a figure that changes flickers
+        effects = effects[: len(effects) // _BATCH * _BATCH]
+    if not effects:
         return
     names = [agreement.piece_name(view.anatomy, effect.piece) for effect in effects]
     plan, found = state.current().plan, [effect.piece for effect in effects]

@@ -66,7 +66,9 @@ def progress(ticket: Ticket, total: int, was_running: bool) -> None:
     if not ticket.running:
         return
     found = rows(ticket)
-    text = (ticket.last or {}).get("doing") or "Judging the dense model first; moved sliders go before"
+    text = (ticket.last or {}).get(
+        "doing"
+    ) or "Waiting for its turn, then judging the dense model; moved sliders go first"
     if found:
         text = f"Measuring {len(found) + 1} of {total}, about {found[-1]['left']:.0f} s left"
     st.progress(min(len(found) / total, 1.0), text)

@@ -180,6 +180,21 @@ def test_a_click_on_an_answer_explains_that_image(browser, app_url):
     assert page.outside == []
 
 
+def test_the_parts_of_importance_fit_a_phone_and_can_be_read_by_everyone(browser, app_url):
+    page = opened(browser, f"{app_url}/importance?model=swin-digits", 390, "dark")
+    page.get_by_role("radio", name="Criteria compared").click()
+    click_point(page, "agreement", "() => [2, 1]")
+    page.get_by_text("Ranked furthest apart in stage 2: MLP").wait_for()
+    for part, sign in (("Criteria compared", "Against the measured truth"), ("Sensitivity", "Measure (about")):
+        page.get_by_role("radio", name=part).click()
+        page.get_by_text(sign).first.wait_for()
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    assert page.outside == [] and page.locator("[data-testid=stException]").count() == 0
+
+
 def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_path):
     link = f"{app_url}/?model=deit-digits&granularity=structure&macs=0.5&criterion=taylor"
     page = opened(browser, link)
