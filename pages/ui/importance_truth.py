@@ -70,7 +70,8 @@ def _truth(view: live.View, ticket: Ticket, place: str, pair: Pair, total: int, 
     clear = sum(effect.rise.low > 0 for effect in effects)
     st.caption(
         "Rank correlation of what the criterion foretells with the measured rise in loss, in brackets its 95 % "
-        f"interval. The truth is noisy too: {clear} of {len(effects)} rises lie clear of zero."
+        f"interval; a piece is foretold the sum of its units' scores, which compares across kinds only where scores "
+        f"estimate the loss. The truth is noisy too: {clear} of {len(effects)} rises lie clear of zero."
     )
     _costliest(effects, names, pair, foretold)
 
