@@ -79,7 +79,7 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
         repaired: dict[str, Tensor] = {}
         for done, total, repaired in steps:  # noqa: B007
-            yield f"Repairing block {done} of {total}", done, total
+            yield f"Repairing, {done} of {total} blocks done", done, total
         opened.repaired[_key(plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)

@@ -3,7 +3,8 @@
 The model stays as it is: gradients are taken of leaves that share its parameters' memory, so no `grad` or
 `requires_grad` of the model is touched, and between two batches neither its training flags are, nor has it hooks.
 Memory beside the model's own: three float32 copies of the blocks' weights and the input moments, on Swin-B 1.0 + 0.5
-GB, besides what one backward pass takes.
+GB, besides what one backward pass takes. Time: 1 to 2 CPU seconds for 256 images on a bundled model, 0.5 an image on
+Swin-T.
 Next door: `activations` counts what layers see, `gates` attributes by captum, `criteria` rank by what is gathered here;
 `cut.repair` gathers its own moments, because they depend on what was cut before.
 """

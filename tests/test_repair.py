@@ -121,11 +121,13 @@ def test_nothing_removed_nothing_changed(tiny, images):
     assert names and all(name.rpartition(".mlp.")[0] in first for name in names)
 
 
-def test_progress_comes_block_by_block_and_earlier_results_are_not_changed_later(tiny, images):
+def test_progress_comes_after_every_batch_and_earlier_results_are_not_changed_later(tiny, images):
     steps = list(repair(tiny.model, tiny.info, tiny.anatomy, *cut(tiny, PLANS["everything"]), images[:16], batch=8))
     count = len(tiny.anatomy.blocks)
-    assert [(done, total) for done, total, _ in steps] == [(i + 1, count) for i in range(count)]
-    first, last = steps[0][2], steps[-1][2]
+    told = [(done, total) for done, total, _ in steps]
+    assert told == sorted(told) and set(told) == {(done, count) for done in range(count + 1)}
+    assert told.count((0, count)) == 2 * 5  # two batches: merging, Q/K, proj, fc2, through the block
+    first, last = next(weights for done, _, weights in steps if done == 1), steps[-1][2]
     for name in first:
         own = name.startswith(f"{tiny.anatomy.blocks[0].name}.")
         assert torch.equal(first[name], last[name]) == own or not own, name
@@ -145,6 +147,7 @@ def test_repair_leaves_no_trace_even_when_cancelled(tiny, images, cancelled):
     random, drawn = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     work = repair(model, tiny.info, tiny.anatomy, *cut(tiny, PLANS["everything"]), images[:16], batch=8)
     next(work)
+    assert model.training and not torch.is_inference_mode_enabled()  # others work while this one pauses
     work.close() if cancelled else list(work)
     assert all(module.training for module in model.modules())
     assert all(p.requires_grad and p.grad is None for p in model.parameters())

@@ -11,7 +11,8 @@ and a unit's score is the mean of |A_u| over images: a unit that often matters s
 the right answer. A head is the sum of its V dimensions' A before the absolute value. Conductance proper moves the
 model's input; moving gates instead makes the sums complete layer by layer, works inside Swin's windows, where captum's
 LayerConductance does not, and attributes to a set what is lost if it goes.
-Simplifications: an eighth of the images asked for, 8 steps of Gauss-Legendre.
+Simplifications: an eighth of the images asked for, 8 steps of Gauss-Legendre. On a bundled model 32 images take 7 to 15
+CPU seconds; on Swin-T or DeiT-S at 224 px a minute for each image.
 Next door: `gates` runs captum.
 """
 

@@ -13,9 +13,10 @@ Next door: `least_squares` does the maths.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +37,9 @@ LARGEST_QK = 32  # kept Q/K dimensions a head: the solve for them has their squa
 WINDOWS = 512  # attention windows (for DeiT: images) that the Q/K solve looks at
 
 Weights = dict[str, torch.Tensor]
+Result = TypeVar("Result")
+Steps = Generator[None, None, Result]
+"""Work that pauses after every batch, so that whoever drives it can do something else, or stop."""
 
 
 def repair(
@@ -47,7 +51,8 @@ def repair(
     images: np.ndarray,
     batch: int = 32,
 ) -> Iterator[tuple[int, int, Weights]]:
-    """Yield (blocks done, blocks, pruned parameters by name with those blocks repaired); the last is the result.
+    """Yield (blocks done, blocks, pruned parameters by name with those blocks repaired) after every batch of every
+    block; the last is the result.
 
     `images`: uint8 [N, 3, H, W], unlabelled training images, run `batch` at a time. Of activations, what enters one
     block is kept for all images, everything else for one batch. Close the generator to cancel.
@@ -56,41 +61,81 @@ def repair(
         raise DataError("Repair learns from training images; give it at least one.")
     weights = masked_weights(model, anatomy, scores, selection)
     chain = segments(model, info.family)
-    with torch.inference_mode(), evaluating(model):
+    with _still(model):
         device = next(model.parameters()).device
         parts = (normalised(info, images[at : at + batch]).to(device) for at in range(0, len(images), batch))
         inputs = [embed(model, info.family, part) for part in parts]
     for done, (segment, block) in enumerate(zip(chain, anatomy.blocks, strict=True), 1):
         cut, start = block_cut(block, scores, selection), f"{block.name}."
         own = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
-        with torch.inference_mode(), evaluating(model):
-            merging, module = Segment(segment.parts[:-1]), segment.parts[-1][1]
-            inputs = [merging.run({}, x) for x in inputs]
-            if own:
-                own = _Repair(module, block, cut, inputs).run(own)
-            inputs = [functional_call(module, own, (x,)) for x in inputs]
+        so_far = (done - 1, len(chain), weights)
+        own, inputs = yield from _told(_block(model, segment, block, cut, own, inputs), so_far)
         weights = weights | {start + name: value.clone() for name, value in own.items()}
         yield done, len(chain), weights
+
+
+@contextmanager
+def _still(model: nn.Module) -> Iterator[None]:
+    """No gradients, and every part in evaluation mode; never open while the work pauses."""
+    with torch.inference_mode(), evaluating(model):
+        yield
+
+
+def _told(
+    steps: Steps[Result], progress: tuple[int, int, Weights]
+) -> Generator[tuple[int, int, Weights], None, Result]:
+    """The steps' result, with the progress so far in each of their pauses."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield progress
+
+
+def _block(
+    model: nn.Module, segment: Segment, block: Block, cut: BlockCut, own: Weights, inputs: list[torch.Tensor]
+) -> Steps[tuple[Weights, list[torch.Tensor]]]:
+    """The block's parameters (names inside it), repaired if it lost any, and what leaves it."""
+    merging, module = Segment(segment.parts[:-1]), segment.parts[-1][1]
+    inputs = yield from _through(model, lambda x: merging.run({}, x), inputs)
+    if own:
+        own = yield from _Repair(model, module, block, cut, inputs).run(own)
+    inputs = yield from _through(model, lambda x: functional_call(module, own, (x,)), inputs)
+    return own, inputs
+
+
+def _through(
+    model: nn.Module, run: Callable[[torch.Tensor], torch.Tensor], inputs: list[torch.Tensor]
+) -> Steps[list[torch.Tensor]]:
+    """What `run` makes of every batch."""
+    made = []
+    for x in inputs:
+        with _still(model):
+            made.append(run(x))
+        yield
+    return made
 
 
 @dataclass(frozen=True)
 class _Repair:
     """One block; `inputs` are what the pruned prefix hands it, batch by batch. Names are inside the block."""
 
+    model: nn.Module
     module: nn.Module
     block: Block
     cut: BlockCut
     inputs: list[torch.Tensor]
 
-    def run(self, masked: Weights) -> Weights:
+    def run(self, masked: Weights) -> Steps[Weights]:
         """The block's masked parameters, repaired, with the biases that repair changes."""
         weights = dict(masked)
         if "attn.qkv.weight" in masked:
             if self._mixes():
-                weights |= self._mixed(weights)
-            weights |= self._proj(weights)
+                weights |= yield from self._mixed(weights)
+            weights |= yield from self._proj(weights)
         if "mlp.fc2.weight" in masked:
-            weights |= self._fc2(weights)
+            weights |= yield from self._fc2(weights)
         return weights
 
     def _mixes(self) -> bool:
@@ -105,14 +150,21 @@ class _Repair:
         assert isinstance(layer, nn.Linear)  # `anatomy` let nothing else pass
         return layer
 
-    def _mixed(self, weights: Weights) -> Weights:
+    def _mixed(self, weights: Weights) -> Steps[Weights]:
         """W_q <- M^T W_q, b_q <- M^T b_q + the last row of M, in the kept channels of each kept head."""
         has_bias = "attn.qkv.bias" in weights
         found, kept = LogitMoments(has_bias), torch.from_numpy(self.cut.qk)
         for number, x in enumerate(self.inputs):
-            _, out = see(self.module, {}, x, "attn.qkv")
-            found.add(*self._queries_and_keys(out.flatten(0, -3), number), kept.to(x.device))
-        mixing, size = found.mixing(), kept.shape[1]
+            with _still(self.model):
+                _, out = see(self.module, {}, x, "attn.qkv")
+                found.add(*self._queries_and_keys(out.flatten(0, -3), number), kept.to(x.device))
+            yield
+        with _still(self.model):
+            return self._folded(weights, found.mixing(), has_bias)
+
+    def _folded(self, weights: Weights, mixing: torch.Tensor, has_bias: bool) -> Weights:
+        """qkv's parameters with the mixing [kept heads, d (+ 1 with a bias), d] in the rows of kept queries."""
+        size = self.cut.qk.shape[1]
         rows = torch.from_numpy(self.cut.heads[:, None] * self.block.head_dim + self.cut.qk)
         weight = weights["attn.qkv.weight"].clone()
         top = mixing[:, :size].mT
@@ -133,27 +185,33 @@ class _Repair:
         parts = packed[torch.from_numpy(drawn)].unflatten(-1, shape).permute(2, 3, 0, 1, 4)
         return parts[0, heads], parts[1, heads]
 
-    def _proj(self, weights: Weights) -> Weights:
+    def _proj(self, weights: Weights) -> Steps[Weights]:
         """proj, so that the attention's output comes nearest to what the dense attention gives on the same input."""
         columns = torch.from_numpy((self.cut.heads[:, None] * self.block.head_dim + self.cut.v).ravel())
         moments = Moments(self._linear("attn.proj").bias is not None)
         for x in self.inputs:
-            _, aim = see(self.module, {}, x, "attn.proj")
-            into, out = see(self.module, weights, x, "attn.proj")
-            moments.add(into.flatten(0, -2)[:, columns], (aim - out).flatten(0, -2))
-        return self._updated("attn.proj", weights, columns, moments)
+            with _still(self.model):
+                _, aim = see(self.module, {}, x, "attn.proj")
+                into, out = see(self.module, weights, x, "attn.proj")
+                moments.add(into.flatten(0, -2)[:, columns], (aim - out).flatten(0, -2))
+            yield
+        with _still(self.model):
+            return self._updated("attn.proj", weights, columns, moments)
 
-    def _fc2(self, weights: Weights) -> Weights:
+    def _fc2(self, weights: Weights) -> Steps[Weights]:
         """fc2, so that the kept hidden units stand in for the removed ones."""
         columns = torch.from_numpy(self.cut.hidden)
         fc2, fewer = self._linear("mlp.fc2"), weights["mlp.fc2.weight"]
         moments = Moments(fc2.bias is not None)
         attention = {name: value for name, value in weights.items() if name.startswith("attn.")}
         for x in self.inputs:
-            hidden, aim = see(self.module, attention, x, "mlp.fc2")
-            out = nn.functional.linear(hidden, fewer, fc2.bias)
-            moments.add(hidden.flatten(0, -2)[:, columns], (aim - out).flatten(0, -2))
-        return self._updated("mlp.fc2", weights, columns, moments)
+            with _still(self.model):
+                hidden, aim = see(self.module, attention, x, "mlp.fc2")
+                out = nn.functional.linear(hidden, fewer, fc2.bias)
+                moments.add(hidden.flatten(0, -2)[:, columns], (aim - out).flatten(0, -2))
+            yield
+        with _still(self.model):
+            return self._updated("mlp.fc2", weights, columns, moments)
 
     def _updated(self, name: str, weights: Weights, columns: torch.Tensor, moments: Moments) -> Weights:
         """The layer's masked weight with the update in its kept columns, and its bias."""
