@@ -24,7 +24,8 @@ def cost_report(anatomy: Anatomy, selection: Selection | None = None) -> CostRep
     cells: dict[tuple[int | None, str], Part] = {}
     for layer in anatomy.layers:
         key = (layer.stage, layer.module)
-        cells[key] = add([cells.get(key, Part()), layers[layer.name]])
+        part = layers[layer.name]
+        cells[key] = _sum(cells[key], part) if key in cells else part
     return CostReport(add(cells.values()), cells, layers)
 
 

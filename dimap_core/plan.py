@@ -91,9 +91,8 @@ def _fits(plan: PruningPlan, anatomy: Anatomy) -> None:
     for (stage, _), _ in plan.overrides:
         if stage is not None and not 0 <= stage < count:
             raise InvalidPlan(f"There is no stage {stage}; this model has stages 0 to {count - 1}.")
-    names = {layer.name for layer in anatomy.prunable}
     for name in plan.protected:
-        if name not in names:
+        if all(name != layer.name for layer in anatomy.prunable):
             raise InvalidPlan(f"There is no prunable layer '{name}'; 'describe' and 'prune --json' list the names.")
 
 
