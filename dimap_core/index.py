@@ -115,7 +115,7 @@ def read_scores(
     tails = _split_tails(folder / f"{name}.tails.npy", anatomy)
     layers = {n: LayerScores(keys[n], ordered[n], tails.get(n)) for n in keys}
     table = np.load(folder / f"{name}.table.npy", mmap_mode="r")
-    return Scores(criterion, seed, layers, table, facts["top"], facts["by_magnitude"])
+    return Scores(criterion, seed, layers, table, facts["top"], facts["by_magnitude"]).ready()
 
 
 def _read_groups(path: Path, anatomy: Anatomy) -> dict[str, LayerScores]:

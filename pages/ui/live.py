@@ -29,7 +29,7 @@ from . import cache, state
 from .state import Setting, Tried
 
 POLL = 0.25  # seconds between two looks at what the worker has sent, as long as few sessions wait
-QUICK = 0.06  # the same for the few numbers that matter most
+QUICK = 0.12  # the same for the few numbers that matter most
 SHARE = 0.24  # of an interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
