@@ -110,15 +110,16 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
     A poll that comes before it can be due was sent before the page was drawn anew, and may have met the page's run at
     its very end: Streamlit drops what such a run still had to send, polls included. So the page is drawn once more.
     """
-    every, due = every * max(1, SHARE * cache.shared().worker.waiting), 0.0
+    every *= max(1, SHARE * cache.shared().worker.waiting)
+    due, by_page = time.monotonic() + 0.9 * every, True
 
     @wraps(part)
     def drawn(*arguments: Any) -> None:
-        nonlocal due
-        if due and time.monotonic() < due:
+        nonlocal by_page
+        if not by_page and time.monotonic() < due:
             st.rerun()
+        by_page = False
         part(*arguments)
-        due = due or time.monotonic() + every
 
     return st.fragment(drawn, run_every=every if running else None)
 
@@ -172,6 +173,8 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
         setting = state.current()
         base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
         worker = cache.shared().jobs if jobs else cache.shared().worker
+        if older := st.session_state.streams.get((channel, jobs)):
+            _keep(*older)  # it may have ended since it was last looked at
         ticket = worker.submit(cache.session(), channel, {**base, **request})
         st.session_state.streams[channel, jobs] = (_content(view, wanted), ticket)
     return ticket
@@ -186,12 +189,17 @@ def known(view: View, channel: str, wanted: tuple, jobs: bool = False) -> Ticket
     asked, ticket = mine.get((channel, jobs), (None, None))
     if asked != key or ticket is None or ticket.replaced:
         return None
-    lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
-    if ticket.done and lasting:
-        # The last of some answers says all that the ones before it said.
-        alone = wanted[0] in ("evaluate", "versus", "explain")
-        shared.remember(key, ticket.events[-1:] if alone else ticket.events)
+    _keep(key, ticket)
     return ticket
+
+
+def _keep(key: tuple, ticket: Ticket) -> None:
+    """Remember a whole answer for all sessions."""
+    lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
+    if ticket.done and lasting and not ticket.replaced:
+        # The last of some answers says all that the ones before it said.
+        alone = key[2] in ("evaluate", "versus", "explain")
+        cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
 
 
 def stop(channel: str) -> None:
