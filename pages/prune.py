@@ -25,8 +25,7 @@ def main() -> None:
         controls(view.info.name)
     _, more = live.curve(view)
     running = any(t is not None and t.running for t in (ticket, more))
-    live.polled(numbers, running, live.QUICK)(view, running)
-    live.polled(picture, running)(view)
+    live.polled(live_part, running)(view, running)
     if ticket is not None:
         pins(point)
     if view.selection.granularity == "structure":
@@ -72,10 +71,12 @@ def cue() -> str:
     return chosen if chosen in known else "joint"
 
 
-def numbers(view: live.View, polling: bool) -> None:
-    """Metrics; redrawn while images stream in, then the page is drawn once more and polling ends."""
+def live_part(view: live.View, polling: bool) -> None:
+    """Metrics and trade-off; redrawn while images stream in, then the page is drawn once more and polling ends."""
     point, ticket = live.accuracy(view)
-    _, more = live.curve(view)
+    rows, more = live.curve(view)
+    if st.session_state.pop("restored", False):
+        st.rerun()
     if polling and not any(t is not None and t.running for t in (ticket, more)):
         st.rerun()
     badge = "no images for random weights" if ticket is None else "first images on their way"
@@ -85,18 +86,9 @@ def numbers(view: live.View, polling: bool) -> None:
         badge = ticket.last["doing"]
     shown = stand_in(point, ticket) or point
     widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=shown is not point)
-
-
-def picture(view: live.View) -> None:
-    """Trade-off, redrawn while images stream in."""
-    point, ticket = live.accuracy(view)
-    rows, _ = live.curve(view)
-    if st.session_state.pop("restored", False):
-        st.rerun()
     if ticket is None:
         st.info("Counts are exact with any weights. Accuracy needs a trained model with images: choose a bundled one.")
         return
-    shown = stand_in(point, ticket) or point
     chart(view.info.name, rows, shown, "Accuracy against cost of everything tried so far")
 
 

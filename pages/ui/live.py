@@ -28,9 +28,8 @@ from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Select
 from . import cache, state
 from .state import Setting, Tried
 
-POLL = 0.25  # seconds between two looks at what the worker has sent, as long as few sessions wait
-QUICK = 0.12  # the same for the few numbers that matter most
-SHARE = 0.24  # of an interval for each request under way: all polls together take half a core at most
+POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
+SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
@@ -110,7 +109,7 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
     A poll that comes before it can be due was sent before the page was drawn anew, and may have met the page's run at
     its very end: Streamlit drops what such a run still had to send, polls included. So the page is drawn once more.
     """
-    every *= max(1, SHARE * cache.shared().worker.waiting)
+    every = max(every, SHARE * cache.shared().worker.waiting)
     due, by_page = time.monotonic() + 0.9 * every, True
 
     @wraps(part)
