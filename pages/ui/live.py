@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from .state import Setting, Tried
 POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
 SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+_CLOSE = 0.05  # seconds; less than any interval
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
 
@@ -102,20 +104,30 @@ def view() -> View | None:
     return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
 
 
+def page_began() -> None:
+    """Called before a page is drawn."""
+    st.session_state.pop("page_ended", None)
+
+
+def page_ended() -> None:
+    """Called when all of a page is drawn."""
+    st.session_state.page_ended = time.monotonic()
+
+
 def polled(part: Callable[..., None], running: bool = True, every: float = POLL) -> Callable[..., None]:
     """`part` as a fragment: drawn once by the page and, while `running`, again at every poll.
 
     `every` seconds, or longer while many sessions wait, whose polls share one process.
-    A poll that comes before it can be due was sent before the page was drawn anew, and may have met the page's run at
-    its very end: Streamlit drops what such a run still had to send, polls included. So the page is drawn once more.
+    A poll at the very end of the page's run was sent before it, and Streamlit drops what that run still had to send,
+    further polls included. So the page is drawn once more, as after a run that did not come to its end.
     """
     every = max(every, SHARE * cache.shared().worker.waiting)
-    due, by_page = time.monotonic() + 0.9 * every, True
+    by_page = True
 
     @wraps(part)
     def drawn(*arguments: Any) -> None:
         nonlocal by_page
-        if not by_page and time.monotonic() < due:
+        if not by_page and time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE:
             st.rerun()
         by_page = False
         part(*arguments)
