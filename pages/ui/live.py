@@ -32,7 +32,7 @@ from .state import Setting, Tried
 POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
 SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
-_CLOSE = 0.05  # seconds; less than any interval
+_CLOSE = 0.3  # of an interval: no poll is due so soon after the page's run
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
 
@@ -127,7 +127,7 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
     @wraps(part)
     def drawn(*arguments: Any) -> None:
         nonlocal by_page
-        if not by_page and time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE:
+        if not by_page and time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE * every:
             st.rerun()
         by_page = False
         part(*arguments)
