@@ -20,6 +20,7 @@ from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
 from dimap_core.studies import CellCut
 from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
+from dimap_core.uploads import Uploads
 
 _RESULTS = 4000
 _TEXT = 32 * 1024**2  # characters of all results as JSON; in memory they take about five bytes each
@@ -30,10 +31,12 @@ class Shared:
     """What all sessions of this server share: the worker, its open requests, and finished results by content.
 
     `jobs` is a second worker, started when first asked, for steps that take seconds each: exports and latency.
+    `uploads` are the files that sessions brought.
     """
 
     worker: WorkerClient = field(default_factory=WorkerClient)
     jobs: WorkerClient = field(default_factory=WorkerClient)
+    uploads: Uploads = field(default_factory=Uploads)
     opening: dict[tuple, Ticket] = field(default_factory=dict)
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
     sizes: dict[tuple, int] = field(default_factory=dict)
@@ -46,14 +49,16 @@ class Shared:
             self.sizes.pop(oldest, None)
 
     def cancel(self, session: str) -> None:
-        """Drop everything a session still waits for."""
+        """Drop everything a session still waits for, and what it brought."""
         self.worker.cancel(session)
         self.jobs.cancel(session)
+        self.uploads.release(session)
 
     def close(self) -> None:
-        """Stop both workers."""
+        """Stop both workers and delete all uploads."""
         self.worker.close()
         self.jobs.close()
+        self.uploads.close()
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda shared: shared.close())
