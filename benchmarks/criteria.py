@@ -3,14 +3,16 @@
     python -m benchmarks.criteria [MODEL ...]   measure, write assets/criteria.json, print the tables
     python -m benchmarks.criteria --tables      print the tables from what was measured before
 
-Structures: half of the MACs removed, plain and repaired, once with all kinds in one ranking per MAC (scope model, cost
-exponent 1) and once within each kind (scope module, exponent 0), the same for every criterion. Single weights: 90 % of
-them removed, each layer alone and within modules. 256 training images for whatever reads any; no fine-tuning.
+Structures: 35, 50 and 70 % of the MACs removed, plain and repaired, once with all kinds in one ranking per MAC (scope
+model, cost exponent 1) and once within each kind (scope module, exponent 0), the same for every criterion. Single
+weights: 70, 80 and 90 % of them removed, each layer alone and within modules. 256 training images for whatever reads
+any; no fine-tuning.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -28,9 +30,10 @@ from dimap_core.types import PruningPlan
 from .structured import share
 
 FILE = ASSETS / "criteria.json"
-BUDGET, RATIO = 0.5, 0.9
+BUDGETS, RATIOS = (0.35, 0.5, 0.7), (0.7, 0.8, 0.9)
 GROUPS = {"model": 1.0, "module": 0.0}  # scope -> cost exponent
 WEIGHTS = ("layer", "module")
+CELL = ("granularity", "scope", "removed", "repaired")
 TITLES = {
     "model": "one ranking of all kinds, per MAC",
     "module": "within each kind",
@@ -46,12 +49,12 @@ def read() -> list[dict[str, Any]]:
 def plans(key: str, scores: frozenset[str]) -> Iterator[PruningPlan]:
     """What is tried with a criterion."""
     if "structure" in scores:
-        for scope, exponent in GROUPS.items():
-            for repair in (False, True):
-                yield PruningPlan(key, "structure", scope, None, budget=BUDGET, cost_exponent=exponent, repair=repair)  # type: ignore[arg-type]
+        for scope, budget, repair in itertools.product(GROUPS, BUDGETS, (False, True)):
+            exponent = GROUPS[scope]
+            yield PruningPlan(key, "structure", scope, None, budget=budget, cost_exponent=exponent, repair=repair)  # type: ignore[arg-type]
     if "weight" in scores:
-        for scope in WEIGHTS:
-            yield PruningPlan(key, "weight", scope, RATIO)  # type: ignore[arg-type]
+        for scope, ratio in itertools.product(WEIGHTS, RATIOS):
+            yield PruningPlan(key, "weight", scope, ratio)  # type: ignore[arg-type]
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def measure(name: str) -> dict[str, Any]:
                 print(f"{name}, {info.key}, {plan.scope}: {error}", file=sys.stderr)
                 continue
             rows.append({"criterion": info.key, "granularity": plan.granularity, "scope": plan.scope,
-                         "repaired": plan.repair, **found})  # fmt: skip
+                         "removed": plan.budget or plan.ratio, "repaired": plan.repair, **found})  # fmt: skip
         print(f"{name}: {info.key} done", file=sys.stderr, flush=True)
     return {"model": name, "fingerprint": opened.info.fingerprint, "dense": judged(opened, data, None),
             "read_cpu_s": spent, "rows": rows}  # fmt: skip
@@ -84,46 +87,38 @@ def judged(opened: pipeline.Opened, data: Any, plan: PruningPlan | None) -> dict
 
 
 def tables(measured: list[dict[str, Any]]) -> str:
-    """Markdown: criteria in rows, models in columns; the best of each column in bold."""
-    parts = []
+    """Markdown, three tables a model: criteria in rows, what is removed in columns; the best of each column in bold."""
+    return "\n\n".join("\n\n".join(_of_model(found)) for found in measured)
+
+
+def _of_model(found: dict[str, Any]) -> Iterator[str]:
+    dense = found["dense"]
+    yield f"**`{found['model']}`**: dense {share(dense)} %, n = {dense['n']:,}; top-1 in %"
     for scope, title in TITLES.items():
-        head = f"structures, {100 * BUDGET:g} % of MACs, {title}: plain > repaired"
-        parts.append(_table(head, measured, "structure", [(scope, False), (scope, True)], " > "))
-    head = f"single weights, {100 * RATIO:g} % removed: each layer alone / within modules"
-    parts.append(_table(head, measured, "weight", [(scope, False) for scope in WEIGHTS], " / "))
-    return "\n\n".join(parts)
+        pairs = [[("structure", scope, budget, repaired) for repaired in (False, True)] for budget in BUDGETS]
+        yield _table(f"MACs removed as structures, {title}: plain > repaired", found, BUDGETS, pairs, " > ")
+    pairs = [[("weight", scope, ratio, False) for scope in WEIGHTS] for ratio in RATIOS]
+    yield _table("single weights removed: each layer alone / within modules", found, RATIOS, pairs, " / ")
 
 
-def _table(head: str, measured: list[dict[str, Any]], granularity: str, cells: list[tuple], between: str) -> str:
-    names = [f"`{found['model']}`, dense {share(found['dense'])}, n = {found['dense']['n']:,}" for found in measured]
-    lines = [f"| {head} | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    best = [{cell: max(_at(found, granularity, cell).values(), default=None) for cell in cells} for found in measured]
+def _table(head: str, found: dict[str, Any], columns: tuple[float, ...], cells: list[list[tuple]], between: str) -> str:
+    """`cells`: a column's (granularity, scope, removed, repaired), which `between` parts."""
+    at = {(row["criterion"], *(row[key] for key in CELL)): row for row in found["rows"]}
+    lines = [f"| {head} | " + " | ".join(f"{100 * removed:g} %" for removed in columns) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
+    shown = itertools.chain.from_iterable(cells)
+    best = {cell: max((row["top1"] for key, row in at.items() if key[1:] == cell), default=0) for cell in shown}
     for info in CRITERIA:
-        if granularity not in info.scores:
-            continue
-        texts = [
-            between.join(_text(found, granularity, cell, info.key, top[cell]) for cell in cells)
-            for found, top in zip(measured, best, strict=True)
-        ]
-        mark = " (reads images)" if info.reads_images else ""
-        lines.append(f"| {info.label}{mark} | " + " | ".join(texts) + " |")
+        texts = [between.join(_text(at.get((info.key, *cell)), best[cell]) for cell in column) for column in cells]
+        if cells[0][0][0] in info.scores:
+            lines.append(f"| {info.label}{' (reads images)' * info.reads_images} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
 
-def _at(found: dict[str, Any], granularity: str, cell: tuple) -> dict[str, float]:
-    """Criterion -> top-1 of one scope, plain or repaired."""
-    return {
-        row["criterion"]: row["top1"]
-        for row in found["rows"]
-        if (row["granularity"], row["scope"], row["repaired"]) == (granularity, *cell)
-    }
-
-
-def _text(found: dict[str, Any], granularity: str, cell: tuple, key: str, best: float | None) -> str:
-    for row in found["rows"]:
-        if (row["criterion"], row["granularity"], row["scope"], row["repaired"]) == (key, granularity, *cell):
-            return f"**{share(row)}**" if row["top1"] == best else share(row)
-    return "–"  # it would empty a layer
+def _text(row: dict[str, Any] | None, best: float) -> str:
+    if row is None:
+        return "–"  # it would empty a layer
+    return f"**{share(row)}**" if row["top1"] == best else share(row)
 
 
 def main() -> None:

@@ -1,0 +1,44 @@
+"""Polling: what a look at the worker may find, and what it does when it meets the page's own run."""
+
+import time
+
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import cache
+
+
+def test_an_answer_that_came_between_two_looks_is_kept_for_everyone(open_app):
+    app = open_app(model="swin-digits", ratio="0.35").live()
+    key, ticket = app.at.session_state["streams"]["live", False]
+    end = time.monotonic() + 60
+    while ticket.running and time.monotonic() < end:
+        time.sleep(0.02)
+    assert ticket.done and key not in cache.shared().results  # nobody has looked since
+    app.set("w_ratio", 45.0)
+    assert cache.shared().results[key] == ticket.events[-1:]
+
+
+def polling():
+    import time
+
+    import streamlit as st
+
+    from pages.ui import live
+
+    st.session_state.runs = st.session_state.get("runs", 0) + 1
+    drawn = live.polled(lambda: st.write("part"))
+    drawn()  # by the page
+    if st.session_state.runs == 1:
+        live.page_began()  # the page's run was cut short before its end
+    elif st.session_state.runs == 2:
+        live.page_ended()  # a poll that was sent before the page came to its end
+    else:
+        st.session_state.page_ended = time.monotonic() - 10
+    drawn()  # by a poll
+
+
+def test_a_poll_that_met_the_pages_run_draws_the_page_again():
+    app = AppTest.from_function(polling).run()
+    assert not app.exception
+    assert app.session_state["runs"] == 3
+    assert [element.value for element in app.markdown] == ["part", "part"]
