@@ -49,7 +49,7 @@ def measure(name: str) -> dict[str, list[str]]:
     """Criterion -> seconds to read 256 images, to score weights, to score structures; reading first."""
     opened = pipeline.open_model(name, "random" if "_" in name else "pretrained")
     data, read = training_images(opened), {"": (0.0, None)}
-    info = replace(opened.info, class_names=data.class_names)
+    info = replace(opened.info, data=data.name)
     for evidence, (gather, few) in READ.items():
         asked = IMAGES if opened.info.data else few
         seconds, steps = spent(lambda: list(gather(opened.model, info, data, opened.anatomy, images=asked)))  # noqa: B023

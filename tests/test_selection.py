@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimap_core.lookup import lowest
+from dimap_core import lookup
+from dimap_core.lookup import below_edges, lowest
 from dimap_core.pipeline import score
 from dimap_core.plan import SCOPES
-from dimap_core.ranking import LayerScores
+from dimap_core.ranking import BINS, OCTAVES, LayerScores
 from dimap_core.ranking import rank as rank_layers
 from dimap_core.selection import count_to_remove, keep_mask, select
 from dimap_core.types import PruningPlan
@@ -187,3 +188,19 @@ def test_lowest_equals_a_plain_sort_where_it_has_to_narrow(seed, sizes, levels, 
     count = round(where * sum(map(len, ranked)))
     for relative in (False, True):
         lowest_of(ranked, factors, count, relative)
+
+
+@pytest.mark.parametrize("shifts", [(0, 0, 0), (0, 40, -71), (200, -3, 7)])
+def test_the_curve_that_budgets_start_from_counts_at_common_edges(shifts):
+    rng = np.random.default_rng(1)
+    keys = {str(n): rng.lognormal(n - 2, 1.5, 400).astype(np.float32) for n in range(3)}
+    scores = rank_layers("magnitude", 0, keys.items(), relative=False)
+    curve = below_edges(scores, range(3), 2.0 ** (np.array(shifts) / BINS))
+    own = [layer.between(0, layer.size) for layer in scores.ordered_layers]
+    assert (curve[:, 0] == 0).all() and (curve[:, -1] == 400).all()
+    start = scores.used[0] + min(shifts) - lookup._STEP
+    for column in range(1, curve.shape[1] - 1):
+        for row, shift in enumerate(shifts):
+            at = start + column * lookup._STEP - shift
+            edge = 2.0 ** (scores.top - OCTAVES + at / BINS)
+            assert curve[row, column] == (own[row] < edge).sum()
