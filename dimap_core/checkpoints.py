@@ -45,7 +45,7 @@ def write(
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path / TENSORS)
         if recipe is not None:
             _write_json(path / RECIPE, recipe)
-        _write_json(path / CARD, {"version": VERSION, **card, "sha256": _hash(path / TENSORS)})
+        _write_json(path / CARD, {**card, "version": VERSION, "sha256": _hash(path / TENSORS)})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"'{path}' cannot be written ({type(error).__name__}); choose another directory."
@@ -58,12 +58,11 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises CheckpointError where a part is missing or damaged, and where the tensors are not those the card was written
     for.
     """
+    card = read_card(path)
     try:
-        card = json.loads((path / CARD).read_text(encoding="utf-8"))
         digest = _hash(path / TENSORS)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
-    _check_card(path, card)
     if digest != card.get("sha256", digest):
         raise CheckpointError(
             f"'{path}' is not a pruned checkpoint: {TENSORS} is damaged or not the one its card was written for; "
@@ -74,6 +73,16 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         return {name: tensor.clone() for name, tensor in load_file(path / TENSORS).items()}, card
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card of a checkpoint; raises CheckpointError where it is missing or says too little."""
+    try:
+        card = json.loads((path / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
+    _check_card(path, card)
+    return card
 
 
 def _check_card(path: Path, card: Any) -> None:

@@ -6,9 +6,7 @@ Next door: `pipeline` does the work, `results` builds the objects printed here.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,8 +14,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from . import pipeline, results, sweep, training
+from . import pipeline, results, sweep, training_commands
 from .bundled import BUNDLED, bundled_card
+from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
 from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
@@ -28,13 +27,8 @@ _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if inf
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 
-Model = Annotated[str, typer.Argument(help="bundled name, timm name, or directory that prune wrote")]
-Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
-Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]
-Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
-Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
-Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
+app.command()(training_commands.train)
+app.command()(training_commands.recover)
 
 
 def main() -> None:
@@ -56,7 +50,7 @@ def models(as_json: Json = False) -> None:
     """List the bundled models with their size and accuracy."""
     keys = ("name", "family", "data", "params", "macs", "top1", "n")
     rows = [{key: card[key] for key in keys} for card in map(bundled_card, BUNDLED)]
-    _emit({"bundled": rows}, as_json, _table(rows))
+    emit({"bundled": rows}, as_json, table(rows))
 
 
 @app.command()
@@ -65,7 +59,7 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     opened = pipeline.open_model(model, weights, seed)
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
     rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
-    _emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n" + _table(rows))
+    emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n" + table(rows))
 
 
 @app.command()
@@ -108,7 +102,7 @@ def prune(
         judged = pipeline.default_data(opened, data)
         plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
-    _emit(result, as_json, _pruned_text(result))
+    emit(result, as_json, _pruned_text(result))
 
 
 def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dict[str, Any]:
@@ -134,7 +128,7 @@ def evaluate(
     result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
     low, high = result["ci95"]
     text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
-    _emit(result, as_json, text)
+    emit(result, as_json, text)
 
 
 @app.command("sweep")
@@ -168,7 +162,7 @@ def sweep_command(
     if out is not None:
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
-    _emit({"rows": rows}, as_json, _table([{key: row.get(key, "") for key in columns} for row in rows]))
+    emit({"rows": rows}, as_json, table([{key: row.get(key, "") for key in columns} for row in rows]))
 
 
 @app.command()
@@ -185,20 +179,7 @@ def export(
     write_onnx(opened.model, opened.info.input_size, out)
     result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
     size = out.stat().st_size
-    _emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
-
-
-@app.command()
-def train(
-    name: Annotated[str, typer.Argument(help="bundled model to train")],
-    seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="directory; default: the project's assets")] = None,
-    as_json: Json = False,
-) -> None:
-    """Train a bundled model from scratch (minutes) and save checkpoint and card."""
-    folder = {} if out is None else {"out": out}
-    card = training.train_bundled(name, seed=seed, progress=lambda line: typer.echo(line, err=True), **folder)
-    _emit({**card, "out": str(out or training.ASSETS)}, as_json, f"{name}: top-1 {card['top1']:.1%} (n = {card['n']})")
+    emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
 
 
 def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> PruningPlan:
@@ -259,10 +240,6 @@ def _numbers(text: str) -> list[float]:
     return numbers
 
 
-def _emit(result: dict[str, Any], as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(result) if as_json else text)
-
-
 def _pruned_text(result: dict[str, Any]) -> str:
     rows = [
         {"stage": _stage(row["stage"]), "ratio": row["ratio"], "params": row["params_after"], "macs": row["macs_after"]}
@@ -271,7 +248,7 @@ def _pruned_text(result: dict[str, Any]) -> str:
     structured = result["plan"]["granularity"] == "structure"
     text = (
         f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
-        f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{_table(rows)}"
+        f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{table(rows)}"
     )
     if "latency_removed" in result:
         text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"
@@ -283,17 +260,3 @@ def _pruned_text(result: dict[str, Any]) -> str:
 
 def _stage(stage: int | None) -> str:
     return "outside" if stage is None else str(stage)
-
-
-def _table(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as aligned text columns."""
-    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
-    if not cells:
-        return ""
-    widths = {key: max(len(key), *(len(row[key]) for row in cells)) for key in cells[0]}
-    lines = [{key: key for key in widths}, *cells]
-    return "\n".join("  ".join(line[key].rjust(width) for key, width in widths.items()) for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

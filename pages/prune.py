@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dimap_core.client import Ticket
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
-from dimap_core.jobs import Ticket
 from pages.ui import cache, frame, live, measured, speed, state, theme, widgets
 from pages.ui.glossary import TERMS
 

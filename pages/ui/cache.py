@@ -15,8 +15,8 @@ import streamlit as st
 
 from dimap_core import agreement, allocate, index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
+from dimap_core.client import Ticket, WorkerClient
 from dimap_core.criteria import images_read
-from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.ranking import Scores
 from dimap_core.studies import CellCut
 from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
