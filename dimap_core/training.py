@@ -3,7 +3,7 @@
 AdamW, warm-up and cosine, label smoothing, mixup and cutmix, an average of weights, distillation from a teacher,
 weights held at zero. It runs on one process or, under `accelerate launch`, on several, each with its share of every
 batch, and goes on after a stop from what `save` left, with the same result.
-Next door: `settings` says how, `recipes` makes the bundled models with it, `recovery` brings a pruned model back, `augment` moves images.
+Next door: `settings` says how, `augment` moves images; `recipes` and `recovery` use it.
 """
 
 from __future__ import annotations
