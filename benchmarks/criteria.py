@@ -93,12 +93,14 @@ def tables(measured: list[dict[str, Any]]) -> str:
 
 def _of_model(found: dict[str, Any]) -> Iterator[str]:
     dense = found["dense"]
-    yield f"**`{found['model']}`**: dense {share(dense)} %, n = {dense['n']:,}; top-1 in %"
+    told = f"dense {share(dense)} %, n = {dense['n']:,}; top-1 in %"
+    yield f"<details><summary><b>{found['model']}</b>, {told}</summary>"
     for scope, title in TITLES.items():
         pairs = [[("structure", scope, budget, repaired) for repaired in (False, True)] for budget in BUDGETS]
         yield _table(f"MACs removed as structures, {title}: plain > repaired", found, BUDGETS, pairs, " > ")
     pairs = [[("weight", scope, ratio, False) for scope in WEIGHTS] for ratio in RATIOS]
     yield _table("single weights removed: each layer alone / within modules", found, RATIOS, pairs, " / ")
+    yield "</details>"
 
 
 def _table(head: str, found: dict[str, Any], columns: tuple[float, ...], cells: list[list[tuple]], between: str) -> str:
