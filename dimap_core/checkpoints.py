@@ -2,7 +2,8 @@
 
 `model.safetensors` holds every parameter; `recipe.json` the plan, for people and `--recipe`; `card.json` what is needed
 to build the model again without its original weights: version, name of the model it was made from, kind of weights,
-hash of the tensors file and, for a sliced model, the sizes of its blocks (`cut.slicing.kept_sizes`).
+hash of the tensors file and, for a sliced model, the sizes of its blocks (`cut.slicing.kept_sizes`) and, where
+embedding channels were cut too, how many are left ("embed").
 Next door: `plan` writes the recipe's JSON, `models` rebuilds the architecture around the tensors read here.
 """
 

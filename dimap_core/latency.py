@@ -89,7 +89,7 @@ def measure(
         with _threads(threads) as used, torch.inference_mode():
             for _ in range(warmup):
                 for model in pair:
-                    _seconds(model, images)
+                    seconds(model, images)
             # Who goes first changes, so that neither always finds the caches the other left.
             runs = [_round(pair, images, reverse=bool(turn % 2)) for turn in range(repeats)]
         yield LatencyRow(size, used, told, repeats, *(_timing(column) for column in zip(*runs, strict=True)))
@@ -115,11 +115,12 @@ def _threads(wanted: int | None) -> Iterator[int]:
 def _round(pair: Sequence[nn.Module], images: torch.Tensor, reverse: bool) -> list[float]:
     """Seconds of each model, run one after the other."""
     turns = list(reversed(pair)) if reverse else pair
-    taken = [_seconds(model, images) for model in turns]
+    taken = [seconds(model, images) for model in turns]
     return taken[::-1] if reverse else taken
 
 
-def _seconds(model: nn.Module, images: torch.Tensor) -> float:
+def seconds(model: nn.Module, images: torch.Tensor) -> float:
+    """How long one run takes; `images`: whatever the module takes."""
     begun = time.perf_counter()
     model(images)
     if images.is_cuda:  # kernels run on after the call returns

@@ -26,6 +26,7 @@ from torch import nn
 
 from . import checkpoints
 from .bundled import ASSETS, BUNDLED, BundledModel, bundled
+from .cut.embed import resize_embed
 from .cut.slicing import BlockSizes, block_sizes, is_block, resize
 from .data import load_data
 from .errors import CheckpointError, Offline, UnsupportedModel
@@ -135,6 +136,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     tensors, card = checkpoints.read(path)
     model, info = _skeleton(card["model"])
     resize(model, _kept(path, card, model))
+    _narrow(path, card, model)
     _check_tensors(path, info.name, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     _compute_buffers(model)
@@ -177,6 +179,19 @@ def _kept(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, Bl
             )
         sizes[name] = BlockSizes(*wanted)
     return sizes
+
+
+def _narrow(path: Path, card: Mapping[str, Any], model: Any) -> None:
+    """Give a model the embedding width that its card lists, if any; raises CheckpointError where it cannot have it."""
+    width = card.get("embed")
+    if width is None:
+        return
+    if type(width) is not int or not hasattr(model, "blocks") or not 1 <= width <= model.embed_dim:
+        raise CheckpointError(
+            f"'{path / checkpoints.CARD}' lists an embedding width that '{card['model']}' cannot have; prune that model "
+            "again."
+        )
+    resize_embed(model, width)
 
 
 def _check_tensors(

@@ -65,7 +65,7 @@ def from_directory(path: Path) -> Pruned:
         raise CheckpointError(f"'{path}' is not a directory that prune wrote; prune a model with --out first.")
     pipeline.check_trained(opened)
     card = checkpoints.read_card(path)
-    if "plan" not in card.get("result", {}):
+    if not {"plan", "search"} & set(card.get("result", {})):
         raise CheckpointError(f"'{path}' does not say how it was pruned; prune the model again.")
     dense, _ = load_named(card["model"], "pretrained")
     return Pruned(opened.model, opened.info, dense, card)

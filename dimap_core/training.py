@@ -9,7 +9,7 @@ Next door: `settings` says how, `augment` moves images; `recipes` and `recovery`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,9 @@ class Training:
         mean, std: per channel on a 0..1 scale, as in `ModelInfo`.
         teacher: model to distil from, where the settings say so; used in evaluation mode.
         held: parameter name -> boolean mask; weights where it is False stay zero.
+
+    `before_update`, if set, is called with the model in every step, when its gradients are there (means over all
+    processes) and neither clipped nor used.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class Training:
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         device = self.accelerator.device
         self.teacher = None if teacher is None else teacher.to(device).eval()
-        self.held = {name: mask.to(device) for name, mask in (held or {}).items()}
+        self.held: dict[str, torch.Tensor] = {}
+        self.hold(held or {})
+        self.before_update: Callable[[nn.Module], None] | None = None
         self.average = ModelEmaV3(model, settings.ema, use_warmup=True) if settings.ema else None
         self.mean, self.std = (torch.tensor(tuple(values)).view(1, 3, 1, 1) for values in (mean, std))
         self.mixing = _mixing(settings, len(data.class_names))
@@ -120,6 +125,10 @@ class Training:
                     yield Step(self.step, self.steps, loss.item(), left)
                     if self.step == self.steps:
                         break
+
+    def hold(self, held: Mapping[str, torch.Tensor]) -> None:
+        """From the next update on, weights where these masks (by parameter name, True = kept) are False stay zero."""
+        self.held |= {name: mask.to(self.accelerator.device) for name, mask in held.items()}
 
     def result(self) -> nn.Module:
         """The trained model (its average, where one is kept) in evaluation mode, on the CPU, fp32."""
@@ -169,6 +178,8 @@ class Training:
         )
 
     def _update(self) -> None:
+        if self.before_update is not None:
+            self.before_update(self.bare)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self.optimizer.step()
         self.schedule.step()

@@ -21,7 +21,7 @@ from timm.models.swin_transformer import WindowAttention
 from torch import nn
 
 from ..errors import InvalidPlan, UnsupportedModel
-from ..groups import BlockCut, block_cut, kept_counts
+from ..groups import BlockCut, block_cut
 from ..ranking import Scores
 from ..types import KINDS, Anatomy, Block, Selection
 from .attention import SplitAttention, SplitWindowAttention, empty_linear, empty_table
@@ -57,9 +57,20 @@ def slice_model(
     """
     if selection.granularity != "structure":
         raise InvalidPlan("Only whole structures can be sliced out; choose the granularity 'structure'.")
+    cuts = {block.name: block_cut(block, scores, selection) for block in anatomy.blocks}
+    return slice_blocks(model, anatomy, cuts, weights)
+
+
+def slice_blocks(
+    model: nn.Module,
+    anatomy: Anatomy,
+    cuts: Mapping[str, BlockCut],
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> nn.Module:
+    """`slice_model` of what each named block keeps."""
     given = {name: tensor.detach() for name, tensor in (weights or {}).items()}
     full = {name: parameter.detach() for name, parameter in model.named_parameters()} | given
-    sizes = {block.name: BlockSizes(*kept_counts(block, selection)) for block in anatomy.blocks}
+    sizes = {name: sizes_of(cut) for name, cut in cuts.items()}
     tensors: Tensors = {}
     cut_names: set[str] = set()
     for block in anatomy.blocks:
@@ -68,7 +79,7 @@ def slice_model(
             check_sliceable(module, block.name)
             prefix = f"{block.name}.{half}."
             old = {name.removeprefix(prefix): value for name, value in full.items() if name.startswith(prefix)}
-            cut = block_cut(block, scores, selection)
+            cut = cuts[block.name]
             left = _mlp(cut, old) if half == "mlp" else _attention(block, cut, old)
             tensors |= {prefix + name: tensor for name, tensor in left.items()}
             cut_names |= {prefix + name for name in old}
@@ -168,6 +179,11 @@ def _resize_packed(attn: Any, wanted: BlockSizes) -> None:
         attn.relative_position_bias_table = empty_table(attn.relative_position_bias_table, wanted.heads)
     else:
         attn.head_dim, attn.attn_dim = wanted.v, channels
+
+
+def sizes_of(cut: BlockCut) -> BlockSizes:
+    """The sizes that a cut leaves."""
+    return BlockSizes(len(cut.hidden), len(cut.heads), cut.qk.shape[1], cut.v.shape[1])
 
 
 def is_block(module: nn.Module) -> bool:
