@@ -188,8 +188,8 @@ def _narrow(path: Path, card: Mapping[str, Any], model: Any) -> None:
         return
     if type(width) is not int or not hasattr(model, "blocks") or not 1 <= width <= model.embed_dim:
         raise CheckpointError(
-            f"'{path / checkpoints.CARD}' lists an embedding width that '{card['model']}' cannot have; prune that model "
-            "again."
+            f"'{path / checkpoints.CARD}' lists an embedding width that '{card['model']}' cannot have; "
+            "prune that model again."
         )
     resize_embed(model, width)
 

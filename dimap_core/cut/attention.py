@@ -57,7 +57,11 @@ class SplitAttention(nn.Module):
         """softmax(q k^T / sqrt(d_qk) + bias) v, shaped like v; `bias` broadcasts over [..., heads, N, N]."""
         if self.fused_attn:
             dropout = self.attn_drop.p if self.training else 0.0
-            return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
+            # The fast kernels want one width for all three; without them unequal ones take about twice as long.
+            width = max(q.shape[-1], v.shape[-1])
+            q, k, wide = (F.pad(part, (0, width - part.shape[-1])) for part in (q, k, v))
+            found = F.scaled_dot_product_attention(q, k, wide, attn_mask=bias, dropout_p=dropout, scale=self.scale)
+            return found[..., : v.shape[-1]]
         logits = (q * self.scale) @ k.transpose(-2, -1)
         if bias is not None:
             logits = logits + bias

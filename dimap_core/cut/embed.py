@@ -4,8 +4,8 @@ A channel is a row of the patch embedding with its bias, an entry of tokens, pos
 q, k, v, fc1 and the heads, an output row of proj and fc2 with its bias (arXiv 2110.04869, section 3.1). A Swin's stages
 have widths of their own, tied by patch merging: here they stay as they are.
 Masking is not slicing: a norm over zeroed channels still divides by the dense width. With zero means the two differ by
-a factor, the square root of the kept share, so `slice_embed` multiplies the norms' weights by its inverse (ours, not the
-paper's); what remains is for fine-tuning to mend.
+a factor, the square root of the kept share, so `slice_embed` multiplies the norms' weights by its inverse (ours, not
+the paper's); what remains is for fine-tuning to mend.
 Next door: `slicing` cuts what lies inside blocks.
 """
 

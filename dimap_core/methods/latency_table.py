@@ -2,9 +2,10 @@
 
 Paper: Yang et al., "Global Vision Transformer Pruning with Hessian-Aware Saliency", CVPR 2023 (arXiv 2110.04869),
 section 3.2.2: a look-up table over embedding, heads, Q/K, V and MLP widths of one block, the model's latency the sum
-over blocks. Ours differs: the grid is 3 points an axis (243 cells for a DeiT, 81 for each shape of a Swin's blocks, whose
-embedding width is fixed) instead of 9,375, each cell is measured by turns with the dense block, so that a machine that slows down
-slows both, and what lies outside blocks counts too. Cells between are multilinear (scipy), as in the released code.
+over blocks. Ours differs: the grid is 3 points an axis (243 cells for a DeiT, 81 for each shape of a Swin's blocks,
+whose embedding width is fixed) instead of 9,375, each cell is measured by turns with the dense block, so that a machine that
+slows down slows both, and what lies outside blocks counts too. Between cells it is multilinear (scipy), as in the
+released code.
 Next door: `latency` measures whole models, `costs` counts MACs instead.
 """
 
@@ -14,8 +15,10 @@ import copy
 import hashlib
 import itertools
 import json
+import math
 import os
 import platform
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +61,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class LatencyCost:
-    """Seconds of a batch by widths. `grids` of the different shapes of blocks, `which` of them each block has; `outside`
-    blocks: seconds at the embedding widths of `outside_axis` (at one point where they are fixed)."""
+    """Seconds of a batch by widths. `grids` of the different shapes of blocks, `which` of them each block has;
+    `outside` blocks: seconds at the embedding widths of `outside_axis` (at one point where they are fixed)."""
 
     grids: tuple[Grid, ...]
     which: tuple[int, ...]
@@ -98,7 +101,9 @@ def latency_cost(model: nn.Module, info: ModelInfo, units: Units, device: str | 
         for block in shapes:
             found = []
             for took in _measure(model, info, units, block, batch, place):
-                found.append(took)
+                if took is not None:
+                    found.append(took)
+                    continue
                 done += 1
                 if done % 10 == 0:
                     yield {"doing": f"Measuring this device, {done} of {cells} widths"}
@@ -155,25 +160,42 @@ def _grid(units: Units, block: Block, cells: Sequence[float]) -> Grid:
 
 def _measure(
     model: Any, info: ModelInfo, units: Units, block: Block, batch: int, place: torch.device
-) -> Iterator[float]:
-    """Seconds of every cell: the dense block's median time, by the median ratio of a cell to it."""
+) -> Iterator[float | None]:
+    """Seconds of every cell: the dense block's shortest time, by the ratio of a cell's shortest to it in the same
+    turns; first None after each.
+
+    Other processes only ever add to the shortest of a few runs.
+    """
     dense = _single(model, block.name, None, place)
     inputs = _inputs(model, info, block.name, dense, batch, place)
-    ratios, base = [], []
+    base = math.inf
+    ratios = []
     for wide in _cells(units, block):
         small = _single(model, block.name, wide, place)
         fed = inputs[..., : wide.embed] if wide.embed else inputs
         turns = _turns(dense, inputs, small, fed.contiguous())
-        base += [first for first, _ in turns]
-        ratios.append(float(np.median([second / first for first, second in turns])))
-        yield float(np.median(base)) * ratios[-1]
+        first, second = (min(column) for column in zip(*turns, strict=True))
+        base = min(base, first)
+        ratios.append(second / first)
+        yield None
+    for ratio in ratios:
+        yield base * ratio
 
 
 def _turns(dense: nn.Module, inputs: torch.Tensor, small: nn.Module, fed: torch.Tensor) -> list[tuple[float, float]]:
     with torch.inference_mode():
         for _ in range(2):
-            seconds(dense, inputs), seconds(small, fed)
-        return [(seconds(dense, inputs), seconds(small, fed)) for _ in range(REPEATS)]
+            undisturbed(dense, inputs), undisturbed(small, fed)
+        return [(undisturbed(dense, inputs), undisturbed(small, fed)) for _ in range(REPEATS)]
+
+
+def undisturbed(model: nn.Module, inputs: torch.Tensor) -> float:
+    """Seconds of one run; on one CPU thread those that it had the processor, so that other work does not count."""
+    if inputs.is_cuda or torch.get_num_threads() > 1:
+        return seconds(model, inputs)
+    begun = time.thread_time()
+    model(inputs)
+    return time.thread_time() - begun
 
 
 def _single(model: Any, name: str, wide: Widths | None, place: torch.device) -> nn.Module:
@@ -228,7 +250,7 @@ def _outside(model: nn.Module, info: ModelInfo, units: Units, batch: int, place:
             resize_embed(shell, width)
         _filled(shell).to(place).eval()
         with torch.inference_mode():
-            found.append(float(np.median([seconds(shell, images) for _ in range(2 + 3 * REPEATS)][2:])))
+            found.append(min(undisturbed(shell, images) for _ in range(3 * REPEATS)))
     return found
 
 
