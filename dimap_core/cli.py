@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from . import pipeline, results, sweep, training_commands
+from . import pipeline, results, search_commands, sweep, training_commands
 from .bundled import BUNDLED, bundled_card
 from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
 from .criteria import CRITERIA
@@ -29,6 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 app.command()(training_commands.train)
 app.command()(training_commands.recover)
+app.add_typer(search_commands.app, name="search")
 
 
 def main() -> None:

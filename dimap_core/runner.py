@@ -3,7 +3,7 @@ draws. Lowest priority and one thread, so that sliders stay live beside it.
 
 A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
 {"result": ...}. To add one: a function, and its row in KINDS.
-Next door: `recovery` holds the work.
+Next door: `recovery` and `methods` hold the work.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import torch
 from . import pipeline, recovery
 from .errors import PruningError
 from .jobs import Ledger
+from .methods import nvit
+from .methods.nvit_settings import search_from
 from .plan import from_recipe
 from .settings import Settings
 
@@ -41,7 +43,14 @@ def _recover(request: Mapping[str, Any], place: Path) -> Events:
     yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state", request.get("data"))
 
 
-KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover}
+def _nvit(request: Mapping[str, Any], place: Path) -> Events:
+    """Search a smaller model as NViT does, and fine-tune it."""
+    opened = pipeline.open_model(request["model"], request["weights"])
+    asked = search_from(request["search"])
+    yield from nvit.search(opened, asked, place / "checkpoint", place / "state", request.get("data"))
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover, "nvit": _nvit}
 
 
 def run(ledger: Ledger, token: str) -> None:

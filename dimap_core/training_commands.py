@@ -57,13 +57,14 @@ def recover(
     result: dict[str, Any] = {}
     for event in recovery.recover(pruned, settings, out, state, data):
         if "top1" in event and first:
-            typer.echo(_line(event), err=True)
+            typer.echo(progress_line(event), err=True)
         result = event.get("result", result)
     if first:
         emit(result, as_json, _told(result))
 
 
-def _line(event: dict[str, Any]) -> str:
+def progress_line(event: dict[str, Any]) -> str:
+    """An event with a judged accuracy, for stderr."""
     done, left = f"step {event['step']}/{event['steps']}", f"{event['seconds_left']:.0f} s left"
     return f"{done}, loss {event['loss']:.3f}, top-1 {event['top1']:.1%} (first {event['n']}), {left}"
 

@@ -1,4 +1,4 @@
-"""Recover: can training bring it back? Starts long jobs on the current cut and shows all of the session."""
+"""Recover: can training bring it back, or find a better cut? Starts long jobs and shows all of the session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from dimap_core.settings import preset_settings
-from pages.ui import frame, live, longwork, measured, state, widgets
+from pages.ui import frame, live, longwork, measured, searches, state, widgets
 from pages.ui.glossary import TERMS
 
 PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
@@ -20,7 +20,7 @@ def main() -> None:
         return
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        st.subheader("Train what is left", anchor=False, help=TERMS["recover"])
+        st.subheader("Train", anchor=False)
         controls(view)
     with right:
         st.subheader("Jobs", anchor=False)
@@ -28,10 +28,20 @@ def main() -> None:
 
 
 def controls(view: live.View) -> None:
-    """How the current cut would be trained, and the button that starts it."""
+    """What is to be trained and how, and the button that starts it."""
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model with images: choose a bundled one.")
         return
+    names = {"recover": "the current cut", "nvit": "NViT search"}
+    method = st.segmented_control("Method", list(names), default="recover", key="recover_method", required=True,
+                                  format_func=names.get, persist_state="session")  # fmt: skip
+    st.caption(TERMS[method])
+    {"recover": recovery, "nvit": searches.nvit}[method](view)
+    st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
+
+
+def recovery(view: live.View) -> None:
+    """How the current cut would be trained."""
     preset = st.selectbox("Recipe", list(PRESETS), key="recover_preset", format_func=PRESETS.get, help=TERMS["preset"],
                           persist_state="session")  # fmt: skip
     length = {"epochs": None, "seconds": None}
@@ -48,7 +58,6 @@ def controls(view: live.View) -> None:
               args=(view.info.data, preset, length, distill))  # fmt: skip
     if nothing:
         st.caption("The cut removes nothing, so there is nothing to recover.")
-    st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
 
 
 def begin(data: str, preset: str, length: dict[str, float | None], distill: bool) -> None:

@@ -3,8 +3,8 @@
 Paper: Yang et al., "Global Vision Transformer Pruning with Hessian-Aware Saliency", CVPR 2023 (arXiv 2110.04869),
 section 3.2.2: a look-up table over embedding, heads, Q/K, V and MLP widths of one block, the model's latency the sum
 over blocks. Ours differs: the grid is 3 points an axis (243 cells for a DeiT, 81 for each shape of a Swin's blocks,
-whose embedding width is fixed) instead of 9,375, each cell is measured by turns with the dense block, so that a machine that
-slows down slows both, and what lies outside blocks counts too. Between cells it is multilinear (scipy), as in the
+whose embedding width is fixed) instead of 9,375; each cell is measured by turns with the dense block, so that a machine
+that slows down slows both; what lies outside blocks counts too. Between cells it is multilinear (scipy), as in the
 released code.
 Next door: `latency` measures whole models, `costs` counts MACs instead.
 """

@@ -25,12 +25,13 @@ from torch import nn
 from .. import checkpoints, pipeline, recovery
 from ..anatomy import build_anatomy
 from ..cost import cost_report
-from ..cut.slicing import kept_sizes
+from ..cut.embed import resize_embed
+from ..cut.slicing import BlockSizes, kept_sizes, resize
 from ..data import load_data
 from ..errors import DataError, InvalidPlan
 from ..latency import measure
-from ..models import load_model
 from ..training import Training, processes
+from ..types import KINDS
 from .costs import Cost, MacCost
 from .latency_table import LatencyCost, latency_cost
 from .nvit_ranking import remove_down_to, squared_effects
@@ -128,13 +129,13 @@ def search(
         if place is not None:
             _keep(place, smaller, card)
     else:
-        smaller, card = load_model(str(place))[0], checkpoints.read_card(place)
+        smaller, card = _found(place, opened.model)
     before = card["result"]["search_steps"]
     pruned = recovery.Pruned(smaller, opened.info, opened.model, card)
-    end = card["result"]["left"], card["result"]["units"]
+    found = {"cut": card["result"]["left"], "kept": card["result"]["units"]}
     for event in recovery.recover(pruned, asked.finetuning, out, None if state is None else state / "tuned", name):
         if "step" in event:
-            event |= {"step": event["step"] + before, "steps": event["steps"] + before, "cut": end[0]}
+            event |= {"step": event["step"] + before, "steps": event["steps"] + before, **found}
         if "result" in event:
             yield {"doing": "Measuring the latency"}
             event["result"] |= _told(opened, smaller, card)
@@ -219,13 +220,23 @@ def _keep(place: Path, smaller: nn.Module, card: dict[str, Any]) -> None:
         part.replace(place)
 
 
+def _found(place: Path, dense: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
+    """What `_keep` left: the smaller model and its card."""
+    tensors, card = checkpoints.read(place)
+    smaller = copy.deepcopy(dense)
+    resize(smaller, {name: BlockSizes(*(kept[kind] for kind in KINDS)) for name, kept in card["kept"].items()})
+    if "embed" in card:
+        resize_embed(smaller, card["embed"])
+    smaller.load_state_dict(tensors, assign=True)
+    return smaller, card
+
+
 def _told(opened: pipeline.Opened, smaller: nn.Module, card: Mapping[str, Any]) -> dict[str, Any]:
     """What the search adds to a recovery's result."""
     found = card["result"]
     (row,) = measure(opened.model, smaller, opened.info.input_size, (_LATENCY_BATCH,))
     return {
         "method": "nvit", "aware": found["search"]["aware"], "left": found["left"], "kept": found["units"],
-        "dense_units": Units(opened.model, opened.anatomy).kept(),
         "macs_removed": 1 - found["macs_after"] / found["macs_before"],
         "latency_removed": row.removed, "latency": asdict(row),
     }  # fmt: skip

@@ -7,7 +7,7 @@ Next door: `costs` prices what is live, `nvit` ranks it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,9 +112,14 @@ class Units:
         return slice_embed(smaller, self.live[EMBED]) if EMBED in self.live else smaller
 
     def kept(self) -> dict[str, Any]:
-        """{"embed": channels or None, "blocks": units by kind of each block}, as plain data."""
-        blocks = [dict(zip(KINDS, self.widths(block)[1:], strict=True)) for block in self.anatomy.blocks]
-        return {"embed": self.embed, "blocks": blocks}
+        """{"embed": channels or None, "blocks": units by kind of each block, "dense": both of the dense model}, as
+        plain data."""
+        sizes = {name: len(live) for name, live in self.live.items()}
+        return {**self._counts(lambda name: int(self.live[name].sum())), "dense": self._counts(sizes.__getitem__)}
+
+    def _counts(self, count: Callable[[str], int]) -> dict[str, Any]:
+        blocks = [{kind: count(f"{block.name}:{kind}") for kind in KINDS} for block in self.anatomy.blocks]
+        return {"embed": count(EMBED) if EMBED in self.live else None, "blocks": blocks}
 
 
 def kind_of(name: str) -> str:

@@ -26,6 +26,8 @@ TERMS = {
     "zeros": "Removed weights are set to zero. Smaller on paper; ordinary hardware does not run it faster.",
     "seed": "Fixes the random scores: the same seed gives the same cut.",
     "recover": "Training of what the cut left over: zeros stay zeros, a smaller model stays as small.",
+    "nvit": "NViT (Yang et al., CVPR 2023) removes hidden units, heads, dimensions of heads and embedding channels a "
+    "few at a time, ranked together, while the model goes on learning from the dense one; then it trains what is left.",
     "distill": "The pruned model learns from the dense model's answers as well as from the labels.",
     "preset": "Suited: learning rate 5e-4, for small models in minutes. Paper: DIMAP's fine-tuning, 30 epochs "
     "at 2e-5 with 15 of warm-up, made for ImageNet.",

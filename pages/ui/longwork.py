@@ -12,8 +12,11 @@ import streamlit as st
 
 from dimap_core.errors import PruningError
 from dimap_core.figures.learning import learning_curve
+from dimap_core.figures.redistribution import redistribution
 from dimap_core.figures.tradeoff import Point
 from dimap_core.jobs import Job
+from dimap_core.methods.nvit_settings import AWARE
+from dimap_core.methods.revit import shape
 
 from . import cache, live, state, theme, widgets
 
@@ -81,6 +84,7 @@ def _card(token: str, ended: bool) -> None:
         return
     progress = job.progress
     left = f", {_span(progress['seconds_left'])} left" if "step" in progress and job.state == "running" else ""
+    left += f"; {progress['cut']:.0%} of the {job.request['search']['aware']} left" if "cut" in progress else ""
     where = f"step {progress['step']:,} of {progress['steps']:,}{left}" if "step" in progress else progress.get("doing")
     if job.state == "waiting":
         where = f"{cache.long_work().ledger.waiting_before(token)} before it"
@@ -99,6 +103,8 @@ def _card(token: str, ended: bool) -> None:
         images = next((point["n"] for point in reversed(points) if "n" in point), None)
         if images:
             st.caption(f"On the way judged on the first {images:,} validation images only, with the 95 % interval.")
+    if (found := (job.result or progress).get("kept")) is not None:
+        _units(token, found, job.result)
     if job.result is not None:
         _download(job)
 
@@ -114,6 +120,21 @@ def _result(token: str, result: Mapping[str, Any]) -> None:
         for name, change in (("Gained", gain), ("Against dense", against)):
             value, low, high = (widgets.points(share / 100) for share in change)
             st.metric(name, f"{value} points", f"{low} to {high}", delta_color="off", delta_arrow="off", border=True)
+
+
+def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
+    """What a search has kept so far, or in the end, through depth."""
+    if result is not None:
+        st.caption(
+            f"{AWARE[result['aware']]}. Removed {result['macs_removed']:.0%} of the MACs and, measured in batches of "
+            f"{result['latency']['batch_size']}, {result['latency_removed']:.0%} of the latency."
+        )
+    width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""
+    rule = shape(len(kept["blocks"])) if kept["embed"] else None
+    figure = redistribution(kept["blocks"], kept["dense"]["blocks"], theme.look(), rule)
+    theme.chart(figure, f"units_{token}", "Units kept of each kind, block by block")
+    beside = " Dotted: the shape of ReViT's rule (Table 6 of the paper) about the same mean." if rule else ""
+    st.caption(f"Bars: what is kept of every kind through depth.{width}{beside}")
 
 
 def _download(job: Job) -> None:

@@ -1,0 +1,70 @@
+"""The commands that search a smaller model by a whole paper's method: `search nvit`.
+
+They run under `accelerate launch -m dimap_core ...` too; the first process prints.
+Next door: `cli` lists all commands, `methods` does the work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import pipeline
+from .console import Data, Json, Model, Seed, emit
+from .errors import InvalidPlan
+from .methods import nvit as nvit_method
+from .methods.nvit_settings import AWARE, suited_search
+from .training import processes
+from .training_commands import progress_line
+
+app = typer.Typer(help="Search a smaller model by a paper's whole method.", no_args_is_help=True)
+
+
+@app.callback()
+def _searches() -> None:
+    """A sub-command is needed, however few there are."""
+
+
+@app.command()
+def nvit(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="directory for the checkpoint that is found")],
+    data: Data = None,
+    budget_macs: Annotated[float | None, typer.Option(help="share of all MACs to remove")] = None,
+    budget_latency: Annotated[float | None, typer.Option(help="share of this device's latency to remove")] = None,
+    seconds: Annotated[float | None, typer.Option(help="search and fine-tuning together; default: 20 epochs")] = None,
+    cuts: Annotated[int, typer.Option(min=1, help="how often groups go")] = 30,
+    strength: Annotated[float, typer.Option(min=0, help="weight of the cost in the ranking, per median score")] = 1.0,
+    state: Annotated[Path | None, typer.Option(help="folder to go on from after a stop")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """NViT: prune gradually while training, all kinds of structure in one ranking, then fine-tune what is left."""
+    budgets = {"macs": budget_macs, "latency": budget_latency}
+    given = {aware: share for aware, share in budgets.items() if share is not None}
+    if len(given) != 1:
+        raise InvalidPlan("A search has one target; give either --budget-macs or --budget-latency.")
+    ((aware, target),) = given.items()
+    opened = pipeline.open_model(model)
+    asked = suited_search(data or opened.info.data, target, aware, seconds, seed, cuts=cuts, strength=strength)
+    first = processes().is_main_process
+    result: dict[str, Any] = {}
+    for event in nvit_method.search(opened, asked, out, state, data):
+        if "top1" in event and first:
+            typer.echo(progress_line(event) + f", {event['cut']:.0%} of the {aware} left", err=True)
+        result = event.get("result", result)
+    if first:
+        emit(result, as_json, _told(result))
+
+
+def _told(result: dict[str, Any]) -> str:
+    low, high = result["top1_after_ci95"]
+    change, least, most = (100 * value for value in result["against_dense"])
+    return (
+        f"{AWARE[result['aware']]}: removed {result['macs_removed']:.1%} of the MACs and, measured with batches of "
+        f"{result['latency']['batch_size']}, {result['latency_removed']:.0%} of the latency; top-1 "
+        f"{result['top1_after']:.1%} ({low:.1%} to {high:.1%}, n = {result['n']}), against the dense model "
+        f"{change:+.1f} points ({least:+.1f} to {most:+.1f}); {result['out']}"
+    )
