@@ -36,7 +36,7 @@ def nvit(
     budget_latency: Annotated[float | None, typer.Option(help="share of this device's latency to remove")] = None,
     seconds: Annotated[float | None, typer.Option(help="search and fine-tuning together; default: 20 epochs")] = None,
     cuts: Annotated[int, typer.Option(min=1, help="how often groups go")] = 30,
-    strength: Annotated[float, typer.Option(min=0, help="weight of the cost in the ranking, per median score")] = 1.0,
+    strength: Annotated[float, typer.Option(min=0, help="weight of the cost in the ranking, per median score")] = 0.1,
     state: Annotated[Path | None, typer.Option(help="folder to go on from after a stop")] = None,
     seed: Seed = 0,
     as_json: Json = False,

@@ -32,7 +32,7 @@ def controls(view: live.View) -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model with images: choose a bundled one.")
         return
-    names = {"recover": "the current cut", "nvit": "NViT search"}
+    names = {"recover": "fine-tune this cut", "nvit": "NViT search"}
     method = st.segmented_control("Method", list(names), default="recover", key="recover_method", required=True,
                                   format_func=names.get, persist_state="session")  # fmt: skip
     st.caption(TERMS[method])

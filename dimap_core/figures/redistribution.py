@@ -48,8 +48,8 @@ def redistribution(
             text=f'<span style="color:{color}">■</span> {COLUMN_LABELS[kind]} kept, %',
         )  # fmt: skip
         figure.update_layout({f"yaxis{axis}": {
-            "domain": [top - height + 0.05, top], "range": [0, 108], "tickvals": [0, 50, 100], "gridcolor": look.grid,
-            "zeroline": False, "fixedrange": True, "automargin": True,
+            "domain": [top - height + 0.05, top], "range": [0, 108 if rule is None else 140],
+            "tickvals": [0, 50, 100], "gridcolor": look.grid, "zeroline": False, "fixedrange": True, "automargin": True,
         }})  # fmt: skip
     figure.update_xaxes(title="block", tickvals=blocks, showgrid=False, anchor=f"y{len(KINDS)}")
     figure.update_layout(margin_t=26)

@@ -35,7 +35,7 @@ from ..types import KINDS
 from .costs import Cost, MacCost
 from .latency_table import LatencyCost, latency_cost
 from .nvit_ranking import remove_down_to, squared_effects
-from .nvit_settings import Search
+from .nvit_settings import PAID, Search
 from .units import Units
 
 Event = dict[str, Any]
@@ -190,9 +190,8 @@ def _check_target(asked: Search, units: Units, cost: Cost) -> None:
     """Raise InvalidPlan where even one group in every layer costs too much."""
     least = cost.share(units.least_widths())
     if least > 1 - asked.target:
-        kind = {"macs": "MACs", "latency": "latency"}[asked.aware]
         raise InvalidPlan(
-            f"{100 * asked.target:g} % of the {kind} cannot be removed by units; the most that can is "
+            f"{100 * asked.target:g} % of the {PAID[asked.aware]} cannot be removed by units; the most that can is "
             f"{np.floor(1000 * (1 - least)) / 10:g} %."
         )
 

@@ -30,7 +30,9 @@ SWIN_FIXED = (
     "Swin's embedding channels stay: each stage has a width of its own, tied by patch merging. Heads, Q/K, V and "
     "hidden units are searched in every block."
 )
-AWARE = {"macs": "MAC-aware, not latency-aware", "latency": "latency-aware: measured on this device"}
+AWARE = {"macs": "MAC-aware, not latency-aware", "latency": "Latency-aware: measured on this device"}
+PAID = {"macs": "MACs", "latency": "latency"}
+_SEARCH_LR = 3e-4
 LEAST, MOST = 0.05, 0.95
 
 
@@ -46,7 +48,7 @@ class Search:
     training: Settings = field(default_factory=Settings)
     finetuning: Settings = field(default_factory=Settings)
     cuts: int = 30
-    strength: float = 1.0
+    strength: float = 0.1
     momentum: float = 0.9
 
 
@@ -69,7 +71,7 @@ def suited_search(
         raise InvalidPlan(f"A search removes {100 * LEAST:g} to {100 * MOST:g} % of the cost, not {100 * target:g} %.")
     length = {"epochs": 10.0} if seconds is None else {"seconds": seconds / 2}
     finetuning = preset_settings("suited", data, {**length, "distill": "soft", "seed": seed})
-    return Search(target, aware, replace(finetuning, rise=1.0, fall=1.0), finetuning, **given)  # type: ignore[arg-type]
+    return Search(target, aware, replace(finetuning, lr=_SEARCH_LR, rise=1.0, fall=1.0), finetuning, **given)  # type: ignore[arg-type]
 
 
 def search_from(asked: Mapping[str, Any]) -> Search:

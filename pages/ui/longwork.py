@@ -15,7 +15,7 @@ from dimap_core.figures.learning import learning_curve
 from dimap_core.figures.redistribution import redistribution
 from dimap_core.figures.tradeoff import Point
 from dimap_core.jobs import Job
-from dimap_core.methods.nvit_settings import AWARE
+from dimap_core.methods.nvit_settings import AWARE, PAID
 from dimap_core.methods.revit import shape
 
 from . import cache, live, state, theme, widgets
@@ -84,7 +84,8 @@ def _card(token: str, ended: bool) -> None:
         return
     progress = job.progress
     left = f", {_span(progress['seconds_left'])} left" if "step" in progress and job.state == "running" else ""
-    left += f"; {progress['cut']:.0%} of the {job.request['search']['aware']} left" if "cut" in progress else ""
+    if "cut" in progress:
+        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search']['aware']]} left"
     where = f"step {progress['step']:,} of {progress['steps']:,}{left}" if "step" in progress else progress.get("doing")
     if job.state == "waiting":
         where = f"{cache.long_work().ledger.waiting_before(token)} before it"
@@ -119,15 +120,15 @@ def _result(token: str, result: Mapping[str, Any]) -> None:
             st.metric(name, f"{100 * result[key]:.1f} %", below, delta_color="off", delta_arrow="off", border=True)
         for name, change in (("Gained", gain), ("Against dense", against)):
             value, low, high = (widgets.points(share / 100) for share in change)
-            st.metric(name, f"{value} points", f"{low} to {high}", delta_color="off", delta_arrow="off", border=True)
+            st.metric(f"{name}, points", value, f"{low} to {high}", delta_color="off", delta_arrow="off", border=True)
 
 
 def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
     """What a search has kept so far, or in the end, through depth."""
     if result is not None:
         st.caption(
-            f"{AWARE[result['aware']]}. Removed {result['macs_removed']:.0%} of the MACs and, measured in batches of "
-            f"{result['latency']['batch_size']}, {result['latency_removed']:.0%} of the latency."
+            f"{AWARE[result['aware']]}. Removed {100 * result['macs_removed']:.0f} % of the MACs and, measured in "
+            f"batches of {result['latency']['batch_size']}, {100 * result['latency_removed']:.0f} % of the latency."
         )
     width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""
     rule = shape(len(kept["blocks"])) if kept["embed"] else None
