@@ -61,3 +61,26 @@ def test_what_cannot_be_trained_says_so(open_app):
     app = open_app(model="deit_tiny_patch16_224", weights="random", jobs="nonsense").live().page("recover")
     app.until(lambda: any("choose a bundled one" in text for text in app.texts()), "the reason")
     assert app.notices == []
+
+
+def test_a_search_is_asked_for_and_what_it_kept_is_drawn(open_app):
+    app = open_app(model="deit-digits").live().page("recover")
+    app.until(lambda: "Start training" in labels(app), "the controls")
+    app.set("recover_method", "nvit").set("nvit_target", 30).set("nvit_aware", "latency").click("Start the search")
+    asked = job(app).request["search"]
+    assert (asked["target"], asked["aware"], asked["training"]["seconds"]) == (0.3, "latency", 60)
+    assert any("S1" in text for text in app.texts()) and any("Latency-aware" in text for text in app.texts())
+    app.click("Stop")
+    blocks = [{"mlp_neuron": 384, "head": 6, "qk_dim": 16, "v_dim": 16}] * 8
+    kept = {"embed": 88, "blocks": [{**row, "head": 3} for row in blocks], "dense": {"embed": 96, "blocks": blocks}}
+    share = {"top1_before": 0.9, "top1_before_ci95": [0.8, 0.95], "top1_after": 0.95, "top1_after_ci95": [0.9, 0.98]}
+    change = {"gain": [0.05, 0.01, 0.09], "against_dense": [-0.04, -0.08, -0.01]}
+    found = {"aware": "latency", "macs_removed": 0.35, "latency_removed": 0.3, "latency": {"batch_size": 16}}
+    result = {**share, **change, **found, "n": 540, "kept": kept, "model": "deit-digits", "params": 1, "macs": 1}
+    ledger = cache.long_work().ledger
+    assert ledger.move(job(app).token, "running", "cancelled")
+    ledger.finish(job(app).token, {**result, "out": "nowhere"})
+    app.run()
+    figure = app.figure(f"units_{job(app).token}")
+    assert [trace["y"][0] for trace in figure["data"] if trace["type"] == "bar"] == [100, 50, 100, 100]
+    assert any("Embedding channels: 88 of 96" in text for text in app.texts())
