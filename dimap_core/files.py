@@ -133,7 +133,7 @@ def _unpack(archive: zipfile.ZipFile, place: Path, most: Callable[[Path], int]) 
     found = {item.filename: item for item in archive.infolist() if not item.is_dir()}
     for name, item in found.items():
         if name not in known or stat.S_ISLNK(item.external_attr >> 16):
-            raise refused(f"holds '{name[:80]}' as {CARD}'s neighbour", f"zip {', '.join(known)} alone, as files")
+            raise refused(f"is a zip that holds '{name[:80]}'", f"zip {', '.join(known)} alone, as files")
     for name in known[1:]:
         if name in found:
             _extract(archive, found[name], place, _MOST_TEXT)

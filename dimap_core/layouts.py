@@ -97,10 +97,13 @@ def architecture(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], want
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
     """
-    if "layers.0.blocks.0.attn.qkv.weight" in shapes:
-        return _swin(shapes, buffers, wanted)
-    if "blocks.0.attn.qkv.weight" in shapes and _VIT_BLOCK in shapes and len(shapes.get("pos_embed", ())) == 3:
-        return _vit(shapes, wanted)
+    try:
+        if "layers.0.blocks.0.attn.qkv.weight" in shapes:
+            return _swin(shapes, buffers, wanted)
+        if "blocks.0.attn.qkv.weight" in shapes:
+            return _vit(shapes, wanted)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
+        pass  # a part that every one of them has is missing, or has no such shape
     first = ", ".join(sorted(shapes)[:2])[:120]
     raise UnsupportedModel(
         f"This file's weights are named like no Swin, DeiT or ViT that is known here (it begins with {first}); "
@@ -119,8 +122,8 @@ def _swin(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str
         windows = windows or next((build.windows for build in fits), ())
     if not windows:
         raise UnsupportedModel(
-            "This file's weights are a SwinV2 that timm has no name for, and do not tell its window size; save them with "
-            "the official code, which saves its indices along."
+            "This file's weights are a SwinV2 that timm has no name for, and do not tell its window size; save them "
+            "with the official code, which saves its indices along."
         )
     patch = shapes["patch_embed.proj.weight"][-1]
     size = _swin_size(buffers, windows, patch)

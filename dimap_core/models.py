@@ -71,7 +71,10 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     """
     if is_own_zip(path):
         with unpacked(path, _most_bytes) as folder:
-            model, info = _load_directory(folder)
+            try:
+                model, info = _load_directory(folder)
+            except CheckpointError as error:
+                raise CheckpointError(str(error).replace(str(folder), path.name[:120])) from error
     else:
         with listing(path) as found:
             model, info = _load_listing(found, wanted)
