@@ -99,11 +99,10 @@ def unpacked(path: Path, most: Callable[[Path], int]) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="dimap-checkpoint-") as place:
         try:
-            with zipfile.ZipFile(path) as archive:
-                _unpack(archive, Path(place), most)
-        except (OSError, ValueError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise refused(f"is a damaged zip ({type(error).__name__})") from error
-        yield Path(place)
+            _unpack(path, Path(place), most)
+            yield Path(place)
+        except CheckpointError as error:
+            raise CheckpointError(str(error).replace(place, path.name[:120])) from error
 
 
 def _starts(path: Path) -> bytes:
@@ -128,7 +127,15 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
         raise refused("is cut short or damaged") from error
 
 
-def _unpack(archive: zipfile.ZipFile, place: Path, most: Callable[[Path], int]) -> None:
+def _unpack(path: Path, place: Path, most: Callable[[Path], int]) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _unpack_known(archive, place, most)
+    except (OSError, ValueError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise refused(f"is a damaged zip ({type(error).__name__})") from error
+
+
+def _unpack_known(archive: zipfile.ZipFile, place: Path, most: Callable[[Path], int]) -> None:
     known = (TENSORS, CARD, RECIPE)
     found = {item.filename: item for item in archive.infolist() if not item.is_dir()}
     for name, item in found.items():

@@ -44,6 +44,10 @@ class Download:
         """Seconds that the rest takes at the speed so far; None before anything came."""
         return (time.monotonic() - self.begun) * (self.total - self.done) / self.done if self.done else None
 
+    def event(self) -> dict[str, Any]:
+        """What the page is told."""
+        return {"doing": "Downloading pretrained weights", "done": self.done, "total": self.total, "left": self.left}
+
 
 _downloads: dict[tuple[str, str], Download] = {}
 

@@ -6,7 +6,9 @@ loaded, `checkpoints` reads this project's own format, `anatomy` looks inside th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoints
+from . import checkpoints, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
 from .cut.slicing import BlockSizes, block_sizes, is_block, resize
@@ -25,9 +27,10 @@ from .layouts import Architecture, architecture, checked, exact, hints, renamed
 from .named import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
 from .types import KINDS, ModelInfo
 
-__all__ = ["HALF", "build", "fingerprint", "load_bundled", "load_file", "load_model", "load_named"]
+__all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "load_file", "load_model", "load_named"]
 
 FILE = "file:"
+_NEWS = 0.25  # seconds
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
@@ -56,6 +59,20 @@ def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
     return load_named(name, weights, seed)
 
 
+def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, Any]]:
+    """Bring what `load_model` will need from the hub into the local cache, if anything: yields an event every quarter
+    of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
+    if weights != "pretrained" or name.startswith(FILE) or bundled(name) is not None:
+        return
+    name = name.removeprefix("timm/")
+    timm_family(name)
+    told = -math.inf
+    for download in hub.fetch(name):
+        fresh = time.monotonic() - told >= _NEWS
+        told = time.monotonic() if fresh else told
+        yield download.event() if fresh else {}
+
+
 def _is(kind: Any, name: str) -> bool:
     try:
         return bool(name) and kind(Path(name))
@@ -71,10 +88,7 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     """
     if is_own_zip(path):
         with unpacked(path, _most_bytes) as folder:
-            try:
-                model, info = _load_directory(folder)
-            except CheckpointError as error:
-                raise CheckpointError(str(error).replace(str(folder), path.name[:120])) from error
+            model, info = _load_directory(folder)
     else:
         with listing(path) as found:
             model, info = _load_listing(found, wanted)

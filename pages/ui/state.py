@@ -203,8 +203,8 @@ def load_recipe(text: str | bytes) -> None:
 
 
 def recipe(setting: Setting) -> dict[str, Any]:
-    """The setting's plan as a recipe that names the model."""
-    return to_recipe(setting.plan, setting.model)
+    """The setting's plan as a recipe that names the model, unless it is a file."""
+    return to_recipe(setting.plan, None if setting.model.startswith(("upload:", "file:")) else setting.model)
 
 
 def cells(pairs: dict[str, float]) -> tuple:
