@@ -95,6 +95,11 @@ def bundled_by_shapes() -> dict[str, str]:
     return _content()["bundled"]
 
 
+def refused() -> dict[str, str]:
+    """Why the architectures that are left out cannot be taken apart, by name."""
+    return _content()["refused"]
+
+
 def architectures() -> tuple[str, ...]:
     """Names that `FILE@NAME` takes: bundled ones, then timm's."""
     return (*(spec.name for spec in BUNDLED), *(build.name for build in builds()))

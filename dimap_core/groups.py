@@ -45,6 +45,14 @@ def group_sets(anatomy: Anatomy) -> tuple[GroupSet, ...]:
     return tuple(group for block in anatomy.blocks for group in _sets(block))
 
 
+def has_groups(anatomy: Anatomy) -> bool:
+    """Whether a model's structures can be cut out."""
+    try:
+        return bool(group_sets(anatomy))
+    except UnsupportedModel:
+        return False
+
+
 def _tied(what: str) -> UnsupportedModel:
     return UnsupportedModel(
         f"This model has {what}, so whole structures cannot be cut out with the same outputs; prune single weights."

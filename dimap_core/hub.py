@@ -21,6 +21,8 @@ from tqdm import tqdm
 
 from .errors import CheckpointError, Offline, UnsupportedModel
 
+# The client tells its progress once a chunk (of 10 MB, if nothing is said), and takes up a broken connection after one.
+constants.DOWNLOAD_CHUNK_SIZE = 256 * 1024
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
 _SAFE = {
