@@ -6,6 +6,7 @@ loaded, `checkpoints` reads this project's own format, `anatomy` looks inside th
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -92,7 +93,10 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     else:
         with listing(path) as found:
             model, info = _load_listing(found, wanted)
-    return model, replace(info, name=path.name[:120], source="file")
+    # The same weights can be another model: with other heads, another activation, another input size.
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items())))
+    mark = hashlib.sha256(told.encode()).hexdigest()[:16]
+    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark)
 
 
 def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:

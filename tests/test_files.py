@@ -175,6 +175,8 @@ def test_heads_of_a_vit_are_asked_for_and_taken_from_the_named_architecture(tmp_
     with torch.inference_mode():
         assert torch.equal(loaded(images), model(images))
     assert (info.architecture, info.settings["depth"]) == (DEIT, 2)
+    other = load_model(f"{tmp_path}/a@b.pth@deit_small_patch16_224")[1]  # twice the heads
+    assert other.fingerprint != info.fingerprint
     with pytest.raises(UnsupportedModel, match="did you mean"):
         load_model(f"{tmp_path}/a@b.pth@deit_tinny_patch16_224")
     with pytest.raises(CheckpointError, match="does not hold the weights of 'swin-digits'"):

@@ -88,9 +88,8 @@ def controls() -> None:
             help="safetensors, a state dict of PyTorch (.pth, .pt, .bin), or the zip that the Export page gives. "
             "Nothing in it is executed. It is deleted when you close this page.",
         )  # fmt: skip
-        kept = {
-            _model(upload): upload.name for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)
-        }
+        uploads = [upload for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)]
+        kept = {_model(upload): f"{number}. {upload.name}" for number, upload in enumerate(uploads, 1)}
         current, architecture = _split(state.current().model)
         if kept:
             names = list(kept)

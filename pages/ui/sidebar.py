@@ -53,8 +53,11 @@ def draw() -> None:
 def _model() -> None:
     setting, cards = state.current(), cache.cards()
     options = _names() if setting.model in _names() else [setting.model, *_names()]
+    # Options are told apart by their labels: a file may be called like a model.
+    own = {setting.model: f"{brought.shown(setting.model)} (your file)"} if brought.is_brought(setting.model) else {}
     st.selectbox(
-        "Model", options, options.index(widgets.fill("w_model", setting.model)), format_func=_label,
+        "Model", options, options.index(widgets.fill("w_model", setting.model)),
+        format_func=lambda name: own.get(name) or _label(name),
         key="w_model", accept_new_options=True, on_change=_model_changed,
         help="Type a part of a name: bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights. "
         "Any other of timm's names can be typed whole.",
@@ -81,7 +84,7 @@ def _names() -> list[str]:
 
 def _label(name: str) -> str:
     entry = by_name().get(name)
-    return entry.label if entry is not None else brought.shown(name)
+    return entry.label if entry is not None else name
 
 
 def _model_changed() -> None:
