@@ -95,7 +95,7 @@ def controls() -> None:
             names = list(kept)
             chosen = names.index(current) if current in names else None
             st.selectbox(
-                "Uploaded", names, chosen, key=f"w_kept-{len(names)}-{chosen}", format_func=kept.get,
+                "Uploaded", names, chosen, key=f"w_kept-{len(names)}-{chosen}", format_func=kept.__getitem__,
                 on_change=_reopen, args=(f"w_kept-{len(names)}-{chosen}",), placeholder="open one again",
             )  # fmt: skip
         if is_brought(current):
