@@ -94,6 +94,14 @@ def tensor(start, end, shape=(4,), dtype="F32"):
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
 
 
+def many_members(count):
+    """A zip whose directory lists one member ever again."""
+    item = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    start, listed = b"PK\3\4" + bytes(27), item * count
+    few = min(count, 2**16 - 1)
+    return start + listed + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, few, few, len(listed), len(start), 0)
+
+
 def own_zip(folder, **changes):
     """The zip of a pruned checkpoint with some members replaced, added (text) or dropped (None)."""
     out = io.BytesIO()
@@ -128,7 +136,7 @@ def hostile(tmp_path_factory):
     pipeline.save_pruned(place / "own", opened, PruningPlan(ratio=0.5))
     own, plain, sealed = place / "own", torch_bytes(good), save(good)
     key = "layers.0.blocks.0.attn.qkv.weight"
-    many = {f"{name}": torch.zeros(1) for name in range(30_000)}
+    many = {f"{name}": tensor(0, 0, (0,)) for name in range(30_000)}
     card = json.loads((own / "card.json").read_text())
     files = {
         "code.pth": torch_bytes({"model": good, "hook": Code(marker)}),
@@ -147,7 +155,7 @@ def hostile(tmp_path_factory):
         "a tensor too many.pth": torch_bytes({**good, "evil": torch.zeros(1)}),
         "not tensors.pth": torch_bytes({"epoch": 3, "model": [1, 2]}),
         "a list.pth": torch_bytes([1, 2, 3]),
-        "30,000 tensors.pth": torch_bytes(many),
+        "30,000 tensors.safetensors": safetensors(many, b""),
         "truncated.pth": plain[: len(plain) // 2],
         "without its end.pth": plain[:-100],
         "truncated.safetensors": sealed[: len(sealed) // 2],
@@ -167,6 +175,7 @@ def hostile(tmp_path_factory):
         "empty zip.pth": own_zip(own, **dict.fromkeys(("model.safetensors", "card.json", "recipe.json"))),
         "schöne Gewichte 重み \u202e" + "x" * 150 + ".pth": torch_bytes({"重み" * 5000: torch.zeros(2)}),
         "a name like a sentence.pth": torch_bytes({"\n**[x](javascript:1)**\x00": torch.zeros(2)}),
+        "a million members.pth": many_members(10**6),
         "slip.zip": own_zip(own, **{"../../slipped": "x"}),
         "absolute.zip": own_zip(own, **{"/tmp/slipped": "x"}),
         "link.zip": linked(own),
