@@ -106,10 +106,11 @@ def own_zip(folder, **changes):
     """The zip of a pruned checkpoint with some members replaced, added (text) or dropped (None)."""
     out = io.BytesIO()
     content = {path.name: path.read_bytes() for path in folder.iterdir()} | changes
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w") as archive:
         for name, data in content.items():
             if data is not None:
-                archive.writestr(name if isinstance(name, str) else str(name), data)
+                pack = zipfile.ZIP_DEFLATED if len(data) > 2**24 else zipfile.ZIP_STORED
+                archive.writestr(name, data, pack, compresslevel=1)
     return out.getvalue()
 
 
