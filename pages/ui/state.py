@@ -28,7 +28,10 @@ _IGNORED = {"embed", "embed_options"}
 
 @dataclass(frozen=True)
 class Setting:
-    """What is looked at: a model by name, how its weights come, and the plan."""
+    """What is looked at: a model, how its weights come, and the plan.
+
+    `model`: a bundled or timm name, or a file (see `brought`).
+    """
 
     model: str = BUNDLED[0].name
     weights: str = "pretrained"
