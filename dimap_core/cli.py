@@ -30,9 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 Model = Annotated[
     str,
-    typer.Argument(
-        help="bundled name, timm name, checkpoint file (or FILE@ARCHITECTURE), or directory that prune wrote"
-    ),
+    typer.Argument(help="bundled or timm name, checkpoint FILE[@ARCHITECTURE], or directory that prune wrote"),
 ]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
