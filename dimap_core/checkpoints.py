@@ -1,8 +1,9 @@
 """Saves and loads a pruned model: a directory with safetensors, the recipe and a card. No pickle anywhere.
 
 `model.safetensors` holds every parameter; `recipe.json` the plan, for people and `--recipe`; `card.json` what is needed
-to build the model again without its original weights: version, name of the model it was made from, kind of weights,
-hash of the tensors file and, for a sliced model, the sizes of its blocks (`cut.slicing.kept_sizes`).
+to build the model again without its original weights: version, name of the model it was made from, with the "settings"
+that timm needs beside it where that came as a file, kind of weights, hash of the tensors file and, for a sliced model,
+the sizes of its blocks (`cut.slicing.kept_sizes`).
 Next door: `plan` writes the recipe's JSON, `models` rebuilds the architecture around the tensors read here.
 """
 
@@ -58,12 +59,11 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises CheckpointError where a part is missing or damaged, and where the tensors are not those the card was written
     for.
     """
+    card = read_card(path)
     try:
-        card = json.loads((path / CARD).read_text(encoding="utf-8"))
         digest = _hash(path / TENSORS)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
-    _check_card(path, card)
     if digest != card.get("sha256", digest):
         raise CheckpointError(
             f"'{path}' is not a pruned checkpoint: {TENSORS} is damaged or not the one its card was written for; "
@@ -74,6 +74,16 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         return {name: tensor.clone() for name, tensor in load_file(path / TENSORS).items()}, card
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card of a directory that `write` made; raises CheckpointError where it is missing or damaged."""
+    try:
+        card = json.loads((path / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
+    _check_card(path, card)
+    return card
 
 
 def _check_card(path: Path, card: Any) -> None:

@@ -28,7 +28,7 @@ _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if inf
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 
-Model = Annotated[str, typer.Argument(help="bundled name, timm name, or directory that prune wrote")]
+Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]

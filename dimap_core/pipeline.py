@@ -32,7 +32,7 @@ from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Runner, evaluate, masked
 from .gates import Attributions, attribute
 from .latency import Solved, measured_saving, solve
-from .models import load_model, load_named
+from .models import FILE, load_model, load_named
 from .plan import to_recipe
 from .predictions import Predictions
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
@@ -65,8 +65,9 @@ class Opened:
 
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
-    """Load a model and list its parts; with `named_only` a directory is not looked at."""
-    model, info = (load_named if named_only else load_model)(name, weights, seed)
+    """Load a model and list its parts; with `named_only` paths are not looked at, unless they begin with "file:"."""
+    paths = not named_only or name.startswith(FILE)
+    model, info = (load_model if paths else load_named)(name, weights, seed)
     return Opened(model, info, build_anatomy(model, info.family))
 
 
@@ -178,6 +179,8 @@ def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]
     pruned, selection, cost = prune(opened, plan)
     result = results.pruned(plan, opened.info, opened.anatomy, selection, cost)
     card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed}
+    if opened.info.source == "file":
+        card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
     if plan.granularity == "structure":
         card["kept"] = kept_sizes(pruned, opened.anatomy)
     checkpoints.write(path, pruned.state_dict(), {**card, "result": result}, to_recipe(plan, opened.info.name))

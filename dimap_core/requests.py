@@ -22,6 +22,7 @@ from .evaluate import BATCH_SIZE
 from .export import write_onnx
 from .latency import measure
 from .leave_one_out import leave_one_out
+from .models import fetch_weights
 from .plan import from_recipe
 from .prefix import PrefixCache
 from .sensitivity import sensitivity
@@ -71,6 +72,7 @@ class Shelf:
 
 def _open(shelf: Shelf, request: Request) -> Events:
     """Load a model, score it, and leave both on disk; the last event says where."""
+    yield from fetch_weights(request["model"], request["weights"])
     opened = shelf.model(request)
     plan = from_recipe(request["recipe"])
     folder = shelf.folder / opened.info.fingerprint

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from .activations import LayerInputs, Watch
 from .errors import DataError
 from .evaluate import check_fit, normalised, stratified_order
-from .groups import group_sums, nvit_sums
+from .groups import group_sums, has_groups, nvit_sums
 from .types import Anatomy, Block, LabelledImages, ModelInfo
 
 _PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in parts, for the same result
@@ -126,6 +126,7 @@ class _Sums:
             weights = {layer.name: self.leaves[f"{layer.name}.weight"].detach() for layer in anatomy.prunable}
             self.gradients = {name: torch.zeros_like(weight) for name, weight in weights.items()}
             self.squares = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        self.grouped = has_groups(anatomy)
         self.groups: dict[str, dict[str, Any]] = {"taylor": {}, "effects": {}, "nvit": {}}
         self.batches = 0
 
@@ -146,7 +147,7 @@ class _Sums:
         with torch.inference_mode(False), torch.no_grad():
             for block in self.anatomy.blocks:
                 products = dict(self._effects(block, size))
-                if "attn.qkv.weight" in products:  # a block that was sliced already has no groups
+                if self.grouped:
                     self._add_groups(block, products, size)
 
     def _effects(self, block: Block, size: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,7 +1,6 @@
 """The central frozen data types. No logic beyond derived properties, no torch, no streamlit.
 
-Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types, `estimates` for measured
-accuracies.
+Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types, `estimates`: accuracies.
 """
 
 from __future__ import annotations
@@ -33,15 +32,14 @@ structures go, a kind of group stands in the module's place."""
 @dataclass(frozen=True)
 class ModelInfo:
     """What is known about a model besides its weights.
-
     `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
     `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
-    the model it was made from.
+    the model it was made from. `architecture`, `settings`: what timm builds the same model by, where it came as a file.
     """
 
     name: str
     family: Family
-    source: Literal["bundled", "timm", "directory"]
+    source: Literal["bundled", "timm", "directory", "file"]
     weights: Literal["trained", "pretrained", "random"]
     input_size: int
     mean: tuple[float, ...]
@@ -49,6 +47,8 @@ class ModelInfo:
     class_names: tuple[str, ...]
     fingerprint: str
     data: str | None = None
+    architecture: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

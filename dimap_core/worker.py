@@ -77,7 +77,7 @@ class Worker:
         except StopIteration:
             event = {"ticket": ticket, "done": True}
         except PruningError as error:
-            event = {"ticket": ticket, "error": str(error)}
+            event = {"ticket": ticket, "error": str(error), "kind": type(error).__name__}
         except (RuntimeError, MemoryError, OSError) as error:
             traceback.print_exc(file=sys.stderr)
             event = {

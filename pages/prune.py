@@ -79,7 +79,8 @@ def live_part(view: live.View, polling: bool) -> None:
         st.rerun()
     if polling and not any(t is not None and t.running for t in (ticket, more)):
         st.rerun()
-    badge = "no images for random weights" if ticket is None else "first images on their way"
+    unjudged = "no images for random weights" if view.info.weights == "random" else "no images known"
+    badge = unjudged if ticket is None else "first images on their way"
     if ticket is not None and ticket.error:
         st.error(widgets.plain(ticket.error))
     if ticket is not None and ticket.running and ticket.last and "doing" in ticket.last:
@@ -87,7 +88,8 @@ def live_part(view: live.View, polling: bool) -> None:
     shown = stand_in(point, ticket) or point
     widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=shown is not point)
     if ticket is None:
-        st.info("Counts are exact with any weights. Accuracy needs a trained model with images: choose a bundled one.")
+        what = "a trained model with images" if view.info.weights == "random" else "images of this model's classes"
+        st.info(f"Counts are exact with any weights. Accuracy needs {what}: choose a bundled model.")
         return
     chart(view.info.name, rows, shown, "Accuracy against cost of everything tried so far")
 

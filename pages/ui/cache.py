@@ -136,6 +136,13 @@ def cards() -> dict[str, dict[str, Any]]:
     return {spec.name: bundled_card(spec) for spec in BUNDLED}
 
 
+def chance(name: str, cue: str) -> float:
+    """Accuracy of guessing on a bundled model's data, or on those that the model on screen is judged by."""
+    data = st.session_state.get("judged_on")
+    known = [card for key, card in cards().items() if key == name or (name not in cards() and card["data"] == data)]
+    return known[0]["chance"][cue] if known else 0.0
+
+
 @st.cache_resource(show_spinner=False)
 def precomputed(name: str) -> dict[str, Any]:
     """What was measured beforehand for a bundled model: its dense estimate and the rows of global ratios."""

@@ -86,7 +86,7 @@ def _judgement(view: live.View, made: Allocation, other: PruningPlan, kind: str)
         f"{measured.KINDS[kind]}, on all validation images ({IMAGES} of them made the curves)."
     )
     recipes = [to_recipe(made.plan), to_recipe(other)]
-    images = cache.cards()[view.info.name]["n"]
+    images = cache.cards().get(view.info.name, {"n": 0})["n"]
     request = {"kind": "versus", "recipes": recipes}
     ticket = studies.offer(view, "versus", request, ("versus", str(recipes)), "Compare", 2 * images)
     if ticket is not None:

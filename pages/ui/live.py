@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
@@ -18,7 +18,7 @@ from dimap_core import index
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion as criterion_info
 from dimap_core.criteria import images_read
-from dimap_core.errors import InvalidPlan
+from dimap_core.errors import DataError, InvalidPlan
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.jobs import Ticket
 from dimap_core.plan import to_recipe
@@ -26,7 +26,7 @@ from dimap_core.ranking import Scores
 from dimap_core.selection import select
 from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
 
-from . import cache, state
+from . import brought, cache, state
 from .state import Setting, Tried
 
 POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
@@ -60,9 +60,10 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     if ticket is None or ticket.replaced or _gone(ticket, *key[2:]):
         recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
         recipe |= {"images": key[5]} if key[5] else {}
-        request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
-        # Reading images takes seconds: everyone's slider moves take turns with it, and this session's next one ends it.
-        channel = "live" if needs_images(key[2]) else "open"
+        request = {"kind": "open", "model": _place(setting), "weights": setting.weights, "recipe": recipe}
+        # Reading images takes seconds, a download minutes: everyone's slider moves take turns with them, and this
+        # session's next one ends it.
+        channel = "live" if needs_images(key[2]) or _fetched(setting) else "open"
         ticket = shared.opening[key] = shared.worker.submit(cache.session(), channel, request)
         if channel == "live":
             st.session_state.reading = key, ticket
@@ -71,9 +72,29 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
         if setting == Setting():
             st.error("The default model cannot be opened; see the log of the server.")
             st.stop()
-        state.refuse(ticket.error)
-        st.rerun()
+        _refuse(setting, ticket.error, ticket.kind)
     return ticket.last["folder"] if ticket.done and ticket.last else None
+
+
+def _place(setting: Setting) -> str:
+    """What the worker is to open; a file that this session may not read is refused."""
+    try:
+        return brought.place(setting.model)
+    except DataError as error:
+        _refuse(setting, str(error), "DataError")
+
+
+def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
+    """Back to the last good setting, with the reason and ways on."""
+    state.refuse(message)
+    brought.refused(message, kind, setting)
+    st.rerun()
+
+
+def _fetched(setting: Setting) -> bool:
+    """Whether a model's weights may have to be downloaded first."""
+    known = setting.model in cache.cards() or brought.is_brought(setting.model)
+    return setting.weights == "pretrained" and not known
 
 
 def needs_images(key: str) -> bool:
@@ -94,6 +115,9 @@ def view() -> View | None:
         return None
     _stop_reading(_key(setting, None))
     info, anatomy, weights = cache.model(place)
+    info = replace(info, name=setting.model)  # the worker calls a file by its place
+    st.session_state.judged_on = info.data
+    st.session_state.recognised = f"{info.architecture}, {info.input_size} px"
     plan = setting.plan
     scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
     try:
@@ -158,6 +182,16 @@ def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
     doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
     text = doing or "Loading the model; the first start takes about ten seconds"
     st.info(f"{text}.", icon=":material/hourglass_top:")
+    if ticket is not None and ticket.last and ticket.last.get("total"):
+        download(ticket.last)
+
+
+def download(event: dict[str, Any]) -> None:
+    """How far the weights' download is."""
+    done, total, left = event["done"], event["total"], event["left"]
+    time_left = f", about {left:.0f} s left" if left is not None and left < 90 else ""
+    time_left = time_left or (f", about {left / 60:.0f} min left" if left is not None else "")
+    st.progress(min(1.0, done / total), f"{done / 1e6:.1f} of {total / 1e6:.1f} MB{time_left}")
 
 
 def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int]:
@@ -182,7 +216,7 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
     ticket = known(view, channel, wanted, jobs)
     if ticket is None:
         setting = state.current()
-        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
+        base = {"model": _place(setting), "weights": setting.weights, "data": view.info.data}
         worker = cache.shared().jobs if jobs else cache.shared().worker
         if older := st.session_state.streams.get((channel, jobs)):
             _keep(*older)  # it may have ended since it was last looked at

@@ -12,11 +12,10 @@ from pydantic import TypeAdapter
 from dimap_core.criteria import criterion
 from dimap_core.estimates import AccuracyEstimate, Proportion
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
-from dimap_core.plan import to_recipe
 from dimap_core.types import Part, PruningPlan
 
-from . import cache
-from .state import Setting, Tried, current
+from . import brought, cache
+from .state import Setting, Tried, current, recipe
 
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 _NEAR = 0.2  # points; two measurements of one plan differ by an image or two
@@ -82,7 +81,7 @@ def picture(
         history=[point(p, cue, axis) for p in tried if _drawable(p, name) and p is not current],
         pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, name)},
         current=point(current, cue, axis) if current.estimate else None,
-        chance=cache.cards()[name]["chance"][cue],
+        chance=cache.chance(name, cue),
         unit=axis,
         judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
     )
@@ -109,7 +108,7 @@ def _table_row(tried: Tried) -> dict[str, Any]:
     shares = {} if found is None else found.cues
     return {
         "number": tried.number + 1,
-        "model": setting.model,
+        "model": brought.shown(setting.model),
         "cut": label(setting.plan),
         "params": total.params_after,
         "macs": total.macs_after,
@@ -119,7 +118,7 @@ def _table_row(tried: Tried) -> dict[str, Any]:
             cue: {"n": s.n, "accuracy": round(s.value, 6), "low": round(s.low, 6), "high": round(s.high, 6)}
             for cue, s in shares.items()
         },
-        "recipe": json.dumps(to_recipe(setting.plan, setting.model)),
+        "recipe": json.dumps(recipe(setting)),
     }
 
 

@@ -28,7 +28,10 @@ _IGNORED = {"embed", "embed_options"}
 
 @dataclass(frozen=True)
 class Setting:
-    """What is looked at: a model by name, how its weights come, and the plan."""
+    """What is looked at: a model, how its weights come, and the plan.
+
+    `model`: a bundled or timm name, or a file (see `brought`).
+    """
 
     model: str = BUNDLED[0].name
     weights: str = "pretrained"
@@ -203,8 +206,8 @@ def load_recipe(text: str | bytes) -> None:
 
 
 def recipe(setting: Setting) -> dict[str, Any]:
-    """The setting's plan as a recipe that names the model."""
-    return to_recipe(setting.plan, setting.model)
+    """The setting's plan as a recipe that names the model, unless it is a file."""
+    return to_recipe(setting.plan, None if setting.model.startswith(("upload:", "file:")) else setting.model)
 
 
 def cells(pairs: dict[str, float]) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.types import Part
 
-from . import live, measured, state
+from . import brought, live, measured, state
 from .glossary import TERMS
 
 
@@ -42,14 +43,15 @@ def less(before: int, after: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that may hold what a user typed, its brackets escaped: Markdown makes no link and no picture of it."""
-    return text.replace("[", "\\[")
+    """Text that may hold what a user typed, escaped: Markdown makes no link, picture, icon or formula of it."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$:])", r"\\\1", text)
 
 
 def notice() -> None:
     """What was refused last, if anything, in one sentence."""
     if st.session_state.notice:
         st.warning(plain(st.session_state.notice), icon=":material/info:")
+        brought.ways_on()
 
 
 KINDS_OF_CUT = {
@@ -64,7 +66,9 @@ def header(badge: str = "") -> None:
     setting = state.current()
     badge = f":orange-badge[{badge}]" if badge else KINDS_OF_CUT[setting.plan.granularity]
     weights = " (random weights)" if setting.weights == "random" else ""
-    st.markdown(f"**{plain(setting.model)}**{weights} · {measured.label(setting.plan)} &nbsp; {badge}")
+    if brought.is_brought(setting.model):
+        weights = f" ({plain(st.session_state.get('recognised', ''))})"
+    st.markdown(f"**{plain(brought.shown(setting.model))}**{weights} · {measured.label(setting.plan)} &nbsp; {badge}")
 
 
 def readout(total: Part) -> None:

@@ -212,3 +212,22 @@ def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_pa
     command = [sys.executable, "-m", "dimap_core", "evaluate", str(tmp_path / "pruned"), "--data", "digits", "--json"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
     assert shown == f"{100 * found['top1']:.1f} %" and found["n"] == 540
+
+
+def test_an_uploaded_checkpoint_is_judged_and_gone_with_its_session(browser, app_url):
+    content = (ROOT / "assets" / "swin-digits.safetensors").read_bytes()
+    page = opened(browser, app_url)
+    page.get_by_text("Your own checkpoint").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "mine *v2*.safetensors", "mimeType": "application/octet-stream", "buffer": content}
+    )
+    page.get_by_text("mine *v2*.safetensors (swin-digits, 32 px)").wait_for()
+    judged(page, "540")
+    page.wait_for_function("location.search.includes('model=upload')")
+    found = Axe().run(page)
+    known = {"presentation-role-conflict"}  # minor, of Streamlit's own uploader
+    assert {violation["id"] for violation in found.response["violations"]} <= known, found.generate_report()
+    page.reload()
+    page.get_by_text("That uploaded file is no longer here; upload it again.").wait_for()
+    page.locator("[data-testid=stMetric]").first.wait_for()
+    assert page.outside == []
