@@ -40,15 +40,16 @@ def predict(
     run: Runner | None = None,
     limit: int | None = None,
     sizes: Iterable[int] = (BATCH_SIZE,),
+    start: int = 0,
 ) -> Iterator[Predictions]:
     """Yield the predictions of one batch after another, in stratified order.
 
     `run(batch, images)` gives the logits of a masked or cached model, None: the model's own. `sizes` are the batches'
-    sizes, begun anew when used up.
+    sizes, begun anew when used up; images before the `start`-th of the order are left out.
     """
     check_fit(info, data)
     order = stratified_order(data.labels)[:limit]
-    start, size = 0, cycle(sizes)
+    size = cycle(sizes)
     while start < len(order):
         part = order[start : start + next(size)]
 

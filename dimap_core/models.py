@@ -133,7 +133,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     """A masked or sliced model from its checkpoint alone: no pickle, no original weights, the same outputs bit by
     bit."""
     tensors, card = checkpoints.read(path)
-    model, info = _skeleton(card["model"])
+    model, info = skeleton(card["model"])
     resize(model, _kept(path, card, model))
     _check_tensors(path, info.name, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
@@ -141,7 +141,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     return _finish(model, replace(info, source="directory", weights=card["weights"]))
 
 
-def _skeleton(name: str) -> tuple[nn.Module, ModelInfo]:
+def skeleton(name: str) -> tuple[nn.Module, ModelInfo]:
     """The architecture of a bundled or timm name, without memory for its parameters."""
     if spec := bundled(name):
         return build(spec, device="meta"), _bundled_info(spec, "random")
