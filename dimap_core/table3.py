@@ -106,8 +106,8 @@ def run(
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
     """Yield (what is under way, None) after every batch and (what is done, its row) after every cell.
 
-    `columns`: of `points`, one a model. `weights`: random ones are judged too, for the mechanics; their accuracy means nothing. Raises DataError where the
-    images cannot be used.
+    `columns`: of `points`, one a model. `weights`: random ones are judged too, for the mechanics; their accuracy means
+    nothing. Raises DataError where the images cannot be used.
     """
     for column in columns:
         opened = pipeline.open_model(MODELS[column[0].model], weights)
