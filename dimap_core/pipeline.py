@@ -30,6 +30,7 @@ from .data import load_data
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Runner, evaluate, masked
+from .footprint import image_bytes, largest_batch
 from .gates import Attributions, attribute
 from .latency import Solved, measured_saving, solve
 from .models import load_model, load_named
@@ -67,7 +68,8 @@ class Opened:
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
     """Load a model and list its parts; with `named_only` a directory is not looked at."""
     model, info = (load_named if named_only else load_model)(name, weights, seed)
-    return Opened(model, info, build_anatomy(model, info.family))
+    anatomy = build_anatomy(model, info.family)
+    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, largest_batch(image_bytes(anatomy))),))
 
 
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
@@ -145,6 +147,11 @@ def score(opened: Opened, plan: PruningPlan) -> Scores:
         if len(opened.scores) > _SCORES_KEPT:
             opened.scores.popitem(last=False)
     return opened.scores[key]
+
+
+def keep_scores(opened: Opened, plan: PruningPlan, scores: Scores) -> None:
+    """Hold `scores`, the same ones mapped from disk, in place of what `score` computed in memory."""
+    opened.scores[_scores_key(plan)] = scores
 
 
 def apply_plan(opened: Opened, plan: PruningPlan) -> tuple[Selection, CostReport]:
