@@ -2,8 +2,8 @@
 
 A handler takes the shelf and the request; it yields after every short step, so that others get their turn. To add a
 kind: a handler, and its row in HANDLERS.
-Next door: `worker` advances them, `shelf` keeps the models, `pipeline` does the work of each step, `index` is what `open` leaves on disk for the
-app.
+Next door: `worker` advances them, `shelf` keeps the models, `pipeline` does the work of each step, `index` is
+what `open` leaves on disk for the app.
 """
 
 from __future__ import annotations
