@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from . import pipeline, reproduce, results, sweep, training
+from . import pipeline, precision, reproduce, results, sweep, training
 from .bundled import BUNDLED, bundled_card
 from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
@@ -126,13 +126,22 @@ def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dic
 
 @app.command()
 def evaluate(
-    model: Model, data: Data = None, limit: Limit = None, weights: Weights = "pretrained", as_json: Json = False
+    model: Model,
+    data: Data = None,
+    limit: Limit = None,
+    weights: Weights = "pretrained",
+    given: Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")] = "auto",
+    as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
     opened = pipeline.open_model(model, weights)
-    estimate = pipeline.judge_fully(opened, pipeline.default_data(opened, data), limit=limit)
-    params, macs = pipeline.nonzero_cost(opened)
+    judged = pipeline.default_data(opened, data)
+    for line in precision.prepare(opened, judged, given, limit):
+        typer.echo(line, err=True)
+    estimate = pipeline.judge_fully(opened, judged, limit=limit)
+    params, macs = results.nonzero_cost(opened.model, opened.anatomy)
     result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
+    result["precision"] = "bf16" if opened.bf16 else "fp32"
     low, high = result["ci95"]
     text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
     _emit(result, as_json, text)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from .anatomy import build_anatomy
 from .errors import UnsupportedModel
-from .memory import SETTING, told
+from .memory import SETTING
 from .models import skeleton
 from .types import Anatomy
+from .words import size
 
 BATCH = 512 * 1024**2
 """Bytes that the activations of one batch may take."""
@@ -74,8 +75,8 @@ def check(name: str, allowed: int) -> Footprint:
     found = footprint(name)
     if found.needed > allowed:
         raise UnsupportedModel(
-            f"'{name[-80:]}' needs about {told(found.needed)} of memory (its weights, one cut of them and a batch of "
-            f"images), {told(allowed)} are allowed; choose a smaller model, or start with a larger {SETTING} "
+            f"'{name[-80:]}' needs about {size(found.needed)} of memory (its weights, one cut of them and a batch of "
+            f"images), {size(allowed)} are allowed; choose a smaller model, or start with a larger {SETTING} "
             "(half of it is one process's)."
         )
     return found

@@ -45,15 +45,6 @@ def machine() -> int:
         return whole
 
 
-def private() -> int:
-    """Bytes that this process alone holds in RAM: files that are mapped in memory do not count."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
-
-
 def cap(models: int) -> None:
     """Let allocations fail, which the worker reports in a sentence, before the machine runs out of memory: a backstop
     behind the refusals, for what no estimate foresaw. Does nothing where the system has no such limit."""
@@ -77,8 +68,3 @@ def give_back() -> None:
     except (AttributeError, OSError, TypeError):
         return
     trim(0)
-
-
-def told(size: float) -> str:
-    """Bytes as text: "1.3 GiB", "37 MiB"."""
-    return f"{size / GIB:.1f} GiB" if size >= 0.95 * GIB else f"{size / 1024**2:.0f} MiB"

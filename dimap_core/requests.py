@@ -15,19 +15,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import index, pipeline, predictions
+from . import index, pace, pipeline, predictions
 from .errors import PruningError
-from .evaluate import BATCH_SIZE
 from .export import write_onnx
 from .latency import measure
 from .leave_one_out import leave_one_out
 from .plan import from_recipe
 from .sensitivity import sensitivity
 from .shelf import Request, Shelf
+from .streaming import stream
 from .sweep import Measured, compare, versus
 from .types import LabelledImages
 
-_SIZES = (30, 60, 120)  # batches tried out on the dense model
+_SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
 _EXPORTS = 20  # files kept for downloads
 
 Events = Iterator[dict[str, Any]]
@@ -47,7 +47,7 @@ def _open(shelf: Shelf, request: Request) -> Events:
             yield {"doing": doing}
         index.write_scores(folder, pipeline.score(opened, plan), plan.images)
         on_disk = index.read_scores(folder, opened.anatomy, plan.criterion, plan.seed, plan.scored, plan.images)
-        pipeline.keep_scores(opened, plan, on_disk)  # sorted weights take as much memory as the weights
+        opened.scores[pipeline.scores_key(plan)] = on_disk  # sorted weights take as much memory as the weights
     yield {"folder": str(folder)}
 
 
@@ -56,10 +56,15 @@ def _evaluate(shelf: Shelf, request: Request) -> Events:
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
+    slow = pace.slow(opened, data)
     if plan is not None:
-        yield from _dense_first(shelf, opened, data)
+        if not slow:
+            yield from _dense_first(shelf, opened, data)
         for doing, _, _ in pipeline.prepare(opened, plan):
             yield {"doing": doing}
+    if plan is not None and slow:
+        yield from stream(opened, data, plan, shelf.prefix(request["session"], opened))
+        return
     for estimate in pipeline.judge(opened, data, plan, cache=shelf.prefix(request["session"], opened)):
         yield asdict(estimate)
 
@@ -75,11 +80,12 @@ def _dense_first(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) ->
 
 def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
     """Judge the dense model with batches of several sizes, and keep the size that took least time an image."""
-    spent: dict[int, list[float]] = {size: [] for size in _SIZES}
+    sizes = [size for size in _SIZES if size <= 2 * opened.sizes[0]] or opened.sizes  # no more than memory takes
+    spent: dict[int, list[float]] = {size: [] for size in sizes}
     before, seconds = 0, 0.0
     shelf.tuning.add(opened.info.fingerprint)
     try:
-        for estimate in pipeline.judge(opened, data, sizes=_SIZES):
+        for estimate in pipeline.judge(opened, data, sizes=sizes):
             if estimate.n - before in spent:
                 spent[estimate.n - before].append((estimate.seconds - seconds) / (estimate.n - before))
             before, seconds = estimate.n, estimate.seconds
@@ -87,7 +93,7 @@ def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events
     finally:
         shelf.tuning.discard(opened.info.fingerprint)
     cost = {size: median(times) for size, times in spent.items() if times}
-    opened.sizes = (min(cost, key=lambda size: cost[size], default=BATCH_SIZE),)
+    opened.sizes = (min(cost, key=lambda size: cost[size], default=opened.sizes[0]),)
 
 
 def _predictions(shelf: Shelf, request: Request) -> Events:
@@ -97,7 +103,8 @@ def _predictions(shelf: Shelf, request: Request) -> Events:
     folder = shelf.folder / "data" / data.name
     index.write_data(folder, data)
     yield {"folder": str(folder)}
-    yield from _dense_first(shelf, opened, data)
+    if not pace.slow(opened, data):
+        yield from _dense_first(shelf, opened, data)
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     for images, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):

@@ -22,8 +22,8 @@ from .intervals import wilson
 from .pipeline import Opened
 from .plan import to_recipe
 from .published import publication
-from .terminal import duration
 from .types import LabelledImages, PruningPlan
+from .words import duration
 
 MODELS = {size: f"{size}_patch4_window7_224.ms_in1k" for size in ("swin_tiny", "swin_small", "swin_base")}
 """The weights trained on ImageNet-1k alone, as the paper's dense figures are; timm's default ones saw ImageNet-22k."""

@@ -24,13 +24,5 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     return "\n".join("  ".join(line[key].rjust(width) for key, width in widths.items()) for line in lines)
 
 
-def duration(seconds: float) -> str:
-    """360.0 -> "6 min"."""
-    for limit, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * limit:
-            return f"{seconds / limit:.0f} {unit}"
-    return f"{max(seconds, 1):.0f} s"
-
-
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -86,6 +86,7 @@ def live_part(view: live.View, polling: bool) -> None:
         badge = ticket.last["doing"]
     shown = stand_in(point, ticket) or point
     widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=shown is not point)
+    widgets.pace(ticket)
     if ticket is None:
         st.info("Counts are exact with any weights. Accuracy needs a trained model with images: choose a bundled one.")
         return

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.jobs import Ticket
+from dimap_core.words import duration
 
 from . import cache, live, widgets
 
@@ -36,7 +37,7 @@ def offer(
             st.error(widgets.plain(ticket.error))
         seconds = _START + passes * cache.seconds_an_image(view.info.name)
         st.button(
-            f"{label} (about {_about(seconds)})", key=f"start_{channel}", icon=":material/play_circle:",
+            f"{label} (about {duration(seconds)})", key=f"start_{channel}", icon=":material/play_circle:",
             on_click=_start, args=(view, channel, request, wanted),
         )  # fmt: skip
     return None if ticket is None or ticket.error else ticket
@@ -45,13 +46,6 @@ def offer(
 def _start(view: live.View, channel: str, request: dict[str, Any], wanted: tuple) -> None:
     live.stop(channel)
     live.stream(view, channel, request, wanted)
-
-
-def _about(seconds: float) -> str:
-    """7 -> "7 s", 23 -> "25 s", 200 -> "3 min"."""
-    if seconds > 90:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
 
 
 def rows(ticket: Ticket) -> list[dict[str, Any]]:
