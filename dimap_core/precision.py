@@ -27,6 +27,7 @@ from .types import LabelledImages
 CHOICES = ("auto", "fp32", "bf16")
 BOUND = 0.005  # share of predictions that bf16 may change
 IMAGES = 200  # judged both ways
+_FEWEST = 50
 _SLOWER = 2  # batches after which bf16 is given up where it is slower
 
 
@@ -104,16 +105,19 @@ def prepare(opened: Opened, data: LabelledImages, wanted: str, limit: int | None
     if not pace.slow(opened, data):
         return
     yield pace.told(total * opened.seconds, total)
-    if wanted == "auto" and check_later(opened):
-        for done, images, found in measure(opened, data, share_to_check(total)):
+    check = share_to_check(total)
+    if wanted == "auto" and check and check_later(opened):
+        for done, images, found in measure(opened, data, check, pace.batches(opened)):
             yield found.sentence if found else f"comparing bf16 with fp32, {done} of {images} images"
             if found:
                 settle(opened, found)
 
 
 def share_to_check(total: int) -> int:
-    """How many of the images to judge are judged both ways: few enough that bf16 can make up for it."""
-    return min(IMAGES, max(1, total // 5))
+    """How many of the images to judge are judged both ways: few enough that bf16 can make up for it; 0 where they would
+    be too few to say anything."""
+    images = min(IMAGES, total // 5)
+    return images if images >= _FEWEST else 0
 
 
 def _use(opened: Opened, bf16: bool) -> None:
