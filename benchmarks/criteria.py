@@ -10,22 +10,19 @@ them removed, each layer alone and within modules. 256 training images for whate
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from dimap_core import pipeline
-from dimap_core.bundled import ASSETS, BUNDLED
+from dimap_core.bundled import ASSETS
 from dimap_core.criteria import CRITERIA
 from dimap_core.errors import InvalidPlan
 from dimap_core.types import PruningPlan
 
-from .structured import share
+from . import measured
+from .measured import share
 
 FILE = ASSETS / "criteria.json"
 BUDGET, RATIO = 0.5, 0.9
@@ -38,9 +35,8 @@ TITLES = {
 
 
 def read() -> list[dict[str, Any]]:
-    """What was measured before, in the bundled models' order."""
-    known = {found["model"]: found for found in json.loads(FILE.read_text("utf-8"))} if FILE.exists() else {}
-    return [known[spec.name] for spec in BUNDLED if spec.name in known]
+    """What was measured before."""
+    return measured.read(FILE)
 
 
 def plans(key: str, scores: frozenset[str]) -> Iterator[PruningPlan]:
@@ -79,31 +75,30 @@ def measure(name: str) -> dict[str, Any]:
 def judged(opened: pipeline.Opened, data: Any, plan: PruningPlan | None) -> dict[str, Any]:
     """Top-1 with its 95 % interval on the whole validation split."""
     *_, estimate = pipeline.judge(opened, data, plan)
-    top1 = estimate.top1
-    return {"n": estimate.n, "top1": round(top1.value, 4), "ci95": [round(top1.low, 4), round(top1.high, 4)]}
+    return measured.top1(estimate)
 
 
-def tables(measured: list[dict[str, Any]]) -> str:
+def tables(results: list[dict[str, Any]]) -> str:
     """Markdown: criteria in rows, models in columns; the best of each column in bold."""
     parts = []
     for scope, title in TITLES.items():
         head = f"structures, {100 * BUDGET:g} % of MACs, {title}: plain > repaired"
-        parts.append(_table(head, measured, "structure", [(scope, False), (scope, True)], " > "))
+        parts.append(_table(head, results, "structure", [(scope, False), (scope, True)], " > "))
     head = f"single weights, {100 * RATIO:g} % removed: each layer alone / within modules"
-    parts.append(_table(head, measured, "weight", [(scope, False) for scope in WEIGHTS], " / "))
+    parts.append(_table(head, results, "weight", [(scope, False) for scope in WEIGHTS], " / "))
     return "\n\n".join(parts)
 
 
-def _table(head: str, measured: list[dict[str, Any]], granularity: str, cells: list[tuple], between: str) -> str:
-    names = [f"`{found['model']}`, dense {share(found['dense'])}, n = {found['dense']['n']:,}" for found in measured]
+def _table(head: str, results: list[dict[str, Any]], granularity: str, cells: list[tuple], between: str) -> str:
+    names = [f"`{found['model']}`, dense {share(found['dense'])}, n = {found['dense']['n']:,}" for found in results]
     lines = [f"| {head} | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    best = [{cell: max(_at(found, granularity, cell).values(), default=None) for cell in cells} for found in measured]
+    best = [{cell: max(_at(found, granularity, cell).values(), default=None) for cell in cells} for found in results]
     for info in CRITERIA:
         if granularity not in info.scores:
             continue
         texts = [
             between.join(_text(found, granularity, cell, info.key, top[cell]) for cell in cells)
-            for found, top in zip(measured, best, strict=True)
+            for found, top in zip(results, best, strict=True)
         ]
         mark = " (reads images)" if info.reads_images else ""
         lines.append(f"| {info.label}{mark} | " + " | ".join(texts) + " |")
@@ -128,15 +123,7 @@ def _text(found: dict[str, Any], granularity: str, cell: tuple, key: str, best: 
 
 def main() -> None:
     """Measure unless --tables, then print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
-    parser.add_argument("--tables", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    known = {found["model"]: found for found in read()}
-    for name in [] if arguments.tables else arguments.models:
-        known[name] = measure(name)
-        FILE.write_text("[\n" + ",\n".join(map(json.dumps, known.values())) + "\n]\n", encoding="utf-8")
+    measured.run(__doc__, FILE, measure)
     print(tables(read()))
 
 

@@ -17,7 +17,7 @@ from dimap_core.memory import GIB, SETTING
 from dimap_core.ranking import Scores
 from dimap_core.types import PruningPlan
 from dimap_core.worker import Worker
-from tests.test_jobs import finish, wait
+from tests.helpers import finish, wait
 
 MIB = 1024**2
 ROOM = 35 * MIB  # for one small model with a cut and a batch, and for no second one

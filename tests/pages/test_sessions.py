@@ -16,10 +16,10 @@ def folder_of(name):
 
 
 def test_a_model_that_made_room_is_opened_again_with_a_notice_and_the_same_numbers(open_app):
-    app = open_app(model="deit-textured", ratio="0.33").judged()
+    app = open_app(model="swin-digits", ratio="0.33").judged()
     before = [app.metric(place) for place in range(4)]
-    folder = Path(folder_of("deit-textured"))
-    cache.shared().worker.forget("deit-textured")
+    folder = Path(folder_of("swin-digits"))
+    cache.shared().worker.forget("swin-digits")
     app.until(lambda: app.at.toast, "the notice that the model made room")
     assert "Made room for newer models" in app.at.toast[0].value
     app.judged()
@@ -27,9 +27,9 @@ def test_a_model_that_made_room_is_opened_again_with_a_notice_and_the_same_numbe
 
 
 def test_a_closed_tab_leaves_nothing_of_its_uploads_behind(open_app, tmp_path):
-    open_app(model="deit-textured", ratio="0.33").judged()
+    open_app(model="swin-digits", ratio="0.33").judged()
     shared = cache.shared()
-    known = folder_of("deit-textured")
+    known = folder_of("swin-digits")
     mine = str(tmp_path / "abc")
     shutil.copytree(known, mine)
     upload = shared.uploads.add("leaver", "my.safetensors", io.BytesIO(b"weights"), ".safetensors")
