@@ -15,9 +15,10 @@ from typing import Any
 
 from . import footprint, memory, pipeline
 from .predictions import Predictions
-from .prefix import PrefixCache
+from .prefix import LIMIT, PrefixCache
 
-_CACHES = 2  # sessions whose prefix caches are kept, each of at most `prefix.LIMIT` bytes
+_CACHES = 2  # sessions whose prefix caches are kept
+_CACHE_SHARE = 16  # the part of all memory that one of them may take, and at most `prefix.LIMIT` bytes
 _JUDGED = 50  # models whose dense answers are remembered
 
 Request = dict[str, Any]
@@ -36,6 +37,16 @@ class Shelf:
     judged: OrderedDict[str, tuple[dict[str, Predictions], tuple[int, ...]]] = field(default_factory=OrderedDict)
     caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
 
+    @property
+    def allowed(self) -> int:
+        """Bytes for models and caches."""
+        return memory.allowed() if self.limit is None else self.limit
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of one session's prefix cache."""
+        return min(LIMIT, self.allowed // _CACHE_SHARE)
+
     def model(self, request: Request) -> pipeline.Opened:
         """The request's model, loaded on first use."""
         key = model_key(request)
@@ -49,18 +60,15 @@ class Shelf:
         """Whether there is room for the request's model and its cut; of models not in use those used longest ago make
         it. `used`: how many requests under way hold a cut of each model. Raises UnsupportedModel for a model that would
         not fit alone."""
-        key, limit = model_key(request), memory.allowed() if self.limit is None else self.limit
+        key, limit = model_key(request), self.allowed - _CACHES * self.cache_bytes
         new = footprint.check(key[0], limit)
         cuts = used + Counter([key])
         need = new.batch + (0 if key in self.opened else new.weights * (1 + cuts[key]))
         need += sum(_size(opened, cuts[each]) for each, opened in self.opened.items() if cuts[each])
         if need > limit and used:
             return False
-        need += sum(cache.used for _, cache in self.caches.values())
         idle = [each for each in self.opened if not cuts[each]]
         need += sum(_size(self.opened[each], 0) for each in idle)
-        while need > limit and self.caches:
-            need -= self._drop_cache()
         while need > limit and idle:
             need -= _size(self.opened[idle[0]], 0)
             self.evict(idle.pop(0))
@@ -75,6 +83,8 @@ class Shelf:
             self.judged.popitem(last=False)
         if all(opened.info.fingerprint != fingerprint for opened in self.opened.values()):
             shutil.rmtree(self.folder / fingerprint, ignore_errors=True)
+        del gone
+        memory.give_back()
 
     def forget(self, prefix: str) -> None:
         """Let all models go whose names begin with `prefix`."""
@@ -87,18 +97,12 @@ class Shelf:
         """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
         owner, cache = self.caches.pop(session, ("", PrefixCache()))
         if owner != opened.info.fingerprint:
-            cache = PrefixCache()
+            cache = PrefixCache(self.cache_bytes)
         self.caches[session] = (opened.info.fingerprint, cache)
         while len(self.caches) > _CACHES:
-            self._drop_cache()
+            _, (_, evicted) = self.caches.popitem(last=False)
+            evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
         return cache
-
-    def _drop_cache(self) -> int:
-        """Let the oldest cache go; returns its bytes."""
-        _, (_, cache) = self.caches.popitem(last=False)
-        size = cache.used
-        cache.close()  # its session may be evaluating: without this the memory of all sessions would add up
-        return size
 
 
 def model_key(request: Request) -> tuple[str, str]:

@@ -91,7 +91,6 @@ class Worker:
             for key in [key for key, task in tasks.items() if task.request["model"].startswith(prefix)]:
                 ended.append(tasks.pop(key).ticket)
         self.shelf.forget(prefix)
-        give_back()
         return ended
 
     @property

@@ -20,7 +20,7 @@ from dimap_core.worker import Worker
 from tests.helpers import finish, wait
 
 MIB = 1024**2
-ROOM = 35 * MIB  # for one small model with a cut and a batch, and for no second one
+ROOM = 40 * MIB  # for one small model with a cut and a batch, and for no second one
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_each_request_under_way_is_charged_a_cut(worker):
     serve(worker)
     key = ("swin-digits", "pretrained")
     weights, batch = footprint.footprint("swin-digits").weights, footprint.footprint("swin-digits").batch
-    worker.shelf.limit = batch + 3 * weights + MIB // 2
+    worker.shelf.limit = (batch + 3 * weights + MIB // 2) * 8 // 7
     ask = request("evaluate", "swin-digits", "b")
     assert worker.shelf.admits(ask, Counter({key: 1})) and not worker.shelf.admits(ask, Counter({key: 2}))
 
@@ -116,7 +116,7 @@ def test_what_is_too_large_is_refused_before_it_is_loaded(worker, name, told, mo
     monkeypatch.setattr(pipeline, "open_model", None)
     worker.accept(request("open", name, "a", "random"))
     (event,) = serve(worker)
-    assert told in event["error"] and "512 MiB are allowed" in event["error"] and SETTING in event["error"]
+    assert told in event["error"] and "448 MiB are allowed" in event["error"] and SETTING in event["error"]
     assert event["error"].endswith(".") and "\n" not in event["error"]
 
 
