@@ -83,6 +83,8 @@ class Shelf:
             self.judged.popitem(last=False)
         if all(opened.info.fingerprint != fingerprint for opened in self.opened.values()):
             shutil.rmtree(self.folder / fingerprint, ignore_errors=True)
+            for session in [session for session, (owner, _) in self.caches.items() if owner == fingerprint]:
+                self.leave(session)
         del gone
         memory.give_back()
 
@@ -93,6 +95,12 @@ class Shelf:
             self.evict(key)
             self.judged.pop(fingerprint, None)
 
+    def leave(self, session: str) -> None:
+        """Let a session's prefix cache go."""
+        _, cache = self.caches.pop(session, ("", None))
+        if cache is not None:
+            cache.close()
+
     def prefix(self, session: str, opened: pipeline.Opened) -> PrefixCache:
         """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
         owner, cache = self.caches.pop(session, ("", PrefixCache()))
@@ -100,8 +108,7 @@ class Shelf:
             cache = PrefixCache(self.cache_bytes)
         self.caches[session] = (opened.info.fingerprint, cache)
         while len(self.caches) > _CACHES:
-            _, (_, evicted) = self.caches.popitem(last=False)
-            evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
+            self.leave(next(iter(self.caches)))  # it may be evaluating, and goes on without a cache
         return cache
 
 

@@ -71,6 +71,8 @@ class Worker:
             return self._forget(message["forget"])
         if "cancel" in message:
             channels = (message["channel"],) if message.get("channel") else CHANNELS
+            if len(channels) > 1:
+                self.shelf.leave(message["cancel"])
             ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
             return [task.ticket for task in ended if task]
         tasks = self.tasks[message["channel"]]

@@ -16,7 +16,7 @@ from dimap_core.jobs import WorkerClient
 from dimap_core.memory import GIB, SETTING
 from dimap_core.ranking import Scores
 from dimap_core.types import PruningPlan
-from dimap_core.worker import Worker
+from dimap_core.worker import Worker, _sentence
 from tests.helpers import finish, wait
 
 MIB = 1024**2
@@ -128,6 +128,19 @@ def test_a_models_footprint_is_what_it_takes(tiny):
     assert footprint.image_bytes(tiny.anatomy) >= 4 * 4 * largest
 
 
+def test_prefix_caches_go_with_their_session_and_with_their_model(worker):
+    for session, model in (("a", "swin-digits"), ("b", "deit-digits")):
+        worker.accept(request("evaluate", model, session))
+        serve(worker)
+    held = [cache for _, cache in worker.shelf.caches.values()]
+    assert len(held) == 2 and all(cache.used for cache in held)
+    worker.accept({"cancel": "a", "channel": "live"})
+    assert list(worker.shelf.caches) == ["a", "b"]
+    worker.accept({"cancel": "a"})
+    worker.shelf.evict(("deit-digits", "pretrained"))
+    assert not worker.shelf.caches and not any(cache.used or cache.kept for cache in held)
+
+
 @pytest.mark.parametrize("text", ["many", "0", "-3", "nan", "inf"])
 def test_a_setting_that_is_no_number_is_one_sentence_of_the_request(worker, text, monkeypatch):
     monkeypatch.setenv(SETTING, text)
@@ -186,27 +199,27 @@ def test_a_real_worker_stays_under_its_limit_and_every_answer_is_right(monkeypat
         client.close()
 
 
-def test_allocations_beyond_the_cap_fail_as_a_sentence_not_as_a_dead_process(tmp_path):
+def test_allocations_beyond_the_cap_fail_and_the_process_lives_on():
     code = f"""
-import sys, torch
+import numpy as np
 from dimap_core import memory
-from dimap_core.worker import _sentence
 memory._SLACK = 0
 memory.cap(256 * {MIB})
 try:
-    torch.zeros(2 * 1024**3, dtype=torch.uint8)
-except RuntimeError as error:
-    print(_sentence(error))
-kept = torch.ones({MIB})
-print(int(kept.sum()))
+    np.ones(2 * 1024**3, dtype=np.uint8)
+except MemoryError:
+    print(int(np.ones({MIB}).sum()))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent
-    )
-    assert done.stdout.splitlines() == [
-        f"The model could not be run (out of memory); choose a smaller model, or start with a larger {SETTING}.",
-        str(MIB),
-    ]
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.stdout.strip() == str(MIB)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_running_out_of_memory_is_told_in_one_sentence(error, capfd):
+    told = _sentence(error)
+    assert told.startswith("The model could not be run (out of memory);") and SETTING in told and told.endswith(".")
+    assert type(error).__name__ in capfd.readouterr().err  # the log has it
 
 
 def test_the_footprint_of_a_name_that_is_none_is_the_loaders_sentence():

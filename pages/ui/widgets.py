@@ -115,10 +115,10 @@ def metrics(
 def pace(ticket: Ticket | None) -> None:
     """Of a slow model: how much longer its images take, and in which precision they are judged."""
     last = ticket.last if ticket is not None and ticket.last else {}
-    told = [f"{duration(last['left'])} left for all images."] if last.get("left") else []
+    told = [f"About {duration(last['left'])} left for all images."] if last.get("left") else []
     told += [last["note"]] if last.get("note") else []
     if told:
-        st.caption(" ".join(told)[0].upper() + " ".join(told)[1:])
+        st.caption(" ".join(told))
 
 
 def _metric(label: str, value: str, below: str, term: str) -> None:

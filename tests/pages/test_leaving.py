@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dimap_core.jobs import Ticket
 from pages.ui import cache
@@ -48,3 +49,21 @@ def test_a_closed_tab_leaves_nothing_of_its_uploads_behind(open_app, tmp_path):
         with pytest.raises(FileNotFoundError):  # nothing is mapped any more
             read()
     assert cache.model(known)
+
+
+def test_a_slow_models_pace_and_precision_are_told():
+    def page():
+        from dimap_core.jobs import Ticket
+        from pages.ui import widgets
+
+        widgets.pace(None)
+        widgets.pace(Ticket([{"doing": "Loading"}]))
+        widgets.pace(Ticket([{"n": 4, "left": 360.0, "note": "Judged in bf16: as good."}]))
+        widgets.pace(Ticket([{"n": 9, "left": 0.0, "note": "Judged in fp32."}]))
+
+    shown = AppTest.from_function(page).run()
+    assert not shown.exception
+    assert [caption.value for caption in shown.caption] == [
+        "About 6 min left for all images. Judged in bf16: as good.",
+        "Judged in fp32.",
+    ]
