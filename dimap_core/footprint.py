@@ -76,7 +76,6 @@ def check(name: str, allowed: int) -> Footprint:
     if found.needed > allowed:
         raise UnsupportedModel(
             f"'{name[-80:]}' needs about {size(found.needed)} of memory (its weights, one cut of them and a batch of "
-            f"images), {size(allowed)} are allowed; choose a smaller model, or start with a larger {SETTING} "
-            "(half of it is one process's)."
+            f"images), {size(allowed)} are allowed; choose a smaller model, or start with a larger {SETTING}."
         )
     return found
