@@ -56,15 +56,20 @@ def largest_batch(image: int) -> int:
     return max(1, min(_IMAGES, BATCH // max(image, 1)))
 
 
-@lru_cache(maxsize=64)
 def footprint(name: str) -> Footprint:
-    """Of a bundled or timm name; of a file ("file:PATH") what its size says, which is its weights'.
+    """Of a bundled or timm name; of a file ("file:PATH" or "file:PATH@NAME") what its size says, which is its weights'.
 
     Raises UnsupportedModel for a name that is not known or not of a known family.
     """
-    if name.startswith(_FILE):
-        path = Path(name.removeprefix(_FILE))
-        return Footprint(path.stat().st_size if path.is_file() else 0, 0)
+    if not name.startswith(_FILE):
+        return _named(name)
+    text = name.removeprefix(_FILE)
+    sizes = [path.stat().st_size for path in map(Path, (text, text.rpartition("@")[0])) if path.is_file()]
+    return Footprint(sizes[0] if sizes else 0, 0)
+
+
+@lru_cache(maxsize=64)
+def _named(name: str) -> Footprint:
     model, info = skeleton(name)
     weights = sum(parameter.numel() for parameter in model.parameters()) * _FLOAT
     return Footprint(weights, image_bytes(build_anatomy(model, info.family)))

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from . import footprint, memory, pipeline
-from .predictions import Predictions
 from .prefix import LIMIT, PrefixCache
 
 _CACHES = 2  # sessions whose prefix caches are kept
 _CACHE_SHARE = 16  # the part of all memory that one of them may take, and at most `prefix.LIMIT` bytes
-_JUDGED = 50  # models whose dense answers are remembered
+_JUDGED = 50  # models that were let go and of which this is remembered
+_KEPT = ("dense", "sizes", "bf16", "note", "seconds")
 
 Request = dict[str, Any]
 
@@ -27,14 +27,14 @@ Request = dict[str, Any]
 @dataclass
 class Shelf:
     """Opened models and the sessions' prefix caches, together at most `limit` bytes (None: what the environment
-    allows); `tuning` holds models whose batch size is being measured, `judged` what the dense models answered and their
-    batches' sizes, of let go models too, by fingerprint. A model is known by (name, kind of weights)."""
+    allows); `tuning` holds models whose batch size is being measured, `judged` how models that were let go were judged,
+    by fingerprint. A model is known by (name, kind of weights)."""
 
     folder: Path
     limit: int | None = None
     opened: OrderedDict[tuple[str, str], pipeline.Opened] = field(default_factory=OrderedDict)
     tuning: set[str] = field(default_factory=set)
-    judged: OrderedDict[str, tuple[dict[str, Predictions], tuple[int, ...]]] = field(default_factory=OrderedDict)
+    judged: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
     caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
 
     @property
@@ -52,7 +52,8 @@ class Shelf:
         key = model_key(request)
         if key not in self.opened:
             opened = self.opened[key] = pipeline.open_model(*key, named_only=True)
-            opened.dense, opened.sizes = self.judged.pop(opened.info.fingerprint, (opened.dense, opened.sizes))
+            for name, value in self.judged.pop(opened.info.fingerprint, {}).items():
+                setattr(opened, name, value)
         self.opened.move_to_end(key)
         return self.opened[key]
 
@@ -78,7 +79,7 @@ class Shelf:
         """Let a model go with its files, unless another one with the same weights has these too."""
         gone = self.opened.pop(key)
         fingerprint = gone.info.fingerprint
-        self.judged[fingerprint] = gone.dense, gone.sizes
+        self.judged[fingerprint] = {name: getattr(gone, name) for name in _KEPT}
         while len(self.judged) > _JUDGED:
             self.judged.popitem(last=False)
         if all(opened.info.fingerprint != fingerprint for opened in self.opened.values()):

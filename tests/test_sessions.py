@@ -141,6 +141,27 @@ def test_prefix_caches_go_with_their_session_and_with_their_model(worker):
     assert not worker.shelf.caches and not any(cache.used or cache.kept for cache in held)
 
 
+def test_a_model_that_is_opened_again_is_judged_as_before(worker):
+    worker.accept(request("evaluate", "deit-digits", "a"))
+    serve(worker)
+    key = ("deit-digits", "pretrained")
+    opened = worker.shelf.opened[key]
+    opened.bf16, opened.note = True, "Judged in bf16."
+    worker.shelf.evict(key)
+    again = worker.shelf.model(request("evaluate", "deit-digits", "a"))
+    assert again is not opened and again.dense is opened.dense and again.sizes == opened.sizes
+    assert (again.bf16, again.note) == (True, "Judged in bf16.")
+
+
+def test_a_files_footprint_is_its_size(tmp_path):
+    file = tmp_path / "mine.pth"
+    file.write_bytes(b"x" * 1000)
+    for name in (f"file:{file}", f"file:{file}@swin_tiny_patch4_window7_224"):
+        assert footprint.footprint(name).needed == 2000
+        with pytest.raises(PruningError, match="needs about"):
+            footprint.check(name, 1999)
+
+
 @pytest.mark.parametrize("text", ["many", "0", "-3", "nan", "inf"])
 def test_a_setting_that_is_no_number_is_one_sentence_of_the_request(worker, text, monkeypatch):
     monkeypatch.setenv(SETTING, text)
