@@ -6,9 +6,7 @@ Next door: `pipeline` does the work, `results` builds the objects printed here.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,17 +14,20 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from . import pipeline, results, sweep, training
+from . import pipeline, precision, reproduce, results, sweep, training
 from .bundled import BUNDLED, bundled_card
 from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
+from .terminal import emit as _emit
+from .terminal import table as _table
 from .types import Cell, PruningPlan
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(reproduce.app, name="reproduce")
 
 Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
@@ -125,13 +126,22 @@ def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dic
 
 @app.command()
 def evaluate(
-    model: Model, data: Data = None, limit: Limit = None, weights: Weights = "pretrained", as_json: Json = False
+    model: Model,
+    data: Data = None,
+    limit: Limit = None,
+    weights: Weights = "pretrained",
+    given: Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")] = "auto",
+    as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
     opened = pipeline.open_model(model, weights)
-    estimate = pipeline.judge_fully(opened, pipeline.default_data(opened, data), limit=limit)
-    params, macs = pipeline.nonzero_cost(opened)
+    judged = pipeline.default_data(opened, data)
+    for line in precision.prepare(opened, judged, given, limit):
+        typer.echo(line, err=True)
+    estimate = pipeline.judge_fully(opened, judged, limit=limit)
+    params, macs = results.nonzero_cost(opened.model, opened.anatomy)
     result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
+    result["precision"] = "bf16" if opened.bf16 else "fp32"
     low, high = result["ci95"]
     text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
     _emit(result, as_json, text)
@@ -259,10 +269,6 @@ def _numbers(text: str) -> list[float]:
     return numbers
 
 
-def _emit(result: dict[str, Any], as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(result) if as_json else text)
-
-
 def _pruned_text(result: dict[str, Any]) -> str:
     rows = [
         {"stage": _stage(row["stage"]), "ratio": row["ratio"], "params": row["params_after"], "macs": row["macs_after"]}
@@ -283,17 +289,3 @@ def _pruned_text(result: dict[str, Any]) -> str:
 
 def _stage(stage: int | None) -> str:
     return "outside" if stage is None else str(stage)
-
-
-def _table(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as aligned text columns."""
-    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
-    if not cells:
-        return ""
-    widths = {key: max(len(key), *(len(row[key]) for row in cells)) for key in cells[0]}
-    lines = [{key: key for key in widths}, *cells]
-    return "\n".join("  ".join(line[key].rjust(width) for key, width in widths.items()) for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

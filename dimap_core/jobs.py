@@ -77,6 +77,12 @@ class WorkerClient:
             if self._process is not None:
                 self._send(self._process, {"cancel": session, "channel": channel})
 
+    def forget(self, prefix: str) -> None:
+        """Let the worker drop the models whose names begin with `prefix`, their files, and what is asked of them."""
+        with self._lock:
+            if self._process is not None:
+                self._send(self._process, {"forget": prefix})
+
     def close(self) -> None:
         """Stop the worker and remove its files."""
         with self._lock:

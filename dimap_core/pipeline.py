@@ -27,9 +27,11 @@ from .cut.masks import masked_weights, with_weights
 from .cut.repair import repair
 from .cut.slicing import kept_sizes, slice_model
 from .data import load_data
+from .device import device
 from .errors import DataError
 from .estimates import AccuracyEstimate
-from .evaluate import BATCH_SIZE, Runner, evaluate, masked
+from .evaluate import BATCH_SIZE, Runner, evaluate, in_precision, masked
+from .footprint import image_bytes, largest_batch
 from .gates import Attributions, attribute
 from .latency import Solved, measured_saving, solve
 from .models import FILE, load_model, load_named
@@ -52,7 +54,7 @@ Progress = tuple[str, int, int]
 class Opened:
     """A model with its anatomy, and what was computed so far: scores by criterion, granularity, seed and images;
     statistics by what was gathered, images and seed; repaired weights by recipe; dense predictions by data set; batch
-    size."""
+    size; whether it is judged in bf16, and a note on why; seconds an image takes (0: not measured)."""
 
     model: nn.Module
     info: ModelInfo
@@ -62,13 +64,18 @@ class Opened:
     repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
     sizes: tuple[int, ...] = (BATCH_SIZE,)
+    bf16: bool = False
+    seconds: float = 0.0
+    note: str = ""
 
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
     """Load a model and list its parts; with `named_only` paths are not looked at, unless they begin with "file:"."""
     paths = not named_only or name.startswith(FILE)
     model, info = (load_model if paths else load_named)(name, weights, seed)
-    return Opened(model, info, build_anatomy(model, info.family))
+    anatomy = build_anatomy(model, info.family)
+    model.to(device())
+    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, largest_batch(image_bytes(anatomy))),))
 
 
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
@@ -89,7 +96,7 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
 def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     """Gather what the plan's criterion needs from training images, if anything that is not known yet."""
     wanted = _evidence(plan)
-    if wanted is None or wanted in opened.statistics or _scores_key(plan) in opened.scores:
+    if wanted is None or wanted in opened.statistics or scores_key(plan) in opened.scores:
         return
     attributed = wanted[0] == "attributions"
     doing = "Tracing what units contribute, step" if attributed else "Reading training images,"
@@ -112,7 +119,8 @@ def _evidence(plan: PruningPlan) -> tuple[str, int, int] | None:
     return (evidence, plan.images, plan.seed) if evidence else None
 
 
-def _scores_key(plan: PruningPlan) -> tuple[str, str, int, int]:
+def scores_key(plan: PruningPlan) -> tuple[str, str, int, int]:
+    """What a plan's scores are kept under."""
     return plan.criterion, plan.scored, plan.seed, images_read(plan.criterion, plan.images)
 
 
@@ -136,7 +144,7 @@ def _key(plan: PruningPlan) -> str:
 
 def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity, seed and (where it reads any) images."""
-    key = _scores_key(plan)
+    key = scores_key(plan)
     if key not in opened.scores:
         for _ in prepare_scores(opened, plan):
             pass
@@ -214,7 +222,7 @@ def judge(
     """
     check_trained(opened)
     known = opened.dense.get(data.name)
-    run = None if plan is None else runner(opened, data, plan, cache)
+    run = in_precision(opened.model, None, opened.bf16) if plan is None else runner(opened, data, plan, cache)
     dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (known is None or result.n > len(known.classes)):
@@ -233,15 +241,16 @@ def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: Prefi
     selection, _ = apply_plan(opened, plan)
     scores, weights = score(opened, plan), cut_weights(opened, plan, selection)
     if cache is None:
-        return masked(opened.model, weights)
+        return in_precision(opened.model, masked(opened.model, weights), opened.bf16)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
-    origin = () if scores.by_magnitude else _scores_key(plan)
+    origin = () if scores.by_magnitude else scores_key(plan)
     mended = (plan.seed, plan.images) if plan.repair else ()
     name = (selection.granularity, selection.nm, mended, origin)
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
     chain = segments(opened.model, opened.info.family)
-    owner = (opened.info.fingerprint, data.name)
-    return PrefixRunner(opened.model, opened.info.family, chain, weights, states_before(chain, cut), cache, owner)
+    owner = (opened.info.fingerprint, data.name, opened.bf16)
+    run = PrefixRunner(opened.model, opened.info.family, chain, weights, states_before(chain, cut), cache, owner)
+    return in_precision(opened.model, run, opened.bf16)
 
 
 def judge_fully(
@@ -275,16 +284,6 @@ def weight_arrays(opened: Opened) -> dict[str, np.ndarray]:
 def dense_cost(opened: Opened) -> CostReport:
     """Cost with nothing removed."""
     return cost_report(opened.anatomy)
-
-
-def nonzero_cost(opened: Opened) -> tuple[int, int]:
-    """(params, MACs) of the model as it is, prunable weights that are exactly zero left out; for loaded checkpoints."""
-    zeros = {
-        layer.name: int((opened.model.get_parameter(f"{layer.name}.weight") == 0).sum())
-        for layer in opened.anatomy.prunable
-    }
-    total = cost_report(opened.anatomy, Selection(zeros, 0.0)).total
-    return total.params_after, total.macs_after
 
 
 def default_data(opened: Opened, name: str | None = None) -> LabelledImages:

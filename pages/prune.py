@@ -87,6 +87,7 @@ def live_part(view: live.View, polling: bool) -> None:
         badge = ticket.last["doing"]
     shown = stand_in(point, ticket) or point
     widgets.metrics(point.total, shown.estimate, cue(), badge, precomputed=shown is not point)
+    widgets.pace(ticket)
     if ticket is None:
         what = "a trained model with images" if view.info.weights == "random" else "images of this model's classes"
         st.info(f"Counts are exact with any weights. Accuracy needs {what}: choose a bundled model.")

@@ -17,7 +17,7 @@ MODULES = {
     for path in FILES
 }
 TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled", "allocate"]
-TORCH_FREE += ["predictions", "explanations", "agreement", "catalogue", "layouts"]
+TORCH_FREE += ["predictions", "explanations", "agreement", "catalogue", "layouts", "published", "architectures"]
 
 
 def imported_names(module, everywhere=True):

@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dimap_core import checkpoints, named
-from dimap_core.cut.masks import mask_model
 from dimap_core.cut.slicing import kept_sizes, slice_model
 from dimap_core.errors import CheckpointError
 from dimap_core.models import load_model
 from dimap_core.pipeline import apply_plan, open_model, score
 from dimap_core.plan import to_recipe
 from dimap_core.types import KINDS, PruningPlan
+from tests.helpers import mask_model
 
 UNEQUAL = {"mlp_neuron": 0.5, "head": 0.3, "qk_dim": 0.7, "v_dim": 0.3}
 NAMES = ["swin-textured", "deit-textured", "swin-digits", "deit-digits"]

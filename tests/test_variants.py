@@ -11,7 +11,6 @@ from dimap_core import pipeline
 from dimap_core.anatomy import build_anatomy
 from dimap_core.attribution import rollout
 from dimap_core.cost import cost_report
-from dimap_core.cut.masks import mask_model
 from dimap_core.cut.slicing import slice_model
 from dimap_core.errors import UnsupportedModel
 from dimap_core.named import finish
@@ -19,6 +18,7 @@ from dimap_core.pipeline import apply_plan, score
 from dimap_core.prefix import embed, head, segments
 from dimap_core.statistics import collect
 from dimap_core.types import LabelledImages, PruningPlan
+from tests.helpers import mask_model
 
 SMALL = {"img_size": 32, "num_classes": 10}
 VIT = {**SMALL, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}

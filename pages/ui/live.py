@@ -57,7 +57,11 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     key = _key(setting, criterion)
     shared = cache.shared()
     ticket = shared.opening.get(key)
-    if ticket is None or ticket.replaced or _gone(ticket, *key[2:]):
+    gone = ticket is not None and not ticket.replaced and _gone(ticket, *key[2:])
+    if gone:
+        st.session_state.reopening = key
+        st.toast("Made room for newer models; opening this one again.", icon=":material/memory:")
+    if ticket is None or ticket.replaced or gone:
         recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
         recipe |= {"images": key[5]} if key[5] else {}
         request = {"kind": "open", "model": _place(setting), "weights": setting.weights, "recipe": recipe}
@@ -181,6 +185,8 @@ def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
     ticket = cache.shared().opening.get(_key(setting, criterion))
     doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
     text = doing or "Loading the model; the first start takes about ten seconds"
+    if st.session_state.get("reopening") == _key(setting, criterion):
+        text = f"Made room for newer models; opening this one again ({text[0].lower()}{text[1:]})"
     st.info(f"{text}.", icon=":material/hourglass_top:")
     if ticket is not None and ticket.last and ticket.last.get("total"):
         download(ticket.last)

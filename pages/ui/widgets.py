@@ -8,7 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.estimates import AccuracyEstimate
+from dimap_core.jobs import Ticket
 from dimap_core.types import Part
+from dimap_core.words import duration
 
 from . import brought, live, measured, state
 from .glossary import TERMS
@@ -112,6 +114,15 @@ def metrics(
         _metric("FLOPs (MACs)", count(total.macs_after), f"{saved[1]} of {count(total.macs)}", "macs")
         _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
         _metric("Change", drop, against, "drop")
+
+
+def pace(ticket: Ticket | None) -> None:
+    """Of a slow model: how much longer its images take, and in which precision they are judged."""
+    last = ticket.last if ticket is not None and ticket.last else {}
+    told = [f"About {duration(last['left'])} left for all images."] if last.get("left") else []
+    told += [last["note"]] if last.get("note") else []
+    if told:
+        st.caption(" ".join(told))
 
 
 def _metric(label: str, value: str, below: str, term: str) -> None:
