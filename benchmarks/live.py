@@ -33,12 +33,12 @@ import torch
 
 from dimap_core import index, pipeline
 from dimap_core.bundled import bundled
+from dimap_core.client import Ticket, WorkerClient
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion
 from dimap_core.cut.masks import masked_weights
 from dimap_core.errors import InvalidPlan
 from dimap_core.evaluate import concatenate, predict
-from dimap_core.jobs import Ticket, WorkerClient
 from dimap_core.plan import SCOPES, to_recipe
 from dimap_core.prefix import PrefixCache
 from dimap_core.ranking import Scores

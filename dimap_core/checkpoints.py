@@ -46,7 +46,7 @@ def write(
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path / TENSORS)
         if recipe is not None:
             _write_json(path / RECIPE, recipe)
-        _write_json(path / CARD, {"version": VERSION, **card, "sha256": _hash(path / TENSORS)})
+        _write_json(path / CARD, {**card, "version": VERSION, "sha256": _hash(path / TENSORS)})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"'{path}' cannot be written ({type(error).__name__}); choose another directory."
@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card of a directory that `write` made; raises CheckpointError where it is missing or damaged."""
+    """The card of a checkpoint; raises CheckpointError where it is missing, damaged or says too little."""
     try:
         card = json.loads((path / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -14,14 +14,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from . import pipeline, precision, reproduce, results, sweep, training
+from . import pipeline, precision, reproduce, results, sweep, training_commands
 from .bundled import BUNDLED, bundled_card
+from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
 from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
-from .terminal import emit as _emit
-from .terminal import table as _table
 from .types import Cell, PruningPlan
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -29,13 +28,8 @@ _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if inf
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(reproduce.app, name="reproduce")
 
-Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
-Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
-Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]
-Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
-Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
-Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
+app.command()(training_commands.train)
+app.command()(training_commands.recover)
 
 
 def main() -> None:
@@ -57,7 +51,7 @@ def models(as_json: Json = False) -> None:
     """List the bundled models with their size and accuracy."""
     keys = ("name", "family", "data", "params", "macs", "top1", "n")
     rows = [{key: card[key] for key in keys} for card in map(bundled_card, BUNDLED)]
-    _emit({"bundled": rows}, as_json, _table(rows))
+    emit({"bundled": rows}, as_json, table(rows))
 
 
 @app.command()
@@ -66,7 +60,7 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     opened = pipeline.open_model(model, weights, seed)
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
     rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
-    _emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n" + _table(rows))
+    emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n" + table(rows))
 
 
 @app.command()
@@ -109,7 +103,7 @@ def prune(
         judged = pipeline.default_data(opened, data)
         plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
-    _emit(result, as_json, _pruned_text(result))
+    emit(result, as_json, _pruned_text(result))
 
 
 def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dict[str, Any]:
@@ -144,7 +138,7 @@ def evaluate(
     result["precision"] = "bf16" if opened.bf16 else "fp32"
     low, high = result["ci95"]
     text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
-    _emit(result, as_json, text)
+    emit(result, as_json, text)
 
 
 @app.command("sweep")
@@ -178,7 +172,7 @@ def sweep_command(
     if out is not None:
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
-    _emit({"rows": rows}, as_json, _table([{key: row.get(key, "") for key in columns} for row in rows]))
+    emit({"rows": rows}, as_json, table([{key: row.get(key, "") for key in columns} for row in rows]))
 
 
 @app.command()
@@ -195,20 +189,7 @@ def export(
     write_onnx(opened.model, opened.info.input_size, out)
     result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
     size = out.stat().st_size
-    _emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
-
-
-@app.command()
-def train(
-    name: Annotated[str, typer.Argument(help="bundled model to train")],
-    seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="directory; default: the project's assets")] = None,
-    as_json: Json = False,
-) -> None:
-    """Train a bundled model from scratch (minutes) and save checkpoint and card."""
-    folder = {} if out is None else {"out": out}
-    card = training.train_bundled(name, seed=seed, progress=lambda line: typer.echo(line, err=True), **folder)
-    _emit({**card, "out": str(out or training.ASSETS)}, as_json, f"{name}: top-1 {card['top1']:.1%} (n = {card['n']})")
+    emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
 
 
 def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> PruningPlan:
@@ -277,7 +258,7 @@ def _pruned_text(result: dict[str, Any]) -> str:
     structured = result["plan"]["granularity"] == "structure"
     text = (
         f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
-        f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{_table(rows)}"
+        f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{table(rows)}"
     )
     if "latency_removed" in result:
         text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"

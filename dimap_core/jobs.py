@@ -1,135 +1,257 @@
-"""Background work: starts the worker process, sends it requests, keeps what comes back. No process or thread starts
-anywhere else, and nothing here imports torch.
+"""Long work (training, searches): kept on disk, done by a process of its own, one job at a time, in order of request.
 
-Next door: `worker` is the other end of the pipe.
+An SQLite index holds every job and its progress, a folder per job its checkpoints and result, so that nothing is lost
+when the server is killed: a job that no process works on any more is interrupted, and `resume` goes on from its last
+state. A job is known by a token of 128 random bits; whoever has not made it cannot name it. No torch here.
+Next door: `runner` is the process, `client` serves what must answer at once.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from .errors import PruningError
+
+ENDED = ("done", "failed", "cancelled", "interrupted")
+MOST_WAITING = 20
 _ROOT = Path(__file__).resolve().parent.parent
-_RESTARTED = "The evaluation process stopped and was started anew; move a slider to try again."
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    token TEXT PRIMARY KEY, kind TEXT, title TEXT, request TEXT, state TEXT, asked REAL, pid INTEGER,
+    progress TEXT, result TEXT, error TEXT);
+CREATE TABLE IF NOT EXISTS points (token TEXT, step INTEGER, point TEXT, PRIMARY KEY (token, step));
+"""
 
 
-@dataclass
-class Ticket:
-    """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set.
+@dataclass(frozen=True)
+class Job:
+    """A job as it stands: `state` is waiting, running or one of `ENDED`; `progress` the newest event, `result` what it
+    made, `error` one sentence where it failed."""
 
-    `replaced`: a newer request of the session, or its end, cut it short; its events are not the whole answer. `kind`:
-    the error's class name, where the core raised it.
-    """
-
-    events: list[dict[str, Any]] = field(default_factory=list)
-    done: bool = False
-    replaced: bool = False
-    error: str | None = None
-    kind: str = ""
+    token: str
+    kind: str
+    title: str
+    request: Mapping[str, Any]
+    state: str
+    progress: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    error: str | None
 
     @property
-    def running(self) -> bool:
-        """Whether more events may come."""
-        return not self.done and self.error is None
-
-    @property
-    def last(self) -> dict[str, Any] | None:
-        """The newest event, if any."""
-        return self.events[-1] if self.events else None
+    def ended(self) -> bool:
+        """Whether nothing more will come, unless it is resumed."""
+        return self.state in ENDED
 
 
-class WorkerClient:
-    """One worker process, shared by all sessions; started on first use and again after it died."""
+class Ledger:
+    """The index of all jobs on disk; the app and the processes of jobs each open their own."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="dimap-explorer-")
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
-        self._tickets: dict[str, Ticket] = {}
-        self._process: subprocess.Popen[str] | None = None
+        self._base = sqlite3.connect(folder / "jobs.sqlite", check_same_thread=False, isolation_level=None, timeout=30)
+        self._base.execute("PRAGMA journal_mode=WAL")
+        self._base.executescript(_SCHEMA)
 
-    def submit(self, session: str, channel: str, request: Mapping[str, Any]) -> Ticket:
-        """Send a request; it replaces the one this session has on that channel (requests to open a model queue up)."""
-        ticket, number = Ticket(), str(next(self._numbers))
-        message = {**request, "session": session, "channel": channel, "ticket": number}
-        with self._lock:
-            process = self._running()
-            self._tickets[number] = ticket
-            self._send(process, message)
-        return ticket
+    def close(self) -> None:
+        """Let the file go."""
+        self._base.close()
+
+    def add(self, kind: str, title: str, request: Mapping[str, Any]) -> str:
+        """A new job that waits for its turn; its token."""
+        token = secrets.token_hex(16)
+        row = (token, kind, title, json.dumps(request), "waiting", time.time(), "{}")
+        self._do("INSERT INTO jobs (token, kind, title, request, state, asked, progress) VALUES (?,?,?,?,?,?,?)", *row)
+        return token
+
+    def find(self, token: str) -> Job | None:
+        """The job of that token, if there is one."""
+        columns = "token, kind, title, request, state, progress, result, error"
+        rows = self._do(f"SELECT {columns} FROM jobs WHERE token = ?", token)
+        if not rows:
+            return None
+        token, kind, title, request, state, progress, result, error = rows[0]
+        return Job(
+            token, kind, title, json.loads(request), state, json.loads(progress), result and json.loads(result), error
+        )
+
+    def points(self, token: str) -> list[dict[str, Any]]:
+        """The job's curve so far, by step."""
+        rows = self._do("SELECT point FROM points WHERE token = ? ORDER BY step", token)
+        return [json.loads(point) for (point,) in rows]
+
+    def place(self, token: str) -> Path:
+        """The job's own folder."""
+        return self.folder / token
+
+    def state(self, token: str) -> str | None:
+        """The job's state alone; cheap enough to look at between two steps."""
+        rows = self._do("SELECT state FROM jobs WHERE token = ?", token)
+        return rows[0][0] if rows else None
+
+    def move(self, token: str, state: str, *allowed: str) -> bool:
+        """Change the state, if it is one of `allowed`; whether it was."""
+        marks = ",".join("?" * len(allowed))
+        done = f"UPDATE jobs SET state = ? WHERE token = ? AND state IN ({marks}) RETURNING token"
+        return bool(self._do(done, state, token, *allowed))
+
+    def started(self, token: str, pid: int) -> None:
+        """Note whose process works on it."""
+        self._do("UPDATE jobs SET pid = ?, error = NULL WHERE token = ?", pid, token)
+
+    def report(self, token: str, progress: Mapping[str, Any]) -> None:
+        """Keep the newest event."""
+        self._do("UPDATE jobs SET progress = ? WHERE token = ?", json.dumps(progress), token)
+
+    def add_point(self, token: str, point: Mapping[str, Any]) -> None:
+        """A point of the job's curve; a step that is done again after a stop replaces the one before."""
+        self._do("INSERT OR REPLACE INTO points VALUES (?,?,?)", token, point["step"], json.dumps(point))
+
+    def finish(self, token: str, result: Mapping[str, Any] | None, error: str | None = None) -> None:
+        """The job's end by itself: done, or failed with one sentence."""
+        state = "done" if error is None else "failed"
+        text = None if result is None else json.dumps(result)
+        self._do(
+            "UPDATE jobs SET state = ?, result = ?, error = ? WHERE token = ? AND state = 'running'",
+            state,
+            text,
+            error,
+            token,
+        )
 
     @property
     def waiting(self) -> int:
-        """Requests under way, of all sessions."""
-        return len(self._tickets)
+        """How many jobs wait for their turn."""
+        return int(self._do("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'")[0][0])
 
-    def cancel(self, session: str, channel: str | None = None) -> None:
-        """Drop what this session still waits for, on one channel or on all."""
-        with self._lock:
-            if self._process is not None:
-                self._send(self._process, {"cancel": session, "channel": channel})
+    def next_waiting(self) -> str | None:
+        """The job that has waited longest."""
+        rows = self._do("SELECT token FROM jobs WHERE state = 'waiting' ORDER BY asked LIMIT 1")
+        return rows[0][0] if rows else None
 
-    def forget(self, prefix: str) -> None:
-        """Let the worker drop the models whose names begin with `prefix`, their files, and what is asked of them."""
+    def waiting_before(self, token: str) -> int:
+        """How many jobs run or wait before this one."""
+        asked = "(SELECT asked FROM jobs WHERE token = ?)"
+        rows = self._do(f"SELECT COUNT(*) FROM jobs WHERE state IN ('waiting', 'running') AND asked < {asked}", token)
+        return int(rows[0][0])
+
+    def running(self) -> list[tuple[str, int | None]]:
+        """(token, process) of what is said to run."""
+        return self._do("SELECT token, pid FROM jobs WHERE state = 'running'")
+
+    def remove(self, token: str) -> None:
+        """Forget an ended job and all its files."""
+        self._do("DELETE FROM points WHERE token = ?", token)
+        self._do("DELETE FROM jobs WHERE token = ?", token)
+        shutil.rmtree(self.place(token), ignore_errors=True)
+
+    def _do(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
-            if self._process is not None:
-                self._send(self._process, {"forget": prefix})
+            return self._base.execute(statement, values).fetchall()
+
+
+class Jobs:
+    """What the app asks for long work; starts one process at a time and looks after it."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.ledger = Ledger(folder or home() / "jobs")
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self.look_after()
+
+    def submit(self, kind: str, title: str, request: Mapping[str, Any]) -> str:
+        """Ask for a job; it starts when those before it have ended. Returns its token."""
+        waiting = self.ledger.waiting
+        if waiting >= MOST_WAITING:
+            raise PruningError(f"{waiting} jobs wait already; try again when some of them are done.")
+        token = self.ledger.add(kind, title, request)
+        self.look_after()
+        return token
+
+    def find(self, token: str) -> Job | None:
+        """The job as it stands."""
+        self.look_after()
+        return self.ledger.find(token)
+
+    def cancel(self, token: str) -> None:
+        """End a job: at once if it waits, within a step if it runs."""
+        self.ledger.move(token, "cancelled", "waiting", "running")
+
+    def resume(self, token: str) -> None:
+        """Let an interrupted, cancelled or failed job wait for its turn again; it goes on from its last state."""
+        self.ledger.move(token, "waiting", "interrupted", "cancelled", "failed")
+        self.look_after()
+
+    def remove(self, token: str) -> None:
+        """Forget a job that has ended, with its files."""
+        job = self.ledger.find(token)
+        if job is not None and job.ended:
+            self.ledger.remove(token)
+
+    def look_after(self) -> None:
+        """Mark what nobody works on as interrupted, and start the next job if none runs."""
+        with self._lock:
+            if self._closed or (self._process is not None and self._process.poll() is None):
+                return
+            for token, pid in self.ledger.running():
+                if not _works_on(pid, token):
+                    self.ledger.move(token, "interrupted", "running")
+            self._process = None
+            waiting = None if self.ledger.running() else self.ledger.next_waiting()
+            if waiting is not None and self.ledger.move(waiting, "running", "waiting"):
+                self._start(waiting)
 
     def close(self) -> None:
-        """Stop the worker and remove its files."""
+        """Stop the process under way; its job is interrupted and can be resumed."""
         with self._lock:
-            process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-        self._folder.cleanup()
+            self._closed = True
+            if self._process is not None and self._process.poll() is None:
+                self._process.send_signal(signal.SIGKILL)
+                self._process.wait()
+            for token, pid in self.ledger.running():
+                if not _works_on(pid, token):
+                    self.ledger.move(token, "interrupted", "running")
+            self.ledger.close()
 
-    def _send(self, process: subprocess.Popen[str], message: dict[str, Any]) -> None:
-        if process.stdin is None:
-            return
-        try:
-            process.stdin.write(json.dumps(message) + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            self._fail_all()  # the reader thread sees the end of the pipe too; whoever is first tells the tickets
+    def _start(self, token: str) -> None:
+        command = [sys.executable, "-m", "dimap_core.runner", str(self.ledger.folder), token]
+        # The runner ends when this pipe closes, so that a killed server leaves no process behind.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=_ROOT)
+        self.ledger.started(token, self._process.pid)
+        threading.Thread(target=self._next, args=(self._process,), daemon=True).start()
 
-    def _running(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
-            self._fail_all()  # the old process's reader may not have come to it yet
-            command = [sys.executable, "-m", "dimap_core.worker", self._folder.name]
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
-            )
-            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-        return self._process
+    def _next(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        if self._process is process:
+            self.look_after()
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        """Hand every event to its ticket until the process ends."""
-        for line in process.stdout or ():
-            message = json.loads(line)
-            ticket = self._tickets.get(message["ticket"])
-            if ticket is None:
-                continue
-            if "event" in message:
-                ticket.events.append(message["event"])
-                continue
-            ticket.kind, ticket.error = message.get("kind", ""), message.get("error")
-            ticket.replaced = message.get("replaced", False)
-            ticket.done = ticket.error is None
-            self._tickets.pop(message["ticket"], None)
-        with self._lock:
-            if self._process is process:
-                self._fail_all()
 
-    def _fail_all(self) -> None:
-        for ticket in self._tickets.values():
-            ticket.error = _RESTARTED
-        self._tickets.clear()
+def home() -> Path:
+    """Where jobs are kept: the setting DIMAP_HOME, or a folder of the user's own."""
+    return Path(os.environ.get("DIMAP_HOME") or Path.home() / ".local" / "share" / "dimap-explorer")
+
+
+def _works_on(pid: int | None, token: str) -> bool:
+    """Whether that process lives and is the job's own: numbers of processes are used again."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and token in process.cmdline()
+    except (psutil.Error, ValueError):
+        return False

@@ -184,15 +184,20 @@ def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, Cost
 
 def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]:
     """Prune and write the checkpoint directory `path`: tensors, recipe, card; returns the plan's result object."""
+    pruned, card = pruned_with_card(opened, plan)
+    checkpoints.write(path, pruned.state_dict(), card)
+    return card["result"]
+
+
+def pruned_with_card(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, dict[str, Any]]:
+    """A pruned copy of the model and the card of its checkpoint, which holds the plan's result object."""
     pruned, selection, cost = prune(opened, plan)
-    result = results.pruned(plan, opened.info, opened.anatomy, selection, cost)
     card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed}
     if opened.info.source == "file":
         card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
     if plan.granularity == "structure":
         card["kept"] = kept_sizes(pruned, opened.anatomy)
-    checkpoints.write(path, pruned.state_dict(), {**card, "result": result}, to_recipe(plan, opened.info.name))
-    return result
+    return pruned, {**card, "result": results.pruned(plan, opened.info, opened.anatomy, selection, cost)}
 
 
 def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[PruningPlan, Solved]:

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from . import recount, table3
+from .console import emit, table
 from .errors import DataError
 from .published import PUBLICATIONS, publication
-from .terminal import emit, table
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,

@@ -1,180 +1,253 @@
-"""One training loop on accelerate, and the recipes that made the bundled checkpoints.
+"""One training loop on accelerate: recovery, the searches and the bundled checkpoints all go through it.
 
-Next door: `models` holds the architectures, `data` the images, `evaluate` judges the result.
+AdamW, warm-up and cosine, label smoothing, mixup and cutmix, an average of weights, distillation from a teacher,
+weights held at zero. It runs on one process or, under `accelerate launch`, on several, each with its share of every
+batch, and goes on after a stop from what `save` left, with the same result.
+Next door: `settings` says how, `augment` moves images; `recipes` and `recovery` use it.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
-import timm.layers
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from safetensors.torch import save_file
+from accelerate import Accelerator, DataLoaderConfiguration, PartialState, skip_first_batches
+from accelerate.utils import broadcast_object_list, set_seed
+from timm.data import Mixup
+from timm.utils import ModelEmaV3
 from torch import nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from .anatomy import build_anatomy
-from .bundled import ASSETS, BUNDLED, BundledModel, bundled
-from .cost import cost_report
-from .data import load_data
-from .errors import UnsupportedModel
-from .evaluate import evaluate
-from .models import build, load_bundled
+from .augment import AUGMENTS
+from .errors import InvalidPlan
+from .losses import cue_loss, distillation
+from .settings import Settings, checked
 from .types import LabelledImages
 
-Progress = Callable[[str], None]
+_TIMED = 3  # steps that are timed where seconds are given
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How one bundled model is trained; `lr` is the peak learning rate of AdamW, warmed up and cosine-annealed."""
+class Step:
+    """One step done of `steps`: its loss, and how many seconds are left at the speed so far."""
 
-    epochs: int
-    augment: Callable[[torch.Tensor], torch.Tensor]
-    lr: float = 1.5e-3
-    weight_decay: float = 0.05
-    batch_size: int = 100
-    warmup: float = 0.06
-    smoothing: float = 0.05
-    drop_path: float = 0.05
-    clip: float = 1.0
+    step: int
+    steps: int
+    loss: float
+    seconds_left: float
 
 
-def affine(images: torch.Tensor) -> torch.Tensor:
-    """Random rotation (+-0.2 rad), scale (+-12 %) and shift (+-8 %) of images [B, C, H, W]."""
-    count = len(images)
-    angle, scale = (torch.rand(count) - 0.5) * 0.4, 1 + (torch.rand(count) - 0.5) * 0.24
-    shift = (torch.rand(count, 2) - 0.5) * 0.32
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    theta = torch.stack([torch.stack([cos, -sin, shift[:, 0]], -1), torch.stack([sin, cos, shift[:, 1]], -1)], 1)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+def processes() -> PartialState:
+    """Which of how many processes this is; several CPU processes need to be told that they are."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
-def shifts(images: torch.Tensor) -> torch.Tensor:
-    """Random shifts by up to 4 pixels, one for the whole batch [B, C, H, W]."""
-    padded = F.pad(images, (4, 4, 4, 4), mode="reflect")
-    top, left = torch.randint(0, 9, (2,)).tolist()
-    return padded[..., top : top + images.shape[-2], left : left + images.shape[-1]]
+class Training:
+    """A model being trained; `run` yields after every step, `result` gives the trained model.
 
-
-RECIPES: dict[str, Recipe] = {
-    "swin-digits": Recipe(60, affine),
-    "deit-digits": Recipe(100, affine, lr=1e-3),
-    "swin-textured": Recipe(24, shifts),
-    "deit-textured": Recipe(24, shifts),
-}
-
-
-def cue_loss(
-    logits: torch.Tensor, labels: torch.Tensor, cues: Mapping[str, np.ndarray], smoothing: float
-) -> torch.Tensor:
-    """Smoothed cross-entropy of the joint class plus the NLL of every cue's marginal; logits [B, classes].
-
-    Without the marginals one cue of the textured digits is learned and the other stays at chance.
+    Args:
+        model: trained in place, fp32.
+        data: training images, uint8, and labels.
+        mean, std: per channel on a 0..1 scale, as in `ModelInfo`.
+        teacher: model to distil from, where the settings say so; used in evaluation mode.
+        held: parameter name -> boolean mask; weights where it is False stay zero.
     """
-    loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-    log_p = logits.float().log_softmax(-1)
-    for values in cues.values():
-        of_class = torch.as_tensor(values)
-        same = of_class[None, :] == of_class[labels][:, None]
-        loss = loss - log_p.masked_fill(~same, -torch.inf).logsumexp(-1).mean()
-    return loss
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: LabelledImages,
+        settings: Settings,
+        mean: Iterable[float] = (0.5, 0.5, 0.5),
+        std: Iterable[float] = (0.5, 0.5, 0.5),
+        teacher: nn.Module | None = None,
+        held: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        self.settings, self.data = checked(settings, len(data)), data
+        if settings.distill != "none" and teacher is None:
+            raise InvalidPlan("Distillation needs the dense model as its teacher; train without it.")
+        set_seed(settings.seed)
+        # Several processes leave out what does not fill a last batch: accelerate would give it to the first of them.
+        alone, size = processes().num_processes == 1, min(settings.batch_size, len(data))
+        shared = DataLoaderConfiguration(split_batches=True)
+        on_cpu = not torch.cuda.is_available()
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=settings.precision, dataloader_config=shared)
+        images = TensorDataset(torch.from_numpy(np.asarray(data.images)), torch.from_numpy(data.labels))
+        loader = DataLoader(images, size, sampler=_Shuffled(len(data)), drop_last=not alone)
+        self.bare = model
+        optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
+        device = self.accelerator.device
+        self.teacher = None if teacher is None else teacher.to(device).eval()
+        self.held = {name: mask.to(device) for name, mask in (held or {}).items()}
+        self.average = ModelEmaV3(model, settings.ema, use_warmup=True) if settings.ema else None
+        self.mean, self.std = (torch.tensor(tuple(values)).view(1, 3, 1, 1) for values in (mean, std))
+        self.mixing = _mixing(settings, len(data.class_names))
+        self.step, self.spent, self._epoch_began = 0, 0.0, torch.get_rng_state()
+        self.steps = self._count_steps()
+        self.schedule = self.accelerator.prepare(
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                settings.lr,
+                total_steps=self.steps,
+                pct_start=settings.warmup,
+                cycle_momentum=False,
+                div_factor=settings.rise,
+                final_div_factor=settings.fall,
+            )
+        )
+        self.accelerator.register_for_checkpointing(_Progress(self))
+
+    def run(self) -> Iterator[Step]:
+        """Train to the end, from where it is; close it to stop after the step under way."""
+        self.model.train()
+        with _plain_attention(self.bare):
+            while self.step < self.steps:
+                for images, labels in self._epoch():
+                    began = time.perf_counter()
+                    loss = self._loss(images, labels)
+                    self.accelerator.backward(loss)
+                    self._update()
+                    self.step += 1
+                    self.spent += time.perf_counter() - began
+                    left = self.spent / self.step * (self.steps - self.step)
+                    yield Step(self.step, self.steps, loss.item(), left)
+                    if self.step == self.steps:
+                        break
+
+    def result(self) -> nn.Module:
+        """The trained model (its average, where one is kept) in evaluation mode, on the CPU, fp32."""
+        if self.average is not None:
+            self.bare.load_state_dict(self.average.module.state_dict())
+        return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False).cpu().eval()
+
+    def save(self, folder: Path) -> None:
+        """Leave all that `load` needs to go on from here."""
+        self.accelerator.save_state(str(folder))
+
+    def load(self, folder: Path) -> None:
+        """Go on from what `save` left; the settings, model and images have to be the same."""
+        self.accelerator.load_state(str(folder))
+
+    def _epoch(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches of one pass over the images; those of it that were seen before a stop are left out."""
+        seen = self.step % len(self.loader)
+        if not seen:
+            self._epoch_began = torch.get_rng_state()
+            yield from self.loader
+            return
+        now = torch.get_rng_state()
+        torch.set_rng_state(self._epoch_began)  # the same order of images as before the stop
+        batches = iter(skip_first_batches(self.loader, seen))
+        first = next(batches)
+        torch.set_rng_state(now)
+        yield first
+        yield from batches
+
+    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        device = self.accelerator.device
+        scaled = (images.float().cpu().div(255) - self.mean) / self.std
+        inputs = AUGMENTS[self.settings.augment](scaled).to(device)
+        targets = labels
+        if self.mixing is not None and len(inputs) > 1:
+            even = len(inputs) // 2 * 2  # it pairs each image with another
+            inputs, targets = self.mixing(inputs[:even], labels[:even])
+        logits = self.model(inputs)
+        loss = cue_loss(logits, targets, self.data.cues, self.settings.smoothing)
+        if self.teacher is None or self.settings.distill == "none":
+            return loss
+        with torch.no_grad(), self.accelerator.autocast():
+            taught = self.teacher(inputs)
+        return (1 - self.settings.share) * loss + self.settings.share * distillation(
+            logits, taught, self.settings.distill, self.settings.temperature
+        )
+
+    def _update(self) -> None:
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        with torch.no_grad():
+            for name, mask in self.held.items():
+                self.bare.get_parameter(name).mul_(mask)
+        if self.average is not None:
+            self.average.update(self.bare, self.step)
+
+    def _count_steps(self) -> int:
+        """Steps in all; where seconds are given, a few are tried out without effect and timed."""
+        if self.settings.seconds is None:
+            return max(1, round(self.settings.epochs * len(self.loader)))
+        state = torch.get_rng_state()
+        self.model.train()
+        with _plain_attention(self.bare):
+            images, labels = next(iter(self.loader))
+            times = []
+            for _ in range(_TIMED):
+                began = time.perf_counter()
+                self.accelerator.backward(self._loss(images, labels))
+                self.optimizer.zero_grad()
+                times.append(time.perf_counter() - began)
+        torch.set_rng_state(state)
+        counted = [max(1, int(self.settings.seconds / min(times)))]
+        return int(broadcast_object_list(counted)[0])  # all processes take as many
 
 
-def fit(model: nn.Module, data: LabelledImages, recipe: Recipe, seed: int, progress: Progress) -> nn.Module:
-    """Train `model` on all images of `data` (normalised with mean and std 0.5); returns it in evaluation mode."""
-    set_seed(seed)
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16")
-    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-    loader = DataLoader(TensorDataset(images, labels), recipe.batch_size, shuffle=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    steps = recipe.epochs * len(loader)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.lr, total_steps=steps, pct_start=recipe.warmup, cycle_momentum=False
-    )
-    model, optimizer, loader, schedule = accelerator.prepare(model, optimizer, loader, schedule)
-    model.train()
-    start = time.perf_counter()
-    for epoch in range(recipe.epochs):
-        total = 0.0
-        for batch, target in loader:
-            inputs = recipe.augment(batch.float().cpu().div(127.5).sub(1)).to(accelerator.device)
-            loss = cue_loss(model(inputs), target, data.cues, recipe.smoothing)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            total += loss.item()
-        spent = time.perf_counter() - start
-        left = spent / (epoch + 1) * (recipe.epochs - epoch - 1)
-        progress(f"epoch {epoch + 1}/{recipe.epochs}, loss {total / len(loader):.3f}, {left:.0f} s left")
-    return accelerator.unwrap_model(model, keep_fp32_wrapper=False).cpu().eval()
+class _Shuffled(Sampler[int]):
+    """A new order of all images for every epoch, the same in all processes: torch's own is drawn anew in each."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = torch.Generator().manual_seed(int(torch.empty((), dtype=torch.int64).random_().item()))
+        yield from torch.randperm(self.count, generator=drawn).tolist()
 
 
-def train_bundled(name: str, out: Path = ASSETS, seed: int = 0, progress: Progress = lambda _: None) -> dict[str, Any]:
-    """Train a bundled model, save fp16 safetensors and its card, and measure what was saved.
+class _Progress:
+    """What accelerate saves and loads beside model, optimizer, schedule and random numbers."""
 
-    Returns the card: data, seed, accuracy with n and interval, params, MACs, seconds and the command.
-    """
-    spec = bundled(name)
-    if spec is None:
-        raise UnsupportedModel(f"'{name}' is not a bundled model; choose {', '.join(m.name for m in BUNDLED)}.")
-    # One thread: models this small gain nothing from two, and the result does not depend on the machine's cores.
-    torch.set_num_threads(1)
-    # bf16 autocast on CPU is slower with fused attention than without.
-    timm.layers.set_fused_attn(torch.cuda.is_available())
-    set_seed(seed)
-    start = time.perf_counter()
-    model = build(spec, drop_path_rate=RECIPES[name].drop_path)
-    model = fit(model, load_data(spec.data, "train"), RECIPES[name], seed, progress)
-    seconds = time.perf_counter() - start
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {key: tensor.half().contiguous() for key, tensor in model.state_dict().items()}
-    save_file(tensors, out / f"{name}.safetensors")
-    card = _card(spec, out, seed, seconds)
-    (out / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return card
+    def __init__(self, training: Training) -> None:
+        self.training = training
+
+    def state_dict(self) -> dict[str, Any]:
+        average = self.training.average
+        return {
+            "step": self.training.step, "spent": self.training.spent, "epoch_began": self.training._epoch_began,
+            "average": None if average is None else average.module.state_dict(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        training = self.training
+        training.step, training.spent, training._epoch_began = state["step"], state["spent"], state["epoch_began"]
+        if training.average is not None:
+            training.average.module.load_state_dict(state["average"])
 
 
-def chance(data: LabelledImages) -> dict[str, float]:
-    """Accuracy of guessing, jointly and for each cue."""
-    return {
-        "joint": 1 / len(data.class_names),
-        **{cue: 1 / len(set(values.tolist())) for cue, values in data.cues.items()},
-    }
+def _mixing(settings: Settings, classes: int) -> Mixup | None:
+    if not settings.mixup and not settings.cutmix:
+        return None
+    return Mixup(settings.mixup, settings.cutmix, label_smoothing=0.0, num_classes=classes)
 
 
-def _card(spec: BundledModel, out: Path, seed: int, seconds: float) -> dict[str, Any]:
-    """Measure the checkpoint that was saved, not the model that was trained: fp16 may change an answer."""
-    model, info = load_bundled(spec, out)
-    *_, (result, _) = evaluate(model, info, load_data(spec.data))
-    total = cost_report(build_anatomy(model, spec.family)).total
-    return {
-        "name": spec.name,
-        "family": spec.family,
-        "data": spec.data,
-        "n": result.n,
-        "top1": result.top1.value,
-        "ci95": [result.top1.low, result.top1.high],
-        "cues": {cue: share.value for cue, share in result.cues.items() if cue != "joint"},
-        "chance": chance(load_data(spec.data)),
-        "params": total.params,
-        "macs": total.macs,
-        "seed": seed,
-        "seconds": round(seconds),
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "command": f"python -m dimap_core train {spec.name}" + (f" --seed {seed}" if seed else ""),
-        "versions": {"torch": torch.__version__, "timm": timm.__version__},
-    }
+@contextmanager
+def _plain_attention(model: nn.Module) -> Iterator[None]:
+    """On a CPU fused attention is slower under bf16 autocast than what it replaces."""
+    fused = [module for module in model.modules() if getattr(module, "fused_attn", False)]
+    if torch.cuda.is_available():
+        fused = []
+    for module in fused:
+        module.fused_attn = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for module in fused:
+            module.fused_attn = True  # type: ignore[assignment]

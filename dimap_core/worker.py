@@ -1,4 +1,4 @@
-"""The worker process that `jobs` starts (`python -m dimap_core.worker FOLDER`): loads, scores, evaluates; never draws.
+"""The process that `client` starts (`python -m dimap_core.worker FOLDER`): loads, scores, evaluates; never draws.
 
 Requests come as JSON lines on stdin, events leave as JSON lines on stdout. Every request becomes a generator; the loop
 advances one step (one batch) at a time, so that a newer request of the same session and channel replaces the older

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dimap_core import predictions
+from dimap_core.client import Ticket
 from dimap_core.figures.predictions import confusion_chart, drop_chart
-from dimap_core.jobs import Ticket
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages
 from pages.ui import answers, explained, frame, gallery, live, theme, widgets

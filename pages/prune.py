@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dimap_core.client import Ticket
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
-from dimap_core.jobs import Ticket
-from pages.ui import cache, frame, live, measured, speed, state, theme, widgets
+from pages.ui import cache, frame, live, longwork, measured, speed, state, theme, widgets
 from pages.ui.glossary import TERMS
 
 
@@ -104,7 +104,9 @@ def chart(name: str, rows: list[dict], point: state.Tried, alt: str) -> None:
     """Figure 1."""
     axis, plan = st.session_state.get("axis") or "MACs", state.current().plan
     kept = st.session_state.history, st.session_state.pins
-    data = measured.picture(name, rows, point, *kept, axis, cue())
+    dense = {"MACs": point.total.macs, "params": point.total.params}
+    trained = longwork.recovered(name, dense, axis)
+    data = measured.picture(name, rows, point, *kept, axis, cue(), trained)
     asked = data, theme.look(), st.session_state.get("zoom", False)
     if st.session_state.get("drawn", (None,))[0] != asked:  # most polls bring no news, and building takes longest
         st.session_state.drawn = asked, tradeoff(*asked[:2], zoom=asked[2])

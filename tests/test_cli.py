@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import timm.layers
 
-from dimap_core import cli, training
+from dimap_core import cli, recipes
 from dimap_core.bundled import BUNDLED
 
 ROOT = Path(__file__).parent.parent
@@ -167,7 +167,7 @@ def test_sweep_has_a_row_a_plan_on_stdout_and_in_the_file(ask, tmp_path):
 
 
 def test_train_saves_a_checkpoint_and_says_how_good_it_is(ask, tmp_path, monkeypatch):
-    monkeypatch.setitem(training.RECIPES, "swin-digits", replace(training.RECIPES["swin-digits"], epochs=1))
+    monkeypatch.setitem(recipes.RECIPES, "swin-digits", replace(recipes.RECIPES["swin-digits"], epochs=1))
     fused = timm.layers.use_fused_attn()
     try:
         card = ask("train", "swin-digits", "--out", tmp_path)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from dimap_core import footprint, index, memory, pipeline
+from dimap_core.client import WorkerClient
 from dimap_core.data import load_data
 from dimap_core.errors import DataError, PruningError
-from dimap_core.jobs import WorkerClient
 from dimap_core.memory import GIB, SETTING
 from dimap_core.ranking import Scores
 from dimap_core.types import PruningPlan

@@ -1,17 +1,20 @@
 """Training: the loss by hand, augmentations that leave images images, a loop that learns, repeats and stays fp32."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from dimap_core import training
+from dimap_core import recipes
+from dimap_core.augment import AUGMENTS, affine, shifts
 from dimap_core.bundled import BUNDLED
 from dimap_core.data import load_data
-from dimap_core.errors import UnsupportedModel
-from dimap_core.training import Recipe, affine, chance, cue_loss, fit, shifts
+from dimap_core.errors import InvalidPlan, UnsupportedModel
+from dimap_core.losses import cue_loss, distillation
+from dimap_core.recipes import chance
+from dimap_core.settings import Settings
+from dimap_core.training import Training
 
 CUES = {"left": np.array([0, 0, 1, 1]), "right": np.array([0, 1, 0, 1])}
 
@@ -48,7 +51,7 @@ def test_the_loss_is_a_mean_over_images_and_reaches_every_logit():
     assert torch.isfinite(logits.grad).all() and (logits.grad != 0).all()
 
 
-@pytest.mark.parametrize("augment", [affine, shifts])
+@pytest.mark.parametrize("augment", [affine, shifts, AUGMENTS["flips"]])
 @pytest.mark.parametrize("size", [32, 64])
 def test_augmented_images_have_the_shape_and_range_of_images(augment, size):
     torch.manual_seed(0)
@@ -80,28 +83,116 @@ def test_affine_moves_each_image_on_its_own():
     assert not torch.allclose(one, other)
 
 
+def trained(model, data, teacher=None, held=None, **settings):
+    """(the trained model, its losses)."""
+    training = Training(model, data, Settings(**settings), teacher=teacher, held=held)
+    losses = [step.loss for step in training.run()]
+    return training.result(), losses
+
+
+def equal(one, other):
+    return all(torch.equal(*pair) for pair in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_soft_targets_that_are_certain_are_labels():
+    logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    certain = torch.eye(4)[labels]
+    assert cue_loss(logits, certain, CUES, 0.1).item() == pytest.approx(cue_loss(logits, labels, CUES, 0.1).item())
+    other = torch.tensor([3, 2, 1, 0, 0, 2])
+    mixed = 0.3 * certain + 0.7 * torch.eye(4)[other]
+    both = 0.3 * cue_loss(logits, labels, CUES, 0.1) + 0.7 * cue_loss(logits, other, CUES, 0.1)
+    assert cue_loss(logits, mixed, CUES, 0.1).item() == pytest.approx(both.item(), rel=1e-6)
+
+
+def test_distillation_by_hand():
+    student, teacher = np.array([1.0, 0.0]), np.array([0.0, 2.0])
+    p, q = (np.exp(values / 4) / np.exp(values / 4).sum() for values in (teacher, student))
+    soft = 16 * (p * np.log(p / q)).sum()
+    given = torch.tensor(student[None]), torch.tensor(teacher[None])
+    assert distillation(*given, "soft", 4.0).item() == pytest.approx(soft, rel=1e-5)
+    hard = -np.log(np.exp(0) / np.exp(student).sum())
+    assert distillation(*given, "hard", 4.0).item() == pytest.approx(hard, rel=1e-5)
+
+
 def test_training_lowers_the_loss_and_repeats_itself(make_tiny, few):
-    runs = []
-    for _ in range(2):
-        lines, model = [], make_tiny("deit")
-        trained = fit(model, few, Recipe(12, torch.clone, lr=1e-2, batch_size=20), seed=1, progress=lines.append)
-        runs.append(trained.state_dict())
-    losses = [float(re.search(r"loss ([\d.]+)", line)[1]) for line in lines]
-    assert len(losses) == 12 and losses[-1] < 0.8 * losses[0]
-    assert lines[0].startswith("epoch 1/12, ") and lines[-1].endswith(" 0 s left")
-    assert not trained.training
-    assert all(torch.equal(runs[0][key], runs[1][key]) for key in runs[0])
-    assert {tensor.dtype for tensor in runs[0].values() if tensor.is_floating_point()} == {torch.float32}
+    runs = [trained(make_tiny("deit"), few, epochs=12, lr=1e-2, batch_size=20, seed=1) for _ in range(2)]
+    losses = np.array(runs[0][1]).reshape(12, 5).mean(1)
+    assert losses[-1] < 0.8 * losses[0]
+    model = runs[0][0]
+    assert equal(model, runs[1][0]) and runs[0][1] == runs[1][1] and not model.training
+    assert {tensor.dtype for tensor in model.state_dict().values() if tensor.is_floating_point()} == {torch.float32}
     with torch.inference_mode():
-        assert trained(torch.zeros(1, 3, 32, 32)).dtype == torch.float32  # no autocast is left around it
+        assert model(torch.zeros(1, 3, 32, 32)).dtype == torch.float32  # no autocast is left around it
 
 
 def test_another_seed_trains_another_model(make_tiny, few):
-    one, other = (
-        fit(make_tiny("deit"), few, Recipe(1, affine, batch_size=50), seed=seed, progress=lambda _: None)
-        for seed in (1, 2)
-    )
+    one, other = (trained(make_tiny("deit"), few, batch_size=50, augment="affine", seed=seed)[0] for seed in (1, 2))
     assert not torch.equal(one.head.weight, other.head.weight)
+
+
+@pytest.mark.parametrize("more", [{}, {"augment": "affine", "mixup": 0.5, "cutmix": 1.0, "ema": 0.9}])
+@pytest.mark.parametrize("stop", [3, 5, 8])
+def test_a_training_that_was_stopped_goes_on_to_the_same_result(make_tiny, few, tmp_path, stop, more):
+    settings = Settings(epochs=2, batch_size=20, lr=1e-3, **more)
+    whole = Training(make_tiny("swin"), few, settings)
+    losses = [step.loss for step in whole.run()]
+    first = Training(make_tiny("swin"), few, settings)
+    for step in first.run():
+        if step.step == stop:
+            break
+    first.save(tmp_path)
+    again = Training(make_tiny("swin"), few, settings)
+    again.load(tmp_path)
+    rest = list(again.run())
+    assert [step.step for step in rest] == list(range(stop + 1, 11))
+    assert [step.loss for step in rest] == losses[stop:]
+    assert equal(again.result(), whole.result())
+
+
+def test_weights_that_are_held_stay_zero_and_others_learn(make_tiny, few):
+    model = make_tiny("swin")
+    name = "layers.0.blocks.0.mlp.fc1.weight"
+    mask = torch.rand(model.get_parameter(name).shape, generator=torch.Generator().manual_seed(0)) > 0.5
+    with torch.no_grad():
+        model.get_parameter(name).mul_(mask)
+    before = model.get_parameter(name).detach().clone()
+    after = trained(model, few, held={name: mask}, epochs=2, ema=0.5)[0].get_parameter(name)
+    assert (after[~mask] == 0).all() and (after[mask] != before[mask]).all()
+
+
+def test_the_average_of_weights_is_what_is_taken(make_tiny, few):
+    plain, averaged = (trained(make_tiny("deit"), few, epochs=2, batch_size=20, ema=ema)[0] for ema in (0, 0.9))
+    assert not torch.equal(plain.head.weight, averaged.head.weight)
+
+
+def test_a_teacher_is_followed(make_tiny, few):
+    teacher = make_tiny("deit")
+    with torch.no_grad():
+        teacher.head.bias[3] = 20.0  # sure of one class, whatever it sees
+    taught = trained(make_tiny("deit"), few, teacher, epochs=6, lr=1e-2, distill="soft", share=1.0)[0]
+    with torch.inference_mode():
+        assert (taught(torch.randn(8, 3, 32, 32)).argmax(-1) == 3).all()
+
+
+def test_seconds_become_steps(make_tiny, few):
+    model = make_tiny("deit")
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    training = Training(model, few, Settings(seconds=0.5, batch_size=20))
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())  # timing leaves no trace
+    assert 1 < training.steps < 1000
+    assert [step.step for step in training.run()] == list(range(1, training.steps + 1))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [({"epochs": 0}, "epochs"), ({"seconds": -1.0}, "seconds"), ({"lr": 0.0}, "learning rate"),
+     ({"augment": "blur"}, "augment must be one of none, affine"), ({"ema": 1.0}, "average"),
+     ({"distill": "soft"}, "train without it"), ({"batch_size": 0}, "a batch"), ({"share": 2.0}, "share")],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_one_sentence(make_tiny, few, wrong, told):
+    with pytest.raises(InvalidPlan, match=told):
+        Training(make_tiny("deit"), few, Settings(**wrong))
 
 
 def test_chance_is_one_over_the_answers_there_are():
@@ -110,10 +201,10 @@ def test_chance_is_one_over_the_answers_there_are():
 
 
 def test_every_bundled_model_has_a_recipe():
-    assert set(training.RECIPES) == {spec.name for spec in BUNDLED}
+    assert set(recipes.RECIPES) == {spec.name for spec in BUNDLED}
 
 
 def test_an_unknown_name_is_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(UnsupportedModel, match=r"^'bogus' is not a bundled model; choose swin-textured, .*\.$"):
-        training.train_bundled("bogus", tmp_path)
+        recipes.train_bundled("bogus", tmp_path)
     assert list(tmp_path.iterdir()) == []

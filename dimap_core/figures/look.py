@@ -18,7 +18,7 @@ COLUMN_COLORS = MODULE_COLORS | {"mlp_neuron": "#009E73", "head": "#56B4E9", "qk
 """Modules and kinds of groups: kinds look like the module that they are cut from, heads unlike all."""
 COLUMN_LABELS = MODULE_LABELS | {"mlp_neuron": "hidden", "head": "heads", "qk_dim": "Q/K dims", "v_dim": "V dims"}
 FONT = '"Source Sans", "Source Sans Pro", sans-serif'
-ACCENT, REFERENCE, LOSS = "#D55E00", "#CC79A7", "#D55E00"
+ACCENT, REFERENCE, LOSS, RECOVERED = "#D55E00", "#CC79A7", "#D55E00", "#009E73"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
-from .look import ACCENT, REFERENCE, Look, base, rgba
+from .look import ACCENT, RECOVERED, REFERENCE, Look, base, rgba
 
 SOLID_FROM = 64  # images; below that the current point is drawn hollow
 
@@ -47,6 +47,7 @@ class Tradeoff:
     history: Sequence[Point] = ()
     pins: Mapping[str, Point] = field(default_factory=dict)
     current: Point | None = None
+    recovered: Sequence[tuple[Point, Point]] = ()
     chance: float = 0.0
     unit: str = "MACs"
     judged_by: str = "top-1 accuracy"
@@ -71,6 +72,7 @@ def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) 
     if data.dense:
         _dense(figure, data.dense, look)
     _history(figure, data.history, look)
+    _recovered(figure, data.recovered, look)
     if data.current:
         _current(figure, data.current, look)
     _pins(figure, data.pins, data.unit, look)
@@ -164,6 +166,21 @@ def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
         customdata=[f"{p.label}<br>{_hover(p)}" for p in history],
         hovertemplate="%{customdata}<br>click to restore<extra></extra>",
     )
+
+
+def _recovered(figure: go.Figure, pairs: Sequence[tuple[Point, Point]], look: Look) -> None:
+    """A diamond for each trained model, and an arrow to it from what it was before."""
+    for before, after in pairs:
+        figure.add_annotation(
+            x=100 * after.x, y=100 * after.y, ax=100 * before.x, ay=100 * before.y, xref="x", yref="y", axref="x",
+            ayref="y", text="", arrowhead=2, arrowwidth=2, arrowcolor=RECOVERED, standoff=8, startstandoff=4,
+        )  # fmt: skip
+        marker = {"symbol": "diamond", "size": 13, "color": RECOVERED, "line": {"width": 1.5, "color": look.surface}}
+        _dot(figure, after, marker)
+        figure.add_annotation(
+            x=100 * after.x, y=100 * after.y, text="trained", showarrow=False, xanchor="left", yanchor="top", xshift=9,
+            font={"color": RECOVERED, "size": look.size},
+        )  # fmt: skip
 
 
 def _current(figure: go.Figure, point: Point, look: Look) -> None:

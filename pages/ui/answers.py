@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dimap_core import predictions
-from dimap_core.jobs import Ticket
+from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages

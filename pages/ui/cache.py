@@ -15,8 +15,9 @@ import streamlit as st
 
 from dimap_core import agreement, allocate, index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
+from dimap_core.client import Ticket, WorkerClient
 from dimap_core.criteria import images_read
-from dimap_core.jobs import Ticket, WorkerClient
+from dimap_core.jobs import Jobs
 from dimap_core.ranking import Scores
 from dimap_core.studies import CellCut
 from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
@@ -86,6 +87,12 @@ def shared() -> Shared:
     gc.collect()
     gc.freeze()
     return Shared()
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda kept: kept.close())
+def long_work() -> Jobs:
+    """Jobs of this server, kept on disk; made once a server."""
+    return Jobs()
 
 
 @st.cache_resource(show_spinner=False, scope="session", on_release=lambda token: shared().cancel(token))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dimap_core.jobs import Ticket
+from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
 
 from . import live, state, widgets

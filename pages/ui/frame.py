@@ -18,6 +18,7 @@ def navigation() -> Any:
             st.Page("pages/weights.py", title="Weights", url_path="weights"),
             st.Page("pages/importance.py", title="Importance", url_path="importance"),
             st.Page("pages/predictions.py", title="Predictions", url_path="predictions"),
+            st.Page("pages/recover.py", title="Recover", url_path="recover"),
             st.Page("pages/export.py", title="Export", url_path="export"),
         ],
         position="top",

@@ -10,10 +10,10 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from dimap_core.allocate import Allocation, plain
+from dimap_core.client import Ticket
 from dimap_core.errors import InvalidPlan
 from dimap_core.estimates import Proportion, Versus
 from dimap_core.figures.heat import stage_heatmap
-from dimap_core.jobs import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.studies import IMAGES, CellCut, dense_plan
 from dimap_core.summaries import columns

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import TypeAdapter
 
+from dimap_core.client import Ticket
 from dimap_core.figures.sensitivity import stage_curves
-from dimap_core.jobs import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.studies import IMAGES, RATIOS, CellCut, cell_passes, cells, dense_plan
 from dimap_core.summaries import columns

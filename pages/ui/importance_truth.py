@@ -9,10 +9,10 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from dimap_core import agreement
+from dimap_core.client import Ticket
 from dimap_core.criteria import criterion
 from dimap_core.estimates import Difference
 from dimap_core.figures import agreement as figures
-from dimap_core.jobs import Ticket
 from dimap_core.studies import IMAGES, Effect, piece_passes, pieces
 
 from . import cache, live, state, studies, theme

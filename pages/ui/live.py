@@ -15,12 +15,12 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from dimap_core import index
+from dimap_core.client import Ticket
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion as criterion_info
 from dimap_core.criteria import images_read
 from dimap_core.errors import DataError, InvalidPlan
 from dimap_core.estimates import AccuracyEstimate
-from dimap_core.jobs import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.ranking import Scores
 from dimap_core.selection import select

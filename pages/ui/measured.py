@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,15 +73,24 @@ def point(tried: Tried, cue: str, axis: str) -> Point:
 
 
 def picture(
-    name: str, rows: Any, current: Tried, tried: list[Tried], pins: dict[str, Tried], axis: str, cue: str
+    name: str,
+    rows: Any,
+    current: Tried,
+    tried: list[Tried],
+    pins: dict[str, Tried],
+    axis: str,
+    cue: str,
+    recovered: Sequence[tuple[Point, Point]] = (),
 ) -> Tradeoff:
-    """All that the trade-off figure shows of one model: `rows` are its current curve's, `tried` its history."""
+    """All that the trade-off figure shows of one model: `rows` are its current curve's, `tried` its history,
+    `recovered` trained points, which are known for the joint answer only."""
     return Tradeoff(
         dense=dense_point(name, cue),
         curves=curves(name, rows, current.setting.plan, cue, axis),
         history=[point(p, cue, axis) for p in tried if _drawable(p, name) and p is not current],
         pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, name)},
         current=point(current, cue, axis) if current.estimate else None,
+        recovered=recovered if cue == "joint" else (),
         chance=cache.chance(name, cue),
         unit=axis,
         judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",

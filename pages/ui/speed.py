@@ -7,7 +7,7 @@ import os
 import pandas as pd
 import streamlit as st
 
-from dimap_core.jobs import Ticket
+from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.types import Part
 

@@ -6,6 +6,7 @@ replace it; nothing else writes it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +25,9 @@ _NUMBERS = {"ratio", "pay", "seed", "round", "repair", "images", *_BUDGETS}
 _TEXTS = ("criterion", "scope", "granularity", "nm")
 _URL_KEYS = {"model", "weights", "stages", "kinds", "protected", *_TEXTS, *_NUMBERS}
 _IGNORED = {"embed", "embed_options"}
+JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
+_TOKEN = re.compile("[0-9a-f]{32}")
+_MOST_JOBS = 8
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,9 @@ def start() -> None:
     if "setting" in st.session_state:
         return
     st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
+    st.session_state.jobs = _TOKEN.findall(st.query_params.get(JOBS, ""))[:_MOST_JOBS]
     try:
-        arrive(from_url({key: st.query_params[key] for key in st.query_params}))
+        arrive(from_url({key: st.query_params[key] for key in st.query_params if key != JOBS}))
     except InvalidPlan as error:
         st.session_state.notice = f"{str(error).rstrip('.')} (the link was ignored, the default is shown)."
 
@@ -191,8 +196,15 @@ def to_url(setting: Setting) -> dict[str, str]:
 def mirror() -> None:
     """Write the setting to the URL."""
     wanted = to_url(current())
+    if st.session_state.jobs:
+        wanted[JOBS] = "~".join(st.session_state.jobs)
     if {key: st.query_params[key] for key in st.query_params if key not in _IGNORED} != wanted:
         st.query_params.from_dict(wanted)
+
+
+def add_job(token: str) -> None:
+    """Remember a job of this session, in the link too; the oldest make room."""
+    st.session_state.jobs = [*st.session_state.jobs, token][-_MOST_JOBS:]
 
 
 def load_recipe(text: str | bytes) -> None:

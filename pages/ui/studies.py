@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.jobs import Ticket
+from dimap_core.client import Ticket
 from dimap_core.words import duration
 
 from . import cache, live, state, widgets

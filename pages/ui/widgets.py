@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from dimap_core.client import Ticket
 from dimap_core.estimates import AccuracyEstimate
-from dimap_core.jobs import Ticket
 from dimap_core.types import Part
 from dimap_core.words import duration
 

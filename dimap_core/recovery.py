@@ -1,0 +1,163 @@
+"""Recovery: training brings a pruned model back, from the current plan or from a checkpoint that `prune` wrote.
+
+Masked weights stay zero, sliced models stay as small as they are. What is measured before and after is judged on the
+whole validation split, with the change paired image by image; the curve on the way on its first images only.
+Next door: `training` is the loop, `jobs` runs this in the background, `checkpoints` holds the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import checkpoints, pipeline
+from .anatomy import build_anatomy
+from .data import load_data
+from .errors import CheckpointError, DataError
+from .estimates import AccuracyEstimate, Difference
+from .evaluate import estimate, evaluate
+from .models import load_named
+from .predictions import Predictions
+from .settings import Settings
+from .training import Training
+from .types import LabelledImages, ModelInfo, PruningPlan
+
+CURVE_IMAGES = 256  # of the validation split, judged on the way
+_CURVE_POINTS = 10
+Events = Iterator[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned model, the dense one it came from, and what its checkpoint's card says."""
+
+    model: nn.Module
+    info: ModelInfo
+    dense: nn.Module
+    card: Mapping[str, Any]
+
+    def held(self) -> dict[str, torch.Tensor]:
+        """Parameter name -> where a masked model's prunable weights are not zero; nothing of a smaller model."""
+        if "kept" in self.card:
+            return {}
+        layers = build_anatomy(self.model, self.info.family).prunable
+        names = [f"{layer.name}.weight" for layer in layers]
+        return {name: self.model.get_parameter(name).detach() != 0 for name in names}
+
+
+def from_plan(opened: pipeline.Opened, plan: PruningPlan) -> Pruned:
+    """The plan's cut of an open model."""
+    pipeline.check_trained(opened)
+    model, card = pipeline.pruned_with_card(opened, plan)
+    return Pruned(model, opened.info, opened.model, card)
+
+
+def from_directory(path: Path) -> Pruned:
+    """A checkpoint that `prune` wrote, with the dense model that its card names; raises CheckpointError for others."""
+    opened = pipeline.open_model(str(path))
+    if opened.info.source != "directory":
+        raise CheckpointError(f"'{path}' is not a directory that prune wrote; prune a model with --out first.")
+    pipeline.check_trained(opened)
+    card = checkpoints.read_card(path)
+    if "plan" not in card.get("result", {}):
+        raise CheckpointError(f"'{path}' does not say how it was pruned; prune the model again.")
+    dense, _ = load_named(card["model"], "pretrained")
+    return Pruned(opened.model, opened.info, dense, card)
+
+
+def recover(
+    pruned: Pruned, settings: Settings, out: Path, state: Path | None = None, data: str | None = None
+) -> Events:
+    """Train and write the checkpoint directory `out`; close it to stop within a step.
+
+    Yields {"doing"}, then {"step", "steps", "loss", "seconds_left"} after every step, with "top1", "low", "high" and
+    "n" where the curve was judged, at last {"result": ...}. `state`: a folder; what was left there by an earlier run is
+    gone on from, see `Kept`. Raises DataError where the model has no images to train on.
+    """
+    name = data or pruned.info.data
+    if name is None:
+        raise DataError(f"'{pruned.info.name}' comes without images to train on; name a data set.")
+    train, judged = load_data(name, "train"), load_data(name)
+    yield {"doing": "Judging the pruned model"}
+    _, dense = yield from _judge(pruned.dense, pruned.info, judged)
+    before, answers = yield from _judge(pruned.model, pruned.info, judged)
+    training = Training(pruned.model, train, settings, pruned.info.mean, pruned.info.std, pruned.dense, pruned.held())
+    yield from steps(training, pruned.info, judged, state)
+    model = training.result()
+    after, recovered = yield from _judge(model, pruned.info, judged)
+    gains = {"gain": answers, "against_dense": dense}
+    paired = {key: estimate(recovered, judged, other).drops["joint"] for key, other in gains.items()}
+    result = _result(pruned, before, after, paired)
+    result |= {"settings": asdict(settings), "steps": training.steps, "seconds": round(training.spent, 1)}
+    if training.accelerator.is_main_process:
+        card = {**pruned.card, "weights": "trained", "recovered": result}
+        checkpoints.write(out, model.state_dict(), card)
+    yield {"result": {**result, "out": str(out)}}
+
+
+def steps(training: Training, info: ModelInfo, judged: LabelledImages, state: Path | None) -> Events:
+    """A training's steps as events, with the accuracy so far now and then; goes on from `state` and keeps it fresh."""
+    kept = None if state is None else Kept(training, state)
+    every = max(1, training.steps // _CURVE_POINTS)
+    for step in training.run():
+        event = asdict(step)
+        if step.step % every == 0 or step.step == training.steps:
+            training.bare.eval()
+            found, _ = yield from _judge(training.bare, info, judged, limit=CURVE_IMAGES)
+            training.bare.train()
+            event |= {"top1": found.top1.value, "low": found.top1.low, "high": found.top1.high, "n": found.n}
+        if kept is not None:
+            kept.after(training.spent)
+        yield event
+
+
+class Kept:
+    """A training's state on disk, so that one that was killed goes on where it was a few seconds before."""
+
+    _LEAST = 5.0  # seconds of training between two states,
+    _SHARE = 0.05  # and at most this share of the time goes into them
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        self.training, self.folder, self.saved, self.wait = training, folder, 0.0, self._LEAST
+        whole = [place for place in (folder / "a", folder / "b") if (place / "whole").exists()]
+        if whole:
+            training.load(max(whole, key=lambda place: (place / "whole").stat().st_mtime_ns))
+            self.saved = training.spent
+
+    def after(self, spent: float) -> None:
+        """Save if it is time: into the older of two folders, marked as whole at the end."""
+        if spent - self.saved < self.wait:
+            return
+        began = time.perf_counter()
+        marks = {place: place / "whole" for place in (self.folder / "a", self.folder / "b")}
+        place = min(marks, key=lambda found: marks[found].stat().st_mtime_ns if marks[found].exists() else 0)
+        marks[place].unlink(missing_ok=True)
+        self.training.save(place)
+        marks[place].touch()
+        self.saved, self.wait = spent, max(self._LEAST, (time.perf_counter() - began) / self._SHARE)
+
+
+def _judge(
+    model: nn.Module, info: ModelInfo, data: LabelledImages, limit: int | None = None
+) -> Generator[dict[str, Any], None, tuple[AccuracyEstimate, Predictions]]:
+    """The last estimate with its predictions; an empty event after every batch."""
+    for last in evaluate(model, info, data, limit=limit):  # noqa: B007
+        yield {}
+    return last
+
+
+def _result(
+    pruned: Pruned, before: AccuracyEstimate, after: AccuracyEstimate, paired: Mapping[str, Difference]
+) -> dict[str, Any]:
+    """The CLI contract's result object, with intervals and paired differences: value, low, high."""
+    cut = pruned.card["result"]
+    found = {"model": pruned.info.name, "n": after.n, "params": cut["params_after"], "macs": cut["macs_after"]}
+    for key, share in (("top1_before", before.top1), ("top1_after", after.top1)):
+        found |= {key: share.value, f"{key}_ci95": [share.low, share.high]}
+    return found | {key: [change.value, change.low, change.high] for key, change in paired.items()}

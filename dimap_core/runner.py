@@ -1,0 +1,101 @@
+"""The process that `jobs` starts for one job (`python -m dimap_core.runner FOLDER TOKEN`): trains or searches, never
+draws. Lowest priority and one thread, so that sliders stay live beside it.
+
+A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
+{"result": ...}. To add one: a function, and its row in KINDS.
+Next door: `recovery` holds the work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import pipeline, recovery
+from .errors import PruningError
+from .jobs import Ledger
+from .plan import from_recipe
+from .settings import Settings
+
+Events = Iterator[dict[str, Any]]
+_OFTEN = 0.2  # seconds between two reports
+_POINTS = 200  # of a curve's losses
+
+
+def _recover(request: Mapping[str, Any], place: Path) -> Events:
+    """Train the pruned model of a recipe."""
+    opened = pipeline.open_model(request["model"], request["weights"])
+    plan = from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    pruned = recovery.from_plan(opened, plan)
+    settings = Settings(**request["settings"])
+    yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state", request.get("data"))
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover}
+
+
+def run(ledger: Ledger, token: str) -> None:
+    """Work on a job to its end, its cancellation or its failure, and keep the ledger up to date."""
+    job = ledger.find(token)
+    if job is None:
+        return
+    place = ledger.place(token)
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        result = _follow(ledger, token, KINDS[job.kind](job.request, place))
+    except PruningError as error:
+        ledger.finish(token, None, str(error))
+    except (RuntimeError, MemoryError, OSError) as error:
+        traceback.print_exc(file=sys.stderr)
+        sentence = f"The work stopped ({type(error).__name__}); resume it, or try smaller batches."
+        ledger.finish(token, None, sentence)
+    else:
+        if result is not None:
+            ledger.finish(token, result)
+
+
+def _follow(ledger: Ledger, token: str, events: Events) -> Mapping[str, Any] | None:
+    """Report events until the last; None where the job was cancelled."""
+    told, shown = 0.0, -1
+    for event in events:
+        if ledger.state(token) != "running":
+            return None
+        if "result" in event:
+            return event["result"]
+        wanted = "step" in event and event["step"] * _POINTS // event["steps"] > shown
+        if "top1" in event or wanted:
+            shown = event["step"] * _POINTS // event["steps"]
+            ledger.add_point(token, event)
+        if event and (time.monotonic() - told > _OFTEN or "top1" in event or "doing" in event):
+            ledger.report(token, event)
+            told = time.monotonic()
+    return None
+
+
+def _end_with_the_server() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Work on the job that the command line names."""
+    os.nice(15)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
+    ledger = Ledger(Path(sys.argv[1]))
+    run(ledger, sys.argv[2])
+    ledger.close()
+
+
+if __name__ == "__main__":
+    main()

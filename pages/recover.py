@@ -1,0 +1,65 @@
+"""Recover: can training bring it back? Starts long jobs on the current cut and shows all of the session."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import streamlit as st
+
+from dimap_core.settings import preset_settings
+from pages.ui import frame, live, longwork, measured, state, widgets
+from pages.ui.glossary import TERMS
+
+PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
+
+
+def main() -> None:
+    """Controls on the left, jobs on the right."""
+    view = widgets.opened()
+    if view is None:
+        return
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        st.subheader("Train what is left", anchor=False, help=TERMS["recover"])
+        controls(view)
+    with right:
+        st.subheader("Jobs", anchor=False)
+        longwork.draw()
+
+
+def controls(view: live.View) -> None:
+    """How the current cut would be trained, and the button that starts it."""
+    if view.info.data is None or view.info.weights == "random":
+        st.info("Training needs a trained model with images: choose a bundled one.")
+        return
+    preset = st.selectbox("Recipe", list(PRESETS), key="recover_preset", format_func=PRESETS.get, help=TERMS["preset"],
+                          persist_state="session")  # fmt: skip
+    length = {"epochs": None, "seconds": None}
+    if preset == "suited":
+        unit = st.segmented_control("For", ["seconds", "epochs"], default="seconds", key="recover_unit", required=True,
+                                    persist_state="session")  # fmt: skip
+        least, most, usual = {"seconds": (5, 86_400, 60), "epochs": (1, 1000, 10)}[unit]
+        length[unit] = st.number_input(unit.capitalize(), least, most, usual, key=f"recover_{unit}",
+                                       persist_state="session")  # fmt: skip
+    distill = st.toggle("Learn from the dense model too", key="recover_distill", help=TERMS["distill"],
+                        persist_state="session")  # fmt: skip
+    nothing = not any(view.selection.removed.values())
+    st.button("Start training", type="primary", icon=":material/model_training:", disabled=nothing, on_click=begin,
+              args=(view.info.data, preset, length, distill))  # fmt: skip
+    if nothing:
+        st.caption("The cut removes nothing, so there is nothing to recover.")
+    st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
+
+
+def begin(data: str, preset: str, length: dict[str, float | None], distill: bool) -> None:
+    """Start a recovery of the current setting."""
+    setting = state.current()
+    given = {key: value for key, value in length.items() if value is not None}
+    settings = replace(preset_settings(preset, data, given), distill="soft" if distill else "none")
+    request = {"model": setting.model, "weights": setting.weights, "recipe": state.recipe(setting),
+               "settings": asdict(settings)}  # fmt: skip
+    longwork.start("recover", f"{setting.model} · {measured.label(setting.plan)}", request)
+
+
+frame.enter()
+main()

@@ -1,0 +1,156 @@
+"""The session's long jobs on screen: one card each with progress, curve, result and buttons; and their points."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.errors import PruningError
+from dimap_core.figures.learning import learning_curve
+from dimap_core.figures.tradeoff import Point
+from dimap_core.jobs import Job
+
+from . import cache, live, state, theme, widgets
+
+POLL = 0.5  # seconds; a step takes a tenth of one at least
+_BADGES = {
+    "waiting": ":gray-badge[waiting for its turn]",
+    "running": ":blue-badge[running]",
+    "done": ":green-badge[done]",
+    "failed": ":red-badge[failed]",
+    "cancelled": ":gray-badge[stopped]",
+    "interrupted": ":orange-badge[interrupted]",
+}
+
+
+def start(kind: str, title: str, request: Mapping[str, Any]) -> None:
+    """Ask for a job of this session."""
+    try:
+        state.add_job(cache.long_work().submit(kind, title, request))
+    except PruningError as error:
+        st.session_state.notice = str(error)
+
+
+def mine() -> list[Job]:
+    """The session's jobs that still exist, newest first."""
+    found = [cache.long_work().find(token) for token in reversed(st.session_state.jobs)]
+    return [job for job in found if job is not None]
+
+
+def draw() -> None:
+    """All jobs; polled while any of them may still change."""
+    jobs = mine()
+    if not jobs:
+        st.info("Nothing was trained yet. Choose how, and start.", icon=":material/model_training:")
+        return
+    for job in jobs:
+        with st.container(border=True):
+            buttons(job)
+            live.polled(_card, not job.ended, POLL)(job.token, job.ended)
+
+
+def buttons(job: Job) -> None:
+    """Title and what can be done with a job; outside the part that polls, so that a click never waits for it."""
+    st.markdown(f"**{widgets.plain(job.title)}**")
+    with st.container(horizontal=True):
+        if not job.ended:
+            _button("Stop", "stop", "cancel", job.token)
+            return
+        if job.state != "done":
+            _button("Go on", "play_arrow", "resume", job.token)
+        _button("Remove", "delete", "remove", job.token)
+
+
+def _button(label: str, icon: str, what: str, token: str) -> None:
+    st.button(label, key=f"{what}_{token}", icon=f":material/{icon}:", on_click=_do, args=(what, token))
+
+
+def _do(what: str, token: str) -> None:
+    getattr(cache.long_work(), what)(token)
+
+
+def _card(token: str, ended: bool) -> None:
+    """What a job does now, its curve, and its end."""
+    job = cache.long_work().find(token)
+    if job is None or job.ended != ended:
+        st.rerun()
+    if job is None:
+        return
+    progress = job.progress
+    left = f", {_span(progress['seconds_left'])} left" if "step" in progress and job.state == "running" else ""
+    where = f"step {progress['step']:,} of {progress['steps']:,}{left}" if "step" in progress else progress.get("doing")
+    if job.state == "waiting":
+        where = f"{cache.long_work().ledger.waiting_before(token)} before it"
+    st.markdown(_BADGES[job.state] + (f" &nbsp; {where}" if where and job.state != "done" else ""))
+    if job.error:
+        st.error(widgets.plain(job.error))
+    if "step" in progress and job.state == "running":
+        st.progress(progress["step"] / progress["steps"])
+    if job.result is not None:
+        _result(token, job.result)
+    points = cache.long_work().ledger.points(token)
+    if points:
+        alt = f"Accuracy and loss over the steps of {job.title}"
+        figure = learning_curve(points, points[-1]["steps"], theme.look())
+        theme.chart(figure, f"learning_{token}", alt)
+        images = next((point["n"] for point in reversed(points) if "n" in point), None)
+        if images:
+            st.caption(f"On the way judged on the first {images:,} validation images only, with the 95 % interval.")
+    if job.result is not None:
+        _download(job)
+
+
+def _result(token: str, result: Mapping[str, Any]) -> None:
+    """Before and after on all validation images, and what was gained."""
+    gain, against = ([100 * value for value in result[key]] for key in ("gain", "against_dense"))
+    with st.container(horizontal=True, gap="small", key=f"result_{token}"):
+        for name, key in (("Top-1 before", "top1_before"), ("Top-1 after", "top1_after")):
+            low, high = (100 * bound for bound in result[f"{key}_ci95"])
+            below = f"{low:.1f} to {high:.1f}, n = {result['n']:,}"
+            st.metric(name, f"{100 * result[key]:.1f} %", below, delta_color="off", delta_arrow="off", border=True)
+        for name, change in (("Gained", gain), ("Against dense", against)):
+            value, low, high = (widgets.points(share / 100) for share in change)
+            st.metric(name, f"{value} points", f"{low} to {high}", delta_color="off", delta_arrow="off", border=True)
+
+
+def _download(job: Job) -> None:
+    folder = Path((job.result or {})["out"])
+    if not folder.exists():
+        return
+    st.download_button(
+        "Download the recovered checkpoint", lambda: _zipped(folder), "recovered.zip", "application/zip",
+        key=f"get_{job.token}", on_click="ignore", icon=":material/download:",
+    )  # fmt: skip
+
+
+def _zipped(folder: Path) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, f"checkpoint/{path.name}")
+    return content.getvalue()
+
+
+def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Point, Point]]:
+    """Before and after of the session's finished recoveries of a model, as the trade-off figure draws them; `dense`:
+    its MACs and params."""
+    pairs = []
+    for job in mine():
+        if job.result is None or job.result["model"] != name:
+            continue
+        found, kept = job.result, job.result[axis.lower()] / dense[axis]
+        before, after = (
+            Point(kept, found[key], *found[f"{key}_ci95"], found["n"], label)
+            for key, label in (("top1_before", "before training"), ("top1_after", f"{job.title}, trained"))
+        )
+        pairs.append((before, after))
+    return pairs
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"

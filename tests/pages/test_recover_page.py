@@ -1,0 +1,63 @@
+"""The Recover page: a real job from a click to its point on the trade-off, found again by its link."""
+
+import pytest
+
+from pages.ui import cache
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    """Jobs of this test alone."""
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    cache.long_work.clear()
+    yield
+    cache.long_work.clear()
+
+
+def labels(app):
+    return [button.label for button in app.at.button]
+
+
+def job(app):
+    (token,) = app.at.session_state["jobs"]
+    return cache.long_work().find(token)
+
+
+def test_a_cut_is_trained_and_its_point_joins_the_trade_off(open_app):
+    link = {"model": "swin-digits", "granularity": "structure", "macs": "0.7", "criterion": "magnitude"}
+    app = open_app(**link).live().page("recover")
+    app.until(lambda: "Start training" in labels(app), "the controls")
+    app.set("recover_unit", "epochs").set("recover_epochs", 1).click("Start training")
+    assert "Stop" in labels(app) and job(app).request["settings"]["epochs"] == 1
+    app.until(lambda: job(app).ended, "the end of the training")
+    assert job(app).error is None
+    app.run()
+    shown = [metric.value for metric in app.at.metric]
+    assert shown[1] == f"{100 * job(app).result['top1_after']:.1f} %" and "Remove" in labels(app)
+    assert any(chart.key.startswith("learning_") for chart in app.at.get("plotly_chart"))
+    again = open_app(**link, jobs=app.url["jobs"]).live()
+    notes = [note.get("text") for note in again.figure("tradeoff")["layout"]["annotations"]]
+    assert "trained" in notes
+    diamond = next(t for t in again.figure("tradeoff")["data"] if (t.get("marker") or {}).get("symbol") == "diamond")
+    assert diamond["y"] == [100 * job(app).result["top1_after"]]
+    app.click("Remove")
+    assert any("Nothing was trained yet" in text for text in app.texts())
+
+
+def test_a_running_job_can_be_stopped_and_gone_on_with(open_app):
+    app = open_app(model="swin-digits", ratio="0.9").live().page("recover")
+    app.until(lambda: "Start training" in labels(app), "the controls")
+    app.click("Start training").click("Stop")
+    assert job(app).state == "cancelled" and "Go on" in labels(app) and "Stop" not in labels(app)
+    app.click("Go on")
+    assert job(app).state in ("waiting", "running")
+    app.click("Stop")
+
+
+def test_what_cannot_be_trained_says_so(open_app):
+    app = open_app(model="swin-digits", ratio="0").live().page("recover")
+    app.until(lambda: "Start training" in labels(app), "the controls")
+    assert next(button for button in app.at.button if button.label == "Start training").disabled
+    app = open_app(model="deit_tiny_patch16_224", weights="random", jobs="nonsense").live().page("recover")
+    app.until(lambda: any("choose a bundled one" in text for text in app.texts()), "the reason")
+    assert app.notices == []

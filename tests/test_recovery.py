@@ -1,0 +1,110 @@
+"""Recovery: what is cut stays cut, what is measured is what a fresh look measures, a stop costs nothing."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dimap_core import checkpoints, pipeline, results
+from dimap_core.errors import CheckpointError, DataError, InvalidPlan
+from dimap_core.recovery import Kept, from_directory, from_plan, recover
+from dimap_core.settings import PRESETS, Settings, preset_settings
+from dimap_core.types import PruningPlan
+
+ROOT = Path(__file__).parent.parent
+SMALLER = PruningPlan("magnitude", "structure", "layer", None, budget=0.7)
+ZEROS = PruningPlan("magnitude", "weight", "layer", 0.85)
+BRIEF = Settings(epochs=0.5, lr=5e-4, augment="affine")
+
+
+def end(events):
+    *_, last = events
+    return last["result"]
+
+
+@pytest.mark.parametrize("plan", [SMALLER, ZEROS], ids=["smaller", "zeros"])
+def test_a_cut_is_recovered_and_stays_a_cut(tmp_path, plan):
+    opened = pipeline.open_model("swin-digits")
+    pipeline.save_pruned(tmp_path / "pruned", opened, plan)
+    result = end(recover(from_directory(tmp_path / "pruned"), BRIEF, tmp_path / "out"))
+    again = pipeline.open_model(str(tmp_path / "out"))
+    judged = pipeline.judge_fully(again, pipeline.default_data(again))
+    assert (judged.top1.value, judged.n) == (result["top1_after"], result["n"]) and judged.n == 540
+    assert results.nonzero_cost(again.model, again.anatomy) == (result["params"], result["macs"])
+    before = pipeline.open_model(str(tmp_path / "pruned"))
+    assert results.nonzero_cost(before.model, before.anatomy) == (result["params"], result["macs"])
+    assert pipeline.judge_fully(before, pipeline.default_data(before)).top1.value == result["top1_before"]
+    gain, low, high = result["gain"]
+    assert gain == pytest.approx(result["top1_after"] - result["top1_before"]) and low < gain < high
+    assert checkpoints.read_card(tmp_path / "out")["recovered"]["settings"]["lr"] == 5e-4
+
+
+def test_recovery_brings_back_most_of_what_a_deep_cut_lost(tmp_path):
+    opened = pipeline.open_model("deit-digits")
+    plan = replace(SMALLER, criterion="random", seed=3)
+    result = end(recover(from_plan(opened, plan), replace(BRIEF, epochs=1, distill="soft"), tmp_path))
+    assert result["top1_before"] < 0.6 and result["top1_after"] > 0.9 and result["gain"][1] > 0.25
+
+
+def test_a_recovery_that_was_killed_goes_on_from_its_last_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(Kept, "_LEAST", 0.0)
+    monkeypatch.setattr(Kept, "_SHARE", 1e9)
+    opened = pipeline.open_model("swin-digits")
+    pieces = replace(BRIEF, batch_size=200, epochs=1)
+    whole = end(recover(from_plan(opened, SMALLER), pieces, tmp_path / "whole"))
+    state = tmp_path / "state"
+    for event in recover(from_plan(opened, SMALLER), pieces, tmp_path / "out", state):
+        if event.get("step") == 4:
+            break  # after it the state of step 4 was on its way; a kill may leave it half written
+    newest = max(state.glob("*/whole"), key=lambda mark: mark.stat().st_mtime_ns)
+    newest.unlink()
+    steps = [e for e in recover(from_plan(opened, SMALLER), pieces, tmp_path / "out", state) if e]
+    first = next(event["step"] for event in steps if "step" in event)
+    assert first == 4
+    assert {**steps[-1]["result"], "seconds": 0, "out": ""} == {**whole, "seconds": 0, "out": ""}
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "out"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_two_processes_train_what_one_trains(tmp_path):
+    program, found = ROOT / "tests" / "programs" / "train_a_little.py", []
+    alone = [sys.executable]
+    two = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    for name, command in (("one", alone), ("two", two)):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        run = subprocess.run(
+            [*command, str(program), str(tmp_path / name)], env=environment, capture_output=True, text=True, check=True
+        )
+        found.append(run.stdout.split())
+    assert found == [["1", "12"], ["2", "12"]]
+    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    assert max((one[key] - two[key]).abs().max().item() for key in one) < 1e-4
+
+
+def test_the_papers_preset_is_the_papers():
+    preset = preset_settings("dimap", "digits", {})
+    assert (preset.epochs, preset.lr, preset.weight_decay, preset.warmup) == (30, 2e-5, 1e-8, 0.5)
+    assert preset.lr / preset.rise == pytest.approx(2e-8) and preset.lr / preset.rise / preset.fall == pytest.approx(
+        2e-7
+    )
+    assert preset_settings("suited", None, {"epochs": 3}).epochs == 3
+    with pytest.raises(InvalidPlan, match="choose one of suited, dimap"):
+        preset_settings("best", None, {})
+
+
+def test_what_cannot_be_recovered_is_one_sentence(tmp_path):
+    with pytest.raises(CheckpointError, match="prune a model with --out first"):
+        from_directory(Path("swin-digits"))
+    random = pipeline.open_model("deit_tiny_patch16_224", "random")
+    with pytest.raises(DataError, match="random weights"):
+        from_plan(random, SMALLER)
+    swin = pipeline.open_model("swin-digits")
+    pruned = from_plan(swin, SMALLER)
+    with pytest.raises(DataError, match="without images"):
+        end(recover(replace(pruned, info=replace(pruned.info, data=None)), BRIEF, tmp_path))
+    assert PRESETS["suited"].epochs == 10
