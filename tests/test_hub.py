@@ -63,7 +63,7 @@ def hub():
             end = BREAKS_AT if len(asked) == 1 else len(content)
             for at in range(start, end, PIECE):
                 self.wfile.write(content[at : min(at + PIECE, end)])
-                time.sleep(0.15)
+                time.sleep(0.1)
             if end < len(content):
                 self.close_connection = True
 
