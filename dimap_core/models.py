@@ -90,6 +90,7 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     if is_own_zip(path):
         with unpacked(path, _most_bytes) as folder:
             model, info = _load_directory(folder)
+        _check_finite(model.state_dict())
     else:
         with listing(path) as found:
             model, info = _load_listing(found, wanted)
@@ -114,12 +115,19 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
         if old not in found.floats:
             raise refused(f"holds '{new[:80]}' as something else than floating-point numbers")
         state[new] = found.read(old).detach().to(torch.float32, copy=True).contiguous()
-        if not state[new].isfinite().all():
-            raise refused(f"holds values that are not finite ('{new[:80]}')", "save it from a run that did not diverge")
+    _check_finite(state)
     model.load_state_dict(state, assign=True)
     _compute_buffers(model)
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
     return finish(model.requires_grad_(), info)
+
+
+def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise refused(
+                f"holds values that are not finite ('{name[:80]}')", "save it from a run that did not diverge"
+            )
 
 
 def _check_shapes(name: str, found: Mapping[str, tuple], needed: Mapping[str, tuple]) -> None:

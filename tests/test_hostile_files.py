@@ -16,7 +16,7 @@ import timm
 import torch
 from safetensors.torch import save, save_file
 
-from dimap_core import pipeline
+from dimap_core import checkpoints, pipeline
 from dimap_core.types import PruningPlan
 from dimap_core.worker import Worker
 
@@ -135,6 +135,11 @@ def hostile(tmp_path_factory):
     marker, good = place / "ran", state()
     opened = pipeline.open_model("swin-digits", "random")
     pipeline.save_pruned(place / "own", opened, PruningPlan(ratio=0.5))
+    checkpoints.write(
+        place / "nan",
+        {name: value * float("nan") for name, value in opened.model.state_dict().items()},
+        {"model": "swin-digits", "weights": "trained"},
+    )
     own, plain, sealed = place / "own", torch_bytes(good), save(good)
     key = "layers.0.blocks.0.attn.qkv.weight"
     many = {f"{name}": tensor(0, 0, (0,)) for name in range(30_000)}
@@ -179,6 +184,7 @@ def hostile(tmp_path_factory):
         "a million members.pth": many_members(10**6),
         "slip.zip": own_zip(own, **{"../../slipped": "x"}),
         "absolute.zip": own_zip(own, **{"/tmp/slipped": "x"}),
+        "nan.zip": own_zip(place / "nan"),
         "link.zip": linked(own),
         "bomb.zip": own_zip(own, **{"model.safetensors": b"\0" * 2**26}),
         "bomb card.zip": own_zip(own, **{"card.json": b" " * 2**26}),
