@@ -73,8 +73,10 @@ def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only
     """Load a model and list its parts; with `named_only` a directory is not looked at."""
     model, info = (load_named if named_only else load_model)(name, weights, seed)
     anatomy = build_anatomy(model, info.family)
-    model.to(device())
-    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, largest_batch(image_bytes(anatomy))),))
+    place = device()
+    model.to(place)
+    most = largest_batch(image_bytes(anatomy)) if place.type == "cpu" else BATCH_SIZE
+    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, most),))
 
 
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
