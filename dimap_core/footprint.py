@@ -18,8 +18,8 @@ from .named import skeleton
 from .types import Anatomy
 from .words import size
 
-BATCH = 512 * 1024**2
-"""Bytes that the activations of one batch may take."""
+BATCH = 192 * 1024**2
+"""Bytes that the activations of one batch may take; larger batches are no faster on a processor, and others wait."""
 
 _IMAGES = 60  # more in a batch are not faster
 _FLOAT = 4  # bytes

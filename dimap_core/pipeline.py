@@ -74,8 +74,10 @@ def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only
     paths = not named_only or name.startswith(FILE)
     model, info = (load_model if paths else load_named)(name, weights, seed)
     anatomy = build_anatomy(model, info.family)
-    model.to(device())
-    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, largest_batch(image_bytes(anatomy))),))
+    place = device()
+    model.to(place)
+    most = largest_batch(image_bytes(anatomy)) if place.type == "cpu" else BATCH_SIZE
+    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, most),))
 
 
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
