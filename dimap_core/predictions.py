@@ -63,10 +63,12 @@ def accuracy(
     values: Mapping[str, np.ndarray],
     total: int,
     dense: Predictions | None = None,
+    classes: int = 0,
 ) -> AccuracyEstimate:
     """Joint accuracy and each cue's, with the paired drop to `dense` where that is known for the same n images.
 
-    `labels`: [n]; `values`: per cue an array [classes] of that cue's value; `total`: images that will be judged.
+    `labels`: [n]; `values`: per cue an array [classes] of that cue's value; `total`: images that will be judged;
+    `classes`: how many there are, of five or fewer no top-5 is told (0: unknown).
     """
     n, cues, drops = len(labels), {}, {}
     for cue, value in {"joint": None, **values}.items():
@@ -74,7 +76,8 @@ def accuracy(
         cues[cue] = wilson(int(hits.sum()), n)
         if dense is not None and len(dense.classes) >= n:
             drops[cue] = paired_difference(hits, _hits(dense.classes[:n], labels, value))
-    return AccuracyEstimate(n, total, cues, wilson(int(predictions.in_top5.sum()), n), drops, predictions.seconds)
+    top5 = None if 0 < classes <= 5 else wilson(int(predictions.in_top5.sum()), n)
+    return AccuracyEstimate(n, total, cues, top5, drops, predictions.seconds)
 
 
 def _hits(classes: np.ndarray, labels: np.ndarray, value: np.ndarray | None) -> np.ndarray:
@@ -135,7 +138,7 @@ class Outcomes:
 
     def estimate(self, data: LabelledImages, total: int) -> AccuracyEstimate:
         """The pruned model's accuracy with its paired drop."""
-        return accuracy(self.pruned, self.labels, data.cues, total, self.dense)
+        return accuracy(self.pruned, self.labels, data.cues, total, self.dense, len(data.class_names))
 
 
 def outcomes(events: Sequence[Mapping[str, Any]], data: LabelledImages) -> Outcomes | None:

@@ -16,10 +16,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import index, pipeline, predictions
+from . import images, pipeline, predictions
 from .errors import PruningError
 from .evaluate import BATCH_SIZE
 from .export import write_onnx
+from .images import ImageShelf
 from .latency import measure
 from .leave_one_out import leave_one_out
 from .plan import from_recipe
@@ -45,24 +46,30 @@ class Shelf:
     opened: OrderedDict[tuple[str, str], pipeline.Opened] = field(default_factory=OrderedDict)
     tuning: set[str] = field(default_factory=set)
     caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
+    images: ImageShelf = field(default_factory=ImageShelf)
 
     def model(self, request: Request) -> pipeline.Opened:
-        """The request's model, loaded on first use; the ones used longest ago make room."""
+        """The request's model, loaded on first use, judged by the request's images if it names any; the models used
+        longest ago make room."""
         key = (request["model"], request["weights"])
         if key not in self.opened:
             self.opened[key] = pipeline.open_model(*key, named_only=True)
         self.opened.move_to_end(key)
         while len(self.opened) > 1 and sum(map(_size, self.opened.values())) > _MEMORY:
             _, evicted = self.opened.popitem(last=False)
-            shutil.rmtree(self.folder / evicted.info.fingerprint, ignore_errors=True)
-        return self.opened[key]
+            self.images.forget(evicted.info.fingerprint)
+            for folder in self.folder.glob(f"{evicted.info.fingerprint}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        chosen = request.get("images")
+        return self.images.on(self.opened[key], chosen) if chosen else self.opened[key]
 
     def prefix(self, session: str, opened: pipeline.Opened) -> PrefixCache:
-        """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
+        """The session's own cache, begun anew with another model or images; the sessions seen last keep theirs."""
         owner, cache = self.caches.pop(session, ("", PrefixCache()))
-        if owner != opened.info.fingerprint:
+        mine = f"{opened.info.fingerprint} {opened.info.data}"
+        if owner != mine:
             cache = PrefixCache()
-        self.caches[session] = (opened.info.fingerprint, cache)
+        self.caches[session] = (mine, cache)
         while len(self.caches) > _CACHES:
             _, (_, evicted) = self.caches.popitem(last=False)
             evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
@@ -70,18 +77,20 @@ class Shelf:
 
 
 def _open(shelf: Shelf, request: Request) -> Events:
-    """Load a model, score it, and leave both on disk; the last event says where."""
-    opened = shelf.model(request)
+    """Load a model, list the images it is judged by, score it, and leave all on disk; the last event says where."""
+    opened = shelf.model({**request, "images": None})
     plan = from_recipe(request["recipe"])
-    folder = shelf.folder / opened.info.fingerprint
-    if not (folder / "anatomy.json").exists():
-        index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
+    folder = images.write_model(shelf.folder, opened)
+    if request.get("images"):
+        for doing in shelf.images.refresh(opened, request["images"]):
+            yield {"doing": doing}
+        opened = shelf.model(request)
+        folder = images.write_chosen(shelf.folder, opened)
     weights = sum(layer.size for layer in opened.anatomy.prunable)
     yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
-    if not index.has_scores(folder, plan.criterion, plan.seed, plan.scored, plan.images):
-        for doing, _, _ in pipeline.prepare_scores(opened, plan):
-            yield {"doing": doing}
-        index.write_scores(folder, pipeline.score(opened, plan), plan.images)
+    for doing, _, _ in pipeline.prepare_scores(opened, plan):
+        yield {"doing": doing}
+    images.write_scores(shelf.folder, opened, plan)
     yield {"folder": str(folder)}
 
 
@@ -90,6 +99,8 @@ def _evaluate(shelf: Shelf, request: Request) -> Events:
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
+    for doing in images.first_decoded(opened):
+        yield {"doing": doing}
     if plan is not None:
         yield from _dense_first(shelf, opened, data)
         for doing, _, _ in pipeline.prepare(opened, plan):
@@ -128,14 +139,13 @@ def _predictions(shelf: Shelf, request: Request) -> Events:
     """Where the images lie, then both models' answers to one batch of them after another."""
     opened, plan = shelf.model(request), from_recipe(request["recipe"])
     data = pipeline.default_data(opened, request["data"])
-    folder = shelf.folder / "data" / data.name
-    index.write_data(folder, data)
-    yield {"folder": str(folder)}
+    yield {"folder": str(images.write_data(shelf.folder, data))}
     yield from _dense_first(shelf, opened, data)
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
-    for images, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
-        yield predictions.event(images, len(data), *both)
+    for numbers, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
+        images.write_pictures(shelf.folder, data, numbers)
+        yield predictions.event(numbers, len(data), *both)
 
 
 def _explain(shelf: Shelf, request: Request) -> Events:
