@@ -18,6 +18,7 @@ import typer
 
 from . import pipeline, results, sweep, training
 from .bundled import BUNDLED, bundled_card
+from .cli_images import Data, Limit, by_name, fetch
 from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
@@ -27,12 +28,11 @@ from .types import Cell, PruningPlan
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
+app.command()(fetch)
 
 Model = Annotated[str, typer.Argument(help="bundled name, timm name, or directory that prune wrote")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
-Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]
-Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
 
@@ -87,6 +87,7 @@ def prune(
     images: Images = None,
     recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
     data: Data = None,
+    limit: Limit = None,
     weights: Weights = "pretrained",
     seed: Annotated[int | None, typer.Option(min=0, help="seed of random weights and random scores (0)")] = None,
     out: Annotated[Path | None, typer.Option(help="directory for the pruned checkpoint")] = None,
@@ -103,11 +104,11 @@ def prune(
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
     opened = pipeline.open_model(model, weights, plan.seed)
+    opened, judged = (opened, None) if data is None else by_name(opened, data, limit)
     result = _pruned(opened, plan, out)
-    if data is not None:
-        judged = pipeline.default_data(opened, data)
+    if judged is not None:
         plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
-        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
+        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
     _emit(result, as_json, _pruned_text(result))
 
 
@@ -128,8 +129,8 @@ def evaluate(
     model: Model, data: Data = None, limit: Limit = None, weights: Weights = "pretrained", as_json: Json = False
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
-    opened = pipeline.open_model(model, weights)
-    estimate = pipeline.judge_fully(opened, pipeline.default_data(opened, data), limit=limit)
+    opened, judged = by_name(pipeline.open_model(model, weights), data, limit)
+    estimate = pipeline.judge_fully(opened, judged, limit=limit)
     params, macs = pipeline.nonzero_cost(opened)
     result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
     low, high = result["ci95"]
@@ -158,11 +159,11 @@ def sweep_command(
     fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
     fixed |= {} if images is None else {"images": images}
     grid = [validate(replace(plan, **fixed)) for plan in points]
-    opened = pipeline.open_model(model)
+    opened, judged = by_name(pipeline.open_model(model), data, limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
         sweep.write_csv(rows, out)  # better refused now than after the sweep
-    for row in sweep.run(opened, pipeline.default_data(opened, data), grid, limit):
+    for row in sweep.run(opened, judged, grid, limit):
         rows.append(row)
         typer.echo(f"{len(rows)}/{len(grid)}", err=True)
     if out is not None:

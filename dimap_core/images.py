@@ -19,7 +19,6 @@ import numpy as np
 
 from . import index, pipeline
 from .criteria import images_read
-from .data import DATASETS
 from .data.chosen import Chosen, choose
 from .data.decode import Decoded
 from .pipeline import Opened, Progress
@@ -45,15 +44,6 @@ def _copy(opened: Opened, chosen: Chosen) -> Opened:
     """The model under another data set's name; it shares weights and caches with the original."""
     info = replace(opened.info, data=None if chosen.judged is None else chosen.name)
     return replace(opened, info=info, chosen=chosen, sizes=opened.sizes)
-
-
-def by_name(opened: Opened, data: str | None, limit: int | None = None) -> Opened:
-    """The model judged by what the command line's --data names; its own set and None change nothing."""
-    own = {None, opened.info.data, *(row.key for row in DATASETS if opened.info.data is not None)}
-    if data in own:
-        return opened
-    *_, (_, found) = judged_by(opened, ImageSource(str(data), count=limit or 0))
-    return found or opened
 
 
 @dataclass

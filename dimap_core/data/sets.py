@@ -17,14 +17,14 @@ from ..sources import SETS, ImageSet, data_folder
 from .places import Arrays, Folder, Place
 
 _BUNDLED = ("digits", "textured-digits")
-_FETCHED = ("cifar10", "cifar100", "imagenette")
+FETCHED = ("cifar10", "cifar100", "imagenette")
 
 
 def place(known: ImageSet) -> Place:
     """The set on this machine's disk; raises DataError where it is not there."""
     path = known.path
     if path is None:
-        ways = f"fetch it with 'python -m dimap_core fetch {known.key}'" if known.key in _FETCHED else "put it there"
+        ways = f"fetch it with 'python -m dimap_core fetch {known.key}'" if known.key in FETCHED else "put it there"
         raise DataError(f"{known.label} is not in '{data_folder()}' ({' or '.join(known.places)}); {ways}.")
     return _cifar(known, path.parent) if known.reader else Folder(path)
 
@@ -61,9 +61,9 @@ def bundled(name: str) -> Arrays:
 def fetch(name: str) -> Path:
     """Download a known set into `data_folder()`; returns where it lies. Raises DataError for a set that cannot be
     fetched, Offline where its server is not reached."""
-    known = next((known for known in SETS if known.key == name and name in _FETCHED), None)
+    known = next((known for known in SETS if known.key == name and name in FETCHED), None)
     if known is None:
-        raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {', '.join(_FETCHED)}.")
+        raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {', '.join(FETCHED)}.")
     root = data_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
