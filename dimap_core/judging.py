@@ -5,14 +5,19 @@ Next door: `pipeline` judges, `images` gives a model other images than its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .data import load_data
+from .data.chosen import Chosen
 from .errors import DataError
-from .types import LabelledImages
+from .types import LabelledImages, ModelInfo
 
-if TYPE_CHECKING:
-    from .pipeline import Opened
+
+class Opened(Protocol):
+    """What is needed of a `pipeline.Opened` here."""
+
+    info: ModelInfo
+    chosen: Chosen | None
 
 
 def default_data(opened: Opened, name: str | None = None) -> LabelledImages:

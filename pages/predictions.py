@@ -22,7 +22,10 @@ def main() -> None:
     if view is None:
         return
     if view.info.data is None or view.info.weights == "random":
-        st.info("Answers need a trained model with images; choose a bundled one to see what this cut does to them.")
+        st.info(
+            "Answers need a trained model with images; choose a bundled one, or images of your own in the sidebar, to "
+            "see what this cut does to them."
+        )
         return
     running = answers.ask(view).running
     live.polled(body, running, POLL)(view, running)

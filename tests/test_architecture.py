@@ -16,7 +16,7 @@ MODULES = {
     for path in FILES
 }
 TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled", "allocate"]
-TORCH_FREE += ["predictions", "explanations", "agreement"]
+TORCH_FREE += ["predictions", "explanations", "agreement", "sources", "roots", "uploads"]
 
 
 def imported_names(module, everywhere=True):

@@ -24,6 +24,7 @@ MOST_TOTAL = 16 * 1024**3  # bytes of all members unpacked
 MOST_MEMBER = 64 * 1024**2
 MOST_RATIO = 100  # unpacked / packed; photographs hardly shrink at all
 _DIRECTORY = 16 * 1024**2  # bytes of the zip's directory, all of which is held in memory for a moment
+_ASTRAY = "names that lead out of the zip"
 _LOCAL = struct.Struct("<4s5H3I2H")
 
 
@@ -74,9 +75,9 @@ class Zip:
 
     def _add(self, member: zipfile.ZipInfo) -> None:
         parts = member.filename.split("/")
-        if any(part.startswith(".") or part.lower() == "__macosx" for part in parts if part != ".."):
-            return
         why = _why_not(member, parts)
+        if why != _ASTRAY and any(part.startswith(".") or part.lower() == "__macosx" for part in parts):
+            return
         if why:
             self.left_out[why] += 1
             return
@@ -126,7 +127,7 @@ class Zip:
 def _why_not(member: zipfile.ZipInfo, parts: list[str]) -> str:
     """Why a member is left out, if it is."""
     if ".." in parts or "" in parts or "\\" in member.filename or ":" in parts[0]:
-        return "names that lead out of the zip"
+        return _ASTRAY
     if stat.S_ISLNK(member.external_attr >> 16):
         return "links"
     if member.flag_bits & 0x1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

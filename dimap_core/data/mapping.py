@@ -79,9 +79,8 @@ def match(folders: Sequence[str], found: Heads, by_hand: Mapping[str, int] | Non
 
 def _guess(folders: Sequence[str], found: Heads) -> Matched:
     """The first way that recognises every folder, else the one that recognises most."""
-    own = [("ImageNet's wnids", _by_wnid(found))] if found.wnids else []
-    named = "ImageNet's names of classes" if found.wnids else "the model's own names of classes"
-    ways = [*own, (named, _by_name(found)), ("numbers of the model's outputs", _by_number(found))]
+    named = "ImageNet's wnids and names" if found.wnids else "the model's own names of classes"
+    ways = ((named, _by_name(found)), ("numbers of the model's outputs", _by_number(found)))
     tried = []
     for way, find in ways:
         outputs = {folder: output for folder in folders if (output := find(folder)) is not None}
@@ -92,12 +91,12 @@ def _guess(folders: Sequence[str], found: Heads) -> Matched:
         numeric = all(folder.isdecimal() for folder in folders)
         ordered = sorted(folders, key=int) if numeric else sorted(folders)
         by = "number" if numeric else "name"
-        how = f"Classes by order: {len(folders):,} folders for as many outputs, sorted by {by}."
+        how = f"Classes follow the order of the folders, sorted by {by}: they are as many as the model's outputs."
         return Matched({folder: place for place, folder in enumerate(ordered)}, how)
     if not most:
         return Matched(dict.fromkeys(folders, LEFT_OUT), "No folder's name was recognised as a class of this model.")
     known = "Every folder" if most == len(folders) else f"{most:,} of {len(folders):,} folders"
-    how = f"{known} recognised by {way}."
+    how = f"{known} {'was' if most == len(folders) else 'were'} recognised by {way}."
     return Matched({folder: outputs.get(folder, LEFT_OUT) for folder in folders}, how)
 
 
@@ -107,21 +106,17 @@ def _plain(name: str) -> str:
 
 
 def _by_name(found: Heads) -> Callable[[str], int | None]:
-    """By a whole name, or by one of those between commas; a name of two classes means neither."""
+    """By a wnid at its beginning (n01440764, n01440764-tench), else by the whole name or one of those between commas; a
+    name of two classes means neither."""
+    wnids = {wnid: output for output, wnid in enumerate(found.wnids)}
     places: dict[str, int | None] = {}
     for output, name in enumerate(found.names):
         for part in {_plain(name), *(_plain(part) for part in name.split(","))} - {""}:
             places[part] = None if part in places else output
-    return lambda folder: places.get(_plain(folder))
-
-
-def _by_wnid(found: Heads) -> Callable[[str], int | None]:
-    """By a wnid at the beginning of the name: n01440764, n01440764-tench."""
-    places = {wnid: output for output, wnid in enumerate(found.wnids)}
 
     def find(folder: str) -> int | None:
         wnid = _WNID.match(folder)
-        return places.get(wnid[0]) if wnid else None
+        return wnids[wnid[0]] if wnid and wnid[0] in wnids else places.get(_plain(folder))
 
     return find
 

@@ -65,17 +65,21 @@ def tree(place: Place, title: str) -> Tree:
     """Find a tree's splits and classes; raises DataError where it has none."""
     at = ""
     for _ in range(_DEEP):
-        names = {name.casefold(): name for name in place.folders(at)}
+        names = {name.casefold(): _below(at, name) for name in place.folders(at)}
         judged = next((names[name] for name in _JUDGED if name in names), None)
         trained = next((names[name] for name in _TRAINED if name in names), None)
-        if judged is not None or (trained is not None and len(names) == 1):
-            judged, trained = (judged, trained) if judged is not None else (trained, None)
-            found = _classes(place, f"{at}{judged}", title)
-            return Tree(place, found, _classes(place, f"{at}{trained}", title) if trained is not None else None)
-        if len(names) != 1 or place.folders(f"{at}{next(iter(names.values()))}") == []:
+        if judged is not None:
+            return Tree(
+                place, _classes(place, judged, title), None if trained is None else _classes(place, trained, title)
+            )
+        if len(names) != 1 or not place.folders(*names.values()):
             break
-        at = f"{at}{next(iter(names.values()))}/"
-    return Tree(place, _classes(place, at.removesuffix("/"), title), None)
+        (at,) = names.values()
+    return Tree(place, _classes(place, at, title), None)
+
+
+def _below(at: str, name: str) -> str:
+    return f"{at}/{name}".removeprefix("/")
 
 
 def _classes(place: Place, at: str, title: str) -> Classes:
@@ -85,7 +89,7 @@ def _classes(place: Place, at: str, title: str) -> Classes:
         raise DataError(f"'{title}' holds {has}; put the images of every class, two at least, in a sub-folder each.")
     if len(names) > MOST_FOLDERS:
         raise DataError(f"'{title}' holds more than {MOST_FOLDERS:,} sub-folders; give a part of it.")
-    return Classes({_shown(name): f"{at}/{name}".removeprefix("/") for name in names})
+    return Classes({_shown(name): _below(at, name) for name in names})
 
 
 def _shown(name: str) -> str:

@@ -96,9 +96,15 @@ def scores(
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def data(folder: str) -> LabelledImages:
-    """A data set from the worker's folder, its images memory-mapped."""
+def data(folder: str, written: int) -> LabelledImages:
+    """A data set from the worker's folder, its images memory-mapped; `written`: when the folder was."""
     return index.read_data(Path(folder))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def facts(folder: str) -> dict[str, Any] | None:
+    """What is told of the chosen images that a folder's model is judged by; None where it is judged by its own."""
+    return index.read_facts(Path(folder))
 
 
 @st.cache_data(show_spinner=False, max_entries=200)

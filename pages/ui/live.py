@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -14,17 +15,19 @@ import numpy as np
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core import index
+from dimap_core import index, roots
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion as criterion_info
 from dimap_core.criteria import images_read
-from dimap_core.errors import InvalidPlan
+from dimap_core.errors import DataError, InvalidPlan
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.jobs import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.ranking import Scores
 from dimap_core.selection import select
+from dimap_core.sources import FOLDER, ZIP, ImageSource
 from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
+from dimap_core.uploads import PREFIX
 
 from . import cache, state
 from .state import Setting, Tried
@@ -38,7 +41,8 @@ _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
 @dataclass(frozen=True)
 class View:
-    """A model that is open, scored and planned: everything synchronous about the current setting."""
+    """A model that is open, scored and planned: everything synchronous about the current setting. `info.data` names
+    the images it is judged by, `facts` tells of them where they were chosen (`data.chosen.Facts`)."""
 
     folder: str
     info: ModelInfo
@@ -47,6 +51,7 @@ class View:
     scores: Scores
     selection: Selection
     cost: CostReport
+    facts: dict[str, Any] | None = None
 
 
 def folder(setting: Setting, criterion: str | None = None) -> str | None:
@@ -54,13 +59,18 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
 
     A model that cannot be opened sends the session back to its last good setting, with the reason as a notice.
     """
-    key = _key(setting, criterion)
+    try:
+        key = _key(setting, criterion)
+    except DataError as error:
+        state.refuse(str(error))
+        st.rerun()
     shared = cache.shared()
     ticket = shared.opening.get(key)
-    if ticket is None or ticket.replaced or _gone(ticket, *key[2:]):
+    if ticket is None or ticket.replaced or _gone(ticket, *key[2:6]):
         recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
         recipe |= {"images": key[5]} if key[5] else {}
         request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
+        request["images"] = images(setting)
         # Reading images takes seconds: everyone's slider moves take turns with it, and this session's next one ends it.
         channel = "live" if needs_images(key[2]) else "open"
         ticket = shared.opening[key] = shared.worker.submit(cache.session(), channel, request)
@@ -74,6 +84,30 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
         state.refuse(ticket.error)
         st.rerun()
     return ticket.last["folder"] if ticket.done and ticket.last else None
+
+
+def images(setting: Setting) -> dict[str, Any] | None:
+    """The setting's images as the worker is asked for them: paths under the allowed roots and this session's uploads;
+    None for the model's own. Raises DataError for any other path."""
+    source = setting.data
+    if not source:
+        return None
+    if source.startswith(PREFIX):
+        source = f"{ZIP}{cache.shared().uploads.find(cache.session(), source).path}"
+    for prefix in (FOLDER, ZIP):
+        if setting.data.startswith(prefix):
+            source = f"{prefix}{roots.allowed(setting.data.removeprefix(prefix))}"
+    return ImageSource(source, setting.count, setting.draw, setting.classes).request()
+
+
+def ready_facts(setting: Setting) -> dict[str, Any] | None:
+    """What is told of the setting's chosen images once they are listed; nothing is asked for."""
+    try:
+        ticket = cache.shared().opening.get(_key(setting, None))
+    except DataError:
+        return None
+    done = ticket is not None and ticket.done and ticket.last
+    return cache.facts(ticket.last["folder"]) if done else None
 
 
 def needs_images(key: str) -> bool:
@@ -101,7 +135,8 @@ def view() -> View | None:
     except InvalidPlan as error:
         state.refuse(str(error))
         st.rerun()
-    return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
+    cost = cost_report(anatomy, selection)
+    return View(place, info, anatomy, weights, scores, selection, cost, cache.facts(place))
 
 
 def page_began() -> None:
@@ -160,9 +195,10 @@ def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
     st.info(f"{text}.", icon=":material/hourglass_top:")
 
 
-def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int]:
+def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int, str]:
     plan, chosen = setting.plan, criterion or setting.plan.criterion
-    return setting.model, setting.weights, chosen, plan.seed, plan.scored, images_read(chosen, plan.images)
+    read, judged = images_read(chosen, plan.images), json.dumps(images(setting))
+    return setting.model, setting.weights, chosen, plan.seed, plan.scored, read, judged
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
@@ -182,7 +218,7 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
     ticket = known(view, channel, wanted, jobs)
     if ticket is None:
         setting = state.current()
-        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
+        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data, "images": images(setting)}
         worker = cache.shared().jobs if jobs else cache.shared().worker
         if older := st.session_state.streams.get((channel, jobs)):
             _keep(*older)  # it may have ended since it was last looked at
@@ -211,6 +247,12 @@ def _keep(key: tuple, ticket: Ticket) -> None:
         # The last of some answers says all that the ones before it said.
         alone = key[2] in ("evaluate", "versus", "explain")
         cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
+
+
+def forget(view: View, wanted: tuple) -> None:
+    """Let go of an answer whose files were cleared away."""
+    cache.shared().results.pop(_content(view, wanted), None)
+    st.session_state.pop("streams", None)
 
 
 def stop(channel: str) -> None:
@@ -251,7 +293,7 @@ def _tried(view: View) -> Tried:
 def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
     plan = state.current().plan
-    rows = cache.precomputed_rows(view.info.name, plan)
+    rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
     if rows or view.info.data is None or view.info.weights == "random":
         return rows, None
     if plan.granularity == "nm":

@@ -14,7 +14,7 @@ from dimap_core.bundled import BUNDLED
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import MOST_IMAGES, SCOPES
 
-from . import amount, cache, state, widgets
+from . import amount, cache, pictures, state, widgets
 from .glossary import TERMS
 
 UNITS = {
@@ -41,6 +41,7 @@ def draw() -> None:
     """All controls, top to bottom."""
     with st.sidebar:
         _model()
+        pictures.draw()
         _units()
         _ranking()
         amount.draw()
@@ -74,7 +75,8 @@ def _model_changed() -> None:
     bundled = any(spec.name == name for spec in BUNDLED)
     # Names of stages are alike in all models, so the plan stays; layers' names are not.
     plan = replace(state.current().plan, protected=())
-    state.go(state.Setting(name, "pretrained" if bundled else state.current().weights, plan))
+    weights = "pretrained" if bundled else state.current().weights
+    state.go(replace(state.current(), model=name, weights=weights, plan=plan, classes=()))
 
 
 def _weights_changed() -> None:
