@@ -168,13 +168,11 @@ def from_url(params: dict[str, str]) -> Setting:
 
 def _images_from_url(params: dict[str, str], numbers: dict[str, float]) -> tuple[str, int, int, tuple]:
     """(data, count, draw, classes)."""
-    count, draw = (numbers.get(key, default) for key, default in (("n", COUNT), ("draw", 0)))
-    if not (float(count).is_integer() and float(draw).is_integer()):
-        raise InvalidPlan("Numbers of images and seeds are whole.")
-    check_count(int(count), int(draw))
+    count, draw = (_whole(numbers.get(key, default)) for key, default in (("n", COUNT), ("draw", 0)))
+    check_count(count, draw)
     pairs = [part.rpartition("_") for part in params.get("classes", "").split("~") if part]
-    classes = tuple(sorted((folder, int(_number("classes", output))) for folder, _, output in pairs))
-    return params.get("data", ""), int(count), int(draw), classes
+    classes = tuple(sorted((folder, _whole(_number("classes", output))) for folder, _, output in pairs))
+    return params.get("data", ""), count, draw, classes
 
 
 def to_url(setting: Setting) -> dict[str, str]:
@@ -251,6 +249,12 @@ def recipe(setting: Setting) -> dict[str, Any]:
 def cells(pairs: dict[str, float]) -> tuple:
     """{"0": 0.2} -> plan overrides."""
     return overrides_from(pairs.items())
+
+
+def _whole(number: float) -> int:
+    if not float(number).is_integer():
+        raise InvalidPlan("Numbers of images, seeds and classes are whole.")
+    return int(number)
 
 
 def _number(key: str, text: str) -> float:
