@@ -219,6 +219,13 @@ def breakdown(found: Outcomes, data: LabelledImages, cue: str | None = None) -> 
     return sorted(shares, key=lambda share: share.drop.value)
 
 
+def most_confused(change: np.ndarray, most: int) -> np.ndarray:
+    """The `most` classes whose confusions changed most, in their order: places in `confusion_change`, whose table of
+    hundreds of classes nobody could read."""
+    moved = np.abs(change).sum(0) + np.abs(change).sum(1)
+    return np.sort(np.argsort(-moved, kind="stable")[:most])
+
+
 def confusion_change(found: Outcomes, data: LabelledImages, cue: str | None = None) -> np.ndarray:
     """Pruned minus dense number of images, int64 [label, answer], by class (None) or by value of a cue."""
     value = np.arange(len(data.class_names)) if cue is None else data.cues[cue]

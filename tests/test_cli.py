@@ -160,9 +160,8 @@ def test_images_of_a_folder_judge_and_are_read_by_criteria(ask, tmp_path):
     assert ask("evaluate", *options)["n"] == 80
     cut = ask("prune", *options, "--criterion", "taylor", "--images", "16", "--limit", "40", "--ratio", "0.5")
     assert cut["accuracy"]["n"] == 40 and cut["accuracy"]["top1"] > 0.9
-    rows = ask("sweep", *options, "--limit", "30", "--criteria", "dimap", "--scopes", "layer", "--ratios", "0.3")[
-        "rows"
-    ]
+    grid = ("--criteria", "dimap", "--scopes", "layer", "--ratios", "0.3")
+    rows = ask("sweep", *options, "--limit", "30", *grid)["rows"]
     assert [row["n"] for row in rows] == [30]
 
 

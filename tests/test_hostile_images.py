@@ -120,7 +120,7 @@ def test_links_out_of_the_folder_are_left_out_and_those_inside_are_followed(tiny
     found = chosen(tiny_swin, f"folder:{root}")
     assert len(found.judged) == 5 and [row.folder for row in found.facts.rows] == ["0", "1"]
     (note,) = [note for note in found.facts.notes if note.startswith("Left out: ")]
-    assert "2 links that lead out of the folder" in note and "neither files nor folders" in note
+    assert "links that lead out of the folder (2)" in note and "neither files nor folders" in note
 
 
 def link(name, target):
@@ -132,11 +132,11 @@ def link(name, target):
 @pytest.mark.parametrize(
     ("members", "judged", "told"),
     [
-        ([("../../evil/a.png", picture())], 4, "1 names that lead out of the zip"),
-        ([("/etc/a.png", picture())], 4, "1 names that lead out of the zip"),
-        ([("..\\evil\\a.png", picture()), ("C:/x/a.png", picture())], 4, "2 names that lead out of the zip"),
-        ([link("0/link.png", "/etc/passwd")], 4, "1 links"),
-        ([("0/inner.zip", packed(io.BytesIO()).getvalue())], 4, "1 files without an image's name"),
+        ([("../../evil/a.png", picture())], 4, "names that lead out of the zip (1)"),
+        ([("/etc/a.png", picture())], 4, "names that lead out of the zip (1)"),
+        ([("..\\evil\\a.png", picture()), ("C:/x/a.png", picture())], 4, "names that lead out of the zip (2)"),
+        ([link("0/link.png", "/etc/passwd")], 4, "links (1)"),
+        ([("0/inner.zip", packed(io.BytesIO()).getvalue())], 4, "files without an image's name (1)"),
         ([("0/padded.png", bytes(2**18) + picture())], 4, "0/padded.png (not a JPEG"),
         ([("0/" + "n" * 60_000 + ".png", picture())], 5, "Judged on 5 images"),
         ([("0/\u202e名前 🐈.png", picture())], 5, "Judged on 5 images"),
@@ -231,11 +231,13 @@ def test_ten_thousand_files_are_fine_and_the_limit_is_stated(tiny_swin, tmp_path
 def test_names_that_are_no_text_can_be_told(tiny_swin, tmp_path):
     named = replace(tiny_swin, info=replace(tiny_swin.info, class_names=()))
     root = tree(tmp_path / "set")
-    for name in (os.fsdecode(b"\xff\xfe"), "長" * 80 + "🐈"):
+    for name in (os.fsdecode(b"\xff\xfe"), "長" * 80 + "🐈", "<b>", "‹b›", "[x](http:..x)\u202e"):
         (root / name).mkdir()
         (root / name / os.fsdecode(b"\xfe.png")).write_bytes(b"broken")
     found = chosen(named, f"folder:{tmp_path / 'set'}")
     text = json.dumps(found.facts.as_json(), ensure_ascii=False).encode()  # no lone surrogates
+    shown = [row.folder for row in found.facts.rows]
+    assert {"??", "‹b›", "‹b›'", "(x)(http:..x)\ufffd"} < set(shown) and len(set(shown)) == 7
     assert "長".encode() in text and len(found.judged) == 4
 
 

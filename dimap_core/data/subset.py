@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -26,6 +27,7 @@ _SPARES = 2  # files of a class that may stand in for one that cannot be decoded
 _TRAINING = 10_000  # training images drawn at most
 _LISTED = 5  # unreadable files named
 _AT_ONCE = 64
+_MARKUP = str.maketrans("<>[]`$*", "‹›()'＄∗")
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,19 @@ def _classes(place: Place, at: str, title: str) -> Classes:
         raise DataError(f"'{title}' holds {has}; put the images of every class, two at least, in a sub-folder each.")
     if len(names) > MOST_FOLDERS:
         raise DataError(f"'{title}' holds more than {MOST_FOLDERS:,} sub-folders; give a part of it.")
-    return Classes({_shown(name): _below(at, name) for name in names})
+    folders: dict[str, str] = {}
+    for name in names:
+        told = shown(name)
+        while told in folders:
+            told += "'"
+        folders[told] = _below(at, name)
+    return Classes(folders)
 
 
-def _shown(name: str) -> str:
-    """A name that can be written: bytes that are no UTF-8 become question marks."""
-    return name.encode("utf-8", "replace").decode()
+def shown(name: str) -> str:
+    """A name as it can be written anywhere: no markup, no control characters, bytes that are no UTF-8 replaced."""
+    plain = name.encode("utf-8", "replace").decode().translate(_MARKUP)
+    return "".join("\ufffd" if unicodedata.category(sign) in ("Cc", "Cf") else sign for sign in plain)
 
 
 def files_of(place: Place, folder: str) -> list[str]:
@@ -191,12 +200,12 @@ def told(drawn: Drawn, place: Place) -> list[str]:
     notes = []
     if drawn.unreadable:
         looked = len(drawn.files) + len(drawn.unreadable)
-        named = [f"{_shown(file)[-60:]} ({why})" for file, why in list(drawn.unreadable.items())[:_LISTED]]
+        named = [f"{shown(file)[-60:]} ({why})" for file, why in list(drawn.unreadable.items())[:_LISTED]]
         more = ", ..." if len(drawn.unreadable) > _LISTED else ""
         notes.append(f"{len(drawn.unreadable):,} of {looked:,} files could not be read: {', '.join(named)}{more}.")
     if place.left_out:
         parts = sorted(place.left_out.items(), key=lambda item: (-item[1], item[0]))
-        notes.append("Left out: " + ", ".join(f"{number:,} {why}" for why, number in parts) + ".")
+        notes.append("Left out: " + ", ".join(f"{why} ({number:,})" for why, number in parts) + ".")
     return notes
 
 

@@ -125,7 +125,7 @@ def _told(setting: state.Setting) -> None:
 
 def _editor(setting: state.Setting, facts: dict[str, Any]) -> None:
     """The mapping as a table whose last column can be changed."""
-    labels = [_OUT, *(f"{output} {name}".strip()[:60] for output, name in enumerate(facts["outputs"]))]
+    labels = [_OUT, *(f"{output}: {name}".removesuffix(": ")[:60] for output, name in enumerate(facts["outputs"]))]
     rows = facts["rows"]
     table = pd.DataFrame(
         {

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -208,6 +209,7 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
             picture = io.BytesIO()
             Image.fromarray(data.images[number].transpose(1, 2, 0)).save(picture, "PNG")
             made.writestr(f"mine/{data.labels[number]}/{number}.png", picture.getvalue())
+        made.writestr("mine/notes.bin", random.Random(0).randbytes(2**21))  # more than other uploads may have
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
     page.get_by_text("zeros: smaller on paper").wait_for()
     page.locator(".st-key-w_source input").click()
