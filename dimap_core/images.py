@@ -72,6 +72,13 @@ class ImageShelf:
         self.kept.move_to_end(key)
         return self.kept[key]
 
+    def end(self, folder: Path, session: str) -> None:
+        """Let go of what a session uploaded, and delete what was made of it in the worker's folder."""
+        for key in [key for key in self.kept if f"/{session}/" in key[1]]:
+            gone = self.kept.pop(key)
+            shutil.rmtree(folder_of(folder, gone), ignore_errors=True)
+            shutil.rmtree(folder / "data" / gone.read, ignore_errors=True)
+
     def forget(self, fingerprint: str) -> None:
         """Let go of a model's copies."""
         for key in [key for key in self.kept if key[0] == fingerprint]:

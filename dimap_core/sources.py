@@ -50,24 +50,25 @@ class ImageSource:
 
     `source`: "folder:PATH", "zip:PATH" or the name of a set; `count`: at most so many, of every class nearly as many
     (0: all), drawn with `seed`; `classes`: (folder, model output) pairs set by hand, `LEFT_OUT` for a folder that is
-    not judged.
+    not judged; `title`: what its owner calls it, by default the path's last part.
     """
 
     source: str
     count: int = COUNT
     seed: int = 0
     classes: tuple[tuple[str, int], ...] = ()
+    title: str = ""
 
     def request(self) -> dict[str, Any]:
         """As JSON, for the worker."""
         classes = [list(pair) for pair in self.classes]
-        return {"source": self.source, "count": self.count, "seed": self.seed, "classes": classes}
+        return {**vars(self), "classes": classes}
 
 
 def from_request(request: Mapping[str, Any]) -> ImageSource:
     """What `ImageSource.request` wrote."""
     classes = tuple((str(folder), int(output)) for folder, output in request["classes"])
-    return ImageSource(request["source"], request["count"], request["seed"], classes)
+    return ImageSource(request["source"], request["count"], request["seed"], classes, request["title"])
 
 
 def data_folder() -> Path:

@@ -49,6 +49,8 @@ class Worker:
         if "cancel" in message:
             channels = (message["channel"],) if message.get("channel") else CHANNELS
             ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
+            if not message.get("channel"):
+                self.shelf.images.end(self.shelf.folder, message["cancel"])
             return [task[0] for task in ended if task]
         tasks = self.tasks[message["channel"]]
         stays = message["kind"] == message["channel"] == "open"

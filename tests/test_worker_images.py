@@ -96,17 +96,17 @@ def test_pictures_of_judged_images_lie_on_disk_as_answers_arrive(worker, folder)
 
 
 def test_images_that_changed_since_they_were_listed_are_not_judged_under_the_old_name(worker, folder):
-    events, _ = ask(worker, "open", folder)
-    before = Path(events[-1]["folder"])
-    next(folder.rglob("*.png")).unlink()
-    events, _ = ask(worker, "open", folder, count=71)
-    ask(worker, "open", folder)
-    name = index.read_model(before)[0].data
-    _, last = ask(worker, "evaluate", folder, data=name)
-    if "error" in last:  # the file was one of those drawn
-        assert last["error"] == "The images of 'set' have changed since they were listed; choose them again."
-    else:
-        assert len(list(before.parent.glob("*-on-*"))) == 2
+    names = []
+    for _ in range(2):
+        events, _ = ask(worker, "open", folder, 120, "dimap")
+        names.append(index.read_model(Path(events[-1]["folder"]))[0].data)
+        next(folder.rglob("*.png")).unlink()
+    assert names[0] != names[1]
+    events, last = ask(worker, "evaluate", folder, 120, "dimap", data=names[0])
+    assert events == [] or events[0].keys() == {"doing"}
+    assert last["error"] == "The images of 'set' have changed since they were listed; choose them again."
+    events, _ = ask(worker, "evaluate", folder, 120, "dimap", data=names[1])
+    assert events[-1]["n"] == 119  # the file that went since is one that cannot be read: another one stands in
 
 
 def test_only_the_choices_seen_last_stay_on_disk_and_an_evicted_models_go_with_it(worker, folder):
@@ -130,3 +130,17 @@ def test_what_cannot_be_judged_is_one_sentence(worker, folder, tmp_path):
     assert index.read_facts(place)["notes"] == ["No folder's name was recognised as a class of this model."]
     _, last = ask(worker, "evaluate", folder, data=None, criterion="dimap")
     assert last["error"].endswith("Name the folders of 'set' as the model's classes.")
+
+
+def test_what_was_made_of_a_sessions_upload_goes_with_the_session(worker, folder, tmp_path):
+    mine = tmp_path / "uploads" / "session-of-a" / "token" / "set"
+    mine.parent.mkdir(parents=True)
+    folder.rename(mine)
+    events, _ = ask(worker, "open", mine, criterion="dimap")
+    place = Path(events[-1]["folder"])
+    (first, *_), _ = ask(worker, "predictions", mine, data=index.read_model(place)[0].data, criterion="dimap")
+    pictures = Path(first["folder"])
+    worker.accept({"cancel": "another", "channel": None})
+    assert place.exists() and pictures.exists()
+    worker.accept({"cancel": "session-of-a", "channel": None})
+    assert not place.exists() and not pictures.exists() and not worker.shelf.images.kept

@@ -130,7 +130,7 @@ def _place(source: ImageSource) -> tuple[Place, str]:
         if source.source.startswith(prefix):
             path = Path(source.source.removeprefix(prefix))
             packed = prefix == ZIP or (path.suffix.lower() == ".zip" and not path.is_dir())
-            return (Zip(path) if packed else Folder(path)), subset.shown(path.name)[:80] or str(path)
+            return (Zip(path) if packed else Folder(path)), subset.shown(source.title or path.name)[:80] or str(path)
     known = image_set(source.source)
     return (sets.place(known), known.label) if known else (sets.bundled(source.source), source.source)
 

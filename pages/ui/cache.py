@@ -53,6 +53,8 @@ class Shared:
         self.worker.cancel(session)
         self.jobs.cancel(session)
         self.uploads.release(session)
+        for key in [key for key in self.opening if f"/{session}/" in key[-1]]:
+            del self.opening[key]
 
     def close(self) -> None:
         """Stop both workers and delete all uploads."""

@@ -89,15 +89,23 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
 def images(setting: Setting) -> dict[str, Any] | None:
     """The setting's images as the worker is asked for them: paths under the allowed roots and this session's uploads;
     None for the model's own. Raises DataError for any other path."""
-    source = setting.data
+    source, title = setting.data, ""
     if not source:
         return None
     if source.startswith(PREFIX):
-        source = f"{ZIP}{cache.shared().uploads.find(cache.session(), source).path}"
+        upload = cache.shared().uploads.find(cache.session(), source)
+        source, title = f"{ZIP}{upload.path}", upload.name
     for prefix in (FOLDER, ZIP):
         if setting.data.startswith(prefix):
             source = f"{prefix}{roots.allowed(setting.data.removeprefix(prefix))}"
-    return ImageSource(source, setting.count, setting.draw, setting.classes).request()
+    return ImageSource(source, setting.count, setting.draw, setting.classes, title).request()
+
+
+def look_again() -> None:
+    """List the current setting's images anew: files may have changed."""
+    mine, opening = json.dumps(images(state.current())), cache.shared().opening
+    for key in [key for key in opening if key[6] == mine]:
+        del opening[key]
 
 
 def ready_facts(setting: Setting) -> dict[str, Any] | None:

@@ -121,6 +121,7 @@ def _told(setting: state.Setting) -> None:
     judged = sum(row["output"] != LEFT_OUT for row in facts["rows"])
     with st.expander(f"Classes: {judged:,} of {len(facts['rows']):,} folders", icon=":material/category:"):
         _editor(setting, facts)
+        st.button("Look at the files again", on_click=live.look_again, icon=":material/refresh:", width="stretch")
 
 
 def _editor(setting: state.Setting, facts: dict[str, Any]) -> None:

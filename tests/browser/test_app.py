@@ -215,7 +215,7 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
     page.locator(".st-key-w_source input").click()
     page.get_by_role("option", name="a zip to upload").click()
     page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
-    page.get_by_text("judged on 40 images").first.wait_for()
+    page.get_by_text("mine.zip: judged on 40 images").first.wait_for()
     judged(page, "40")
     assert page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text() == "100.0 %"
     page.wait_for_function("location.search.includes('data=upload')")
