@@ -93,8 +93,7 @@ def first_decoded(opened: Opened) -> Iterator[str]:
     """Decode what is judged first; yields how far it is."""
     images = None if opened.chosen is None or opened.chosen.judged is None else opened.chosen.judged.images
     if isinstance(images, Decoded):
-        numbers = list(range(min(_FIRST, len(images))))
-        for done in images.steps(numbers, _STEP):
+        for done in images.steps(images.missing(range(min(_FIRST, len(images)))), _STEP):
             yield f"Decoding images, {done} of {len(images):,}"
 
 

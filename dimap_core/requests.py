@@ -161,7 +161,7 @@ def _explain(shelf: Shelf, request: Request) -> Events:
 
 
 def _curve(shelf: Shelf, request: Request) -> Events:
-    """One event a ratio: the measured row of the recipe at that common ratio."""
+    """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     for ratio in request["ratios"]:
@@ -173,7 +173,7 @@ def _curve(shelf: Shelf, request: Request) -> Events:
         for _ in pipeline.prepare(opened, plan):
             yield {}
         estimates = []
-        for estimate in pipeline.judge(opened, data, plan):
+        for estimate in pipeline.judge(opened, data, plan, request.get("limit")):
             estimates.append(estimate)
             yield {}
         yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()

@@ -118,9 +118,10 @@ def chart(rows: list[dict], point: state.Tried, alt: str, facts: dict | None = N
     if st.session_state.get("drawn", (None,))[0] != asked:  # most polls bring no news, and building takes longest
         st.session_state.drawn = asked, tradeoff(*asked[:2], zoom=asked[2])
     theme.chart(st.session_state.drawn[1], "tradeoff", alt, on_select=restore, selection_mode="points")
+    fewer = [row["n"] for row in rows if point.estimate and row["n"] < point.estimate.total]
     st.caption(
         f"★ this cut: {measured.family(plan)}. Circles (zeros) and squares (really smaller) are earlier tries; "
-        "click one to go back to it."
+        "click one to go back to it." + (f" The curve is judged on the first {fewer[0]:,} images." if fewer else "")
     )
 
 

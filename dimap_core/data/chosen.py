@@ -73,6 +73,7 @@ class Chosen:
 
     def to_read(self) -> LabelledImages:
         """`trained`; raises DataError where nothing is left for it."""
+        self.to_judge()
         if self.trained is None:
             raise DataError(
                 f"All {self.facts.images:,} images of '{self.facts.title}' are judged, so none are left to read; judge "

@@ -153,6 +153,11 @@ class Decoded:
             return found[0]
         return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
 
+    def missing(self, numbers: Sequence[int]) -> list[int]:
+        """Those of some images that are not decoded, or not kept."""
+        kept = self._memory.of(self)
+        return [number for number in numbers if number not in kept]
+
     def steps(self, numbers: Sequence[int], step: int) -> Iterator[int]:
         """Decode some images, a few at a time; yields how many are done."""
         for start in range(0, len(numbers), step):

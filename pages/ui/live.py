@@ -35,6 +35,8 @@ from .state import Setting, Tried
 POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
 SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+_CURVE_MACS = 3e13  # of a whole curve: some ten minutes of one core
+_CURVE_IMAGES = 100  # at least, for each of its points
 _CLOSE = 0.3  # of an interval: no poll is due so soon after the page's run
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
@@ -307,6 +309,8 @@ def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     if plan.granularity == "nm":
         return [], None  # a pattern has no ratio to vary
     recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
-    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS}
+    # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(CURVE_RATIOS)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS, "limit": images}
     ticket = stream(view, "background", request, ("curve", str(request)))
     return ticket.events, ticket
