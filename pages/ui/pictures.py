@@ -10,13 +10,13 @@ import streamlit as st
 
 from dimap_core.bundled import BUNDLED, bundled
 from dimap_core.errors import DataError
-from dimap_core.sources import FOLDER, LEFT_OUT, MOST, SETS, ZIP
+from dimap_core.sources import FOLDER, MOST, SETS, ZIP
 from dimap_core.uploads import PREFIX
 
 from . import cache, live, state, widgets
 from .glossary import TERMS
 
-MIB = 512  # of a zip: the browser's upload lies in memory until it is kept; larger ones are given as a path
+MIB = 500  # of a zip: the browser's upload lies in memory until it is kept; larger ones are given as a path
 _OUT = "left out"
 
 
@@ -114,13 +114,18 @@ def _amount_changed() -> None:
 
 def _told(setting: state.Setting) -> None:
     """How the images were chosen, and the classes they were given."""
-    facts = live.ready_facts(setting)
-    if facts is None:
+    facts, same = live.ready_facts(setting), (setting.model, setting.data)
+    known, last = st.session_state.get("told", (None, None))
+    if facts is None and known != same:
         return
-    st.caption(widgets.plain(" ".join(facts["notes"])))
-    judged = sum(row["output"] != LEFT_OUT for row in facts["rows"])
-    with st.expander(f"Classes: {judged:,} of {len(facts['rows']):,} folders", icon=":material/category:"):
-        _editor(setting, facts)
+    if facts is not None:
+        st.session_state.told = same, facts
+    # What was told last stays until the same files are listed again, so that the table does not close at every change.
+    shown = facts or last
+    notes = " ".join(shown["notes"]) if facts is not None else "Looking at the files …"
+    st.caption(widgets.plain(notes))
+    with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
+        _editor(setting, shown)
         st.button("Look at the files again", on_click=live.look_again, icon=":material/refresh:", width="stretch")
 
 
@@ -128,9 +133,11 @@ def _editor(setting: state.Setting, facts: dict[str, Any]) -> None:
     """The mapping as a table whose last column can be changed."""
     labels = [_OUT, *(f"{output}: {name}".removesuffix(": ")[:60] for output, name in enumerate(facts["outputs"]))]
     rows = facts["rows"]
+    given = {row["folder"]: row["output"] for row in rows} | dict(setting.classes)
+    known = {place - 1: label for place, label in enumerate(labels)}
     table = pd.DataFrame(
         {
-            "class": [labels[row["output"] + 1] for row in rows],
+            "class": [known.get(given[row["folder"]], _OUT) for row in rows],
             "folder": [row["folder"] for row in rows],
             "images": [row["files"] for row in rows],
         }

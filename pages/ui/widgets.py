@@ -92,7 +92,7 @@ def judged_by(view: live.View) -> None:
         return
     first = view.facts["notes"][0]
     if view.info.data is None:
-        st.info(plain(f"{first} Say in the sidebar, under Classes, which folder is which class."))
+        st.info(plain(f"{first} Say in the sidebar, under Folders and classes, which is which."))
     else:
         st.caption(plain(f"{view.facts['title']}: {first[0].lower()}{first[1:]}"))
 
