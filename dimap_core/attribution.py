@@ -45,7 +45,7 @@ def explain(
     Args:
         image: its number in `data`.
         key: of a method in `explanations.METHODS`.
-        target: class whose logit is explained.
+        target: class of the data whose logit is explained.
 
     Raises:
         DataError: random weights, or an image or class that does not exist.
@@ -57,10 +57,10 @@ def explain(
     for name, value, size in (("image", image, len(data)), ("class", target, len(data.class_names))):
         if not (isinstance(value, int) and 0 <= value < size):
             raise DataError(f"There is no {name} {value} in '{data.name}'; choose one from 0 to {size - 1}.")
-    found = {}
+    found, output = {}, target if data.outputs is None else int(data.outputs[target])
     for name, cut in (("dense", opened.model), ("pruned", prune(opened, plan)[0])):
         model = _usable(cut)
-        steps = _METHODS[key](model, opened.info, data.images[image], target)
+        steps = _METHODS[key](model, opened.info, data.images[image], output)
         while True:
             try:
                 with _ready(model):

@@ -59,7 +59,7 @@ def predict(
         begun = time.perf_counter()
         with torch.inference_mode():
             logits = model(images()) if run is None else run((start, len(part)), images)
-            logs = logits.float().log_softmax(-1).cpu()
+            logs = restricted(logits.float(), data.outputs).log_softmax(-1).cpu()
         best = logs.topk(min(5, logs.shape[-1]))
         hits = (best.indices.numpy() == data.labels[part][:, None]).any(1)
         shares = best.values[:, :2].exp().numpy()
@@ -120,7 +120,13 @@ def estimate(
 ) -> AccuracyEstimate:
     """Accuracy of the first n predictions, jointly and for each cue, with the paired drop to `dense`."""
     labels = data.labels[stratified_order(data.labels)[: len(predictions.classes)]]
-    return accuracy(predictions, labels, data.cues, min(len(data), limit or len(data)), dense)
+    total = min(len(data), limit or len(data))
+    return accuracy(predictions, labels, data.cues, total, dense, len(data.class_names))
+
+
+def restricted(logits: torch.Tensor, outputs: np.ndarray | None) -> torch.Tensor:
+    """[N, outputs of the model] -> [N, classes]: a data set's own classes compete with each other alone."""
+    return logits if outputs is None else logits[:, torch.from_numpy(outputs).to(logits.device)]
 
 
 def normalised(info: ModelInfo, images: np.ndarray) -> torch.Tensor:

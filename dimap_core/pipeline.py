@@ -26,13 +26,15 @@ from .criteria.arrays import prunable_weights
 from .cut.masks import masked_weights, with_weights
 from .cut.repair import repair
 from .cut.slicing import kept_sizes, slice_model
-from .data import load_data
+from .data.chosen import Chosen
 from .device import device
 from .errors import DataError
 from .estimates import AccuracyEstimate
 from .evaluate import BATCH_SIZE, Runner, evaluate, in_precision, masked
 from .footprint import image_bytes, largest_batch
 from .gates import Attributions, attribute
+from .judging import default_data as default_data
+from .judging import training_data
 from .latency import Solved, measured_saving, solve
 from .models import FILE, load_model, load_named
 from .plan import to_recipe
@@ -54,19 +56,26 @@ Progress = tuple[str, int, int]
 class Opened:
     """A model with its anatomy, and what was computed so far: scores by criterion, granularity, seed and images;
     statistics by what was gathered, images and seed; repaired weights by recipe; dense predictions by data set; batch
-    size; whether it is judged in bf16, and a note on why; seconds an image takes (0: not measured)."""
+    size; whether it is judged in bf16, and a note on why; seconds an image takes (0: not measured). `chosen`: images it
+    is judged by in place of its own set's, `images` makes such a copy; caches are shared."""
 
     model: nn.Module
     info: ModelInfo
     anatomy: Anatomy
-    scores: OrderedDict[tuple[str, str, int, int], Scores] = field(default_factory=OrderedDict)
-    statistics: OrderedDict[tuple[str, int, int], Statistics | Attributions] = field(default_factory=OrderedDict)
+    scores: OrderedDict[tuple[str, str, int, int, str], Scores] = field(default_factory=OrderedDict)
+    statistics: OrderedDict[tuple[str, int, int, str], Statistics | Attributions] = field(default_factory=OrderedDict)
     repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
     sizes: tuple[int, ...] = (BATCH_SIZE,)
     bf16: bool = False
     seconds: float = 0.0
     note: str = ""
+    chosen: Chosen | None = None
+
+    @property
+    def read(self) -> str:
+        """Names the images that criteria and repair read where they are not the model's own training images."""
+        return "" if self.chosen is None else self.chosen.name
 
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
@@ -83,28 +92,29 @@ def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     """Do, step by step, what takes long and is not known yet: statistics, scores, repair. Close it to cancel."""
     yield from prepare_scores(opened, plan)
-    if plan.repair and _key(plan) not in opened.repaired:
+    if plan.repair and _key(opened, plan) not in opened.repaired:
         selection, _ = apply_plan(opened, plan)
-        images = _training_images(opened, plan.images, plan.seed)
+        data = training_data(opened)
+        images = data.images[balanced_subset(data.labels, plan.images, plan.seed)]
         steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
         repaired: dict[str, Tensor] = {}
         for done, total, repaired in steps:  # noqa: B007
             yield f"Repairing, {done} of {total} blocks done", done, total
-        opened.repaired[_key(plan)] = repaired
+        opened.repaired[_key(opened, plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)
 
 
 def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     """Gather what the plan's criterion needs from training images, if anything that is not known yet."""
-    wanted = _evidence(plan)
-    if wanted is None or wanted in opened.statistics or scores_key(plan) in opened.scores:
+    wanted = _evidence(opened, plan)
+    if wanted is None or wanted in opened.statistics or scores_key(opened, plan) in opened.scores:
         return
     attributed = wanted[0] == "attributions"
     doing = "Tracing what units contribute, step" if attributed else "Reading training images,"
     gather: Callable[..., Iterator[tuple[int, int, Any]]] = attribute if attributed else collect
     yield "Loading training images", 0, plan.images
-    data = _training_data(opened)
+    data = training_data(opened)
     for done, total, found in gather(
         opened.model, opened.info, data, opened.anatomy, images=plan.images, seed=plan.seed
     ):
@@ -115,42 +125,29 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         opened.statistics.popitem(last=False)
 
 
-def _evidence(plan: PruningPlan) -> tuple[str, int, int] | None:
-    """What the plan's criterion reads besides weights: (which pass, images, seed)."""
+def _evidence(opened: Opened, plan: PruningPlan) -> tuple[str, int, int, str] | None:
+    """What the plan's criterion reads besides weights: (which pass, images, seed, of what)."""
     evidence = criterion(plan.criterion).evidence
-    return (evidence, plan.images, plan.seed) if evidence else None
+    return (evidence, plan.images, plan.seed, opened.read) if evidence else None
 
 
-def scores_key(plan: PruningPlan) -> tuple[str, str, int, int]:
+def scores_key(opened: Opened, plan: PruningPlan) -> tuple[str, str, int, int, str]:
     """What a plan's scores are kept under."""
-    return plan.criterion, plan.scored, plan.seed, images_read(plan.criterion, plan.images)
+    images = images_read(plan.criterion, plan.images)
+    return plan.criterion, plan.scored, plan.seed, images, opened.read if images else ""
 
 
-def _training_data(opened: Opened) -> LabelledImages:
-    if opened.info.data is None:
-        raise DataError(
-            f"No training images are known for '{opened.info.name}'; choose a criterion that reads weights only, no "
-            "repair, or a bundled model."
-        )
-    return load_data(opened.info.data, "train")
-
-
-def _training_images(opened: Opened, count: int, seed: int) -> np.ndarray:
-    data = _training_data(opened)
-    return data.images[balanced_subset(data.labels, count, seed)]
-
-
-def _key(plan: PruningPlan) -> str:
-    return json.dumps(to_recipe(plan))
+def _key(opened: Opened, plan: PruningPlan) -> str:
+    return f"{opened.read} {json.dumps(to_recipe(plan))}"
 
 
 def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity, seed and (where it reads any) images."""
-    key = scores_key(plan)
+    key = scores_key(opened, plan)
     if key not in opened.scores:
         for _ in prepare_scores(opened, plan):
             pass
-        wanted = _evidence(plan)
+        wanted = _evidence(opened, plan)
         found = None if wanted is None else opened.statistics[wanted]
         opened.scores[key] = criterion(plan.criterion).fn(opened.model, opened.anatomy, plan.scored, found, plan.seed)
         if len(opened.scores) > _SCORES_KEPT:
@@ -170,8 +167,8 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
         return masked_weights(opened.model, opened.anatomy, score(opened, plan), selection)
     for _ in prepare(opened, plan):
         pass
-    opened.repaired.move_to_end(_key(plan))
-    return opened.repaired[_key(plan)]
+    opened.repaired.move_to_end(_key(opened, plan))
+    return opened.repaired[_key(opened, plan)]
 
 
 def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:
@@ -250,7 +247,7 @@ def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: Prefi
     if cache is None:
         return in_precision(opened.model, masked(opened.model, weights), opened.bf16)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
-    origin = () if scores.by_magnitude else scores_key(plan)
+    origin = () if scores.by_magnitude else scores_key(opened, plan)
     mended = (plan.seed, plan.images) if plan.repair else ()
     name = (selection.granularity, selection.nm, mended, origin)
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
@@ -291,11 +288,3 @@ def weight_arrays(opened: Opened) -> dict[str, np.ndarray]:
 def dense_cost(opened: Opened) -> CostReport:
     """Cost with nothing removed."""
     return cost_report(opened.anatomy)
-
-
-def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
-    """The named data set's validation split, or the one the model was trained on."""
-    chosen = name or opened.info.data
-    if chosen is None:
-        raise DataError(f"'{opened.info.name}' comes without a data set; name one with --data.")
-    return load_data(chosen)

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import index, pace, pipeline, predictions
+from . import images, pace, pipeline, predictions
 from .errors import PruningError
 from .export import write_onnx
 from .latency import measure
@@ -35,21 +35,21 @@ Events = Iterator[dict[str, Any]]
 
 
 def _open(shelf: Shelf, request: Request) -> Events:
-    """Load a model, score it, and leave both on disk; the last event says where."""
+    """Load a model, list the images it is judged by, score it, and leave all on disk; the last event says where."""
     yield from fetch_weights(request["model"], request["weights"])
-    opened = shelf.model(request)
+    opened = shelf.model({**request, "images": None})
     plan = from_recipe(request["recipe"])
-    folder = shelf.folder / opened.info.fingerprint
-    if not (folder / "anatomy.json").exists():
-        index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
+    folder = images.write_model(shelf.folder, opened)
+    if request.get("images"):
+        for doing in shelf.images.refresh(opened, request["images"]):
+            yield {"doing": doing}
+        opened = shelf.model(request)
+        folder = images.write_chosen(shelf.folder, opened)
     weights = sum(layer.size for layer in opened.anatomy.prunable)
     yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
-    if not index.has_scores(folder, plan.criterion, plan.seed, plan.scored, plan.images):
-        for doing, _, _ in pipeline.prepare_scores(opened, plan):
-            yield {"doing": doing}
-        index.write_scores(folder, pipeline.score(opened, plan), plan.images)
-        on_disk = index.read_scores(folder, opened.anatomy, plan.criterion, plan.seed, plan.scored, plan.images)
-        opened.scores[pipeline.scores_key(plan)] = on_disk  # sorted weights take as much memory as the weights
+    for doing, _, _ in pipeline.prepare_scores(opened, plan):
+        yield {"doing": doing}
+    images.write_scores(shelf.folder, opened, plan)
     yield {"folder": str(folder)}
 
 
@@ -59,6 +59,8 @@ def _evaluate(shelf: Shelf, request: Request) -> Events:
     data = pipeline.default_data(opened, request["data"])
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
     slow = pace.slow(opened, data)
+    for doing in images.first_decoded(opened):
+        yield {"doing": doing}
     if plan is not None:
         if not slow:
             yield from _dense_first(shelf, opened, data)
@@ -102,15 +104,14 @@ def _predictions(shelf: Shelf, request: Request) -> Events:
     """Where the images lie, then both models' answers to one batch of them after another."""
     opened, plan = shelf.model(request), from_recipe(request["recipe"])
     data = pipeline.default_data(opened, request["data"])
-    folder = shelf.folder / "data" / data.name
-    index.write_data(folder, data)
-    yield {"folder": str(folder)}
+    yield {"folder": str(images.write_data(shelf.folder, data))}
     if not pace.slow(opened, data):
         yield from _dense_first(shelf, opened, data)
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
-    for images, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
-        yield predictions.event(images, len(data), *both)
+    for numbers, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
+        images.write_pictures(shelf.folder, data, numbers)
+        yield predictions.event(numbers, len(data), *both)
 
 
 def _explain(shelf: Shelf, request: Request) -> Events:
@@ -126,7 +127,7 @@ def _explain(shelf: Shelf, request: Request) -> Events:
 
 
 def _curve(shelf: Shelf, request: Request) -> Events:
-    """One event a ratio: the measured row of the recipe at that common ratio."""
+    """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     for ratio in request["ratios"]:
@@ -138,7 +139,7 @@ def _curve(shelf: Shelf, request: Request) -> Events:
         for _ in pipeline.prepare(opened, plan):
             yield {}
         estimates = []
-        for estimate in pipeline.judge(opened, data, plan):
+        for estimate in pipeline.judge(opened, data, plan, request.get("limit")):
             estimates.append(estimate)
             yield {}
         yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()

@@ -63,7 +63,7 @@ def accuracy(estimate: AccuracyEstimate) -> dict[str, Any]:
     return {
         "n": estimate.n,
         "top1": top1.value,
-        "top5": estimate.top5.value,
+        "top5": None if estimate.top5 is None else estimate.top5.value,
         "ci95": [top1.low, top1.high],
         "cues": {cue: share.value for cue, share in estimate.cues.items() if cue != "joint"},
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import footprint, memory, pipeline
+from .images import ImageShelf
 from .prefix import LIMIT, PrefixCache
 
 _CACHES = 2  # sessions whose prefix caches are kept
@@ -36,6 +37,7 @@ class Shelf:
     tuning: set[str] = field(default_factory=set)
     judged: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
     caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
+    images: ImageShelf = field(default_factory=ImageShelf)
 
     @property
     def allowed(self) -> int:
@@ -48,14 +50,15 @@ class Shelf:
         return min(LIMIT, self.allowed // _CACHE_SHARE)
 
     def model(self, request: Request) -> pipeline.Opened:
-        """The request's model, loaded on first use."""
+        """The request's model, loaded on first use, judged by the request's images if it names any."""
         key = model_key(request)
         if key not in self.opened:
             opened = self.opened[key] = pipeline.open_model(*key, named_only=True)
             for name, value in self.judged.pop(opened.info.fingerprint, {}).items():
                 setattr(opened, name, value)
         self.opened.move_to_end(key)
-        return self.opened[key]
+        chosen = request.get("images")
+        return self.images.on(self.opened[key], chosen) if chosen else self.opened[key]
 
     def admits(self, request: Request, used: Counter[tuple[str, str]]) -> bool:
         """Whether there is room for the request's model and its cut; of models not in use those used longest ago make
@@ -83,8 +86,10 @@ class Shelf:
         while len(self.judged) > _JUDGED:
             self.judged.popitem(last=False)
         if all(opened.info.fingerprint != fingerprint for opened in self.opened.values()):
-            shutil.rmtree(self.folder / fingerprint, ignore_errors=True)
-            for session in [session for session, (owner, _) in self.caches.items() if owner == fingerprint]:
+            self.images.forget(fingerprint)
+            for folder in self.folder.glob(f"{fingerprint}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+            for session in [session for session, (owner, _) in self.caches.items() if owner.startswith(fingerprint)]:
                 self.leave(session)
         del gone
         memory.give_back()
@@ -103,11 +108,12 @@ class Shelf:
             cache.close()
 
     def prefix(self, session: str, opened: pipeline.Opened) -> PrefixCache:
-        """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
+        """The session's own cache, begun anew with another model or images; the sessions seen last keep theirs."""
         owner, cache = self.caches.pop(session, ("", PrefixCache()))
-        if owner != opened.info.fingerprint:
+        mine = f"{opened.info.fingerprint} {opened.info.data}"
+        if owner != mine:
             cache = PrefixCache(self.cache_bytes)
-        self.caches[session] = (opened.info.fingerprint, cache)
+        self.caches[session] = (mine, cache)
         while len(self.caches) > _CACHES:
             self.leave(next(iter(self.caches)))  # it may be evaluating, and goes on without a cache
         return cache

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from .activations import LayerInputs, Watch
 from .errors import DataError
-from .evaluate import check_fit, normalised, stratified_order
+from .evaluate import check_fit, normalised, restricted, stratified_order
 from .groups import group_sums, has_groups, nvit_sums
 from .types import Anatomy, Block, LabelledImages, ModelInfo
 
@@ -103,7 +103,7 @@ def collect(
     cancel. Raises DataError for no images, images of another data set, and statistics that are not finite."""
     chosen = training_subset(info, data, images, seed)
     chunk = max(1, _PIXELS // info.input_size**2)
-    sums = _Sums(model, info, anatomy)
+    sums = _Sums(model, info, anatomy, data.outputs)
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         for at in range(0, len(part), chunk):
@@ -118,8 +118,8 @@ def collect(
 class _Sums:
     """Running sums of one pass; the leaves collect a batch's gradient of the summed loss."""
 
-    def __init__(self, model: nn.Module, info: ModelInfo, anatomy: Anatomy) -> None:
-        self.model, self.info, self.anatomy, self.watch = model, info, anatomy, Watch(anatomy)
+    def __init__(self, model: nn.Module, info: ModelInfo, anatomy: Anatomy, outputs: np.ndarray | None) -> None:
+        self.model, self.info, self.anatomy, self.watch, self.outputs = model, info, anatomy, Watch(anatomy), outputs
         with torch.inference_mode(False):
             self.leaves = {name: _leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
             self.others = {name: plain(value) for name, value in tensors(model) if name not in self.leaves}
@@ -135,7 +135,7 @@ class _Sums:
         with torch.inference_mode(False), torch.enable_grad(), evaluating(self.model), self.watch.on(self.model):
             device = next(iter(self.leaves.values())).device
             pixels = normalised(self.info, images).to(device)
-            logits = functional_call(self.model, {**self.others, **self.leaves}, (pixels,))
+            logits = restricted(functional_call(self.model, {**self.others, **self.leaves}, (pixels,)), self.outputs)
             loss = F.cross_entropy(logits, torch.from_numpy(labels).to(device), reduction="sum")
             if not torch.isfinite(loss):
                 raise not_finite(self.info)

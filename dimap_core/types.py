@@ -144,10 +144,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Stages -> blocks -> layers of one model; `outer` holds patch embedding, final norm and head.
-
-    Parts are disjoint, so params and MACs of all layers sum to the model's totals.
-    """
+    """Stages -> blocks -> layers of one model; `outer` holds patch embedding, final norm and head. Parts are disjoint,
+    so params and MACs of all layers sum to the model's totals."""
 
     family: Family
     input_size: int
@@ -255,9 +253,7 @@ class Selection:
 @dataclass(frozen=True)
 class Part:
     """Params and MACs of one part before and after a cut; for masks "after" counts non-zero weights and their MACs.
-
-    `prunable` and `removed` count weights of the layers that plans act on.
-    """
+    `prunable` and `removed` count weights of the layers that plans act on."""
 
     params: int = 0
     macs: int = 0
@@ -283,18 +279,20 @@ class CostReport:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A data set split in memory.
+    """A data set split; caches key on its `name`.
 
-    `images`: uint8 [N, 3, H, W]; `labels`: int64 [N]; `cues`: per cue name an int64 array [classes] that maps each
-    joint class to that cue's value; `cue_names`: per cue the names of its values.
+    `images`: uint8 [N, 3, H, W], an array or, decoded as it is read, what takes the same indices; `labels`: int64 [N];
+    `cues`: per cue name an int64 array [classes] that maps each joint class to that cue's value; `cue_names`: per cue
+    the names of its values. `outputs`: int64 [classes], the model's outputs that compete; None: all, in order.
     """
 
     name: str
-    images: np.ndarray
+    images: Any
     labels: np.ndarray
     class_names: tuple[str, ...]
     cues: Mapping[str, np.ndarray] = field(default_factory=dict)
     cue_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

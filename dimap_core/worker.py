@@ -74,6 +74,8 @@ class Worker:
             if len(channels) > 1:
                 self.shelf.leave(message["cancel"])
             ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
+            if not message.get("channel"):
+                self.shelf.images.end(self.shelf.folder, message["cancel"])
             return [task.ticket for task in ended if task]
         tasks = self.tasks[message["channel"]]
         stays = message["kind"] == message["channel"] == "open"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from dimap_core import predictions
@@ -14,6 +15,7 @@ from pages.ui.glossary import TERMS
 
 POLL = 0.4  # seconds; a gallery takes longer to draw than a number
 ROWS = 16  # classes in the chart of losses
+CONFUSED = 40  # classes in the chart of confusions
 
 
 def main() -> None:
@@ -22,7 +24,10 @@ def main() -> None:
     if view is None:
         return
     if view.info.data is None or view.info.weights == "random":
-        st.info("Answers need a trained model with images; choose a bundled one to see what this cut does to them.")
+        st.info(
+            "Answers need a trained model with images; choose a bundled one, or images of your own in the sidebar, to "
+            "see what this cut does to them."
+        )
         return
     running = answers.ask(view).running
     live.polled(body, running, POLL)(view, running)
@@ -85,11 +90,14 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
         )
     with right:
         change = predictions.confusion_change(found, data, cue)
-        figure = answers.memo("confusion", key, lambda: confusion_chart(change, names, look))
+        few = predictions.most_confused(change, CONFUSED)
+        shown, told = change[np.ix_(few, few)], [names[place] for place in few]
+        figure = answers.memo("confusion", key, lambda: confusion_chart(shown, told, look))
         theme.chart(figure, "confusion", f"Change of the confusions by {word}")
+        most = f" The {len(few)} of {len(names):,} that changed most." if len(few) < len(names) else ""
         st.caption(
             "Pruned minus dense number of images. On the diagonal a minus is right answers lost; off it, a plus "
-            "is where they went."
+            f"is where they went.{most}"
         )
 
 

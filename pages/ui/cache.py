@@ -60,8 +60,10 @@ class Shared:
         tokens = tuple(upload.token for upload in self.uploads.of(session))
         self.uploads.release(session)
         for key, ticket in list(self.opening.items()):
-            if key[0].startswith(prefix) or any(token in key[0] for token in tokens):
+            own = key[0].startswith(prefix) or any(token in key[0] for token in tokens)
+            if own or f"/{session}/" in key[-1]:
                 del self.opening[key]
+            if own:
                 for event in ticket.events:
                     self.forget(event.get("loaded") or event.get("folder", ""))
 
@@ -124,9 +126,15 @@ def scores(
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def data(folder: str) -> LabelledImages:
-    """A data set from the worker's folder, its images memory-mapped."""
+def data(folder: str, written: int) -> LabelledImages:
+    """A data set from the worker's folder, its images memory-mapped; `written`: when the folder was."""
     return index.read_data(Path(folder))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def facts(folder: str) -> dict[str, Any] | None:
+    """What is told of the chosen images that a folder's model is judged by; None where it is judged by its own."""
+    return index.read_facts(Path(folder))
 
 
 @st.cache_data(show_spinner=False, max_entries=200)

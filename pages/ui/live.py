@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core import index
+from dimap_core import index, roots
 from dimap_core.client import Ticket
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion as criterion_info
@@ -24,7 +25,9 @@ from dimap_core.estimates import AccuracyEstimate
 from dimap_core.plan import to_recipe
 from dimap_core.ranking import Scores
 from dimap_core.selection import select
+from dimap_core.sources import FOLDER, ZIP, ImageSource
 from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
+from dimap_core.uploads import PREFIX
 
 from . import brought, cache, state
 from .state import Setting, Tried
@@ -32,13 +35,16 @@ from .state import Setting, Tried
 POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
 SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+_CURVE_MACS = 3e13  # of a whole curve: some ten minutes of one core
+_CURVE_IMAGES = 100  # at least, for each of its points
 _CLOSE = 0.3  # of an interval: no poll is due so soon after the page's run
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
 
 @dataclass(frozen=True)
 class View:
-    """A model that is open, scored and planned: everything synchronous about the current setting."""
+    """A model that is open, scored and planned: everything synchronous about the current setting. `info.data` names
+    the images it is judged by, `facts` tells of them where they were chosen (`data.chosen.Facts`)."""
 
     folder: str
     info: ModelInfo
@@ -47,6 +53,7 @@ class View:
     scores: Scores
     selection: Selection
     cost: CostReport
+    facts: dict[str, Any] | None = None
 
 
 def folder(setting: Setting, criterion: str | None = None) -> str | None:
@@ -54,10 +61,14 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
 
     A model that cannot be opened sends the session back to its last good setting, with the reason as a notice.
     """
-    key = _key(setting, criterion)
+    try:
+        key = _key(setting, criterion)
+    except DataError as error:
+        state.refuse(str(error))
+        st.rerun()
     shared = cache.shared()
     ticket = shared.opening.get(key)
-    gone = ticket is not None and not ticket.replaced and _gone(ticket, *key[2:])
+    gone = ticket is not None and not ticket.replaced and _gone(ticket, *key[2:6])
     if gone:
         st.session_state.reopening = key
         st.toast("Made room for newer models; opening this one again.", icon=":material/memory:")
@@ -65,6 +76,7 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
         recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
         recipe |= {"images": key[5]} if key[5] else {}
         request = {"kind": "open", "model": _place(setting), "weights": setting.weights, "recipe": recipe}
+        request["images"] = images(setting)
         # Reading images takes seconds, a download minutes: everyone's slider moves take turns with them, and this
         # session's next one ends it.
         channel = "live" if needs_images(key[2]) or _fetched(setting) else "open"
@@ -101,6 +113,38 @@ def _fetched(setting: Setting) -> bool:
     return setting.weights == "pretrained" and not known
 
 
+def images(setting: Setting) -> dict[str, Any] | None:
+    """The setting's images as the worker is asked for them: paths under the allowed roots and this session's uploads;
+    None for the model's own. Raises DataError for any other path."""
+    source, title = setting.data, ""
+    if not source:
+        return None
+    if source.startswith(PREFIX):
+        upload = cache.shared().uploads.find(cache.session(), source)
+        source, title = f"{ZIP}{upload.path}", upload.name
+    for prefix in (FOLDER, ZIP):
+        if setting.data.startswith(prefix):
+            source = f"{prefix}{roots.allowed(setting.data.removeprefix(prefix))}"
+    return ImageSource(source, setting.count, setting.draw, setting.classes, title).request()
+
+
+def look_again() -> None:
+    """List the current setting's images anew: files may have changed."""
+    mine, opening = json.dumps(images(state.current())), cache.shared().opening
+    for key in [key for key in opening if key[6] == mine]:
+        del opening[key]
+
+
+def ready_facts(setting: Setting) -> dict[str, Any] | None:
+    """What is told of the setting's chosen images once they are listed; nothing is asked for."""
+    try:
+        ticket = cache.shared().opening.get(_key(setting, None))
+    except DataError:
+        return None
+    done = ticket is not None and ticket.done and ticket.last
+    return cache.facts(ticket.last["folder"]) if done else None
+
+
 def needs_images(key: str) -> bool:
     """Whether a criterion reads training images before it can score."""
     return criterion_info(key).reads_images
@@ -129,7 +173,8 @@ def view() -> View | None:
     except InvalidPlan as error:
         state.refuse(str(error))
         st.rerun()
-    return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
+    cost = cost_report(anatomy, selection)
+    return View(place, info, anatomy, weights, scores, selection, cost, cache.facts(place))
 
 
 def page_began() -> None:
@@ -200,9 +245,10 @@ def download(event: dict[str, Any]) -> None:
     st.progress(min(1.0, done / total), f"{done / 1e6:.1f} of {total / 1e6:.1f} MB{time_left}")
 
 
-def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int]:
+def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int, str]:
     plan, chosen = setting.plan, criterion or setting.plan.criterion
-    return setting.model, setting.weights, chosen, plan.seed, plan.scored, images_read(chosen, plan.images)
+    read, judged = images_read(chosen, plan.images), json.dumps(images(setting))
+    return setting.model, setting.weights, chosen, plan.seed, plan.scored, read, judged
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
@@ -222,7 +268,7 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
     ticket = known(view, channel, wanted, jobs)
     if ticket is None:
         setting = state.current()
-        base = {"model": _place(setting), "weights": setting.weights, "data": view.info.data}
+        base = {"model": _place(setting), "weights": setting.weights, "data": view.info.data, "images": images(setting)}
         worker = cache.shared().jobs if jobs else cache.shared().worker
         if older := st.session_state.streams.get((channel, jobs)):
             _keep(*older)  # it may have ended since it was last looked at
@@ -251,6 +297,12 @@ def _keep(key: tuple, ticket: Ticket) -> None:
         # The last of some answers says all that the ones before it said.
         alone = key[2] in ("evaluate", "versus", "explain")
         cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
+
+
+def forget(view: View, wanted: tuple) -> None:
+    """Let go of an answer whose files were cleared away."""
+    cache.shared().results.pop(_content(view, wanted), None)
+    st.session_state.pop("streams", None)
 
 
 def stop(channel: str) -> None:
@@ -291,12 +343,14 @@ def _tried(view: View) -> Tried:
 def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
     plan = state.current().plan
-    rows = cache.precomputed_rows(view.info.name, plan)
+    rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
     if rows or view.info.data is None or view.info.weights == "random":
         return rows, None
     if plan.granularity == "nm":
         return [], None  # a pattern has no ratio to vary
     recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
-    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS}
+    # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(CURVE_RATIOS)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS, "limit": images}
     ticket = stream(view, "background", request, ("curve", str(request)))
     return ticket.events, ticket

@@ -15,7 +15,7 @@ from dimap_core.catalogue import by_name
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import MOST_IMAGES, SCOPES
 
-from . import amount, brought, cache, state, widgets
+from . import amount, brought, cache, pictures, state, widgets
 from .glossary import TERMS
 
 UNITS = {
@@ -42,6 +42,7 @@ def draw() -> None:
     with st.sidebar:
         _model()
         brought.controls()
+        pictures.draw()
         _units()
         _ranking()
         amount.draw()
@@ -92,7 +93,8 @@ def _model_changed() -> None:
     bundled = any(spec.name == name for spec in BUNDLED)
     # Names of stages are alike in all models, so the plan stays; layers' names are not.
     plan = replace(state.current().plan, protected=())
-    state.go(state.Setting(name, "pretrained" if bundled else state.current().weights, plan))
+    weights = "pretrained" if bundled else state.current().weights
+    state.go(replace(state.current(), model=name, weights=weights, plan=plan, classes=()))
 
 
 def _weights_changed() -> None:

@@ -21,7 +21,9 @@ _START = 2.0  # seconds that any of them takes
 def refusal(view: live.View) -> str | None:
     """Why nothing can be measured on this model, if so."""
     if view.info.data is None or view.info.weights == "random":
-        return "This needs a trained model with images to judge it by: choose a bundled model."
+        return (
+            "This needs a trained model with images to judge it by: choose a bundled model, or images in the sidebar."
+        )
     return None
 
 

@@ -87,8 +87,20 @@ def opened() -> live.View | None:
         live.wait_for()
         return None
     header()
+    judged_by(view)
     readout(view.cost.total)
     return view
+
+
+def judged_by(view: live.View) -> None:
+    """Where images were chosen: on which, and among which classes."""
+    if view.facts is None or view.info.weights == "random":
+        return
+    first = view.facts["notes"][0]
+    if view.info.data is None:
+        st.info(plain(f"{first} Say in the sidebar, under Folders and classes, which is which."))
+    else:
+        st.caption(plain(f"{view.facts['title']}: {first[0].lower()}{first[1:]}"))
 
 
 def metrics(

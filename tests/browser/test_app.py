@@ -1,6 +1,8 @@
 """The main job in a real browser: open the app, move a slider, watch accuracy arrive."""
 
+import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -8,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
+
+from dimap_core.data import load_data
 
 HEADINGS = {
     "Prune": "Where the cut falls",
@@ -195,6 +200,28 @@ def test_the_parts_of_importance_fit_a_phone_and_can_be_read_by_everyone(browser
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
     assert page.outside == [] and page.locator("[data-testid=stException]").count() == 0
+
+
+def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_path):
+    data = load_data("digits")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as made:
+        for number in range(40):
+            picture = io.BytesIO()
+            Image.fromarray(data.images[number].transpose(1, 2, 0)).save(picture, "PNG")
+            made.writestr(f"mine/{data.labels[number]}/{number}.png", picture.getvalue())
+        made.writestr("mine/notes.bin", random.Random(0).randbytes(2**21))  # more than other uploads may have
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
+    page.get_by_text("zeros: smaller on paper").wait_for()
+    page.locator(".st-key-w_source input").click()
+    page.get_by_role("option", name="a zip to upload").click()
+    page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
+    page.get_by_text("mine.zip: judged on 40 images").first.wait_for()
+    judged(page, "40")
+    assert page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text() == "100.0 %"
+    page.wait_for_function("location.search.includes('data=upload')")
+    other = opened(browser, page.url)
+    other.locator("[data-testid=stAlert]").filter(has_text="no longer here; upload it again").wait_for()
+    assert page.outside == other.outside == []
 
 
 def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_path):
