@@ -19,11 +19,12 @@ from typing import Any
 
 import torch
 
-from . import pipeline, recovery
+from . import images, pipeline, recovery
 from .errors import PruningError
 from .jobs import Ledger
 from .plan import from_recipe
 from .settings import Settings
+from .sources import from_request
 
 Events = Iterator[dict[str, Any]]
 _OFTEN = 0.2  # seconds between two reports
@@ -32,13 +33,17 @@ _POINTS = 200  # of a curve's losses
 
 def _recover(request: Mapping[str, Any], place: Path) -> Events:
     """Train the pruned model of a recipe."""
-    opened = pipeline.open_model(request["model"], request["weights"])
+    opened = pipeline.open_model(request["model"], request["weights"], named_only=True)
+    if request.get("images"):
+        for (doing, _, _), found in images.judged_by(opened, from_request(request["images"])):
+            yield {"doing": doing}
+            opened = found or opened
     plan = from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     pruned = recovery.from_plan(opened, plan)
     settings = Settings(**request["settings"])
-    yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state", request.get("data"))
+    yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state")
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover}

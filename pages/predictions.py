@@ -10,7 +10,7 @@ from dimap_core.client import Ticket
 from dimap_core.figures.predictions import confusion_chart, drop_chart
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages
-from pages.ui import answers, explained, frame, gallery, live, theme, widgets
+from pages.ui import answers, explained, frame, gallery, live, polling, theme, widgets
 from pages.ui.glossary import TERMS
 
 POLL = 0.4  # seconds; a gallery takes longer to draw than a number
@@ -30,7 +30,7 @@ def main() -> None:
         )
         return
     running = answers.ask(view).running
-    live.polled(body, running, POLL)(view, running)
+    polling.polled(body, running, POLL)(view, running)
 
 
 def body(view: live.View, polling: bool) -> None:

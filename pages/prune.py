@@ -7,7 +7,7 @@ import streamlit as st
 from dimap_core.client import Ticket
 from dimap_core.figures.kept import kept_bars
 from dimap_core.figures.tradeoff import tradeoff
-from pages.ui import cache, frame, live, longwork, measured, speed, state, theme, widgets
+from pages.ui import cache, frame, live, longwork, measured, opening, polling, speed, state, theme, widgets
 from pages.ui.glossary import TERMS
 
 
@@ -26,7 +26,7 @@ def main() -> None:
         controls(state.current())
     _, more = live.curve(view)
     running = any(t is not None and t.running for t in (ticket, more))
-    live.polled(live_part, running)(view, running)
+    polling.polled(live_part, running)(view, running)
     if ticket is not None:
         pins(point)
     if view.selection.granularity == "structure":
@@ -38,14 +38,14 @@ def before_loading() -> None:
     """The first screen: what was measured beforehand stands in until the worker is up, and says so."""
     row = measured.precomputed_row(state.current())
     if row is None:
-        live.wait_for()
+        opening.wait_for()
         return
     name = state.current().model
     widgets.header("precomputed, live numbers follow")
     controls(state.current())
     widgets.metrics(row.total, row.estimate, cue(), precomputed=True)
     chart(row.rows, row, "Tradeoff, precomputed")
-    live.wait_for(quietly=True)
+    opening.wait_for(quietly=True)
     cells_figure(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group")
 
 

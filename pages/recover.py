@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from dimap_core.settings import preset_settings
-from pages.ui import frame, live, longwork, measured, state, widgets
+from pages.ui import brought, frame, live, longwork, measured, opening, state, widgets
 from pages.ui.glossary import TERMS
 
 PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
@@ -30,7 +30,7 @@ def main() -> None:
 def controls(view: live.View) -> None:
     """How the current cut would be trained, and the button that starts it."""
     if view.info.data is None or view.info.weights == "random":
-        st.info("Training needs a trained model with images: choose a bundled one.")
+        st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
     preset = st.selectbox("Recipe", list(PRESETS), key="recover_preset", format_func=PRESETS.get, help=TERMS["preset"],
                           persist_state="session")  # fmt: skip
@@ -56,9 +56,8 @@ def begin(data: str, preset: str, length: dict[str, float | None], distill: bool
     setting = state.current()
     given = {key: value for key, value in length.items() if value is not None}
     settings = replace(preset_settings(preset, data, given), distill="soft" if distill else "none")
-    request = {"model": setting.model, "weights": setting.weights, "recipe": state.recipe(setting),
-               "settings": asdict(settings)}  # fmt: skip
-    longwork.start("recover", f"{setting.model} · {measured.label(setting.plan)}", request)
+    request = {**opening.model_request(setting), "recipe": state.recipe(setting), "settings": asdict(settings)}
+    longwork.start("recover", f"{brought.shown(setting.model)} · {measured.label(setting.plan)}", request)
 
 
 frame.enter()

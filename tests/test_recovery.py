@@ -104,7 +104,6 @@ def test_what_cannot_be_recovered_is_one_sentence(tmp_path):
     with pytest.raises(DataError, match="random weights"):
         from_plan(random, SMALLER)
     swin = pipeline.open_model("swin-digits")
-    pruned = from_plan(swin, SMALLER)
-    with pytest.raises(DataError, match="without images"):
-        end(recover(replace(pruned, info=replace(pruned.info, data=None)), BRIEF, tmp_path))
+    with pytest.raises(DataError, match="No training images are known"):
+        from_plan(replace(swin, info=replace(swin.info, data=None)), SMALLER)
     assert PRESETS["suited"].epochs == 10

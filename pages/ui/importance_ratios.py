@@ -19,7 +19,7 @@ from dimap_core.studies import IMAGES, CellCut, dense_plan
 from dimap_core.summaries import columns
 from dimap_core.types import PruningPlan
 
-from . import cache, live, measured, state, studies, theme
+from . import cache, live, measured, polling, state, studies, theme
 from .glossary import TERMS
 
 _VERSUS = TypeAdapter(Versus)
@@ -90,7 +90,7 @@ def _judgement(view: live.View, made: Allocation, other: PruningPlan, kind: str)
     request = {"kind": "versus", "recipes": recipes}
     ticket = studies.offer(view, "versus", request, ("versus", str(recipes)), "Compare", 2 * images)
     if ticket is not None:
-        live.polled(_verdict, ticket.running, studies.POLL)(ticket, ticket.running)
+        polling.polled(_verdict, ticket.running, studies.POLL)(ticket, ticket.running)
 
 
 def _verdict(ticket: Ticket, was_running: bool) -> None:

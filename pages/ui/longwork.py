@@ -15,7 +15,7 @@ from dimap_core.figures.learning import learning_curve
 from dimap_core.figures.tradeoff import Point
 from dimap_core.jobs import Job
 
-from . import cache, live, state, theme, widgets
+from . import cache, polling, state, theme, widgets
 
 POLL = 0.5  # seconds; a step takes a tenth of one at least
 _BADGES = {
@@ -51,7 +51,7 @@ def draw() -> None:
     for job in jobs:
         with st.container(border=True):
             buttons(job)
-            live.polled(_card, not job.ended, POLL)(job.token, job.ended)
+            polling.polled(_card, not job.ended, POLL)(job.token, job.ended)
 
 
 def buttons(job: Job) -> None:

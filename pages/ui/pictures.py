@@ -13,7 +13,7 @@ from dimap_core.errors import DataError
 from dimap_core.sources import FOLDER, MOST, SETS, ZIP
 from dimap_core.uploads import PREFIX
 
-from . import cache, live, state, widgets
+from . import cache, opening, state, widgets
 from .glossary import TERMS
 
 MIB = 500  # of a zip: the browser's upload lies in memory until it is kept; larger ones are given as a path
@@ -114,7 +114,7 @@ def _amount_changed() -> None:
 
 def _told(setting: state.Setting) -> None:
     """How the images were chosen, and the classes they were given."""
-    facts, same = live.ready_facts(setting), (setting.model, setting.data)
+    facts, same = opening.ready_facts(setting), (setting.model, setting.data)
     known, last = st.session_state.get("told", (None, None))
     if facts is None and known != same:
         return
@@ -126,7 +126,7 @@ def _told(setting: state.Setting) -> None:
     st.caption(widgets.plain(notes))
     with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
         _editor(setting, shown)
-        st.button("Look at the files again", on_click=live.look_again, icon=":material/refresh:", width="stretch")
+        st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
 
 
 def _editor(setting: state.Setting, facts: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dimap_core.estimates import AccuracyEstimate
 from dimap_core.types import Part
 from dimap_core.words import duration
 
-from . import brought, live, measured, state
+from . import brought, live, measured, opening, state
 from .glossary import TERMS
 
 
@@ -84,7 +84,7 @@ def opened() -> live.View | None:
     notice()
     view = live.view()
     if view is None:
-        live.wait_for()
+        opening.wait_for()
         return None
     header()
     judged_by(view)
