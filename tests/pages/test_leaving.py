@@ -12,8 +12,9 @@ from pages.ui import cache
 
 
 def folder_of(name):
-    """Where the worker keeps an opened model."""
-    return next(ticket.events[-1]["folder"] for key, ticket in cache.shared().opening.items() if key[0] == name)
+    """Where the worker keeps a model that is judged by its own images."""
+    opening = cache.shared().opening.items()
+    return next(ticket.events[-1]["folder"] for key, ticket in opening if (key[0], key[-1]) == (name, "null"))
 
 
 def test_a_model_that_made_room_is_opened_again_with_a_notice_and_the_same_numbers(open_app):
@@ -34,7 +35,7 @@ def test_a_closed_tab_leaves_nothing_of_its_uploads_behind(open_app, tmp_path):
     mine = str(tmp_path / "abc")
     shutil.copytree(known, mine)
     upload = shared.uploads.add("leaver", "my.safetensors", io.BytesIO(b"weights"), ".safetensors")
-    key = (f"upload:{upload.token}@deit_tiny", "pretrained", "dimap", 0, "weight", 0)
+    key = (f"upload:{upload.token}@deit_tiny", "pretrained", "dimap", 0, "weight", 0, "null")
     shared.opening[key] = Ticket([{"loaded": mine}, {"folder": mine}], done=True)
     cache.scores(mine, "dimap", 0)
     shared.remember(("abc", None, "evaluate"), [{"n": 1}])
