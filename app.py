@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import frame, live, sidebar, state, theme
+from pages.ui import frame, polling, sidebar, state, theme
 
 st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide")
 theme.style()
@@ -11,6 +11,6 @@ state.start()
 page = frame.navigation()
 sidebar.draw()
 state.mirror()
-live.page_began()
+polling.page_began()
 page.run()
-live.page_ended()
+polling.page_ended()

@@ -11,23 +11,20 @@ any; no fine-tuning.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from dimap_core import pipeline
-from dimap_core.bundled import ASSETS, BUNDLED
+from dimap_core.bundled import ASSETS
 from dimap_core.criteria import CRITERIA
 from dimap_core.errors import InvalidPlan
 from dimap_core.types import PruningPlan
 
-from .structured import share
+from . import measured
+from .measured import share
 
 FILE = ASSETS / "criteria.json"
 BUDGETS, RATIOS = (0.35, 0.5, 0.7), (0.7, 0.8, 0.9)
@@ -41,9 +38,8 @@ TITLES = {
 
 
 def read() -> list[dict[str, Any]]:
-    """What was measured before, in the bundled models' order."""
-    known = {found["model"]: found for found in json.loads(FILE.read_text("utf-8"))} if FILE.exists() else {}
-    return [known[spec.name] for spec in BUNDLED if spec.name in known]
+    """What was measured before."""
+    return measured.read(FILE)
 
 
 def plans(key: str, scores: frozenset[str]) -> Iterator[PruningPlan]:
@@ -82,13 +78,12 @@ def measure(name: str) -> dict[str, Any]:
 def judged(opened: pipeline.Opened, data: Any, plan: PruningPlan | None) -> dict[str, Any]:
     """Top-1 with its 95 % interval on the whole validation split."""
     *_, estimate = pipeline.judge(opened, data, plan)
-    top1 = estimate.top1
-    return {"n": estimate.n, "top1": round(top1.value, 4), "ci95": [round(top1.low, 4), round(top1.high, 4)]}
+    return measured.top1(estimate)
 
 
-def tables(measured: list[dict[str, Any]]) -> str:
+def tables(results: list[dict[str, Any]]) -> str:
     """Markdown, three tables a model: criteria in rows, what is removed in columns; the best of each column in bold."""
-    return "\n\n".join("\n\n".join(_of_model(found)) for found in measured)
+    return "\n\n".join("\n\n".join(_of_model(found)) for found in results)
 
 
 def _of_model(found: dict[str, Any]) -> Iterator[str]:
@@ -125,15 +120,7 @@ def _text(row: dict[str, Any] | None, best: float) -> str:
 
 def main() -> None:
     """Measure unless --tables, then print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
-    parser.add_argument("--tables", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    known = {found["model"]: found for found in read()}
-    for name in [] if arguments.tables else arguments.models:
-        known[name] = measure(name)
-        FILE.write_text("[\n" + ",\n".join(map(json.dumps, known.values())) + "\n]\n", encoding="utf-8")
+    measured.run(__doc__, FILE, measure)
     print(tables(read()))
 
 

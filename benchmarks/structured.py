@@ -10,8 +10,6 @@ Taylor looks at.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +18,7 @@ from typing import Any
 import torch
 
 from dimap_core import pipeline
-from dimap_core.bundled import ASSETS, BUNDLED
+from dimap_core.bundled import ASSETS
 from dimap_core.cost import cost_report
 from dimap_core.criteria import criterion
 from dimap_core.cut.masks import masked_weights
@@ -32,6 +30,9 @@ from dimap_core.ranking import Scores
 from dimap_core.selection import select
 from dimap_core.statistics import balanced_subset, collect
 from dimap_core.types import PruningPlan
+
+from . import measured
+from .measured import share
 
 FILE = ASSETS / "structured.json"
 BUDGETS = (0.35, 0.5, 0.7)
@@ -50,9 +51,8 @@ SUMMARY = {"DIMAP": "DIMAP, structured", "Taylor": "Taylor per MAC, all kinds"}
 
 
 def read() -> list[dict[str, Any]]:
-    """What was measured before, in the bundled models' order."""
-    known = {found["model"]: found for found in json.loads(FILE.read_text("utf-8"))} if FILE.exists() else {}
-    return [known[spec.name] for spec in BUNDLED if spec.name in known]
+    """What was measured before."""
+    return measured.read(FILE)
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -101,14 +101,13 @@ def both(opened: Any, plan: PruningPlan, scores: Scores, data: Any, images: Any)
 def accuracy(opened: Any, data: Any, weights: dict[str, torch.Tensor]) -> dict[str, Any]:
     """Top-1 with its 95 % interval."""
     *_, (estimate, _) = evaluate(opened.model, opened.info, data, masked(opened.model, weights))
-    top1 = estimate.top1
-    return {"n": estimate.n, "top1": round(top1.value, 4), "ci95": [round(top1.low, 4), round(top1.high, 4)]}
+    return measured.top1(estimate)
 
 
-def tables(measured: Iterable[dict[str, Any]]) -> str:
+def tables(results: Iterable[dict[str, Any]]) -> str:
     """Markdown: for each model criterion x budget, plain > repaired; the best repaired of each column in bold."""
     parts = []
-    for result in measured:
+    for result in results:
         dense, rows = result["dense"], result["rows"]
         slowest = max(row["surgery_s"] for row in rows if row["repaired"])
         parts.append(
@@ -119,12 +118,12 @@ def tables(measured: Iterable[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
-def summary(measured: Iterable[dict[str, Any]]) -> str:
+def summary(results: Iterable[dict[str, Any]]) -> str:
     """Markdown: one line a model, units and dimensions, of the families in SUMMARY."""
     columns = [(name, budget) for budget in BUDGETS for name in SUMMARY]
     lines = ["| plain > repaired | " + " | ".join(f"{name}, {100 * b:g} % of MACs" for name, b in columns) + " |"]
     lines.append("|---|" + "---|" * len(columns))
-    for found in measured:
+    for found in results:
         rows = [row for row in found["rows"] if row["cut"] == "units and dimensions"]
         cells = []
         for name, budget in columns:
@@ -156,26 +155,11 @@ def cell(rows: list[dict[str, Any]], key: tuple[str, str, float]) -> str:
     return f"{share(plain)} > {text}"
 
 
-def share(row: dict[str, Any]) -> str:
-    """A share in % with half the width of its 95 % Wilson interval."""
-    low, high = row["ci95"]
-    return f"{100 * row['top1']:.1f} ±{50 * (high - low):.1f}"
-
-
 def main() -> None:
     """Measure unless --tables, then print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
-    parser.add_argument("--tables", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    known = {found["model"]: found for found in read()}
-    for name in [] if arguments.tables else arguments.models:
-        known[name] = measure(name)
-        lines = ",\n".join(json.dumps(found) for found in known.values())
-        FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    names = measured.run(__doc__, FILE, measure)
     print(summary(read()))
-    print(tables(known[name] for name in arguments.models if name in known))
+    print(tables(found for found in read() if found["model"] in names))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ class Watch:
                 hooks.callback(module.register_forward_pre_hook(self._see_inputs(layer.name)).remove)
             for block in self.anatomy.blocks:
                 attention: Any = model.get_submodule(f"{block.name}.attn")
-                if hasattr(attention, "qkv"):  # packed; a sliced block has q, k and v apart
+                # Packed: a sliced block has q, k and v apart. SwinV2's cosine attention has no scale.
+                if hasattr(attention, "qkv") and hasattr(attention, "scale"):
                     see = self._see_logits(block, attention.scale)
                     hooks.callback(attention.qkv.register_forward_hook(see).remove)
             yield

@@ -1,8 +1,9 @@
-"""Looks inside a timm Swin or DeiT/ViT and lists its parts: stages -> blocks -> layers, with params and MACs.
+"""Looks inside a timm Swin, SwinV2 or DeiT/ViT and lists its parts: stages -> blocks -> layers, with params and MACs.
 
 Sizes are read from the module tree, never from a table. Two walkers, one a family; a model that neither understands
 gets one error that names what was found. MACs (one multiply-accumulate each) are counted at the model's input size:
-Linear and Conv layers, QK^T and AV; not norms, softmax or bias adds.
+Linear and Conv layers, QK^T and AV; not norms, softmax or bias adds. SwinV2's position MLP runs once a forward pass
+and is counted in full.
 Next door: `models` builds the model, `cost` adds up what is listed here.
 """
 
@@ -20,6 +21,8 @@ from .types import AUX, MLP, PRJ, QKV, Anatomy, Block, Family, Layer, Stage
 
 _PRUNABLE = {"attn.qkv": QKV, "attn.proj": PRJ, "mlp.fc1": MLP, "mlp.fc2": MLP}
 _PRUNABLE |= {"attn.q": QKV, "attn.k": QKV, "attn.v": QKV}  # of a sliced block whose Q/K and V widths differ
+_ATTENTIONS = {"Attention", "WindowAttention", "SplitAttention", "SplitWindowAttention"}  # timm's and this project's
+_POSITIONS = "attn.cpb_mlp."  # SwinV2 makes its bias table with an MLP
 _BLOCK_GROUPS = 4  # DeiT has no stages; this many groups of consecutive blocks stand in
 
 
@@ -81,6 +84,10 @@ def _vit_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded: int, window: int) -> Block:
     """Parts of one transformer block; `tokens` pass the MLP, `padded` the attention, in windows of `window`."""
     attention = block.attn
+    if type(attention).__name__ not in _ATTENTIONS:
+        raise UnsupportedModel(
+            f"'{prefix}.attn' is a {type(attention).__name__}, whose parts are not known here; choose another model."
+        )
     v_channels = attention.proj.in_features
     qk_channels = attention.q.out_features if hasattr(attention, "q") else v_channels
     layers = []
@@ -91,6 +98,8 @@ def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded:
             layers.append(Layer(f"{prefix}.attn", AUX, stage, index, (), _own_parameters(module), product))
         elif _owns_parameters(module):
             seen = padded if name.startswith("attn.") else tokens
+            if name.startswith(_POSITIONS):
+                seen = math.prod(2 * side - 1 for side in attention.window_size)  # every offset inside a window
             layers.append(_layer(f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index, seen))
     heads = attention.num_heads
     return Block(stage, index, heads, v_channels // heads, tuple(layers))
@@ -134,7 +143,11 @@ def _check_complete(model: nn.Module, anatomy: Anatomy) -> None:
     """Refuse a model with a block layer beyond qkv, proj, fc1, fc2, or parameters that no part owns."""
     total = sum(parameter.numel() for parameter in model.parameters())
     listed = sum(layer.params for layer in anatomy.layers)
-    unknown = [layer.name for layer in anatomy.layers if layer.block is not None and layer.shape and not layer.prunable]
+    unknown = [
+        layer.name
+        for layer in anatomy.layers
+        if layer.block is not None and layer.shape and not layer.prunable and f".{_POSITIONS}" not in layer.name
+    ]
     heads = [
         layer.name for layer in anatomy.outer if layer.shape and not layer.name.startswith(("patch_embed", "head"))
     ]

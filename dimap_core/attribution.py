@@ -45,7 +45,7 @@ def explain(
     Args:
         image: its number in `data`.
         key: of a method in `explanations.METHODS`.
-        target: class whose logit is explained.
+        target: class of the data whose logit is explained.
 
     Raises:
         DataError: random weights, or an image or class that does not exist.
@@ -57,10 +57,10 @@ def explain(
     for name, value, size in (("image", image, len(data)), ("class", target, len(data.class_names))):
         if not (isinstance(value, int) and 0 <= value < size):
             raise DataError(f"There is no {name} {value} in '{data.name}'; choose one from 0 to {size - 1}.")
-    found = {}
+    found, output = {}, target if data.outputs is None else int(data.outputs[target])
     for name, cut in (("dense", opened.model), ("pruned", prune(opened, plan)[0])):
         model = _usable(cut)
-        steps = _METHODS[key](model, opened.info, data.images[image], target)
+        steps = _METHODS[key](model, opened.info, data.images[image], output)
         while True:
             try:
                 with _ready(model):
@@ -146,8 +146,9 @@ def grad_cam(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) 
 
 
 def rollout(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -> Steps:
-    """Attention from the class token back to the patches through all blocks (arXiv 2005.00928, section 3): the mean
-    over heads W mixed with the residual, A = (W + I) / 2, multiplied block after block.
+    """Attention from what the classifier reads back to the patches through all blocks (arXiv 2005.00928, section 3):
+    the mean over heads W mixed with the residual, A = (W + I) / 2, multiplied block after block. Read is the class
+    token; of a distilled DeiT the mean of its two tokens, of a pooled ViT that of its patches.
 
     Heads that were sliced out take no part; as zeros they would attend to everything alike.
     """
@@ -162,7 +163,14 @@ def rollout(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -
             joint = (weights + eye) / 2 @ joint
             x = block(x)
     yield
-    return _map(joint[:1, network.num_prefix_tokens :].unflatten(1, network.patch_embed.grid_size), image)
+    prefix = network.num_prefix_tokens
+    if hasattr(network, "head_dist"):
+        read = joint[:2]
+    elif network.global_pool == "token":
+        read = joint[:1]
+    else:
+        read = joint[0 if network.pool_include_prefix else prefix :]
+    return _map(read[:, prefix:].mean(0, keepdim=True).unflatten(1, network.patch_embed.grid_size), image)
 
 
 def attention_weights(attention: Any, x: torch.Tensor) -> torch.Tensor:

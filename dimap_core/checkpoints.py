@@ -1,9 +1,9 @@
 """Saves and loads a pruned model: a directory with safetensors, the recipe and a card. No pickle anywhere.
 
 `model.safetensors` holds every parameter; `recipe.json` the plan, for people and `--recipe`; `card.json` what is needed
-to build the model again without its original weights: version, name of the model it was made from, kind of weights,
-hash of the tensors file and, for a sliced model, the sizes of its blocks (`cut.slicing.kept_sizes`) and, where
-embedding channels were cut too, how many are left ("embed").
+to build the model again without its original weights: version, name of the model it was made from, with the "settings"
+that timm needs beside it where that came as a file, kind of weights, hash of the tensors file and, for a sliced model,
+the sizes of its blocks (`cut.slicing.kept_sizes`) and, where embedding channels went too, how many are left ("embed").
 Next door: `plan` writes the recipe's JSON, `models` rebuilds the architecture around the tensors read here.
 """
 
@@ -77,10 +77,10 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card of a checkpoint; raises CheckpointError where it is missing or says too little."""
+    """The card of a checkpoint; raises CheckpointError where it is missing, damaged or says too little."""
     try:
         card = json.loads((path / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"'{path}' is not a pruned checkpoint ({type(error).__name__}); {_REMEDY}.") from error
     _check_card(path, card)
     return card

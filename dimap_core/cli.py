@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from . import pipeline, results, search_commands, sweep, training_commands
+from . import pipeline, precision, reproduce, results, search_commands, sweep, training_commands
 from .bundled import BUNDLED, bundled_card
+from .cli_images import by_name, fetch
 from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
 from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
@@ -26,7 +27,8 @@ from .types import Cell, PruningPlan
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
-
+app.add_typer(reproduce.app, name="reproduce")
+app.command()(fetch)
 app.command()(training_commands.train)
 app.command()(training_commands.recover)
 app.add_typer(search_commands.app, name="search")
@@ -82,6 +84,7 @@ def prune(
     images: Images = None,
     recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
     data: Data = None,
+    limit: Limit = None,
     weights: Weights = "pretrained",
     seed: Annotated[int | None, typer.Option(min=0, help="seed of random weights and random scores (0)")] = None,
     out: Annotated[Path | None, typer.Option(help="directory for the pruned checkpoint")] = None,
@@ -98,11 +101,11 @@ def prune(
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
     opened = pipeline.open_model(model, weights, plan.seed)
+    opened, judged = (opened, None) if data is None else by_name(opened, data, limit)
     result = _pruned(opened, plan, out)
-    if data is not None:
-        judged = pipeline.default_data(opened, data)
+    if judged is not None:
         plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
-        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan))
+        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
     emit(result, as_json, _pruned_text(result))
 
 
@@ -120,13 +123,21 @@ def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dic
 
 @app.command()
 def evaluate(
-    model: Model, data: Data = None, limit: Limit = None, weights: Weights = "pretrained", as_json: Json = False
+    model: Model,
+    data: Data = None,
+    limit: Limit = None,
+    weights: Weights = "pretrained",
+    given: Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")] = "auto",
+    as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
-    opened = pipeline.open_model(model, weights)
-    estimate = pipeline.judge_fully(opened, pipeline.default_data(opened, data), limit=limit)
-    params, macs = pipeline.nonzero_cost(opened)
+    opened, judged = by_name(pipeline.open_model(model, weights), data, limit)
+    for line in precision.prepare(opened, judged, given, limit):
+        typer.echo(line, err=True)
+    estimate = pipeline.judge_fully(opened, judged, limit=limit)
+    params, macs = results.nonzero_cost(opened.model, opened.anatomy)
     result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
+    result["precision"] = "bf16" if opened.bf16 else "fp32"
     low, high = result["ci95"]
     text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
     emit(result, as_json, text)
@@ -153,11 +164,11 @@ def sweep_command(
     fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
     fixed |= {} if images is None else {"images": images}
     grid = [validate(replace(plan, **fixed)) for plan in points]
-    opened = pipeline.open_model(model)
+    opened, judged = by_name(pipeline.open_model(model), data, limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
         sweep.write_csv(rows, out)  # better refused now than after the sweep
-    for row in sweep.run(opened, pipeline.default_data(opened, data), grid, limit):
+    for row in sweep.run(opened, judged, grid, limit):
         rows.append(row)
         typer.echo(f"{len(rows)}/{len(grid)}", err=True)
     if out is not None:

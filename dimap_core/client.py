@@ -25,13 +25,15 @@ _RESTARTED = "The evaluation process stopped and was started anew; move a slider
 class Ticket:
     """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set.
 
-    `replaced`: a newer request of the session, or its end, cut it short; its events are not the whole answer.
+    `replaced`: a newer request of the session, or its end, cut it short; its events are not the whole answer. `kind`:
+    the error's class name, where the core raised it.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     done: bool = False
     replaced: bool = False
     error: str | None = None
+    kind: str = ""
 
     @property
     def running(self) -> bool:
@@ -75,6 +77,12 @@ class WorkerClient:
             if self._process is not None:
                 self._send(self._process, {"cancel": session, "channel": channel})
 
+    def forget(self, prefix: str) -> None:
+        """Let the worker drop the models whose names begin with `prefix`, their files, and what is asked of them."""
+        with self._lock:
+            if self._process is not None:
+                self._send(self._process, {"forget": prefix})
+
     def close(self) -> None:
         """Stop the worker and remove its files."""
         with self._lock:
@@ -113,7 +121,7 @@ class WorkerClient:
             if "event" in message:
                 ticket.events.append(message["event"])
                 continue
-            ticket.error = message.get("error")
+            ticket.kind, ticket.error = message.get("kind", ""), message.get("error")
             ticket.replaced = message.get("replaced", False)
             ticket.done = ticket.error is None
             self._tickets.pop(message["ticket"], None)

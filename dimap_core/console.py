@@ -11,10 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-Model = Annotated[str, typer.Argument(help="bundled name, timm name, or directory that prune wrote")]
+Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
-Data = Annotated[str | None, typer.Option(help="data set; default: the one the model was trained on")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="folder:PATH, zip:PATH or a set's name; default: the one the model was trained on"),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]

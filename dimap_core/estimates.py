@@ -49,14 +49,15 @@ class Correlation:
 class AccuracyEstimate:
     """Accuracy so far on `n` of `total` images.
 
-    `cues`: joint top-1 under "joint" and, where the data set has them, each single cue's.
+    `cues`: joint top-1 under "joint" and, where the data set has them, each single cue's; `top5` is None where there
+    are five classes or fewer.
     `drops`: per cue the paired difference to the dense model, empty for the dense model itself.
     """
 
     n: int
     total: int
     cues: Mapping[str, Proportion]
-    top5: Proportion
+    top5: Proportion | None
     drops: Mapping[str, Difference] = field(default_factory=dict)
     seconds: float = 0.0
 

@@ -40,25 +40,26 @@ def predict(
     run: Runner | None = None,
     limit: int | None = None,
     sizes: Iterable[int] = (BATCH_SIZE,),
+    start: int = 0,
 ) -> Iterator[Predictions]:
     """Yield the predictions of one batch after another, in stratified order.
 
     `run(batch, images)` gives the logits of a masked or cached model, None: the model's own. `sizes` are the batches'
-    sizes, begun anew when used up.
+    sizes, begun anew when used up; images before the `start`-th of the order are left out.
     """
     check_fit(info, data)
     order = stratified_order(data.labels)[:limit]
-    start, size = 0, cycle(sizes)
+    size, place = cycle(sizes), next(model.parameters()).device
     while start < len(order):
         part = order[start : start + next(size)]
 
         def images(part: np.ndarray = part) -> torch.Tensor:
-            return normalised(info, data.images[part])
+            return normalised(info, data.images[part]).to(place)
 
         begun = time.perf_counter()
         with torch.inference_mode():
             logits = model(images()) if run is None else run((start, len(part)), images)
-            logs = logits.log_softmax(-1)
+            logs = restricted(logits.float(), data.outputs).log_softmax(-1).cpu()
         best = logs.topk(min(5, logs.shape[-1]))
         hits = (best.indices.numpy() == data.labels[part][:, None]).any(1)
         shares = best.values[:, :2].exp().numpy()
@@ -71,6 +72,20 @@ def predict(
 def masked(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> Runner:
     """Run `model` with some of its parameters replaced; the model itself is not touched."""
     return lambda _, images: functional_call(model, dict(weights), (images(),))
+
+
+def in_precision(model: nn.Module, run: Runner | None, bf16: bool) -> Runner:
+    """`run` (None: the model's own forward pass) as it is, or under autocast to bf16."""
+    plain: Runner = run or (lambda _, images: model(images()))
+    if not bf16:
+        return plain
+    place = next(model.parameters()).device.type
+
+    def cast(batch: Hashable, images: Callable[[], torch.Tensor]) -> torch.Tensor:
+        with torch.autocast(place, torch.bfloat16):
+            return plain(batch, images)
+
+    return cast
 
 
 def evaluate(
@@ -105,7 +120,13 @@ def estimate(
 ) -> AccuracyEstimate:
     """Accuracy of the first n predictions, jointly and for each cue, with the paired drop to `dense`."""
     labels = data.labels[stratified_order(data.labels)[: len(predictions.classes)]]
-    return accuracy(predictions, labels, data.cues, min(len(data), limit or len(data)), dense)
+    total = min(len(data), limit or len(data))
+    return accuracy(predictions, labels, data.cues, total, dense, len(data.class_names))
+
+
+def restricted(logits: torch.Tensor, outputs: np.ndarray | None) -> torch.Tensor:
+    """[N, outputs of the model] -> [N, classes]: a data set's own classes compete with each other alone."""
+    return logits if outputs is None else logits[:, torch.from_numpy(outputs).to(logits.device)]
 
 
 def normalised(info: ModelInfo, images: np.ndarray) -> torch.Tensor:

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from .evaluate import normalised
+from .evaluate import normalised, restricted
 from .groups import group_sets
 from .prefix import Segment, embed, head, segments
 from .statistics import evaluating, not_finite, plain, tensors, training_subset
@@ -64,7 +64,8 @@ def attribute(
     parts = [chosen[at : at + batch] for at in range(0, len(chosen), batch)]
     with torch.inference_mode(False):
         weights = {f"model.{name}": plain(value) for name, value in tensors(model)}
-    suffixes = [Suffix(model, weights, info.family, block, place) for place, block in enumerate(anatomy.blocks)]
+    blocks = enumerate(anatomy.blocks)
+    suffixes = [Suffix(model, weights, info.family, block, place, data.outputs) for place, block in blocks]
     sums: dict[str, Any] = {}
     done, total = 0, len(parts) * len(suffixes) * len(KINDS)
     for part in parts:
@@ -109,15 +110,17 @@ def _into_first(
 class Suffix(nn.Module):
     """The model from one block on, with gates on that block's units; autograd sees the gates alone.
 
-    `weights`: the model's parameters and buffers under "model.", as tensors that want no gradient.
+    `weights`: the model's parameters and buffers under "model.", as tensors that want no gradient; `outputs`: see
+    `LabelledImages`.
     """
 
     def __init__(
-        self, model: nn.Module, weights: Mapping[str, torch.Tensor], family: Family, block: Block, place: int
-    ) -> None:
+        self, model: nn.Module, weights: Mapping[str, torch.Tensor], family: Family, block: Block, place: int,
+        outputs: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         chain = segments(model, family)
-        self.model, self.block, self._weights = model, block, dict(weights)
+        self.model, self.block, self._weights, self._outputs = model, block, dict(weights), outputs
         self._merging, own = Segment(chain[place].parts[:-1]), Segment(chain[place].parts[-1:])
         self._own, self._rest = own, [own, *chain[place + 1 :]]
 
@@ -146,7 +149,7 @@ class Suffix(nn.Module):
         """Log-probability of the right class [images] for gates [images, units] on what enters the block, x."""
         with torch.inference_mode(False), evaluating(self.model), self._gated(kind, gates):
             logits = functional_call(self, self._weights, (x,))
-        return logits.log_softmax(-1).gather(1, labels[:, None])[:, 0]
+        return restricted(logits, self._outputs).log_softmax(-1).gather(1, labels[:, None])[:, 0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits from what enters the block."""

@@ -19,16 +19,44 @@ from .ranking import LayerScores, Scores
 from .types import Anatomy, Block, GroupSet, Layer, Selection
 
 ATTENTION_KINDS = ("head", "qk_dim", "v_dim")
+_TIED = {
+    ".attn.cpb_mlp.0": "SwinV2's cosine attention",
+    ".attn.q_norm": "norms of queries and keys",
+    ".attn.norm": "a norm inside the attention",
+    ".mlp.norm": "a norm inside the MLP",
+}
+"""What sees, or stands in for, what a structured cut takes; by the end of a layer's name."""
 
 
 def group_sets(anatomy: Anatomy) -> tuple[GroupSet, ...]:
     """Every set of groups, blocks in forward order: hidden units, heads, Q/K dimensions, V dimensions.
 
-    Raises UnsupportedModel for a model that was sliced to different Q/K and V widths already.
+    Raises UnsupportedModel for a model that was sliced to different Q/K and V widths already, and for one where
+    something else looks at what would go.
     """
     if any(layer.name.endswith(".attn.q") for layer in anatomy.prunable):
         raise _sliced_already()
+    for layer in anatomy.layers:
+        if found := next((words for part, words in _TIED.items() if layer.name.endswith(part)), None):
+            raise _tied(f"{found} ('{layer.name}')")
+    for block in anatomy.blocks:
+        if block.part("mlp.fc1").shape[0] != block.part("mlp.fc2").shape[1]:
+            raise _tied(f"a gated MLP ('{block.name}.mlp')")
     return tuple(group for block in anatomy.blocks for group in _sets(block))
+
+
+def has_groups(anatomy: Anatomy) -> bool:
+    """Whether a model's structures can be cut out."""
+    try:
+        return bool(group_sets(anatomy))
+    except UnsupportedModel:
+        return False
+
+
+def _tied(what: str) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"This model has {what}, so whole structures cannot be cut out with the same outputs; prune single weights."
+    )
 
 
 def _sliced_already() -> UnsupportedModel:

@@ -2,14 +2,17 @@
 
 A model's folder holds `info.json`, `anatomy.json` and `weights.npy`; each criterion adds its ordered keys, their table
 and tails, and the keys in place where they are not the weights themselves; scores of groups are one file. The worker
-writes, the app reads. A data set's folder holds `images.npy` and `data.json`.
+writes, the app reads. A data set's folder holds `images.npy` and `data.json`. A model judged by chosen images has a
+folder of its own, which links to what does not depend on them.
 Next door: `criteria` makes the scores, `selection` searches them.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -19,6 +22,7 @@ from .groups import group_sets
 from .ranking import BLOCK, LayerScores, Scores
 from .types import Anatomy, LabelledImages, ModelInfo, PruningPlan
 
+FACTS = "chosen.json"  # what is told of chosen images
 _READY = ".scores.json"
 _KEPT = 16  # scores on disk for one model: more than there are criteria, which a page may ask for all at once
 _MOST = 6 * 1024**3  # bytes of them; all criteria of Swin-B's weights take 4 GB
@@ -34,16 +38,62 @@ def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[s
     (folder / "anatomy.json").write_bytes(_ANATOMY.dump_json(anatomy))
 
 
+def link_model(own: Path, folder: Path, info: ModelInfo, facts: dict[str, Any]) -> None:
+    """A folder for the same model judged by chosen images: its files linked, its own `info`, what is told of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("weights.npy", "anatomy.json"):
+        _link(own / name, folder / name)
+    (folder / "info.json").write_bytes(_INFO.dump_json(info))
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def link_scores(own: Path, folder: Path, criterion: str, seed: int, granularity: str, images: int) -> None:
+    """Give `folder` the scores that lie in `own`, without a copy of them."""
+    name = _stem(criterion, seed, granularity, images)
+    for path in (*own.glob(f"{name}.*.np[yz]"), own / f"{name}{_READY}"):
+        _link(path, folder / path.name)
+
+
+def _link(path: Path, link: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.hardlink_to(path)
+
+
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """What is told of the chosen images that a folder's model is judged by; None where it is judged by its own."""
+    path = folder / FACTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def write_data(folder: Path, data: LabelledImages) -> None:
-    """Write a data set's images and facts, unless they lie there already."""
+    """Write a data set's images and facts, unless they lie there already; of images that are decoded as they are read
+    only the place, which `write_images` fills."""
     if (folder / "data.json").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "images.npy", data.images)
+    if isinstance(data.images, np.ndarray):
+        np.save(folder / "images.npy", data.images)
+    else:
+        with (folder / "images.npy").open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": data.images.shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + math.prod(data.images.shape))
     cues = {name: values.tolist() for name, values in data.cues.items()}
     facts = {"name": data.name, "class_names": data.class_names, "cues": cues, "cue_names": dict(data.cue_names)}
     # Written last: its presence says that the images are complete.
     (folder / "data.json").write_text(json.dumps({**facts, "labels": data.labels.tolist()}), encoding="utf-8")
+
+
+def write_images(folder: Path, data: LabelledImages, numbers: np.ndarray) -> None:
+    """Add some images to what `write_data` began; nothing to do for a data set in memory."""
+    if isinstance(data.images, np.ndarray):
+        return
+    path, size = folder / "images.npy", math.prod(data.images.shape[1:])
+    start = path.stat().st_size - math.prod(data.images.shape)
+    with path.open("r+b") as file:  # not a memory map: a full disk would end the process
+        for number, image in zip(numbers.tolist(), data.images[numbers], strict=True):
+            file.seek(start + number * size)
+            file.write(image.tobytes())
 
 
 def read_data(folder: Path) -> LabelledImages:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .device import device as chosen_device
 from .errors import InvalidPlan
 
 
@@ -79,9 +80,9 @@ def measure(
         dense: a model in evaluation mode, like `pruned`; both stay as they are.
         input_size: side of the square images, pixels.
         threads: CPU threads while measuring (default: as many as torch uses now); restored after each row.
-        device: "cpu" or "cuda"; default: a GPU where there is one. Models are copied to it.
+        device: "cpu" or "cuda"; default: where models run. Models are copied to it.
     """
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = chosen_device() if device is None else torch.device(device)
     pair = [_on(place, dense), _on(place, pruned)]
     told = torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
     for size in batch_sizes:

@@ -48,7 +48,8 @@ def _judged(
     if piece is not None:
         block = opened.anatomy.blocks[piece.block]
         for name, keep in block_keeps(opened.model, block, without(block, piece)):
-            weights[name] = opened.model.get_parameter(name).detach() * torch.from_numpy(keep)
+            dense = opened.model.get_parameter(name).detach()
+            weights[name] = dense * torch.from_numpy(keep).to(dense.device)
         cut = {f"{block.name}:{piece.kind}": piece}
     chain, family = segments(opened.model, opened.info.family), opened.info.family
     run = PrefixRunner(opened.model, family, chain, weights, states_before(chain, cut), cache, "leave one out")

@@ -1,160 +1,184 @@
-"""Where models come from: bundled name | timm name | directory that `prune` wrote -> (nn.Module, ModelInfo).
+"""Where models come from: bundled name | timm name | directory that `prune` wrote | checkpoint file.
 
-Nothing else knows. Next door: `anatomy` looks inside a model, `checkpoints` reads and writes files, `training` makes
-the bundled weights.
+Nothing else knows. Next door: `named` builds by name, `files` and `layouts` look into a file before anything of it is
+loaded, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import math
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from huggingface_hub import constants
-from huggingface_hub.utils import get_session
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
-from . import checkpoints
-from .bundled import ASSETS, BUNDLED, BundledModel, bundled
+from . import checkpoints, hub
+from .bundled import bundled
+from .catalogue import bundled_by_shapes
 from .cut.embed import resize_embed
 from .cut.slicing import BlockSizes, block_sizes, is_block, resize
-from .data import load_data
-from .errors import CheckpointError, Offline, UnsupportedModel
-from .types import KINDS, Family, ModelInfo
+from .errors import CheckpointError, UnsupportedModel
+from .files import Listing, is_own_zip, listing, refused, unpacked
+from .layouts import Architecture, architecture, checked, exact, hints, renamed
+from .named import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
+from .types import KINDS, ModelInfo
 
-HALF = (0.5, 0.5, 0.5)
+__all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "load_file", "load_model", "load_named"]
 
-
-# timm source modules whose models have the anatomy of a Swin or a DeiT/ViT.
-_FAMILIES: dict[str, Family] = {
-    "timm.models.swin_transformer": "swin",
-    "timm.models.deit": "deit",
-    "timm.models.vision_transformer": "deit",
-}
+FILE = "file:"
+_NEWS = 0.25  # seconds
+_MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
 def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
     """Build a model in evaluation mode.
 
     Args:
-        name: a bundled name, a timm name or a directory that `prune` wrote.
+        name: a bundled name, a timm name, a directory that `prune` wrote, or a checkpoint file; a file may be followed
+            by @ and the architecture's name, where its weights alone do not tell it.
         weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
 
     Raises:
-        UnsupportedModel: unknown name, or a family other than Swin and DeiT/ViT.
+        UnsupportedModel: unknown name, a family other than Swin and DeiT/ViT, or a file of unclear architecture.
         Offline: pretrained weights are neither cached nor reachable.
-        CheckpointError: a directory or asset cannot be read.
+        CheckpointError: a directory, file or asset cannot be read.
     """
-    return _load_directory(Path(name)) if _is_directory(name) else load_named(name, weights, seed)
+    if bundled(name) is None:
+        if _is(Path.is_dir, name):
+            return _load_directory(Path(name))
+        file, _, wanted = name.removeprefix(FILE).rpartition("@")
+        for path, architecture_name in ((name.removeprefix(FILE), ""), (file, wanted)):
+            if _is(Path.is_file, path):
+                return load_file(Path(path), architecture_name)
+        if name.startswith(FILE):
+            raise CheckpointError("That checkpoint file is no longer here; choose it again.")
+    return load_named(name, weights, seed)
 
 
-def load_named(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
-    """`load_model` for bundled and timm names only: what a browser may ask for."""
-    if weights not in ("pretrained", "random"):
-        raise UnsupportedModel(f"weights must be 'pretrained' or 'random', not '{weights}'.")
-    torch.manual_seed(seed)
-    if spec := bundled(name):
-        return _finish(build(spec), _bundled_info(spec, "random")) if weights == "random" else load_bundled(spec)
+def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, Any]]:
+    """Bring what `load_model` will need from the hub into the local cache, if anything: yields an event every quarter
+    of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
+    if weights != "pretrained" or name.startswith(FILE) or bundled(name) is not None:
+        return
     name = name.removeprefix("timm/")
-    family = _timm_family(name)
-    model = timm.create_model(name) if weights == "random" else _pretrained(name)
-    return _finish(model, _timm_info(model, name, family, weights))
+    timm_family(name)
+    told = -math.inf
+    for download in hub.fetch(name):
+        fresh = time.monotonic() - told >= _NEWS
+        told = time.monotonic() if fresh else told
+        yield download.event() if fresh else {}
 
 
-def _is_directory(name: str) -> bool:
+def _is(kind: Any, name: str) -> bool:
     try:
-        return bool(name) and bundled(name) is None and Path(name).is_dir()
+        return bool(name) and kind(Path(name))
     except (OSError, ValueError):  # longer than a path can be, or with a null byte
         return False
 
 
-def build(spec: BundledModel, **overrides: Any) -> nn.Module:
-    """The bundled architecture with fresh weights; `overrides` go to timm (e.g. `drop_path_rate` for training)."""
-    settings: dict[str, Any] = {"img_size": spec.input_size, "num_classes": spec.classes, **spec.kwargs, **overrides}
-    return timm.create_model(spec.base, **settings)
+def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
+    """The model that a checkpoint file holds, in float32: a state dict of timm's, Microsoft's or Facebook's, or the zip
+    of a pruned checkpoint. Names, shapes, types and values are checked before the model gets any of them.
+
+    `wanted`: the architecture's name; default: found from the shapes.
+    """
+    if is_own_zip(path):
+        with unpacked(path, _most_bytes) as folder:
+            model, info = _load_directory(folder)
+        _check_finite(model.state_dict())
+    else:
+        with listing(path) as found:
+            model, info = _load_listing(found, wanted)
+    # The same weights can be another model: with other heads, another activation, another input size.
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items())))
+    mark = hashlib.sha256(told.encode()).hexdigest()[:16]
+    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark)
 
 
-def fingerprint(model: nn.Module) -> str:
-    """A hash of all weights, so that results can be cached by content."""
-    digest = hashlib.sha256()
-    for key, tensor in model.state_dict().items():
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
+    names = renamed(found.shapes)
+    shapes = {new: found.shapes[old] for new, old in names.items()}
+    if wanted and bundled(wanted) is None:
+        wanted = wanted.removeprefix("timm/").partition(".")[0]
+        timm_family(wanted)
+    own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
+    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted)
+    model, info = _skeleton(made.name, made.settings)
+    _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+    state = {}
+    for new, old in names.items():
+        if old not in found.floats:
+            raise refused(f"holds '{new[:80]}' as something else than floating-point numbers")
+        state[new] = found.read(old).detach().to(torch.float32, copy=True).contiguous()
+    _check_finite(state)
+    model.load_state_dict(state, assign=True)
+    _compute_buffers(model)
+    info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
+    return finish(model.requires_grad_(), info)
 
 
-def load_bundled(spec: BundledModel, folder: Path = ASSETS) -> tuple[nn.Module, ModelInfo]:
-    """The trained bundled model from `folder`; fp16 on disk, fp32 in memory."""
-    path = folder / f"{spec.name}.safetensors"
-    if not path.exists():
-        raise CheckpointError(f"{path} is missing; make it with 'python -m dimap_core train {spec.name}'.")
-    model = build(spec)
+def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise refused(
+                f"holds values that are not finite ('{name[:80]}')", "save it from a run that did not diverge"
+            )
+
+
+def _check_shapes(name: str, found: Mapping[str, tuple], needed: Mapping[str, tuple]) -> None:
+    """Raise CheckpointError at the first tensor that is missing, left over or of another shape."""
+    for key in [*needed, *found]:
+        if found.get(key) != needed.get(key):
+            has, needs = (str(list(shapes[key])) if key in shapes else "none" for shapes in (found, needed))
+            raise CheckpointError(
+                f"This checkpoint file does not hold the weights of '{name}' (of {key[:80]} it has {has}, the model "
+                f"needs {needs}); name another architecture (FILE@ARCHITECTURE), or save the whole state dict."
+            )
+
+
+def _skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """`skeleton` for what a file or card says, checked first."""
+    sizes = checked(settings)
     try:
-        model.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} is damaged; make it anew with 'python -m dimap_core train {spec.name}'."
+        return skeleton(name, sizes)
+    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnsupportedModel(
+            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
+            "architecture (FILE@ARCHITECTURE)."
         ) from error
-    return _finish(model, _bundled_info(spec, "trained"))
 
 
-def _finish(model: nn.Module, info: ModelInfo) -> tuple[nn.Module, ModelInfo]:
-    """The model in evaluation mode, its weights hashed."""
-    return model.eval(), replace(info, fingerprint=fingerprint(model))
-
-
-def _bundled_info(spec: BundledModel, weights: Any) -> ModelInfo:
-    return ModelInfo(
-        spec.name, spec.family, "bundled", weights, spec.input_size, HALF, HALF, _class_names(spec.data), "", spec.data
-    )
-
-
-def _timm_info(model: Any, name: str, family: Family, weights: Any) -> ModelInfo:
-    config = model.pretrained_cfg
-    size = config["input_size"][-1]
-    return ModelInfo(name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), "")
-
-
-@cache
-def _class_names(data: str) -> tuple[str, ...]:
-    return load_data(data).class_names
+def _most_bytes(folder: Path) -> int:
+    """Bytes that the weights of the card's model take before it was cut."""
+    card = checkpoints.read_card(folder)
+    model, _ = _skeleton(card["model"], card.get("settings", {}))
+    return sum(parameter.nbytes for parameter in model.parameters())
 
 
 def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     """A masked or sliced model from its checkpoint alone: no pickle, no original weights, the same outputs bit by
     bit."""
     tensors, card = checkpoints.read(path)
-    model, info = _skeleton(card["model"])
+    model, info = _skeleton(card["model"], card.get("settings", {}))
     resize(model, _kept(path, card, model))
     _narrow(path, card, model)
     _check_tensors(path, info.name, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     _compute_buffers(model)
-    return _finish(model, replace(info, source="directory", weights=card["weights"]))
-
-
-def _skeleton(name: str) -> tuple[nn.Module, ModelInfo]:
-    """The architecture of a bundled or timm name, without memory for its parameters."""
-    if spec := bundled(name):
-        return build(spec, device="meta"), _bundled_info(spec, "random")
-    name = name.removeprefix("timm/")
-    family = _timm_family(name)
-    model = timm.create_model(name, device="meta")
-    return model, _timm_info(model, name, family, "random")
+    made = {"architecture": card["model"], "settings": card.get("settings", {})}
+    return finish(model, replace(info, source="directory", weights=card["weights"], **made))
 
 
 def _compute_buffers(model: nn.Module) -> None:
     """Give memory and values to the buffers that a state dict doesn't hold: they follow from sizes."""
+    if sum(buffer.nbytes for buffer in model.buffers() if buffer.is_meta) > _MOST_BUFFERS:
+        raise CheckpointError("The windows of this checkpoint are too large to be used; choose another.")
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_meta:
@@ -208,55 +232,3 @@ def _check_tensors(
                 f"'{path}' does not hold the weights of '{name}' (of {key} the file has {told(found, key)}, the model "
                 f"needs {told(needed, key)}); prune that model again."
             )
-
-
-def _timm_family(name: str) -> Family:
-    bare = name.split(".")[0]
-    if not timm.is_model(bare):
-        known = [model.name for model in BUNDLED] + timm.list_models(["swin_*", "deit*", "vit_*"])
-        near = difflib.get_close_matches(bare, known, n=1, cutoff=0.6) or ["swin_tiny_patch4_window7_224"]
-        raise UnsupportedModel(f"There is no model '{name[:80]}'; did you mean {near[0]}?")
-    if "." in name and name not in timm.list_models(f"{bare}.*", pretrained=True):
-        raise UnsupportedModel(f"timm has no weights '{name}'; drop what follows the dot to get its default ones.")
-    source = timm.model_entrypoint(bare).__module__
-    if source not in _FAMILIES:
-        raise UnsupportedModel(
-            f"'{name}' is not a Swin or DeiT (timm builds it from {source.rpartition('.')[2]}); "
-            "choose one such as swin_tiny_patch4_window7_224 or deit_small_patch16_224."
-        )
-    return _FAMILIES[source]
-
-
-def _pretrained(name: str) -> nn.Module:
-    """timm's pretrained model, from the hub or its local cache."""
-    if not _has_weights(name):
-        raise UnsupportedModel(f"timm has no pretrained weights for '{name}'; use random ones for counts only.")
-    try:
-        with _offline_unless_reachable():
-            return timm.create_model(name, pretrained=True)
-    except Exception as error:  # the hub client raises its HTTP library's errors, whichever that is
-        raise Offline(
-            f"Pretrained weights of '{name}' are not cached and no model hub was reached; connect to the internet "
-            "once, or use random weights (--weights random) for counts only."
-        ) from error
-
-
-def _has_weights(name: str) -> bool:
-    config = timm.get_pretrained_cfg(name)
-    return bool(config and config.has_weights)
-
-
-@contextmanager
-def _offline_unless_reachable() -> Iterator[None]:
-    """Without a network the hub client retries for most of a minute; ask once, then let it look in its cache only."""
-    try:
-        get_session().head(constants.ENDPOINT, timeout=5)
-        reachable = True
-    except Exception:  # any failure of the HTTP library means the same here
-        reachable = False
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not reachable
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before

@@ -26,13 +26,17 @@ from .criteria.arrays import prunable_weights
 from .cut.masks import masked_weights, with_weights
 from .cut.repair import repair
 from .cut.slicing import kept_sizes, slice_model
-from .data import load_data
+from .data.chosen import Chosen
+from .device import device
 from .errors import DataError
 from .estimates import AccuracyEstimate
-from .evaluate import BATCH_SIZE, Runner, evaluate, masked
+from .evaluate import BATCH_SIZE, Runner, evaluate, in_precision, masked
+from .footprint import image_bytes, largest_batch
 from .gates import Attributions, attribute
+from .judging import default_data as default_data
+from .judging import training_data
 from .latency import Solved, measured_saving, solve
-from .models import load_model, load_named
+from .models import FILE, load_model, load_named
 from .plan import to_recipe
 from .predictions import Predictions
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
@@ -52,49 +56,65 @@ Progress = tuple[str, int, int]
 class Opened:
     """A model with its anatomy, and what was computed so far: scores by criterion, granularity, seed and images;
     statistics by what was gathered, images and seed; repaired weights by recipe; dense predictions by data set; batch
-    size."""
+    size; whether it is judged in bf16, and a note on why; seconds an image takes (0: not measured). `chosen`: images it
+    is judged by in place of its own set's, `images` makes such a copy; caches are shared."""
 
     model: nn.Module
     info: ModelInfo
     anatomy: Anatomy
-    scores: OrderedDict[tuple[str, str, int, int], Scores] = field(default_factory=OrderedDict)
-    statistics: OrderedDict[tuple[str, int, int], Statistics | Attributions] = field(default_factory=OrderedDict)
+    scores: OrderedDict[tuple[str, str, int, int, str], Scores] = field(default_factory=OrderedDict)
+    statistics: OrderedDict[tuple[str, int, int, str], Statistics | Attributions] = field(default_factory=OrderedDict)
     repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
     sizes: tuple[int, ...] = (BATCH_SIZE,)
+    bf16: bool = False
+    seconds: float = 0.0
+    note: str = ""
+    chosen: Chosen | None = None
+
+    @property
+    def read(self) -> str:
+        """Names the images that criteria and repair read where they are not the model's own training images."""
+        return "" if self.chosen is None else self.chosen.name
 
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
-    """Load a model and list its parts; with `named_only` a directory is not looked at."""
-    model, info = (load_named if named_only else load_model)(name, weights, seed)
-    return Opened(model, info, build_anatomy(model, info.family))
+    """Load a model and list its parts; with `named_only` paths are not looked at, unless they begin with "file:"."""
+    paths = not named_only or name.startswith(FILE)
+    model, info = (load_model if paths else load_named)(name, weights, seed)
+    anatomy = build_anatomy(model, info.family)
+    place = device()
+    model.to(place)
+    most = largest_batch(image_bytes(anatomy)) if place.type == "cpu" else BATCH_SIZE
+    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, most),))
 
 
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     """Do, step by step, what takes long and is not known yet: statistics, scores, repair. Close it to cancel."""
     yield from prepare_scores(opened, plan)
-    if plan.repair and _key(plan) not in opened.repaired:
+    if plan.repair and _key(opened, plan) not in opened.repaired:
         selection, _ = apply_plan(opened, plan)
-        images = _training_images(opened, plan.images, plan.seed)
+        data = training_data(opened)
+        images = data.images[balanced_subset(data.labels, plan.images, plan.seed)]
         steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
         repaired: dict[str, Tensor] = {}
         for done, total, repaired in steps:  # noqa: B007
             yield f"Repairing, {done} of {total} blocks done", done, total
-        opened.repaired[_key(plan)] = repaired
+        opened.repaired[_key(opened, plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)
 
 
 def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     """Gather what the plan's criterion needs from training images, if anything that is not known yet."""
-    wanted = _evidence(plan)
-    if wanted is None or wanted in opened.statistics or _scores_key(plan) in opened.scores:
+    wanted = _evidence(opened, plan)
+    if wanted is None or wanted in opened.statistics or scores_key(opened, plan) in opened.scores:
         return
     attributed = wanted[0] == "attributions"
     doing = "Tracing what units contribute, step" if attributed else "Reading training images,"
     gather: Callable[..., Iterator[tuple[int, int, Any]]] = attribute if attributed else collect
     yield "Loading training images", 0, plan.images
-    data = _training_data(opened)
+    data = training_data(opened)
     for done, total, found in gather(
         opened.model, opened.info, data, opened.anatomy, images=plan.images, seed=plan.seed
     ):
@@ -105,41 +125,29 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         opened.statistics.popitem(last=False)
 
 
-def _evidence(plan: PruningPlan) -> tuple[str, int, int] | None:
-    """What the plan's criterion reads besides weights: (which pass, images, seed)."""
+def _evidence(opened: Opened, plan: PruningPlan) -> tuple[str, int, int, str] | None:
+    """What the plan's criterion reads besides weights: (which pass, images, seed, of what)."""
     evidence = criterion(plan.criterion).evidence
-    return (evidence, plan.images, plan.seed) if evidence else None
+    return (evidence, plan.images, plan.seed, opened.read) if evidence else None
 
 
-def _scores_key(plan: PruningPlan) -> tuple[str, str, int, int]:
-    return plan.criterion, plan.scored, plan.seed, images_read(plan.criterion, plan.images)
+def scores_key(opened: Opened, plan: PruningPlan) -> tuple[str, str, int, int, str]:
+    """What a plan's scores are kept under."""
+    images = images_read(plan.criterion, plan.images)
+    return plan.criterion, plan.scored, plan.seed, images, opened.read if images else ""
 
 
-def _training_data(opened: Opened) -> LabelledImages:
-    if opened.info.data is None:
-        raise DataError(
-            f"No training images are known for '{opened.info.name}'; choose a criterion that reads weights only, no "
-            "repair, or a bundled model."
-        )
-    return load_data(opened.info.data, "train")
-
-
-def _training_images(opened: Opened, count: int, seed: int) -> np.ndarray:
-    data = _training_data(opened)
-    return data.images[balanced_subset(data.labels, count, seed)]
-
-
-def _key(plan: PruningPlan) -> str:
-    return json.dumps(to_recipe(plan))
+def _key(opened: Opened, plan: PruningPlan) -> str:
+    return f"{opened.read} {json.dumps(to_recipe(plan))}"
 
 
 def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity, seed and (where it reads any) images."""
-    key = _scores_key(plan)
+    key = scores_key(opened, plan)
     if key not in opened.scores:
         for _ in prepare_scores(opened, plan):
             pass
-        wanted = _evidence(plan)
+        wanted = _evidence(opened, plan)
         found = None if wanted is None else opened.statistics[wanted]
         opened.scores[key] = criterion(plan.criterion).fn(opened.model, opened.anatomy, plan.scored, found, plan.seed)
         if len(opened.scores) > _SCORES_KEPT:
@@ -159,8 +167,8 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
         return masked_weights(opened.model, opened.anatomy, score(opened, plan), selection)
     for _ in prepare(opened, plan):
         pass
-    opened.repaired.move_to_end(_key(plan))
-    return opened.repaired[_key(plan)]
+    opened.repaired.move_to_end(_key(opened, plan))
+    return opened.repaired[_key(opened, plan)]
 
 
 def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:
@@ -183,10 +191,18 @@ def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]
 def pruned_with_card(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, dict[str, Any]]:
     """A pruned copy of the model and the card of its checkpoint, which holds the plan's result object."""
     pruned, selection, cost = prune(opened, plan)
-    card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": plan.seed}
+    card = origin(opened, plan.seed)
     if plan.granularity == "structure":
         card["kept"] = kept_sizes(pruned, opened.anatomy)
     return pruned, {**card, "result": results.pruned(plan, opened.info, opened.anatomy, selection, cost)}
+
+
+def origin(opened: Opened, seed: int) -> dict[str, Any]:
+    """What the card of a smaller model says of the one it was made from."""
+    card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed}
+    if opened.info.source == "file":
+        card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
+    return card
 
 
 def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[PruningPlan, Solved]:
@@ -216,7 +232,7 @@ def judge(
     """
     check_trained(opened)
     known = opened.dense.get(data.name)
-    run = None if plan is None else runner(opened, data, plan, cache)
+    run = in_precision(opened.model, None, opened.bf16) if plan is None else runner(opened, data, plan, cache)
     dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (known is None or result.n > len(known.classes)):
@@ -235,15 +251,16 @@ def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: Prefi
     selection, _ = apply_plan(opened, plan)
     scores, weights = score(opened, plan), cut_weights(opened, plan, selection)
     if cache is None:
-        return masked(opened.model, weights)
+        return in_precision(opened.model, masked(opened.model, weights), opened.bf16)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
-    origin = () if scores.by_magnitude else _scores_key(plan)
+    origin = () if scores.by_magnitude else scores_key(opened, plan)
     mended = (plan.seed, plan.images) if plan.repair else ()
     name = (selection.granularity, selection.nm, mended, origin)
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
     chain = segments(opened.model, opened.info.family)
-    owner = (opened.info.fingerprint, data.name)
-    return PrefixRunner(opened.model, opened.info.family, chain, weights, states_before(chain, cut), cache, owner)
+    owner = (opened.info.fingerprint, data.name, opened.bf16)
+    run = PrefixRunner(opened.model, opened.info.family, chain, weights, states_before(chain, cut), cache, owner)
+    return in_precision(opened.model, run, opened.bf16)
 
 
 def judge_fully(
@@ -277,21 +294,3 @@ def weight_arrays(opened: Opened) -> dict[str, np.ndarray]:
 def dense_cost(opened: Opened) -> CostReport:
     """Cost with nothing removed."""
     return cost_report(opened.anatomy)
-
-
-def nonzero_cost(opened: Opened) -> tuple[int, int]:
-    """(params, MACs) of the model as it is, prunable weights that are exactly zero left out; for loaded checkpoints."""
-    zeros = {
-        layer.name: int((opened.model.get_parameter(f"{layer.name}.weight") == 0).sum())
-        for layer in opened.anatomy.prunable
-    }
-    total = cost_report(opened.anatomy, Selection(zeros, 0.0)).total
-    return total.params_after, total.macs_after
-
-
-def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
-    """The named data set's validation split, or the one the model was trained on."""
-    chosen = name or opened.info.data
-    if chosen is None:
-        raise DataError(f"'{opened.info.name}' comes without a data set; name one with --data.")
-    return load_data(chosen)

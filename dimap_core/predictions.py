@@ -63,10 +63,12 @@ def accuracy(
     values: Mapping[str, np.ndarray],
     total: int,
     dense: Predictions | None = None,
+    classes: int = 0,
 ) -> AccuracyEstimate:
     """Joint accuracy and each cue's, with the paired drop to `dense` where that is known for the same n images.
 
-    `labels`: [n]; `values`: per cue an array [classes] of that cue's value; `total`: images that will be judged.
+    `labels`: [n]; `values`: per cue an array [classes] of that cue's value; `total`: images that will be judged;
+    `classes`: how many there are, of five or fewer no top-5 is told (0: unknown).
     """
     n, cues, drops = len(labels), {}, {}
     for cue, value in {"joint": None, **values}.items():
@@ -74,7 +76,8 @@ def accuracy(
         cues[cue] = wilson(int(hits.sum()), n)
         if dense is not None and len(dense.classes) >= n:
             drops[cue] = paired_difference(hits, _hits(dense.classes[:n], labels, value))
-    return AccuracyEstimate(n, total, cues, wilson(int(predictions.in_top5.sum()), n), drops, predictions.seconds)
+    top5 = None if 0 < classes <= 5 else wilson(int(predictions.in_top5.sum()), n)
+    return AccuracyEstimate(n, total, cues, top5, drops, predictions.seconds)
 
 
 def _hits(classes: np.ndarray, labels: np.ndarray, value: np.ndarray | None) -> np.ndarray:
@@ -135,7 +138,7 @@ class Outcomes:
 
     def estimate(self, data: LabelledImages, total: int) -> AccuracyEstimate:
         """The pruned model's accuracy with its paired drop."""
-        return accuracy(self.pruned, self.labels, data.cues, total, self.dense)
+        return accuracy(self.pruned, self.labels, data.cues, total, self.dense, len(data.class_names))
 
 
 def outcomes(events: Sequence[Mapping[str, Any]], data: LabelledImages) -> Outcomes | None:
@@ -214,6 +217,13 @@ def breakdown(found: Outcomes, data: LabelledImages, cue: str | None = None) -> 
             pair = wilson(int(was.sum()), n), wilson(int(now.sum()), n)
             shares.append(Share(name, *pair, paired_difference(now, was)))
     return sorted(shares, key=lambda share: share.drop.value)
+
+
+def most_confused(change: np.ndarray, most: int) -> np.ndarray:
+    """The `most` classes whose confusions changed most, in their order: places in `confusion_change`, whose table of
+    hundreds of classes nobody could read."""
+    moved = np.abs(change).sum(0) + np.abs(change).sum(1)
+    return np.sort(np.argsort(-moved, kind="stable")[:most])
 
 
 def confusion_change(found: Outcomes, data: LabelledImages, cue: str | None = None) -> np.ndarray:

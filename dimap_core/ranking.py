@@ -92,9 +92,9 @@ class Scores:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the index, the keys in place aside."""
-        table = 0 if self.table is None else self.table.nbytes
-        return table + sum(layer.ordered.nbytes for layer in self.layers.values())
+        """Memory of the index, the keys in place and what is mapped from disk aside."""
+        held = [layer.ordered for layer in self.layers.values()] + ([] if self.table is None else [self.table])
+        return sum(array.nbytes for array in held if not isinstance(array, np.memmap))
 
     @cached_property
     def seen(self) -> dict[tuple, np.ndarray]:

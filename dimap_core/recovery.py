@@ -18,10 +18,11 @@ from torch import nn
 
 from . import checkpoints, pipeline
 from .anatomy import build_anatomy
-from .data import load_data
-from .errors import CheckpointError, DataError
+from .cli_images import by_name
+from .errors import CheckpointError
 from .estimates import AccuracyEstimate, Difference
 from .evaluate import estimate, evaluate
+from .judging import training_data
 from .models import load_named
 from .predictions import Predictions
 from .settings import Settings
@@ -35,12 +36,15 @@ Events = Iterator[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Pruned:
-    """A pruned model, the dense one it came from, and what its checkpoint's card says."""
+    """A pruned model, the dense one it came from, what its checkpoint's card says, and the images to train on and to
+    judge by."""
 
     model: nn.Module
     info: ModelInfo
     dense: nn.Module
     card: Mapping[str, Any]
+    train: LabelledImages
+    judged: LabelledImages
 
     def held(self) -> dict[str, torch.Tensor]:
         """Parameter name -> where a masked model's prunable weights are not zero; nothing of a smaller model."""
@@ -52,14 +56,16 @@ class Pruned:
 
 
 def from_plan(opened: pipeline.Opened, plan: PruningPlan) -> Pruned:
-    """The plan's cut of an open model."""
+    """The plan's cut of an open model, with its images; raises DataError where it has none."""
     pipeline.check_trained(opened)
+    images = training_data(opened), pipeline.default_data(opened)
     model, card = pipeline.pruned_with_card(opened, plan)
-    return Pruned(model, opened.info, opened.model, card)
+    return Pruned(model, opened.info, opened.model, card, *images)
 
 
-def from_directory(path: Path) -> Pruned:
-    """A checkpoint that `prune` wrote, with the dense model that its card names; raises CheckpointError for others."""
+def from_directory(path: Path, data: str | None = None) -> Pruned:
+    """A checkpoint that `prune` wrote, with the dense model that its card names and the images that `data` names as
+    --data does; raises CheckpointError for others."""
     opened = pipeline.open_model(str(path))
     if opened.info.source != "directory":
         raise CheckpointError(f"'{path}' is not a directory that prune wrote; prune a model with --out first.")
@@ -68,26 +74,23 @@ def from_directory(path: Path) -> Pruned:
     if not {"plan", "search"} & set(card.get("result", {})):
         raise CheckpointError(f"'{path}' does not say how it was pruned; prune the model again.")
     dense, _ = load_named(card["model"], "pretrained")
-    return Pruned(opened.model, opened.info, dense, card)
+    opened, judged = by_name(opened, data)
+    return Pruned(opened.model, opened.info, dense, card, training_data(opened), judged)
 
 
-def recover(
-    pruned: Pruned, settings: Settings, out: Path, state: Path | None = None, data: str | None = None
-) -> Events:
+def recover(pruned: Pruned, settings: Settings, out: Path, state: Path | None = None) -> Events:
     """Train and write the checkpoint directory `out`; close it to stop within a step.
 
     Yields {"doing"}, then {"step", "steps", "loss", "seconds_left"} after every step, with "top1", "low", "high" and
     "n" where the curve was judged, at last {"result": ...}. `state`: a folder; what was left there by an earlier run is
-    gone on from, see `Kept`. Raises DataError where the model has no images to train on.
+    gone on from, see `Kept`.
     """
-    name = data or pruned.info.data
-    if name is None:
-        raise DataError(f"'{pruned.info.name}' comes without images to train on; name a data set.")
-    train, judged = load_data(name, "train"), load_data(name)
+    judged = pruned.judged
     yield {"doing": "Judging the pruned model"}
     _, dense = yield from _judge(pruned.dense, pruned.info, judged)
     before, answers = yield from _judge(pruned.model, pruned.info, judged)
-    training = Training(pruned.model, train, settings, pruned.info.mean, pruned.info.std, pruned.dense, pruned.held())
+    normal = pruned.info.mean, pruned.info.std
+    training = Training(pruned.model, pruned.train, settings, *normal, pruned.dense, pruned.held())
     yield from steps(training, pruned.info, judged, state)
     model = training.result()
     after, recovered = yield from _judge(model, pruned.info, judged)

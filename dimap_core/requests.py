@@ -1,87 +1,55 @@
-"""What the worker does for each kind of request: generators whose events are what the page gets, and what they keep.
+"""What the worker does for each kind of request: generators whose events are what the page gets.
 
 A handler takes the shelf and the request; it yields after every short step, so that others get their turn. To add a
 kind: a handler, and its row in HANDLERS.
-Next door: `worker` advances them, `pipeline` does the work of each step, `index` is what `open` leaves on disk for the
-app.
+Next door: `worker` advances them, `shelf` keeps the models, `pipeline` does the work of each step, `index` is
+what `open` leaves on disk for the app.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import index, pipeline, predictions
+from . import images, pace, pipeline, predictions
 from .errors import PruningError
-from .evaluate import BATCH_SIZE
 from .export import write_onnx
 from .latency import measure
 from .leave_one_out import leave_one_out
+from .models import fetch_weights
 from .plan import from_recipe
-from .prefix import PrefixCache
 from .sensitivity import sensitivity
+from .shelf import Request, Shelf
+from .streaming import stream
 from .sweep import Measured, compare, versus
 from .types import LabelledImages
 
-_SIZES = (30, 60, 120)  # batches tried out on the dense model
-_CACHES = 2  # sessions whose prefix caches are kept, each of at most `prefix.LIMIT` bytes
+_SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
 _EXPORTS = 20  # files kept for downloads
-_MEMORY = 2 * 1024**3  # bytes of weights and scores kept for models opened earlier
 
-Request = dict[str, Any]
 Events = Iterator[dict[str, Any]]
 
 
-@dataclass
-class Shelf:
-    """Opened models and the sessions' prefix caches; `tuning` holds models whose batch size is being measured."""
-
-    folder: Path
-    opened: OrderedDict[tuple[str, str], pipeline.Opened] = field(default_factory=OrderedDict)
-    tuning: set[str] = field(default_factory=set)
-    caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
-
-    def model(self, request: Request) -> pipeline.Opened:
-        """The request's model, loaded on first use; the ones used longest ago make room."""
-        key = (request["model"], request["weights"])
-        if key not in self.opened:
-            self.opened[key] = pipeline.open_model(*key, named_only=True)
-        self.opened.move_to_end(key)
-        while len(self.opened) > 1 and sum(map(_size, self.opened.values())) > _MEMORY:
-            _, evicted = self.opened.popitem(last=False)
-            shutil.rmtree(self.folder / evicted.info.fingerprint, ignore_errors=True)
-        return self.opened[key]
-
-    def prefix(self, session: str, opened: pipeline.Opened) -> PrefixCache:
-        """The session's own cache, begun anew with another model; the sessions seen last keep theirs."""
-        owner, cache = self.caches.pop(session, ("", PrefixCache()))
-        if owner != opened.info.fingerprint:
-            cache = PrefixCache()
-        self.caches[session] = (opened.info.fingerprint, cache)
-        while len(self.caches) > _CACHES:
-            _, (_, evicted) = self.caches.popitem(last=False)
-            evicted.close()  # its session may be evaluating: without this the memory of all sessions would add up
-        return cache
-
-
 def _open(shelf: Shelf, request: Request) -> Events:
-    """Load a model, score it, and leave both on disk; the last event says where."""
-    opened = shelf.model(request)
+    """Load a model, list the images it is judged by, score it, and leave all on disk; the last event says where."""
+    yield from fetch_weights(request["model"], request["weights"])
+    opened = shelf.model({**request, "images": None})
     plan = from_recipe(request["recipe"])
-    folder = shelf.folder / opened.info.fingerprint
-    if not (folder / "anatomy.json").exists():
-        index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
+    folder = images.write_model(shelf.folder, opened)
+    if request.get("images"):
+        for doing in shelf.images.refresh(opened, request["images"]):
+            yield {"doing": doing}
+        opened = shelf.model(request)
+        folder = images.write_chosen(shelf.folder, opened)
     weights = sum(layer.size for layer in opened.anatomy.prunable)
     yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
-    if not index.has_scores(folder, plan.criterion, plan.seed, plan.scored, plan.images):
-        for doing, _, _ in pipeline.prepare_scores(opened, plan):
-            yield {"doing": doing}
-        index.write_scores(folder, pipeline.score(opened, plan), plan.images)
+    for doing, _, _ in pipeline.prepare_scores(opened, plan):
+        yield {"doing": doing}
+    images.write_scores(shelf.folder, opened, plan)
     yield {"folder": str(folder)}
 
 
@@ -90,10 +58,17 @@ def _evaluate(shelf: Shelf, request: Request) -> Events:
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
+    slow = pace.slow(opened, data)
+    for doing in images.first_decoded(opened):
+        yield {"doing": doing}
     if plan is not None:
-        yield from _dense_first(shelf, opened, data)
+        if not slow:
+            yield from _dense_first(shelf, opened, data)
         for doing, _, _ in pipeline.prepare(opened, plan):
             yield {"doing": doing}
+    if plan is not None and slow:
+        yield from stream(opened, data, plan, shelf.prefix(request["session"], opened))
+        return
     for estimate in pipeline.judge(opened, data, plan, cache=shelf.prefix(request["session"], opened)):
         yield asdict(estimate)
 
@@ -109,11 +84,12 @@ def _dense_first(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) ->
 
 def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
     """Judge the dense model with batches of several sizes, and keep the size that took least time an image."""
-    spent: dict[int, list[float]] = {size: [] for size in _SIZES}
+    sizes = [size for size in _SIZES if size <= 2 * opened.sizes[0]] or opened.sizes  # no more than memory takes
+    spent: dict[int, list[float]] = {size: [] for size in sizes}
     before, seconds = 0, 0.0
     shelf.tuning.add(opened.info.fingerprint)
     try:
-        for estimate in pipeline.judge(opened, data, sizes=_SIZES):
+        for estimate in pipeline.judge(opened, data, sizes=sizes):
             if estimate.n - before in spent:
                 spent[estimate.n - before].append((estimate.seconds - seconds) / (estimate.n - before))
             before, seconds = estimate.n, estimate.seconds
@@ -121,21 +97,21 @@ def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events
     finally:
         shelf.tuning.discard(opened.info.fingerprint)
     cost = {size: median(times) for size, times in spent.items() if times}
-    opened.sizes = (min(cost, key=lambda size: cost[size], default=BATCH_SIZE),)
+    opened.sizes = (min(cost, key=lambda size: cost[size], default=opened.sizes[0]),)
 
 
 def _predictions(shelf: Shelf, request: Request) -> Events:
     """Where the images lie, then both models' answers to one batch of them after another."""
     opened, plan = shelf.model(request), from_recipe(request["recipe"])
     data = pipeline.default_data(opened, request["data"])
-    folder = shelf.folder / "data" / data.name
-    index.write_data(folder, data)
-    yield {"folder": str(folder)}
-    yield from _dense_first(shelf, opened, data)
+    yield {"folder": str(images.write_data(shelf.folder, data))}
+    if not pace.slow(opened, data):
+        yield from _dense_first(shelf, opened, data)
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
-    for images, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
-        yield predictions.event(images, len(data), *both)
+    for numbers, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
+        images.write_pictures(shelf.folder, data, numbers)
+        yield predictions.event(numbers, len(data), *both)
 
 
 def _explain(shelf: Shelf, request: Request) -> Events:
@@ -151,7 +127,7 @@ def _explain(shelf: Shelf, request: Request) -> Events:
 
 
 def _curve(shelf: Shelf, request: Request) -> Events:
-    """One event a ratio: the measured row of the recipe at that common ratio."""
+    """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = shelf.model(request)
     data = pipeline.default_data(opened, request["data"])
     for ratio in request["ratios"]:
@@ -163,7 +139,7 @@ def _curve(shelf: Shelf, request: Request) -> Events:
         for _ in pipeline.prepare(opened, plan):
             yield {}
         estimates = []
-        for estimate in pipeline.judge(opened, data, plan):
+        for estimate in pipeline.judge(opened, data, plan, request.get("limit")):
             estimates.append(estimate)
             yield {}
         yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
@@ -225,14 +201,6 @@ def _versus(shelf: Shelf, request: Request) -> Events:
             yield {"doing": doing}
     for found in versus(opened, pipeline.default_data(opened, request["data"]), first, second):
         yield asdict(found)
-
-
-def _size(opened: pipeline.Opened) -> int:
-    """Bytes of weights, scores, statistics and repaired weights."""
-    weights = sum(parameter.nbytes for parameter in opened.model.parameters())
-    repaired = sum(tensor.nbytes for found in opened.repaired.values() for tensor in found.values())
-    kept = (*opened.scores.values(), *opened.statistics.values())
-    return weights + repaired + sum(found.nbytes for found in kept)
 
 
 HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .cost import add
+from .cost import add, cost_report
 from .estimates import AccuracyEstimate
 from .plan import to_recipe
 from .types import MODULES, Anatomy, CostReport, ModelInfo, Part, PruningPlan, Selection
@@ -63,10 +63,17 @@ def accuracy(estimate: AccuracyEstimate) -> dict[str, Any]:
     return {
         "n": estimate.n,
         "top1": top1.value,
-        "top5": estimate.top5.value,
+        "top5": None if estimate.top5 is None else estimate.top5.value,
         "ci95": [top1.low, top1.high],
         "cues": {cue: share.value for cue, share in estimate.cues.items() if cue != "joint"},
     }
+
+
+def nonzero_cost(model: Any, anatomy: Anatomy) -> tuple[int, int]:
+    """(params, MACs) of a model as it is, prunable weights that are exactly zero left out; for loaded checkpoints."""
+    zeros = {layer.name: int((model.get_parameter(f"{layer.name}.weight") == 0).sum()) for layer in anatomy.prunable}
+    total = cost_report(anatomy, Selection(zeros, 0.0)).total
+    return total.params_after, total.macs_after
 
 
 def removed_share(before: int, after: int) -> float:

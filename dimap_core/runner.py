@@ -13,19 +13,20 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import pipeline, recovery
+from . import images, pipeline, recovery
 from .errors import PruningError
 from .jobs import Ledger
 from .methods import nvit
 from .methods.nvit_settings import search_from
 from .plan import from_recipe
 from .settings import Settings
+from .sources import from_request
 
 Events = Iterator[dict[str, Any]]
 _OFTEN = 0.2  # seconds between two reports
@@ -34,20 +35,30 @@ _POINTS = 200  # of a curve's losses
 
 def _recover(request: Mapping[str, Any], place: Path) -> Events:
     """Train the pruned model of a recipe."""
-    opened = pipeline.open_model(request["model"], request["weights"])
+    opened = yield from _opened(request)
     plan = from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     pruned = recovery.from_plan(opened, plan)
     settings = Settings(**request["settings"])
-    yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state", request.get("data"))
+    yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state")
+
+
+def _opened(request: Mapping[str, Any]) -> Generator[dict[str, Any], None, pipeline.Opened]:
+    """The request's model, with its images."""
+    opened = pipeline.open_model(request["model"], request["weights"], named_only=True)
+    if request.get("images"):
+        for (doing, _, _), found in images.judged_by(opened, from_request(request["images"])):
+            yield {"doing": doing}
+            opened = found or opened
+    return opened
 
 
 def _nvit(request: Mapping[str, Any], place: Path) -> Events:
     """Search a smaller model as NViT does, and fine-tune it."""
-    opened = pipeline.open_model(request["model"], request["weights"])
+    opened = yield from _opened(request)
     asked = search_from(request["search"])
-    yield from nvit.search(opened, asked, place / "checkpoint", place / "state", request.get("data"))
+    yield from nvit.search(opened, asked, place / "checkpoint", place / "state")
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover, "nvit": _nvit}

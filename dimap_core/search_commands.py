@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from . import pipeline
+from .cli_images import by_name
 from .console import Data, Json, Model, Seed, emit
 from .errors import InvalidPlan
 from .methods import nvit as nvit_method
@@ -47,11 +48,11 @@ def nvit(
     if len(given) != 1:
         raise InvalidPlan("A search has one target; give either --budget-macs or --budget-latency.")
     ((aware, target),) = given.items()
-    opened = pipeline.open_model(model)
-    asked = suited_search(data or opened.info.data, target, aware, seconds, seed, cuts=cuts, strength=strength)
+    opened, _ = by_name(pipeline.open_model(model), data)
+    asked = suited_search(opened.info.data, target, aware, seconds, seed, cuts=cuts, strength=strength)
     first = processes().is_main_process
     result: dict[str, Any] = {}
-    for event in nvit_method.search(opened, asked, out, state, data):
+    for event in nvit_method.search(opened, asked, out, state):
         if "top1" in event and first:
             typer.echo(progress_line(event) + f", {event['cut']:.0%} of the {aware} left", err=True)
         result = event.get("result", result)

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from .activations import LayerInputs, Watch
 from .errors import DataError
-from .evaluate import check_fit, normalised, stratified_order
-from .groups import group_sums, nvit_sums
+from .evaluate import check_fit, normalised, restricted, stratified_order
+from .groups import group_sums, has_groups, nvit_sums
 from .types import Anatomy, Block, LabelledImages, ModelInfo
 
 _PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in parts, for the same result
@@ -103,7 +103,7 @@ def collect(
     cancel. Raises DataError for no images, images of another data set, and statistics that are not finite."""
     chosen = training_subset(info, data, images, seed)
     chunk = max(1, _PIXELS // info.input_size**2)
-    sums = _Sums(model, info, anatomy)
+    sums = _Sums(model, info, anatomy, data.outputs)
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         for at in range(0, len(part), chunk):
@@ -118,14 +118,15 @@ def collect(
 class _Sums:
     """Running sums of one pass; the leaves collect a batch's gradient of the summed loss."""
 
-    def __init__(self, model: nn.Module, info: ModelInfo, anatomy: Anatomy) -> None:
-        self.model, self.info, self.anatomy, self.watch = model, info, anatomy, Watch(anatomy)
+    def __init__(self, model: nn.Module, info: ModelInfo, anatomy: Anatomy, outputs: np.ndarray | None) -> None:
+        self.model, self.info, self.anatomy, self.watch, self.outputs = model, info, anatomy, Watch(anatomy), outputs
         with torch.inference_mode(False):
             self.leaves = {name: _leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
             self.others = {name: plain(value) for name, value in tensors(model) if name not in self.leaves}
             weights = {layer.name: self.leaves[f"{layer.name}.weight"].detach() for layer in anatomy.prunable}
             self.gradients = {name: torch.zeros_like(weight) for name, weight in weights.items()}
             self.squares = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        self.grouped = has_groups(anatomy)
         self.groups: dict[str, dict[str, Any]] = {"taylor": {}, "effects": {}, "nvit": {}}
         self.batches = 0
 
@@ -134,7 +135,7 @@ class _Sums:
         with torch.inference_mode(False), torch.enable_grad(), evaluating(self.model), self.watch.on(self.model):
             device = next(iter(self.leaves.values())).device
             pixels = normalised(self.info, images).to(device)
-            logits = functional_call(self.model, {**self.others, **self.leaves}, (pixels,))
+            logits = restricted(functional_call(self.model, {**self.others, **self.leaves}, (pixels,)), self.outputs)
             loss = F.cross_entropy(logits, torch.from_numpy(labels).to(device), reduction="sum")
             if not torch.isfinite(loss):
                 raise not_finite(self.info)
@@ -146,7 +147,7 @@ class _Sums:
         with torch.inference_mode(False), torch.no_grad():
             for block in self.anatomy.blocks:
                 products = dict(self._effects(block, size))
-                if "attn.qkv.weight" in products:  # a block that was sliced already has no groups
+                if self.grouped:
                     self._add_groups(block, products, size)
 
     def _effects(self, block: Block, size: int) -> Iterator[tuple[str, np.ndarray]]:

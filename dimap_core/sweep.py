@@ -18,10 +18,12 @@ from .errors import DataError, InvalidPlan
 from .estimates import AccuracyEstimate, Versus
 from .evaluate import evaluate, predict, stratified_order
 from .intervals import paired_difference
+from .pace import batches, slow
 from .pipeline import Opened, apply_plan, check_trained, judge_fully, runner
 from .predictions import Predictions
 from .prefix import PrefixCache
 from .results import accuracy, removed_share
+from .streaming import extend_dense
 from .types import CostReport, LabelledImages, PruningPlan
 
 
@@ -101,13 +103,15 @@ def compare(
 ) -> Iterator[tuple[np.ndarray, Predictions, Predictions]]:
     """(numbers of the images, dense predictions, pruned predictions) of one batch after another, in evaluation order.
 
-    The dense model has to be judged before; `cache` as in `pipeline.judge`.
+    The dense model is judged on each batch where it is not known yet; `cache` as in `pipeline.judge`.
     """
     check_trained(opened)
-    order, dense, start = stratified_order(data.labels), opened.dense[data.name], 0
-    for batch in predict(opened.model, opened.info, data, runner(opened, data, plan, cache), sizes=opened.sizes):
+    order, start = stratified_order(data.labels), 0
+    sizes = batches(opened) if slow(opened, data) else opened.sizes
+    for batch in predict(opened.model, opened.info, data, runner(opened, data, plan, cache), sizes=sizes):
         stop = start + len(batch.classes)
-        yield order[start:stop], dense.part(start, stop), batch
+        extend_dense(opened, data, stop)
+        yield order[start:stop], opened.dense[data.name].part(start, stop), batch
         start = stop
 
 

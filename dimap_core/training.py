@@ -22,10 +22,11 @@ from accelerate.utils import broadcast_object_list, set_seed
 from timm.data import Mixup
 from timm.utils import ModelEmaV3
 from torch import nn
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .augment import AUGMENTS
 from .errors import InvalidPlan
+from .evaluate import restricted
 from .losses import cue_loss, distillation
 from .settings import Settings, checked
 from .types import LabelledImages
@@ -81,8 +82,7 @@ class Training:
         shared = DataLoaderConfiguration(split_batches=True)
         on_cpu = not torch.cuda.is_available()
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=settings.precision, dataloader_config=shared)
-        images = TensorDataset(torch.from_numpy(np.asarray(data.images)), torch.from_numpy(data.labels))
-        loader = DataLoader(images, size, sampler=_Shuffled(len(data)), drop_last=not alone)
+        loader = DataLoader(_Images(data), size, sampler=_Shuffled(len(data)), drop_last=not alone, collate_fn=_whole)
         self.bare = model
         optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
@@ -167,12 +167,12 @@ class Training:
         if self.mixing is not None and len(inputs) > 1:
             even = len(inputs) // 2 * 2  # it pairs each image with another
             inputs, targets = self.mixing(inputs[:even], labels[:even])
-        logits = self.model(inputs)
+        logits = restricted(self.model(inputs), self.data.outputs)
         loss = cue_loss(logits, targets, self.data.cues, self.settings.smoothing)
         if self.teacher is None or self.settings.distill == "none":
             return loss
         with torch.no_grad(), self.accelerator.autocast():
-            taught = self.teacher(inputs)
+            taught = restricted(self.teacher(inputs), self.data.outputs)
         return (1 - self.settings.share) * loss + self.settings.share * distillation(
             logits, taught, self.settings.distill, self.settings.temperature
         )
@@ -207,6 +207,25 @@ class Training:
         torch.set_rng_state(state)
         counted = [max(1, int(self.settings.seconds / min(times)))]
         return int(broadcast_object_list(counted)[0])  # all processes take as many
+
+
+class _Images(Dataset[Any]):
+    """Batches of images and labels; images that are decoded as they are read are asked for together."""
+
+    def __init__(self, data: LabelledImages) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitems__(self, places: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen = np.asarray(places)
+        return torch.from_numpy(self.data.images[chosen]), torch.from_numpy(self.data.labels[chosen])
+
+
+def _whole(batch: Any) -> Any:
+    """A batch that comes as one needs no collating."""
+    return batch
 
 
 class _Shuffled(Sampler[int]):

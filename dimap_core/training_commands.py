@@ -49,13 +49,13 @@ def recover(
     """Train a pruned model back: masked weights stay zero, a smaller model stays as small."""
     if epochs is not None and seconds is not None:
         raise InvalidPlan("Give either --epochs or --seconds, not both.")
-    pruned = recovery.from_directory(model)
+    pruned = recovery.from_directory(model, data)
     given = {"epochs": epochs, "seconds": seconds, "lr": lr, "batch_size": batch_size}
-    settings = preset_settings(preset, data or pruned.info.data, {k: v for k, v in given.items() if v is not None})
+    settings = preset_settings(preset, pruned.info.data, {k: v for k, v in given.items() if v is not None})
     settings = replace(settings, distill="soft" if distill else "none", precision="bf16" if bf16 else "no", seed=seed)
     first = processes().is_main_process
     result: dict[str, Any] = {}
-    for event in recovery.recover(pruned, settings, out, state, data):
+    for event in recovery.recover(pruned, settings, out, state):
         if "top1" in event and first:
             typer.echo(progress_line(event), err=True)
         result = event.get("result", result)

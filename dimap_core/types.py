@@ -1,7 +1,6 @@
 """The central frozen data types. No logic beyond derived properties, no torch, no streamlit.
 
-Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types, `estimates` for measured
-accuracies.
+Next door: `errors` for what can go wrong, `anatomy` and `criteria` for what fills these types, `estimates`: accuracies.
 """
 
 from __future__ import annotations
@@ -33,15 +32,14 @@ structures go, a kind of group stands in the module's place."""
 @dataclass(frozen=True)
 class ModelInfo:
     """What is known about a model besides its weights.
-
     `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
     `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
-    the model it was made from.
+    the model it was made from. `architecture`, `settings`: what timm builds the same model by, where it came as a file.
     """
 
     name: str
     family: Family
-    source: Literal["bundled", "timm", "directory"]
+    source: Literal["bundled", "timm", "directory", "file"]
     weights: Literal["trained", "pretrained", "random"]
     input_size: int
     mean: tuple[float, ...]
@@ -49,6 +47,8 @@ class ModelInfo:
     class_names: tuple[str, ...]
     fingerprint: str
     data: str | None = None
+    architecture: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -144,10 +144,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Stages -> blocks -> layers of one model; `outer` holds patch embedding, final norm and head.
-
-    Parts are disjoint, so params and MACs of all layers sum to the model's totals.
-    """
+    """Stages -> blocks -> layers of one model; `outer` holds patch embedding, final norm and head. Parts are disjoint,
+    so params and MACs of all layers sum to the model's totals."""
 
     family: Family
     input_size: int
@@ -255,9 +253,7 @@ class Selection:
 @dataclass(frozen=True)
 class Part:
     """Params and MACs of one part before and after a cut; for masks "after" counts non-zero weights and their MACs.
-
-    `prunable` and `removed` count weights of the layers that plans act on.
-    """
+    `prunable` and `removed` count weights of the layers that plans act on."""
 
     params: int = 0
     macs: int = 0
@@ -283,18 +279,20 @@ class CostReport:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A data set split in memory.
+    """A data set split; caches key on its `name`.
 
-    `images`: uint8 [N, 3, H, W]; `labels`: int64 [N]; `cues`: per cue name an int64 array [classes] that maps each
-    joint class to that cue's value; `cue_names`: per cue the names of its values.
+    `images`: uint8 [N, 3, H, W], an array or, decoded as it is read, what takes the same indices; `labels`: int64 [N];
+    `cues`: per cue name an int64 array [classes] that maps each joint class to that cue's value; `cue_names`: per cue
+    the names of its values. `outputs`: int64 [classes], the model's outputs that compete; None: all, in order.
     """
 
     name: str
-    images: np.ndarray
+    images: Any
     labels: np.ndarray
     class_names: tuple[str, ...]
     cues: Mapping[str, np.ndarray] = field(default_factory=dict)
     cue_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

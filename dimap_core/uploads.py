@@ -48,7 +48,7 @@ class Uploads:
         file alone is larger than a session may keep.
         """
         token = secrets.token_hex(16)
-        place = Path(self._folder.name) / session / token
+        place = self.folder(session) / token
         place.mkdir(parents=True)
         path, size = place / f"file{suffix}", 0
         try:
@@ -77,6 +77,10 @@ class Uploads:
             raise DataError("That uploaded file is no longer here; upload it again.")
         return upload
 
+    def folder(self, session: str) -> Path:
+        """Where the session's files lie; it need not exist."""
+        return Path(self._folder.name) / session
+
     def of(self, session: str) -> tuple[Upload, ...]:
         """The session's uploads, oldest first."""
         return tuple(self._kept.get(session, {}).values())
@@ -86,7 +90,7 @@ class Uploads:
         for token in tuple(self._kept.get(session, {})):
             self._remove(session, token)
         self._kept.pop(session, None)
-        shutil.rmtree(Path(self._folder.name) / session, ignore_errors=True)
+        shutil.rmtree(self.folder(session), ignore_errors=True)
 
     def close(self) -> None:
         """Delete everything."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import downloads, frame, measured, state, widgets
+from pages.ui import brought, downloads, frame, measured, state, widgets
 
 LOADER = """from dimap_core import load_model
 
@@ -21,17 +22,18 @@ def main() -> None:
     view = widgets.opened()
     if view is None:
         return
+    name = Path(brought.shown(view.info.name)).stem
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Checkpoint", anchor=False)
         size = "a smaller model" if view.selection.granularity == "structure" else "the same size, with zeros"
         st.markdown(f"safetensors, recipe and card in one zip: {size}. Loads without pickle and without the original.")
-        downloads.prepared(view, "checkpoint", "open", f"{view.info.name}-pruned.zip", "application/zip")
+        downloads.prepared(view, "checkpoint", "open", f"{name}-pruned.zip", "application/zip")
         st.code(LOADER, language=None)  # its colours would stand out too little
     with right:
         st.subheader("ONNX", anchor=False)
         st.markdown("For onnxruntime and other runtimes; any batch size. Input `images`, normalised, output `logits`.")
-        downloads.prepared(view, "onnx", "live", f"{view.info.name}-pruned.onnx", "application/octet-stream")
+        downloads.prepared(view, "onnx", "live", f"{name}-pruned.onnx", "application/octet-stream")
         st.subheader("Recipe", anchor=False)
         st.markdown("A few lines of JSON; paste them into the sidebar or pass them to `prune --recipe`.")
         recipe = json.dumps(state.recipe(state.current()), indent=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from dimap_core import predictions
@@ -9,11 +10,12 @@ from dimap_core.client import Ticket
 from dimap_core.figures.predictions import confusion_chart, drop_chart
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages
-from pages.ui import answers, explained, frame, gallery, live, theme, widgets
+from pages.ui import answers, explained, frame, gallery, live, polling, theme, widgets
 from pages.ui.glossary import TERMS
 
 POLL = 0.4  # seconds; a gallery takes longer to draw than a number
 ROWS = 16  # classes in the chart of losses
+CONFUSED = 40  # classes in the chart of confusions
 
 
 def main() -> None:
@@ -22,10 +24,13 @@ def main() -> None:
     if view is None:
         return
     if view.info.data is None or view.info.weights == "random":
-        st.info("Answers need a trained model with images; choose a bundled one to see what this cut does to them.")
+        st.info(
+            "Answers need a trained model with images; choose a bundled one, or images of your own in the sidebar, to "
+            "see what this cut does to them."
+        )
         return
     running = answers.ask(view).running
-    live.polled(body, running, POLL)(view, running)
+    polling.polled(body, running, POLL)(view, running)
 
 
 def body(view: live.View, polling: bool) -> None:
@@ -85,11 +90,14 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
         )
     with right:
         change = predictions.confusion_change(found, data, cue)
-        figure = answers.memo("confusion", key, lambda: confusion_chart(change, names, look))
+        few = predictions.most_confused(change, CONFUSED)
+        shown, told = change[np.ix_(few, few)], [names[place] for place in few]
+        figure = answers.memo("confusion", key, lambda: confusion_chart(shown, told, look))
         theme.chart(figure, "confusion", f"Change of the confusions by {word}")
+        most = f" The {len(few)} of {len(names):,} that changed most." if len(few) < len(names) else ""
         st.caption(
             "Pruned minus dense number of images. On the diagonal a minus is right answers lost; off it, a plus "
-            "is where they went."
+            f"is where they went.{most}"
         )
 
 

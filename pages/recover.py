@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from dimap_core.settings import preset_settings
-from pages.ui import frame, live, longwork, measured, searches, state, widgets
+from pages.ui import brought, frame, live, longwork, measured, opening, searches, state, widgets
 from pages.ui.glossary import TERMS
 
 PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
@@ -30,7 +30,7 @@ def main() -> None:
 def controls(view: live.View) -> None:
     """What is to be trained and how, and the button that starts it."""
     if view.info.data is None or view.info.weights == "random":
-        st.info("Training needs a trained model with images: choose a bundled one.")
+        st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
     names = {"recover": "fine-tune this cut", "nvit": "NViT search"}
     method = st.segmented_control("Method", list(names), default="recover", key="recover_method", required=True,
@@ -65,9 +65,8 @@ def begin(data: str, preset: str, length: dict[str, float | None], distill: bool
     setting = state.current()
     given = {key: value for key, value in length.items() if value is not None}
     settings = replace(preset_settings(preset, data, given), distill="soft" if distill else "none")
-    request = {"model": setting.model, "weights": setting.weights, "recipe": state.recipe(setting),
-               "settings": asdict(settings)}  # fmt: skip
-    longwork.start("recover", f"{setting.model} · {measured.label(setting.plan)}", request)
+    request = {**opening.model_request(setting), "recipe": state.recipe(setting), "settings": asdict(settings)}
+    longwork.start("recover", f"{brought.shown(setting.model)} · {measured.label(setting.plan)}", request)
 
 
 frame.enter()

@@ -10,7 +10,7 @@ from dimap_core import summaries
 from dimap_core.criteria import criterion
 from dimap_core.figures.distribution import plain_against_plan, ridgeline
 from dimap_core.types import PruningPlan
-from pages.ui import cache, frame, live, state, theme, widgets
+from pages.ui import cache, frame, live, opening, state, theme, widgets
 from pages.ui.measured import family
 
 VIEWS = {"log": "|w|, log scale", "signed": "signed weights", "norms": "norms of output units"}
@@ -66,9 +66,9 @@ def choose() -> None:
 def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
     """What one plain threshold over the whole model would take from each row instead, on |w| or on norms of groups."""
     st.subheader("Against one plain threshold", anchor=False)
-    place = live.folder(state.current(), "magnitude")
+    place = opening.folder(state.current(), "magnitude")
     if place is None:
-        live.wait_for("magnitude")
+        opening.wait_for("magnitude")
         return
     plan = state.current().plan
     scored, total = plan.scored, view.cost.total

@@ -1,6 +1,7 @@
 """The house rules: one direction, no cycles, no streamlit in the core, no torch where the app plans and draws."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,8 @@ MODULES = {
     for path in FILES
 }
 TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled", "allocate"]
-TORCH_FREE += ["predictions", "explanations", "agreement", "methods.nvit_settings", "methods.revit"]
+TORCH_FREE += ["predictions", "explanations", "agreement", "catalogue", "layouts", "published", "architectures"]
+TORCH_FREE += ["sources", "roots", "uploads", "settings", "client", "jobs", "methods.nvit_settings", "methods.revit"]
 
 
 def imported_names(module, everywhere=True):
@@ -110,4 +112,5 @@ def test_no_module_uses_pickle():
     for module in MODULES:
         names = {name.split(".")[0] for name in imported_names(module)}
         assert not names & {"pickle", "cloudpickle", "joblib", "dill"}, module
-        assert "torch.load(" not in MODULES[module].read_text(encoding="utf-8"), module
+        for call in re.findall(r"torch\.load\([^)]*\)?", MODULES[module].read_text(encoding="utf-8")):
+            assert module == "dimap_core.files" and "weights_only=True" in call, (module, call)

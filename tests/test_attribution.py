@@ -13,13 +13,13 @@ from scipy.stats import rankdata
 
 from dimap_core import attribution, pipeline
 from dimap_core.cut.attention import SplitAttention
-from dimap_core.cut.masks import mask_model
 from dimap_core.data import load_data
 from dimap_core.errors import DataError, PruningError
 from dimap_core.explanations import METHODS, Attribution, Explanation, in_words, method, rank_agreement
 from dimap_core.plan import from_recipe
 from dimap_core.selection import select
 from dimap_core.types import PruningPlan
+from tests.helpers import mask_model
 
 DIGITS = load_data("digits")
 KEYS = [info.key for info in METHODS]

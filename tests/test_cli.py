@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import timm.layers
+from PIL import Image
 
 from dimap_core import cli, recipes
 from dimap_core.bundled import BUNDLED
+from dimap_core.data import load_data
 
 ROOT = Path(__file__).parent.parent
 SWIN_T = ("swin_tiny_patch4_window7_224", "--weights", "random")
@@ -148,6 +150,21 @@ def test_evaluate_takes_a_first_part_of_the_images(ask):
     assert result["params"] == 906_922
 
 
+def test_images_of_a_folder_judge_and_are_read_by_criteria(ask, tmp_path):
+    data = load_data("digits")
+    for number in range(80):
+        place = tmp_path / str(data.labels[number])
+        place.mkdir(exist_ok=True)
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    options = ("swin-digits", "--data", f"folder:{tmp_path}")
+    assert ask("evaluate", *options)["n"] == 80
+    cut = ask("prune", *options, "--criterion", "taylor", "--images", "16", "--limit", "40", "--ratio", "0.5")
+    assert cut["accuracy"]["n"] == 40 and cut["accuracy"]["top1"] > 0.9
+    grid = ("--criteria", "dimap", "--scopes", "layer", "--ratios", "0.3")
+    rows = ask("sweep", *options, "--limit", "30", *grid)["rows"]
+    assert [row["n"] for row in rows] == [30]
+
+
 def test_sweep_has_a_row_a_plan_on_stdout_and_in_the_file(ask, tmp_path):
     grid = ("--criteria", "dimap,magnitude", "--scopes", "layer,model", "--ratios", "0.3,0.9999", "--limit", "60")
     rows = ask("sweep", "swin-digits", "--data", "digits", *grid, "--out", tmp_path / "rows.csv")["rows"]
@@ -200,7 +217,9 @@ def test_without_json_a_table_is_printed(call, arguments):
         "prune swin-digits --cost-exponent 3", "prune swin-digits --ratio 0.9999 --scope layer",
         "prune swin-digits --data nothing", "prune swin-digits --data textured-digits",
         "evaluate swin-digits --limit 0",
-        "evaluate swin-digits --data nothing", "evaluate swin-digits --weights random", "evaluate {tmp}",
+        "evaluate swin-digits --data nothing", "evaluate swin-digits --data folder:{tmp}/none", "fetch nothing",
+        "prune swin-digits --data zip:{tmp}/file", "sweep swin-digits --data cifar10",
+        "evaluate swin-digits --weights random", "evaluate {tmp}",
         "evaluate deit_tiny_patch16_224 --weights random", "sweep swin-digits --criteria bogus",
         "sweep swin-digits --scopes bogus", "sweep swin-digits --ratios 1", "sweep swin-digits --ratios x",
         "sweep swin-digits --ratios , --limit 60", "sweep swin-digits --granularity bogus", "train", "train bogus",

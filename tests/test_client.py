@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -12,9 +11,9 @@ from dimap_core import index, pipeline
 from dimap_core.client import WorkerClient
 from dimap_core.selection import select
 from dimap_core.types import PruningPlan
+from tests.helpers import finish, wait
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 90  # seconds; a worker needs ten to start on a busy machine
 DEIT = {"model": "deit-digits", "weights": "pretrained", "data": "digits"}
 
 
@@ -36,17 +35,6 @@ def evaluate(client, session, ratio):
 
 def open_model(client, session, **request):
     return client.submit(session, "open", {**DEIT, "kind": "open", "recipe": recipe(0.5), **request})
-
-
-def wait(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def finish(*tickets):
-    wait(lambda: not any(ticket.running for ticket in tickets))
 
 
 def workers():

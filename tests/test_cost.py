@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from dimap_core.cost import add, cost_report
-from dimap_core.cut.masks import mask_model
 from dimap_core.pipeline import apply_plan, score
 from dimap_core.types import MODULES, Part, PruningPlan, Selection
+from tests.helpers import mask_model
 
 PLAN = PruningPlan(ratio=0.5, overrides=(((1, "MLP-M"), 0.8),))
 

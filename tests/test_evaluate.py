@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.cut.masks import mask_model, masked_weights
+from dimap_core.cut.masks import masked_weights
 from dimap_core.data import load_data
 from dimap_core.errors import DataError
 from dimap_core.evaluate import BATCH_SIZE, concatenate, estimate, evaluate, predict, stratified_order
@@ -15,6 +15,7 @@ from dimap_core.intervals import paired_difference, wilson
 from dimap_core.pipeline import score
 from dimap_core.selection import select
 from dimap_core.types import LabelledImages, PruningPlan
+from tests.helpers import mask_model
 
 
 @pytest.fixture(scope="module")

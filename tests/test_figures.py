@@ -293,3 +293,9 @@ def test_a_mask_is_marked_in_thirds_where_it_holds_q_k_and_v():
     assert [re.sub("<.*?>", "", text) for text in texts(marked)] == ["Q", "K", "V"] and len(marked.layout.shapes) == 2
     assert marked.layout.yaxis.title.text == "1,200 outputs"
     assert texts(importance.mask_heatmap(np.eye(12), (12, 12), Look())) == []
+
+
+def test_a_point_worse_than_guessing_is_on_the_figure():
+    for y, bottom in ((0.3, 26), (0.9, 46)):
+        figure = tradeoff.tradeoff(Tradeoff(None, chance=0.5, current=point(0.4, y)), Look())
+        assert figure.layout.yaxis.range[0] == pytest.approx(bottom)

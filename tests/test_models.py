@@ -42,7 +42,7 @@ def assert_refused(kind, call, *parts):
         ("swin-digit", ["did you mean swin-digits?"]),
         ("resnet50", ["not a Swin or DeiT", "resnet"]),
         ("convnext_tiny", ["not a Swin or DeiT", "convnext"]),
-        ("swinv2_tiny_window8_256", ["not a Swin or DeiT"]),
+        ("swinv2_cr_tiny_ns_224", ["not a Swin or DeiT"]),
         ("vit_small_resnet26d_224", ["not a Swin or DeiT"]),
         ("swin_tiny_patch4_window7_224.nonsense", ["no weights", "drop what follows the dot"]),
         ("swin_tiny_patch4_window7_224.ms_in1k/../x", ["no weights"]),

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from dimap_core.cut.masks import mask_model
 from dimap_core.errors import InvalidPlan
 from dimap_core.nm import nm_mask
 from dimap_core.pipeline import apply_plan, score
 from dimap_core.plan import PATTERNS, from_recipe, validate
 from dimap_core.types import PruningPlan
+from tests.helpers import mask_model
 
 
 def test_by_hand():

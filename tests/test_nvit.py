@@ -28,7 +28,7 @@ from dimap_core.recovery import Kept
 from dimap_core.settings import Settings
 from dimap_core.types import KINDS
 
-BRIEF = Settings(epochs=1, batch_size=200, distill="soft", precision="no", rise=1.0, fall=1.0)
+BRIEF = Settings(epochs=1, batch_size=200, distill="soft", rise=1.0, fall=1.0)
 
 
 def asked(target, **given):
@@ -262,7 +262,7 @@ def test_what_cannot_be_searched_is_one_sentence(tiny_swin, tmp_path):
         suited_search("digits", 1.5)
     with pytest.raises(InvalidPlan, match="macs or latency"):
         suited_search("digits", 0.5, "params")
-    with pytest.raises(DataError, match="without images"):
+    with pytest.raises(DataError, match="No training images"):
         list(search(replace(tiny_swin, info=replace(tiny_swin.info, data=None)), asked(0.5), tmp_path))
     wanted = suited_search("digits", 0.5, "latency", 60, strength=2.0)
     assert search_from(json.loads(json.dumps(asdict(wanted)))) == wanted

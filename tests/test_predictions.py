@@ -21,6 +21,7 @@ from dimap_core.predictions import (
     chosen,
     confusion_change,
     event,
+    most_confused,
     outcomes,
     table,
     value_names,
@@ -241,3 +242,10 @@ def test_textured_digits_name_their_cues():
     for place in (0, 17, 39):
         digit, texture = (data.cue_names[cue][data.cues[cue][place]] for cue in ("digit", "texture"))
         assert data.class_names[place] == f"{digit} on {texture}" and texture in TEXTURES
+
+
+def test_the_classes_whose_confusions_changed_most_are_picked_in_their_order():
+    change = np.zeros((5, 5), np.int64)
+    change[3, 3], change[3, 1], change[0, 0], change[0, 4] = -5, 5, -1, 1
+    assert most_confused(change, 2).tolist() == [1, 3]
+    assert most_confused(change, 3).tolist() == [0, 1, 3] and most_confused(change, 9).tolist() == list(range(5))

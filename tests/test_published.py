@@ -3,79 +3,62 @@
 `pytest -rP tests/test_published.py` shows the table of paper and computed values.
 """
 
-from functools import cache
-
 import numpy as np
 import pytest
 
+from dimap_core import recount
+from dimap_core.architectures import spvit, vit
 from dimap_core.pipeline import apply_plan, open_model, score
+from dimap_core.published import PUBLICATIONS, Figure, publication
 from dimap_core.selection import keep_mask
 from dimap_core.types import PruningPlan
 
-RATIOS = (0.15, 0.35, 0.55)  # DIMAP1, DIMAP2, DIMAP3
-# He & Zhou, ICLR 2024, Table 1: share of params and of FLOPs removed, in percent.
-PAPER_PARAMS = {"tiny": (13.7, 32.0, 50.3), "small": (14.2, 33.2, 52.2), "base": (14.3, 33.4, 52.5)}
-PAPER_MACS = {"tiny": (13.9, 32.4, 50.8), "small": (14.3, 33.2, 52.3), "base": (14.4, 33.5, 52.7)}
-# What Eq. 10 with one threshold a module removes on random weights: fewer MACs than the paper prints.
-OWN_MACS = (8.8, 20.9, 34.7)
+RATIOS = tuple(publication("dimap").content["ratios"].values())  # DIMAP1, DIMAP2, DIMAP3
 
 
-def swin(size):
-    return f"swin_{size}_patch4_window7_224"
+@pytest.mark.parametrize("key", PUBLICATIONS)
+def test_every_published_count_is_met_or_differs_as_noted(key):
+    found = list(recount.rows(key))
+    print(f"\n{publication(key).paper}")
+    for figure, value in found:
+        print(f"{figure.model:32}{figure.what:50}{figure.printed:>16}{figure.rounded(value):>16} {figure.remark}")
+    assert len(found) >= 20
+    assert [(figure.model, figure.what, value) for figure, value in found if not figure.agrees(value)] == []
+    # A note is there for what differs, and for nothing else but the two that say whose counting it is.
+    for figure, value in found:
+        assert (figure.rounded(value) != figure.printed) == bool(figure.ours)
+        assert figure.remark or not figure.ours
 
 
-@cache
-def removed(size, criterion, scope):
-    """Percent of (params, MACs) removed at each ratio on random weights, seed 0; all cuts of one model at once."""
-    return _all_cuts(size)[criterion, scope]
+def test_a_uniform_cut_removes_the_published_share_of_macs_and_dimap_itself_fewer():
+    paper = publication("dimap")
+    found = recount.of_cuts(paper, "Swin-T")
+    printed = {figure.model: float(figure.printed) for figure in paper.figures if figure.where == "Table 1, FLOPs"}
+    for level in paper.content["ratios"]:
+        uniform = found[f"Swin-T-{level}", "MACs removed by a uniform cut, %"]
+        assert uniform == pytest.approx(printed[f"Swin-T-{level}"], abs=0.2)
+        assert found[f"Swin-T-{level}", "MACs removed by DIMAP, %"] < 0.75 * uniform
 
 
-@cache
-def _all_cuts(size):
-    opened, shares = open_model(swin(size), "random"), {}
-    for criterion, scope in (("dimap", "module"), ("magnitude", "layer")):
-        shares[criterion, scope] = []
-        for ratio in RATIOS:
-            total = apply_plan(opened, PruningPlan(criterion, scope=scope, ratio=ratio))[1].total
-            params, macs = 1 - total.params_after / total.params, 1 - total.macs_after / total.macs
-            shares[criterion, scope].append((100 * params, 100 * macs))
-        opened.scores.clear()
-    return shares
+def test_widths_give_the_counts_of_timms_own_models():
+    for key in ("spvit", "nvit"):
+        for name, timm_name in publication(key).content["models"].items():
+            cost = recount.dense(timm_name)
+            if key == "nvit":
+                of = publication(key).content["architectures"][name]
+                assert vit(of["width"], of["heads"], of["qk"], of["v"], of["hidden"]) == cost
+            else:
+                built = next(a for a in publication(key).content["architectures"].values() if a["dense"] == name)
+                depths = built["depths"] or [len(built["blocks"])]
+                hidden = [4 * built["embed_dim"] * 2**stage for stage, depth in enumerate(depths) for _ in range(depth)]
+                assert spvit({**built, "blocks": [("msa", units) for units in hidden]}) == cost
 
 
-def show(title, rows):
-    """Print aligned rows of (what, paper, computed)."""
-    print(f"\n{title}\n{'':34}{'paper':>8}{'here':>8}")
-    for what, paper, here in rows:
-        print(f"{what:34}{paper:8.1f}{here:8.2f}")
-
-
-@pytest.mark.parametrize("size", PAPER_PARAMS)
-def test_dimap_removes_the_published_share_of_params(size):
-    here = [params for params, _ in removed(size, "dimap", "module")]
-    show(
-        f"Swin-{size}: params removed, %",
-        zip(map("DIMAP, ratio {}".format, RATIOS), PAPER_PARAMS[size], here, strict=True),
-    )
-    assert [round(share, 1) for share in here] == list(PAPER_PARAMS[size])
-
-
-@pytest.mark.parametrize("size", PAPER_MACS)
-def test_a_uniform_cut_removes_the_published_share_of_macs(size):
-    here = [macs for _, macs in removed(size, "magnitude", "layer")]
-    show(
-        f"Swin-{size}: MACs removed, %",
-        zip(map("uniform, ratio {}".format, RATIOS), PAPER_MACS[size], here, strict=True),
-    )
-    assert here == pytest.approx(PAPER_MACS[size], abs=0.3)
-
-
-def test_dimap_itself_removes_fewer_macs_than_the_paper_prints():
-    here = [macs for _, macs in removed("tiny", "dimap", "module")]
-    show(
-        "Swin-tiny: MACs removed, %", zip(map("DIMAP, ratio {}".format, RATIOS), PAPER_MACS["tiny"], here, strict=True)
-    )
-    assert [round(share, 1) for share in here] == list(OWN_MACS)
+def test_a_figure_is_compared_to_the_digits_that_are_printed():
+    figure = Figure("m", "MACs, G", "3.3", "paper", "Table 1")
+    assert figure.agrees(3.3499e9) and not figure.agrees(3.3501e9) and figure.quantity == "MACs"
+    noted = Figure("m", "params removed, %", "52.0", "paper", "abstract", "52.1", "as the note says")
+    assert noted.agrees(52.12) and not noted.agrees(52.0) and noted.quantity == "params removed, %"
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from dimap_core import checkpoints, models
-from dimap_core.cut.masks import mask_model
+from dimap_core import checkpoints, named
 from dimap_core.cut.slicing import kept_sizes, slice_model
 from dimap_core.errors import CheckpointError
 from dimap_core.models import load_model
 from dimap_core.pipeline import apply_plan, open_model, score
 from dimap_core.plan import to_recipe
 from dimap_core.types import KINDS, PruningPlan
+from tests.helpers import mask_model
 
 UNEQUAL = {"mlp_neuron": 0.5, "head": 0.3, "qk_dim": 0.7, "v_dim": 0.3}
 NAMES = ["swin-textured", "deit-textured", "swin-digits", "deit-digits"]
@@ -76,8 +76,8 @@ def test_single_weights_set_to_zero_come_back(tmp_path):
 
 def test_no_original_weights_are_needed(tmp_path, monkeypatch):
     pruned = save(tmp_path, "swin-digits", plan_of(UNEQUAL))
-    monkeypatch.setattr(models, "load_bundled", None)
-    monkeypatch.setattr(models, "_pretrained", None)
+    monkeypatch.setattr(named, "load_bundled", None)
+    monkeypatch.setattr(named, "pretrained", None)
     assert_reloaded(tmp_path, pruned)
 
 

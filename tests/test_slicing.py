@@ -207,7 +207,7 @@ def test_single_weights_cannot_be_sliced(tiny):
 
 def test_normalised_queries_are_refused(make_tiny, opened):
     model = make_tiny("deit", qk_norm=True)
-    with pytest.raises(UnsupportedModel, match="cannot be sliced"):
+    with pytest.raises(UnsupportedModel, match="norms of queries and keys"):
         sliced(opened(model, "deit"), plan_of({"qk_dim": 0.5}))
 
 

@@ -319,8 +319,8 @@ def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, m
     assert "mat1" in capfd.readouterr().err  # the log has it
 
 
-def test_models_opened_long_ago_are_let_go_with_their_files(worker, tmp_path, monkeypatch):
-    monkeypatch.setattr("dimap_core.requests._MEMORY", 20 * 1024**2)
+def test_models_opened_long_ago_are_let_go_with_their_files(worker):
+    worker.shelf.limit = 46 * 1024**2
     folders = {}
     for name in ("deit-digits", "deit-textured", "swin-textured"):
         recipe = to_recipe(PruningPlan())

@@ -31,7 +31,7 @@ def in_order(values: Mapping[str, np.ndarray], anatomy: Anatomy) -> Iterator[tup
 
 
 def unsliced(anatomy: Anatomy) -> tuple[Block, ...]:
-    """The blocks, in forward order; raises UnsupportedModel for a sliced model, which has no groups."""
+    """The blocks, in forward order; raises UnsupportedModel for a model without groups (`groups.group_sets`)."""
     group_sets(anatomy)
     return anatomy.blocks
 
@@ -54,7 +54,7 @@ def prunable_weights(model: Any, anatomy: Anatomy) -> Iterator[tuple[str, np.nda
 
 def group_energies(model: Any, anatomy: Anatomy) -> Iterator[tuple[str, np.ndarray]]:
     """(set name, sum of squared weights and biases of each group, float64) of every set of groups in forward order."""
-    for block in anatomy.blocks:
+    for block in unsliced(anatomy):
         squares = {name: np.square(value, dtype=np.float64) for name, value in block_parameters(model, block)}
         yield from named_sums(block, squares)
 

@@ -48,11 +48,6 @@ def block_keeps(model: nn.Module, block: Block, cut: BlockCut) -> Iterator[tuple
             yield f"{block.name}.{name}", keep
 
 
-def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:
-    """A copy of `model` with everything selected set to zero."""
-    return with_weights(model, masked_weights(model, anatomy, scores, selection))
-
-
 def with_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Module:
     """A copy of `model` with some of its parameters replaced; what is replaced is not copied first."""
     copied: dict[int, object] = {}

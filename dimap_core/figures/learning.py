@@ -26,6 +26,8 @@ def learning_curve(points: Sequence[Mapping[str, Any]], steps: int, look: Look) 
     )  # fmt: skip
     if judged:
         _accuracy(figure, judged)
+    else:
+        figure.add_scatter(x=[0], y=[100], mode="markers", marker={"opacity": 0}, hoverinfo="skip")  # keeps its axis
     low = min((point["low"] for point in judged), default=0.5)
     figure.update_xaxes(range=[0, steps], title="step", anchor="y2")
     figure.update_layout(

@@ -66,7 +66,8 @@ def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) 
     """Draw `data`; `zoom` shows the 15 points of accuracy below the dense model instead of everything above chance."""
     figure = base(look, height)
     top = data.dense.y if data.dense else 1.0
-    bottom = max(data.chance - 0.02, top - 0.15) if zoom else data.chance - 0.04
+    lowest = min(data.chance, data.current.y if data.current else 1.0)  # few images may give less than guessing does
+    bottom = max(data.chance - 0.02, top - 0.15) if zoom else lowest - 0.04
     _front(figure, data, look, bottom)
     _curves(figure, [curve for curve in data.curves if curve.points], look)
     if data.dense:

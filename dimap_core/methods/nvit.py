@@ -26,12 +26,12 @@ from .. import checkpoints, pipeline, recovery
 from ..anatomy import build_anatomy
 from ..cost import cost_report
 from ..cut.embed import resize_embed
-from ..cut.slicing import BlockSizes, kept_sizes, resize
-from ..data import load_data
-from ..errors import DataError, InvalidPlan
+from ..cut.slicing import BlockSizes, check_sliceable, kept_sizes, resize
+from ..errors import InvalidPlan
+from ..judging import training_data
 from ..latency import measure
 from ..training import Training, processes
-from ..types import KINDS
+from ..types import KINDS, LabelledImages
 from .costs import Cost, MacCost
 from .latency_table import LatencyCost, latency_cost
 from .nvit_ranking import remove_down_to, squared_effects
@@ -109,9 +109,7 @@ class Pruner:
             self.training.hold(self.units.masks())
 
 
-def search(
-    opened: pipeline.Opened, asked: Search, out: Path, state: Path | None = None, data: str | None = None
-) -> recovery.Events:
+def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None = None) -> recovery.Events:
     """Search, extract, fine-tune and write the checkpoint directory `out`; close it to stop within a step.
 
     Yields events as `recovery.recover` does; steps count through both phases. While it searches they hold "cut", the
@@ -120,20 +118,18 @@ def search(
     smallest model costs more than the target.
     """
     pipeline.check_trained(opened)
-    name = data or opened.info.data
-    if name is None:
-        raise DataError(f"'{opened.info.name}' comes without images to train on; name a data set.")
+    images = training_data(opened), pipeline.default_data(opened)
     place = None if state is None else state / "found"
     if place is None or not place.exists():
-        smaller, card = yield from _search(opened, asked, name, None if state is None else state / "search")
+        smaller, card = yield from _search(opened, asked, *images, None if state is None else state / "search")
         if place is not None:
             _keep(place, smaller, card)
     else:
         smaller, card = _found(place, opened.model)
     before = card["result"]["search_steps"]
-    pruned = recovery.Pruned(smaller, opened.info, opened.model, card)
+    pruned = recovery.Pruned(smaller, opened.info, opened.model, card, *images)
     found = {"cut": card["result"]["left"], "kept": card["result"]["units"]}
-    for event in recovery.recover(pruned, asked.finetuning, out, None if state is None else state / "tuned", name):
+    for event in recovery.recover(pruned, asked.finetuning, out, None if state is None else state / "tuned"):
         if "step" in event:
             event |= {"step": event["step"] + before, "steps": event["steps"] + before, **found}
         if "result" in event:
@@ -143,9 +139,11 @@ def search(
 
 
 def _search(
-    opened: pipeline.Opened, asked: Search, name: str, state: Path | None
+    opened: pipeline.Opened, asked: Search, train: LabelledImages, judged: LabelledImages, state: Path | None
 ) -> Generator[Event, None, tuple[nn.Module, dict[str, Any]]]:
     """Train and cut until the target is met; the extracted model and its card."""
+    for block in opened.anatomy.blocks:
+        check_sliceable(opened.model.get_submodule(block.name), block.name)
     model = copy.deepcopy(opened.model)
     units = Units(model, opened.anatomy)
     cost: Cost = MacCost(opened.anatomy, units.embed or 0)
@@ -156,8 +154,6 @@ def _search(
             else:
                 yield found
     _check_target(asked, units, cost)
-    yield {"doing": "Loading training images"}
-    train, judged = load_data(name, "train"), load_data(name)
     training = Training(model, train, asked.training, opened.info.mean, opened.info.std, opened.model)
     pruner = Pruner(units, cost, asked, training.steps)
     pruner.attach(training)
@@ -205,7 +201,7 @@ def _card(opened: pipeline.Opened, asked: Search, pruner: Pruner, smaller: nn.Mo
         "units": pruner.units.kept(), "params_before": dense.params, "macs_before": dense.macs,
         "params_after": total.params, "macs_after": total.macs,
     }  # fmt: skip
-    card = {"model": opened.info.name, "weights": opened.info.weights, "seed": asked.training.seed, "result": result}
+    card = {**pipeline.origin(opened, asked.training.seed), "result": result}
     card["kept"] = kept_sizes(smaller, opened.anatomy)
     return card if pruner.units.embed is None else {**card, "embed": pruner.units.embed}
 

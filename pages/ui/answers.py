@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -19,16 +20,26 @@ from . import cache, live, state
 def ask(view: live.View) -> Ticket:
     """The ticket that brings the current plan's answers, batch by batch."""
     recipe = to_recipe(state.current().plan)
-    return live.stream(view, "live", {"kind": "predictions", "recipe": recipe}, ("predictions", str(recipe)))
+    request, wanted = {"kind": "predictions", "recipe": recipe}, ("predictions", str(recipe))
+    ticket = live.stream(view, "live", request, wanted)
+    place = _folder(ticket)
+    if place is not None and not (place / "data.json").exists():  # the worker made room for other images
+        live.forget(view, wanted)
+        ticket = live.stream(view, "live", request, wanted)
+    return ticket
+
+
+def _folder(ticket: Ticket) -> Path | None:
+    """Where the images lie, once the worker has said so."""
+    return next((Path(event["folder"]) for event in list(ticket.events) if "folder" in event), None)
 
 
 def arrived(ticket: Ticket) -> tuple[LabelledImages, Outcomes, int] | None:
     """The data set, what is known of it so far and how many images it has; None before the first batch."""
-    events = list(ticket.events)
-    folder = next((event["folder"] for event in events if "folder" in event), None)
+    events, folder = list(ticket.events), _folder(ticket)
     if folder is None:
         return None
-    data = cache.data(folder)
+    data = cache.data(str(folder), (folder / "data.json").stat().st_mtime_ns)
     found = predictions.outcomes(events, data)
     return None if found is None else (data, found, events[-1]["total"])
 

@@ -32,7 +32,7 @@ class Shared:
     """What all sessions of this server share: the worker, its open requests, and finished results by content.
 
     `jobs` is a second worker, started when first asked, for steps that take seconds each: exports and latency.
-    `uploads` are the files that sessions brought.
+    `uploads` are the files that sessions brought; `scored` which scores are mapped, by the worker's folder.
     """
 
     worker: WorkerClient = field(default_factory=WorkerClient)
@@ -41,6 +41,7 @@ class Shared:
     opening: dict[tuple, Ticket] = field(default_factory=dict)
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
     sizes: dict[tuple, int] = field(default_factory=dict)
+    scored: dict[str, set[tuple]] = field(default_factory=dict)
 
     def remember(self, key: tuple, events: list[dict[str, Any]]) -> None:
         """Keep a finished request's events; the oldest results go first."""
@@ -50,10 +51,30 @@ class Shared:
             self.sizes.pop(oldest, None)
 
     def cancel(self, session: str) -> None:
-        """Drop everything a session still waits for, and what it brought."""
+        """Drop everything a session still waits for, what it brought, and all that was made of it."""
         self.worker.cancel(session)
         self.jobs.cancel(session)
+        prefix = f"file:{self.uploads.folder(session)}/"
+        for worker in (self.worker, self.jobs):
+            worker.forget(prefix)
+        tokens = tuple(upload.token for upload in self.uploads.of(session))
         self.uploads.release(session)
+        for key, ticket in list(self.opening.items()):
+            own = key[0].startswith(prefix) or any(token in key[0] for token in tokens)
+            if own or f"/{session}/" in key[-1]:
+                del self.opening[key]
+            if own:
+                for event in ticket.events:
+                    self.forget(event.get("loaded") or event.get("folder", ""))
+
+    def forget(self, folder: str) -> None:
+        """Drop what is kept of the model in the worker's folder of that name: mapped arrays and results."""
+        model.clear(folder)
+        for arguments in self.scored.pop(folder, ()):
+            _scores.clear(folder, *arguments)
+        for key in [key for key in self.results if key[0] == Path(folder).name]:
+            self.results.pop(key, None)
+            self.sizes.pop(key, None)
 
     def close(self) -> None:
         """Stop both workers and delete all uploads."""
@@ -99,13 +120,21 @@ def scores(
     folder: str, criterion: str, seed: int, granularity: str = "weight", images: int = PruningPlan.images
 ) -> Scores:
     """One criterion's memory-mapped scores of single weights, or of groups ("structure"); `images`: the plan's."""
-    return _scores(folder, criterion, seed, granularity, images_read(criterion, images))
+    arguments = (criterion, seed, granularity, images_read(criterion, images))
+    shared().scored.setdefault(folder, set()).add(arguments)
+    return _scores(folder, *arguments)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def data(folder: str) -> LabelledImages:
-    """A data set from the worker's folder, its images memory-mapped."""
+def data(folder: str, written: int) -> LabelledImages:
+    """A data set from the worker's folder, its images memory-mapped; `written`: when the folder was."""
     return index.read_data(Path(folder))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def facts(folder: str) -> dict[str, Any] | None:
+    """What is told of the chosen images that a folder's model is judged by; None where it is judged by its own."""
+    return index.read_facts(Path(folder))
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
@@ -141,6 +170,13 @@ def allocated(
 def cards() -> dict[str, dict[str, Any]]:
     """The bundled models' cards by name."""
     return {spec.name: bundled_card(spec) for spec in BUNDLED}
+
+
+def chance(name: str, cue: str) -> float:
+    """Accuracy of guessing on a bundled model's data, or on those that the model on screen is judged by."""
+    data = st.session_state.get("judged_on")
+    known = [card for key, card in cards().items() if key == name or (name not in cards() and card["data"] == data)]
+    return known[0]["chance"][cue] if known else 0.0
 
 
 @st.cache_resource(show_spinner=False)

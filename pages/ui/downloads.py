@@ -9,7 +9,7 @@ import streamlit as st
 from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
 
-from . import live, state, widgets
+from . import live, polling, state, widgets
 
 
 def prepared(view: live.View, form: str, channel: str, name: str, mime: str) -> None:
@@ -24,7 +24,7 @@ def prepared(view: live.View, form: str, channel: str, name: str, mime: str) -> 
     request = {"kind": "export", "format": form, "recipe": recipe}
     ticket = live.stream(view, channel, request, ("export", form, str(recipe)), jobs=True)
     if ticket.running:
-        live.polled(_wait)(ticket)
+        polling.polled(_wait)(ticket)
         return
     made = Path(ticket.last["file"]) if ticket.last and "file" in ticket.last else None
     if ticket.error or made is None or not made.exists():

@@ -12,7 +12,7 @@ from dimap_core.plan import to_recipe
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages
 
-from . import answers, gallery, live, state, theme, widgets
+from . import answers, gallery, live, polling, state, theme, widgets
 from .glossary import TERMS
 
 FEW = 16  # places; a rank correlation over fewer is mostly chance
@@ -37,7 +37,7 @@ def draw(view: live.View, found: Outcomes, data: LabelledImages, streaming: bool
     wanted = ("explain", str(recipe), image, info.key, target)
     ticket = live.stream(view, "live", request, wanted)
     name = data.class_names[target]
-    live.polled(_result, ticket.running)(view, request, wanted, info, data.images[image], name, ticket.running)
+    polling.polled(_result, ticket.running)(view, request, wanted, info, data.images[image], name, ticket.running)
 
 
 def _picked(found: Outcomes, data: LabelledImages) -> int:

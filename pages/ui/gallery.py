@@ -15,6 +15,7 @@ from dimap_core.types import LabelledImages
 from .glossary import TERMS
 
 PAGE = 12  # images at a time
+THUMBNAIL = 100  # pixels; as wide as they are shown
 SHOWN = {
     "all": "all answers",
     "changed": "changed",
@@ -114,8 +115,9 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
 def thumbnail(data: LabelledImages, image: int) -> str:
     """The image as an address that holds it: an address on the server may be gone before the browser asks for it, as
     the gallery changes several times a second while answers stream in."""
-    picture = io.BytesIO()
-    Image.fromarray(data.images[image].transpose(1, 2, 0)).save(picture, "PNG")
+    picture, pixels = io.BytesIO(), Image.fromarray(data.images[image].transpose(1, 2, 0))
+    pixels.thumbnail((THUMBNAIL, THUMBNAIL))
+    pixels.save(picture, "PNG")
     return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
 
 

@@ -20,6 +20,9 @@ TERMS = {
     "unlabelled training images, block after block.",
     "images": "Training images that are read once, as many of every class, before anything is ranked or repaired. More "
     "take longer and change less and less.",
+    "pictures": "What accuracy is measured on. Your own images lie in one folder a class; they stay on this machine.",
+    "count": "Of every class nearly as many. More take longer and narrow the interval.",
+    "draw": "The seed that the images are drawn with: the same seed gives the same images.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
     "latency": "Dense and pruned model run by turns on this device, by turns; what a cut saves in time "
     "depends on device, batch size and threads, and is never derived from MACs.",

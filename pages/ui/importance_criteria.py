@@ -11,7 +11,7 @@ from dimap_core.criteria import CRITERIA
 from dimap_core.figures import agreement as figures
 from dimap_core.figures.look import COLUMN_LABELS
 
-from . import cache, live, state, theme
+from . import cache, live, opening, state, theme
 from . import importance_truth as truth
 from .amount import KIND_LABELS
 from .glossary import TERMS
@@ -39,7 +39,7 @@ def pick(view: live.View) -> Pair:
     """Two criteria that score what the plan removes; those that read images are offered where there are images."""
     plan = state.current().plan
     keys = [info.key for info in CRITERIA if plan.scored in info.scores]
-    keys = [key for key in keys if view.info.data is not None or not live.needs_images(key)]
+    keys = [key for key in keys if view.info.data is not None or not opening.needs_images(key)]
     if st.session_state.get("compare_first") not in keys:
         st.session_state.compare_first = plan.criterion
     with st.container(horizontal=True):

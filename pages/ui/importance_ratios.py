@@ -19,7 +19,7 @@ from dimap_core.studies import IMAGES, CellCut, dense_plan
 from dimap_core.summaries import columns
 from dimap_core.types import PruningPlan
 
-from . import cache, live, measured, state, studies, theme
+from . import cache, live, measured, polling, state, studies, theme
 from .glossary import TERMS
 
 _VERSUS = TypeAdapter(Versus)
@@ -86,11 +86,11 @@ def _judgement(view: live.View, made: Allocation, other: PruningPlan, kind: str)
         f"{measured.KINDS[kind]}, on all validation images ({IMAGES} of them made the curves)."
     )
     recipes = [to_recipe(made.plan), to_recipe(other)]
-    images = cache.cards()[view.info.name]["n"]
+    images = cache.cards().get(view.info.name, {"n": 0})["n"]
     request = {"kind": "versus", "recipes": recipes}
     ticket = studies.offer(view, "versus", request, ("versus", str(recipes)), "Compare", 2 * images)
     if ticket is not None:
-        live.polled(_verdict, ticket.running, studies.POLL)(ticket, ticket.running)
+        polling.polled(_verdict, ticket.running, studies.POLL)(ticket, ticket.running)
 
 
 def _verdict(ticket: Ticket, was_running: bool) -> None:

@@ -11,7 +11,7 @@ from dimap_core.plan import to_recipe
 from dimap_core.studies import IMAGES, RATIOS, CellCut, cell_passes, cells, dense_plan
 from dimap_core.summaries import columns
 
-from . import importance_ratios, live, measured, state, studies, theme
+from . import importance_ratios, live, measured, polling, state, studies, theme
 from .glossary import TERMS
 
 _CUTS = TypeAdapter(list[CellCut])
@@ -38,7 +38,7 @@ def draw(view: live.View) -> None:
     )  # fmt: skip
     if ticket is None:
         return
-    live.polled(_curves, ticket.running, studies.POLL)(view, ticket, ticket.running)
+    polling.polled(_curves, ticket.running, studies.POLL)(view, ticket, ticket.running)
     if ticket.done:
         importance_ratios.draw(view, _CUTS.validate_python(studies.rows(ticket)), str(recipe))
 

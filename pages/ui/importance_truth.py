@@ -15,7 +15,7 @@ from dimap_core.estimates import Difference
 from dimap_core.figures import agreement as figures
 from dimap_core.studies import IMAGES, Effect, piece_passes, pieces
 
-from . import cache, live, state, studies, theme
+from . import cache, live, opening, polling, state, studies, theme
 from .glossary import TERMS
 
 _EFFECTS = TypeAdapter(list[Effect])
@@ -44,7 +44,7 @@ def draw(view: live.View, pair: Pair) -> None:
     plan = replace(state.current().plan, granularity="structure")
     place = scored(pair, replace(state.current(), plan=plan))
     if place is not None:
-        part = live.polled(_truth, ticket.running, studies.POLL)
+        part = polling.polled(_truth, ticket.running, studies.POLL)
         part(view, ticket, place, pair, total, ticket.running)
 
 
@@ -109,9 +109,9 @@ def _interval(found: Difference, factor: float, digits: int) -> str:
 
 def scored(pair: Pair, setting: state.Setting) -> str | None:
     """The worker's folder once it has both criteria's scores; until then the page waits."""
-    places = [live.folder(setting, key) for key in pair]
+    places = [opening.folder(setting, key) for key in pair]
     if None in places:
-        live.wait_for(pair[places.index(None)], other=setting)
+        opening.wait_for(pair[places.index(None)], other=setting)
         return None
     return places[0]
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core import index
 from dimap_core.client import Ticket
 from dimap_core.cost import cost_report
-from dimap_core.criteria import criterion as criterion_info
-from dimap_core.criteria import images_read
 from dimap_core.errors import InvalidPlan
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.plan import to_recipe
@@ -26,19 +18,19 @@ from dimap_core.ranking import Scores
 from dimap_core.selection import select
 from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
 
-from . import cache, state
-from .state import Setting, Tried
+from . import cache, opening, state
+from .state import Tried
 
-POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
-SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
 CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
-_CLOSE = 0.3  # of an interval: no poll is due so soon after the page's run
+_CURVE_MACS = 3e13  # of a whole curve: some ten minutes of one core
+_CURVE_IMAGES = 100  # at least, for each of its points
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 
 
 @dataclass(frozen=True)
 class View:
-    """A model that is open, scored and planned: everything synchronous about the current setting."""
+    """A model that is open, scored and planned: everything synchronous about the current setting. `info.data` names
+    the images it is judged by, `facts` tells of them where they were chosen (`data.chosen.Facts`)."""
 
     folder: str
     info: ModelInfo
@@ -47,53 +39,20 @@ class View:
     scores: Scores
     selection: Selection
     cost: CostReport
-
-
-def folder(setting: Setting, criterion: str | None = None) -> str | None:
-    """The worker's folder for a model scored by the setting's (or another) criterion; None while it is on its way.
-
-    A model that cannot be opened sends the session back to its last good setting, with the reason as a notice.
-    """
-    key = _key(setting, criterion)
-    shared = cache.shared()
-    ticket = shared.opening.get(key)
-    if ticket is None or ticket.replaced or _gone(ticket, *key[2:]):
-        recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
-        recipe |= {"images": key[5]} if key[5] else {}
-        request = {"kind": "open", "model": setting.model, "weights": setting.weights, "recipe": recipe}
-        # Reading images takes seconds: everyone's slider moves take turns with it, and this session's next one ends it.
-        channel = "live" if needs_images(key[2]) else "open"
-        ticket = shared.opening[key] = shared.worker.submit(cache.session(), channel, request)
-        if channel == "live":
-            st.session_state.reading = key, ticket
-    if ticket.error is not None:
-        shared.opening.pop(key, None)
-        if setting == Setting():
-            st.error("The default model cannot be opened; see the log of the server.")
-            st.stop()
-        state.refuse(ticket.error)
-        st.rerun()
-    return ticket.last["folder"] if ticket.done and ticket.last else None
-
-
-def needs_images(key: str) -> bool:
-    """Whether a criterion reads training images before it can score."""
-    return criterion_info(key).reads_images
-
-
-def _gone(ticket: Ticket, criterion: str, seed: int, granularity: str, images: int) -> bool:
-    """Whether the worker made room for newer scores since."""
-    return ticket.done and not index.has_scores(Path(ticket.events[-1]["folder"]), criterion, seed, granularity, images)
+    facts: dict[str, Any] | None = None
 
 
 def view() -> View | None:
     """The current setting's view, or None while its model is loading; a plan that cannot be met is refused."""
     setting = state.current()
-    place = folder(setting)
+    place = opening.folder(setting)
     if place is None:
         return None
-    _stop_reading(_key(setting, None))
+    opening.stop_reading(opening.key_of(setting, None))
     info, anatomy, weights = cache.model(place)
+    info = replace(info, name=setting.model)  # the worker calls a file by its place
+    st.session_state.judged_on = info.data
+    st.session_state.recognised = f"{info.architecture}, {info.input_size} px"
     plan = setting.plan
     scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
     try:
@@ -101,68 +60,8 @@ def view() -> View | None:
     except InvalidPlan as error:
         state.refuse(str(error))
         st.rerun()
-    return View(place, info, anatomy, weights, scores, selection, cost_report(anatomy, selection))
-
-
-def page_began() -> None:
-    """Called before a page is drawn."""
-    st.session_state.pop("page_ended", None)
-
-
-def page_ended() -> None:
-    """Called when all of a page is drawn."""
-    st.session_state.page_ended = time.monotonic()
-
-
-def polled(part: Callable[..., None], running: bool = True, every: float = POLL) -> Callable[..., None]:
-    """`part` as a fragment: drawn once by the page and, while `running`, again at every poll.
-
-    `every` seconds, or longer while many sessions wait, whose polls share one process.
-    A poll at the very end of the page's run was sent before it, and Streamlit drops what that run still had to send,
-    further polls included. So the page is drawn once more, as after a run that did not come to its end.
-    """
-    every = max(every, SHARE * cache.shared().worker.waiting)
-    by_page = True
-
-    @wraps(part)
-    def drawn(*arguments: Any) -> None:
-        nonlocal by_page
-        if not by_page and time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE * every:
-            st.rerun()
-        by_page = False
-        part(*arguments)
-
-    return st.fragment(drawn, run_every=every if running else None)
-
-
-def _stop_reading(wanted: tuple) -> None:
-    """End what this session had read from images for a criterion that is no longer looked at."""
-    key, ticket = st.session_state.get("reading", (wanted, None))
-    if ticket is not None and key != wanted and ticket.running:
-        cache.shared().worker.cancel(cache.session(), "live")
-
-
-def wait_for(criterion: str | None = None, quietly: bool = False, other: Setting | None = None) -> None:
-    """Poll until the current (or another) setting's model is open, scored by the plan's (or another) criterion, then
-    draw the page anew."""
-    polled(_wait)(criterion, quietly, other)
-
-
-def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
-    setting = other or state.current()
-    if folder(setting, criterion) is not None:
-        st.rerun()
-    if quietly:
-        return
-    ticket = cache.shared().opening.get(_key(setting, criterion))
-    doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
-    text = doing or "Loading the model; the first start takes about ten seconds"
-    st.info(f"{text}.", icon=":material/hourglass_top:")
-
-
-def _key(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int]:
-    plan, chosen = setting.plan, criterion or setting.plan.criterion
-    return setting.model, setting.weights, chosen, plan.seed, plan.scored, images_read(chosen, plan.images)
+    cost = cost_report(anatomy, selection)
+    return View(place, info, anatomy, weights, scores, selection, cost, cache.facts(place))
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
@@ -182,7 +81,7 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
     ticket = known(view, channel, wanted, jobs)
     if ticket is None:
         setting = state.current()
-        base = {"model": setting.model, "weights": setting.weights, "data": view.info.data}
+        base = {**opening.model_request(setting), "data": view.info.data}
         worker = cache.shared().jobs if jobs else cache.shared().worker
         if older := st.session_state.streams.get((channel, jobs)):
             _keep(*older)  # it may have ended since it was last looked at
@@ -211,6 +110,12 @@ def _keep(key: tuple, ticket: Ticket) -> None:
         # The last of some answers says all that the ones before it said.
         alone = key[2] in ("evaluate", "versus", "explain")
         cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
+
+
+def forget(view: View, wanted: tuple) -> None:
+    """Let go of an answer whose files were cleared away."""
+    cache.shared().results.pop(_content(view, wanted), None)
+    st.session_state.pop("streams", None)
 
 
 def stop(channel: str) -> None:
@@ -251,12 +156,14 @@ def _tried(view: View) -> Tried:
 def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
     plan = state.current().plan
-    rows = cache.precomputed_rows(view.info.name, plan)
+    rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
     if rows or view.info.data is None or view.info.weights == "random":
         return rows, None
     if plan.granularity == "nm":
         return [], None  # a pattern has no ratio to vary
     recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
-    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS}
+    # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(CURVE_RATIOS)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": CURVE_RATIOS, "limit": images}
     ticket = stream(view, "background", request, ("curve", str(request)))
     return ticket.events, ticket

@@ -18,7 +18,7 @@ from dimap_core.jobs import Job
 from dimap_core.methods.nvit_settings import AWARE, PAID
 from dimap_core.methods.revit import shape
 
-from . import cache, live, state, theme, widgets
+from . import cache, polling, state, theme, widgets
 
 POLL = 0.5  # seconds; a step takes a tenth of one at least
 _BADGES = {
@@ -54,21 +54,23 @@ def draw() -> None:
     for job in jobs:
         with st.container(border=True):
             buttons(job)
-            live.polled(_card, not job.ended, POLL)(job.token, job.ended)
+            polling.polled(_card, not job.ended, POLL)(job.token, job.ended)
 
 
 def buttons(job: Job) -> None:
     """Title and what can be done with a job; outside the part that polls, so that a click never waits for it."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{widgets.plain(job.title)}**", width="stretch")
+    st.markdown(f"**{widgets.plain(job.title)}**")
+    with st.container(horizontal=True):
         if not job.ended:
-            st.button("Stop", key=f"stop_{job.token}", icon=":material/stop:", on_click=_do, args=("cancel", job.token))
+            _button("Stop", "stop", "cancel", job.token)
             return
         if job.state != "done":
-            st.button("Go on", key=f"resume_{job.token}", icon=":material/play_arrow:", on_click=_do,
-                      args=("resume", job.token))  # fmt: skip
-        st.button("Remove", key=f"remove_{job.token}", icon=":material/delete:", on_click=_do,
-                  args=("remove", job.token))  # fmt: skip
+            _button("Go on", "play_arrow", "resume", job.token)
+        _button("Remove", "delete", "remove", job.token)
+
+
+def _button(label: str, icon: str, what: str, token: str) -> None:
+    st.button(label, key=f"{what}_{token}", icon=f":material/{icon}:", on_click=_do, args=(what, token))
 
 
 def _do(what: str, token: str) -> None:

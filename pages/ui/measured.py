@@ -13,11 +13,11 @@ from pydantic import TypeAdapter
 from dimap_core.criteria import criterion
 from dimap_core.estimates import AccuracyEstimate, Proportion
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
-from dimap_core.plan import to_recipe
+from dimap_core.intervals import wilson
 from dimap_core.types import Part, PruningPlan
 
-from . import cache
-from .state import Setting, Tried, current
+from . import brought, cache
+from .state import Setting, Tried, current, recipe
 
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 _NEAR = 0.2  # points; two measurements of one plan differ by an image or two
@@ -43,7 +43,8 @@ class PrecomputedRow(Tried):
 def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     """What was measured beforehand for exactly this setting, if anything."""
     plan, card = setting.plan, cache.cards().get(setting.model)
-    if card is None or setting.weights != "pretrained" or plan.overrides or plan.protected or plan.budget is not None:
+    own = card is not None and setting.weights == "pretrained" and not setting.data
+    if not own or plan.overrides or plan.protected or plan.budget is not None:
         return None
     rows = cache.precomputed_rows(setting.model, plan)
     row = next((row for row in rows if row["ratio"] == plan.ratio), None)
@@ -55,12 +56,23 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     return PrecomputedRow(0, setting, total, estimate, tuple(rows), cells)
 
 
-def dense_point(name: str, cue: str) -> Point | None:
-    """The dense model's point, measured beforehand."""
-    if name not in cache.cards():
+def dense_point(tried: Tried, cue: str) -> Point | None:
+    """The dense model's point: measured beforehand, or on chosen images what the pruned one's drop tells."""
+    setting, found = tried.setting, tried.estimate
+    if setting.model in cache.cards() and not setting.data:
+        estimate = _ESTIMATE.validate_python(cache.precomputed(setting.model)["dense"])
+        return _point(1.0, estimate.cues[cue], "dense")
+    if found is None or cue not in found.drops:
         return None
-    estimate = _ESTIMATE.validate_python(cache.precomputed(name)["dense"])
-    return _point(1.0, estimate.cues[cue], "dense")
+    right = found.cues[cue].correct - round(found.drops[cue].value * found.n)
+    return _point(1.0, wilson(right, found.n), "dense")
+
+
+def chance(setting: Setting, cue: str, classes: int | None = None) -> float:
+    """What guessing gets right; `classes`: how many compete, where images were chosen."""
+    if setting.data or setting.model not in cache.cards():
+        return 1 / classes if classes else 0.0
+    return cache.cards()[setting.model]["chance"][cue]
 
 
 def point(tried: Tried, cue: str, axis: str) -> Point:
@@ -74,25 +86,25 @@ def point(tried: Tried, cue: str, axis: str) -> Point:
 
 
 def picture(
-    name: str,
     rows: Any,
     current: Tried,
     tried: list[Tried],
     pins: dict[str, Tried],
     axis: str,
     cue: str,
+    chance: float,
     recovered: Sequence[tuple[Point, Point]] = (),
 ) -> Tradeoff:
-    """All that the trade-off figure shows of one model: `rows` are its current curve's, `tried` its history,
-    `recovered` trained points, which are known for the joint answer only."""
+    """All that the trade-off figure shows of one model on its images: `rows` are its current curve's, `tried` its
+    history, `recovered` trained points, which are known for the joint answer only."""
     return Tradeoff(
-        dense=dense_point(name, cue),
-        curves=curves(name, rows, current.setting.plan, cue, axis),
-        history=[point(p, cue, axis) for p in tried if _drawable(p, name) and p is not current],
-        pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, name)},
+        dense=dense_point(current, cue),
+        curves=curves(current.setting, rows, cue, axis),
+        history=[point(p, cue, axis) for p in tried if _drawable(p, current.setting) and p is not current],
+        pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, current.setting)},
         current=point(current, cue, axis) if current.estimate else None,
         recovered=recovered if cue == "joint" else (),
-        chance=cache.cards()[name]["chance"][cue],
+        chance=chance,
         unit=axis,
         judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
     )
@@ -102,7 +114,7 @@ def tried_at(x: float, y: float, tried: list[Tried], axis: str, cue: str) -> Tri
     """The tried point of the current model that was drawn at x, y, both in %; by place, since a curve's point may lie
     on top of it and take the click."""
     for p in reversed(tried):
-        if _drawable(p, current().model):
+        if _drawable(p, current()):
             drawn = point(p, cue, axis)
             if abs(100 * drawn.x - x) < _NEAR and abs(100 * drawn.y - y) < _NEAR:
                 return p
@@ -119,7 +131,8 @@ def _table_row(tried: Tried) -> dict[str, Any]:
     shares = {} if found is None else found.cues
     return {
         "number": tried.number + 1,
-        "model": setting.model,
+        "model": brought.shown(setting.model),
+        "images": setting.data or "own",
         "cut": label(setting.plan),
         "params": total.params_after,
         "macs": total.macs_after,
@@ -129,20 +142,21 @@ def _table_row(tried: Tried) -> dict[str, Any]:
             cue: {"n": s.n, "accuracy": round(s.value, 6), "low": round(s.low, 6), "high": round(s.high, 6)}
             for cue, s in shares.items()
         },
-        "recipe": json.dumps(to_recipe(setting.plan, setting.model)),
+        "recipe": json.dumps(recipe(setting)),
     }
 
 
-def _drawable(tried: Tried, name: str) -> bool:
-    return tried.estimate is not None and tried.setting.model == name
+def _drawable(tried: Tried, setting: Setting) -> bool:
+    return tried.estimate is not None and tried.setting.judged == setting.judged
 
 
-def curves(name: str, rows: Any, plan: PruningPlan, cue: str, axis: str) -> list[Curve]:
-    """The current criterion's curve over global ratios, and uniform magnitude's beside it."""
-    own = family(plan)
+def curves(setting: Setting, rows: Any, cue: str, axis: str) -> list[Curve]:
+    """The current criterion's curve over global ratios, and uniform magnitude's beside it where it was measured
+    beforehand."""
+    plan, own = setting.plan, family(setting.plan)
     found = [Curve(own, _row_points(rows, cue, axis), reference=own == family(UNIFORM))]
-    if not found[0].reference:
-        other = _row_points(cache.precomputed_rows(name, UNIFORM), cue, axis)
+    if not found[0].reference and not setting.data:
+        other = _row_points(cache.precomputed_rows(setting.model, UNIFORM), cue, axis)
         name = family(UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
         found.insert(0, Curve(name, other, reference=True))
     return found

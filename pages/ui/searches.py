@@ -8,7 +8,7 @@ import streamlit as st
 
 from dimap_core.methods.nvit_settings import AWARE, PAID, SIMPLIFICATIONS, SWIN_FIXED, suited_search
 
-from . import live, longwork, state
+from . import brought, live, longwork, opening, state
 
 _SHOWN = {"macs": "FLOPs (MACs)", "latency": "latency, measured here"}
 
@@ -32,5 +32,7 @@ def nvit(view: live.View) -> None:
 def _begin(data: str, target: float, aware: str, seconds: float) -> None:
     setting = state.current()
     asked = asdict(suited_search(data, target, aware, seconds))
-    request = {"model": setting.model, "weights": setting.weights, "search": asked}
-    longwork.start("nvit", f"{setting.model} · NViT, {100 * target:.0f} % of {PAID[aware]} removed", request)
+    request = {**opening.model_request(setting), "search": asked}
+    longwork.start(
+        "nvit", f"{brought.shown(setting.model)} · NViT, {100 * target:.0f} % of {PAID[aware]} removed", request
+    )

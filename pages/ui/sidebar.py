@@ -11,10 +11,11 @@ from dataclasses import replace
 import streamlit as st
 
 from dimap_core.bundled import BUNDLED
+from dimap_core.catalogue import by_name
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import MOST_IMAGES, SCOPES
 
-from . import amount, cache, state, widgets
+from . import amount, brought, cache, pictures, state, widgets
 from .glossary import TERMS
 
 UNITS = {
@@ -34,13 +35,14 @@ GROUP_SCOPE_LABELS = {
     "module": "kind",
     "model": "whole model",
 }
-SUGGESTED = ("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "deit_tiny_patch16_224")
 
 
 def draw() -> None:
     """All controls, top to bottom."""
     with st.sidebar:
         _model()
+        brought.controls()
+        pictures.draw()
         _units()
         _ranking()
         amount.draw()
@@ -51,17 +53,23 @@ def draw() -> None:
 
 def _model() -> None:
     setting, cards = state.current(), cache.cards()
-    names = [*cards, *SUGGESTED]
-    options = names if setting.model in names else [*names, setting.model]
+    options = _names() if setting.model in _names() else [setting.model, *_names()]
+    # Options are told apart by their labels: a file may be called like a model.
+    own = {setting.model: f"{brought.shown(setting.model)} (your file)"} if brought.is_brought(setting.model) else {}
     st.selectbox(
         "Model", options, options.index(widgets.fill("w_model", setting.model)),
+        format_func=lambda name: own.get(name) or _label(name),
         key="w_model", accept_new_options=True, on_change=_model_changed,
-        help="A bundled model, or the name of any Swin or DeiT in timm (type it).",
+        help="Type a part of a name: bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights. "
+        "Any other of timm's names can be typed whole.",
     )  # fmt: skip
+    entry = by_name().get(setting.model)
     if setting.model in cards:
         card = cards[setting.model]
         st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
-    else:
+    elif entry is not None:
+        st.caption(f"{entry.facts}.")
+    if setting.model not in cards and not brought.is_brought(setting.model):
         st.toggle(
             "Random weights", widgets.fill("w_random", setting.weights == "random"),
             key="w_random", on_change=_weights_changed,
@@ -69,12 +77,24 @@ def _model() -> None:
         )  # fmt: skip
 
 
+@st.cache_resource(show_spinner=False)
+def _names() -> list[str]:
+    """What the picker offers: bundled models first."""
+    return [*cache.cards(), *by_name()]
+
+
+def _label(name: str) -> str:
+    entry = by_name().get(name)
+    return entry.label if entry is not None else name
+
+
 def _model_changed() -> None:
     name = (st.session_state.w_model or state.current().model).strip()
     bundled = any(spec.name == name for spec in BUNDLED)
     # Names of stages are alike in all models, so the plan stays; layers' names are not.
     plan = replace(state.current().plan, protected=())
-    state.go(state.Setting(name, "pretrained" if bundled else state.current().weights, plan))
+    weights = "pretrained" if bundled else state.current().weights
+    state.go(replace(state.current(), model=name, weights=weights, plan=plan, classes=()))
 
 
 def _weights_changed() -> None:

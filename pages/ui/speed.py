@@ -11,7 +11,7 @@ from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
 from dimap_core.types import Part
 
-from . import live, state, widgets
+from . import live, polling, state, widgets
 from .glossary import TERMS
 
 BATCHES = (1, 4, 16, 64)
@@ -36,7 +36,7 @@ def draw(view: live.View) -> None:
         return
     request = {"kind": "latency", "recipe": recipe, "batches": sorted(batches), "threads": threads}
     ticket = live.stream(view, "background", request, ("latency", *wanted), jobs=True)
-    live.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
+    polling.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
 
 
 def _rows(ticket: Ticket, total: Part, polling: bool) -> None:

@@ -13,17 +13,19 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.bundled import BUNDLED
-from dimap_core.errors import InvalidPlan
+from dimap_core.errors import InvalidPlan, PruningError
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.plan import cell_name, from_recipe, overrides_from, to_recipe, validate
+from dimap_core.sources import COUNT, check_count
 from dimap_core.types import Part, PruningPlan
 
 HISTORY = 60  # tried points kept
 _UNDO = 100
 _BUDGETS = ("macs", "params")
-_NUMBERS = {"ratio", "pay", "seed", "round", "repair", "images", *_BUDGETS}
+_NUMBERS = {"ratio", "pay", "seed", "round", "repair", "images", "n", "draw", *_BUDGETS}
 _TEXTS = ("criterion", "scope", "granularity", "nm")
-_URL_KEYS = {"model", "weights", "stages", "kinds", "protected", *_TEXTS, *_NUMBERS}
+_URL_KEYS = {"model", "weights", "stages", "kinds", "protected", "data", "classes", *_TEXTS, *_NUMBERS}
+_SHORT = 400  # characters of classes set by hand that a link carries
 _IGNORED = {"embed", "embed_options"}
 JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
 _TOKEN = re.compile("[0-9a-f]{32}")
@@ -32,11 +34,25 @@ _MOST_JOBS = 8
 
 @dataclass(frozen=True)
 class Setting:
-    """What is looked at: a model by name, how its weights come, and the plan."""
+    """What is looked at: a model, how its weights come, the plan, and images to judge by.
+
+    `model`: a bundled or timm name, or a file (see `brought`).
+    `data`: "" for the model's own set, "folder:PATH", "zip:PATH", "upload:TOKEN" or the name of a set; `count`, `draw`
+    and `classes` are those of `sources.ImageSource` (`draw` its seed).
+    """
 
     model: str = BUNDLED[0].name
     weights: str = "pretrained"
     plan: PruningPlan = field(default_factory=lambda: PruningPlan(ratio=0.8))
+    data: str = ""
+    count: int = COUNT
+    draw: int = 0
+    classes: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def judged(self) -> tuple:
+        """What accuracies depend on besides the plan: two settings with the same can be compared."""
+        return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes)
 
 
 @dataclass
@@ -57,7 +73,7 @@ def start() -> None:
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(JOBS, ""))[:_MOST_JOBS]
     try:
         arrive(from_url({key: st.query_params[key] for key in st.query_params if key != JOBS}))
-    except InvalidPlan as error:
+    except PruningError as error:
         st.session_state.notice = f"{str(error).rstrip('.')} (the link was ignored, the default is shown)."
 
 
@@ -127,7 +143,7 @@ def mode_of(plan: PruningPlan) -> str:
 
 
 def from_url(params: dict[str, str]) -> Setting:
-    """A setting from query parameters; raises InvalidPlan for anything that is not one."""
+    """A setting from query parameters; raises InvalidPlan (DataError of images) for anything that is not one."""
     params = {key: value for key, value in params.items() if key not in _IGNORED}
     if unknown := sorted(params.keys() - _URL_KEYS):
         raise InvalidPlan(f"Its part '{unknown[0][:40]}' is not known.")
@@ -153,7 +169,16 @@ def from_url(params: dict[str, str]) -> Setting:
     weights = params.get("weights", default.weights)
     if weights not in ("pretrained", "random"):
         raise InvalidPlan("Weights are 'pretrained' or 'random'.")
-    return Setting(params.get("model", default.model), weights, plan)
+    return Setting(params.get("model", default.model), weights, plan, *_images_from_url(params, numbers))
+
+
+def _images_from_url(params: dict[str, str], numbers: dict[str, float]) -> tuple[str, int, int, tuple]:
+    """(data, count, draw, classes)."""
+    count, draw = (_whole(numbers.get(key, default)) for key, default in (("n", COUNT), ("draw", 0)))
+    check_count(count, draw)
+    pairs = [part.rpartition("_") for part in params.get("classes", "").split("~") if part]
+    classes = tuple(sorted((folder, _whole(_number("classes", output))) for folder, _, output in pairs))
+    return params.get("data", ""), count, draw, classes
 
 
 def to_url(setting: Setting) -> dict[str, str]:
@@ -162,6 +187,8 @@ def to_url(setting: Setting) -> dict[str, str]:
     params = {"model": setting.model, "criterion": plan.criterion, "scope": plan.scope}
     if setting.weights != "pretrained":
         params["weights"] = setting.weights
+    if setting.data:
+        params |= _images_to_url(setting)
     if plan.granularity != "weight":
         params["granularity"] = plan.granularity
     if plan.budget is not None:
@@ -190,6 +217,19 @@ def to_url(setting: Setting) -> dict[str, str]:
     return params
 
 
+def _images_to_url(setting: Setting) -> dict[str, str]:
+    """Classes set by hand only as far as they are short; the session knows them all."""
+    params = {"data": setting.data}
+    if setting.count != COUNT:
+        params["n"] = str(setting.count)
+    if setting.draw:
+        params["draw"] = str(setting.draw)
+    classes = "~".join(f"{folder}_{output}" for folder, output in setting.classes)
+    if 0 < len(classes) <= _SHORT and not any("~" in folder for folder, _ in setting.classes):
+        params["classes"] = classes
+    return params
+
+
 def mirror() -> None:
     """Write the setting to the URL."""
     wanted = to_url(current())
@@ -215,13 +255,19 @@ def load_recipe(text: str | bytes) -> None:
 
 
 def recipe(setting: Setting) -> dict[str, Any]:
-    """The setting's plan as a recipe that names the model."""
-    return to_recipe(setting.plan, setting.model)
+    """The setting's plan as a recipe that names the model, unless it is a file."""
+    return to_recipe(setting.plan, None if setting.model.startswith(("upload:", "file:")) else setting.model)
 
 
 def cells(pairs: dict[str, float]) -> tuple:
     """{"0": 0.2} -> plan overrides."""
     return overrides_from(pairs.items())
+
+
+def _whole(number: float) -> int:
+    if not float(number).is_integer():
+        raise InvalidPlan("Numbers of images, seeds and classes are whole.")
+    return int(number)
 
 
 def _number(key: str, text: str) -> float:

@@ -10,8 +10,9 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.client import Ticket
+from dimap_core.words import duration
 
-from . import cache, live, widgets
+from . import cache, live, state, widgets
 
 POLL = 0.5  # seconds; their figures change a few times a second at most
 _START = 2.0  # seconds that any of them takes
@@ -20,7 +21,9 @@ _START = 2.0  # seconds that any of them takes
 def refusal(view: live.View) -> str | None:
     """Why nothing can be measured on this model, if so."""
     if view.info.data is None or view.info.weights == "random":
-        return "This needs a trained model with images to judge it by: choose a bundled model."
+        return (
+            "This needs a trained model with images to judge it by: choose a bundled model, or images in the sidebar."
+        )
     return None
 
 
@@ -34,24 +37,26 @@ def offer(
     elif ticket is None or ticket.error:
         if ticket is not None and ticket.error:
             st.error(widgets.plain(ticket.error))
-        seconds = _START + passes * cache.seconds_an_image(view.info.name)
+        each = seconds_an_image(view)
+        time = f"about {duration(_START + passes * each)}" if each else "how long is not known yet"
         st.button(
-            f"{label} (about {_about(seconds)})", key=f"start_{channel}", icon=":material/play_circle:",
+            f"{label} ({time})", key=f"start_{channel}", icon=":material/play_circle:",
             on_click=_start, args=(view, channel, request, wanted),
         )  # fmt: skip
     return None if ticket is None or ticket.error else ticket
 
 
+def seconds_an_image(view: live.View) -> float:
+    """About how long the model takes for an image: as measured beforehand, or by this session's tries; 0: not known."""
+    tried = (p.estimate for p in reversed(st.session_state.history) if p.setting.model == state.current().model)
+    estimate = next((found for found in tried if found and found.n), None)
+    measured = estimate.seconds / estimate.n if estimate else 0.0
+    return cache.seconds_an_image(view.info.name) or measured
+
+
 def _start(view: live.View, channel: str, request: dict[str, Any], wanted: tuple) -> None:
     live.stop(channel)
     live.stream(view, channel, request, wanted)
-
-
-def _about(seconds: float) -> str:
-    """7 -> "7 s", 23 -> "25 s", 200 -> "3 min"."""
-    if seconds > 90:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
 
 
 def rows(ticket: Ticket) -> list[dict[str, Any]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
 
+from dimap_core.client import Ticket
 from dimap_core.estimates import AccuracyEstimate
 from dimap_core.types import Part
+from dimap_core.words import duration
 
-from . import live, measured, state
+from . import brought, live, measured, opening, state
 from .glossary import TERMS
 
 
@@ -42,14 +45,15 @@ def less(before: int, after: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that may hold what a user typed, its brackets escaped: Markdown makes no link and no picture of it."""
-    return text.replace("[", "\\[")
+    """Text that may hold what a user typed, escaped: Markdown makes no link, picture, icon or formula of it."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$:])", r"\\\1", text)
 
 
 def notice() -> None:
     """What was refused last, if anything, in one sentence."""
     if st.session_state.notice:
         st.warning(plain(st.session_state.notice), icon=":material/info:")
+        brought.ways_on()
 
 
 KINDS_OF_CUT = {
@@ -64,7 +68,9 @@ def header(badge: str = "") -> None:
     setting = state.current()
     badge = f":orange-badge[{badge}]" if badge else KINDS_OF_CUT[setting.plan.granularity]
     weights = " (random weights)" if setting.weights == "random" else ""
-    st.markdown(f"**{plain(setting.model)}**{weights} · {measured.label(setting.plan)} &nbsp; {badge}")
+    if brought.is_brought(setting.model):
+        weights = f" ({plain(st.session_state.get('recognised', ''))})"
+    st.markdown(f"**{plain(brought.shown(setting.model))}**{weights} · {measured.label(setting.plan)} &nbsp; {badge}")
 
 
 def readout(total: Part) -> None:
@@ -78,11 +84,23 @@ def opened() -> live.View | None:
     notice()
     view = live.view()
     if view is None:
-        live.wait_for()
+        opening.wait_for()
         return None
     header()
+    judged_by(view)
     readout(view.cost.total)
     return view
+
+
+def judged_by(view: live.View) -> None:
+    """Where images were chosen: on which, and among which classes."""
+    if view.facts is None or view.info.weights == "random":
+        return
+    first = view.facts["notes"][0]
+    if view.info.data is None:
+        st.info(plain(f"{first} Say in the sidebar, under Folders and classes, which is which."))
+    else:
+        st.caption(plain(f"{view.facts['title']}: {first[0].lower()}{first[1:]}"))
 
 
 def metrics(
@@ -108,6 +126,15 @@ def metrics(
         _metric("FLOPs (MACs)", count(total.macs_after), f"{saved[1]} of {count(total.macs)}", "macs")
         _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
         _metric("Change", drop, against, "drop")
+
+
+def pace(ticket: Ticket | None) -> None:
+    """Of a slow model: how much longer its images take, and in which precision they are judged."""
+    last = ticket.last if ticket is not None and ticket.last else {}
+    told = [f"About {duration(last['left'])} left for all images."] if last.get("left") else []
+    told += [last["note"]] if last.get("note") else []
+    if told:
+        st.caption(" ".join(told))
 
 
 def _metric(label: str, value: str, below: str, term: str) -> None:

@@ -1,6 +1,8 @@
 """The main job in a real browser: open the app, move a slider, watch accuracy arrive."""
 
+import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -8,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
+
+from dimap_core.data import load_data
 
 HEADINGS = {
     "Prune": "Where the cut falls",
@@ -197,6 +202,28 @@ def test_the_parts_of_importance_fit_a_phone_and_can_be_read_by_everyone(browser
     assert page.outside == [] and page.locator("[data-testid=stException]").count() == 0
 
 
+def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_path):
+    data = load_data("digits")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as made:
+        for number in range(40):
+            picture = io.BytesIO()
+            Image.fromarray(data.images[number].transpose(1, 2, 0)).save(picture, "PNG")
+            made.writestr(f"mine/{data.labels[number]}/{number}.png", picture.getvalue())
+        made.writestr("mine/notes.bin", random.Random(0).randbytes(2**21))  # more than other uploads may have
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
+    page.get_by_text("zeros: smaller on paper").wait_for()
+    page.locator(".st-key-w_source input").click()
+    page.get_by_role("option", name="a zip to upload").click()
+    page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
+    page.get_by_text("mine.zip: judged on 40 images").first.wait_for()
+    judged(page, "40")
+    assert page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text() == "100.0 %"
+    page.wait_for_function("location.search.includes('data=upload')")
+    other = opened(browser, page.url)
+    other.locator("[data-testid=stAlert]").filter(has_text="no longer here; upload it again").wait_for()
+    assert page.outside == other.outside == []
+
+
 def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_path):
     link = f"{app_url}/?model=deit-digits&granularity=structure&macs=0.5&criterion=taylor"
     page = opened(browser, link)
@@ -212,3 +239,22 @@ def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_pa
     command = [sys.executable, "-m", "dimap_core", "evaluate", str(tmp_path / "pruned"), "--data", "digits", "--json"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
     assert shown == f"{100 * found['top1']:.1f} %" and found["n"] == 540
+
+
+def test_an_uploaded_checkpoint_is_judged_and_gone_with_its_session(browser, app_url):
+    content = (ROOT / "assets" / "swin-digits.safetensors").read_bytes()
+    page = opened(browser, app_url)
+    page.get_by_text("Your own checkpoint").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "mine *v2*.safetensors", "mimeType": "application/octet-stream", "buffer": content}
+    )
+    page.get_by_text("mine *v2*.safetensors (swin-digits, 32 px)").wait_for()
+    judged(page, "540")
+    page.wait_for_function("location.search.includes('model=upload')")
+    found = Axe().run(page)
+    known = {"presentation-role-conflict"}  # minor, of Streamlit's own uploader
+    assert {violation["id"] for violation in found.response["violations"]} <= known, found.generate_report()
+    page.reload()
+    page.get_by_text("That uploaded file is no longer here; upload it again.").wait_for()
+    page.locator("[data-testid=stMetric]").first.wait_for()
+    assert page.outside == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,9 +121,12 @@ class App:
 
 @pytest.fixture(scope="package", autouse=True)
 def _server() -> Iterator[None]:
-    """One worker process for all page tests; stopped at the end."""
+    """One worker process for all page tests, which has no model hub; stopped at the end."""
     known, app_test.PagesManager = app_test.PagesManager, _Navigated
-    yield
+    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as home:
+        patched.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        patched.setenv("HF_HOME", home)
+        yield
     app_test.PagesManager = known
     cache.shared().close()
     cache.shared.clear()

@@ -23,15 +23,15 @@ def polling():
 
     import streamlit as st
 
-    from pages.ui import live
+    from pages.ui import polling
 
     st.session_state.runs = st.session_state.get("runs", 0) + 1
-    drawn = live.polled(lambda: st.write("part"))
+    drawn = polling.polled(lambda: st.write("part"))
     drawn()  # by the page
     if st.session_state.runs == 1:
-        live.page_began()  # the page's run was cut short before its end
+        polling.page_began()  # the page's run was cut short before its end
     elif st.session_state.runs == 2:
-        live.page_ended()  # a poll that was sent before the page came to its end
+        polling.page_ended()  # a poll that was sent before the page came to its end
     else:
         st.session_state.page_ended = time.monotonic() - 10
     drawn()  # by a poll

@@ -1,0 +1,16 @@
+"""Durations and sizes as people say them. No torch: pages, commands and the worker's messages read alike."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """7 -> "7 s", 23 -> "25 s", 200 -> "3 min", 9000 -> "2 h"."""
+    for limit, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds > 1.5 * limit:
+            return f"{seconds / limit:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
+
+
+def size(count: float) -> str:
+    """Bytes: "1.3 GiB", "37 MiB"."""
+    return f"{count / 1024**3:.1f} GiB" if count >= 0.95 * 1024**3 else f"{count / 1024**2:.0f} MiB"

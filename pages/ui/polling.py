@@ -1,0 +1,51 @@
+"""Polling: the only way to look again at what a worker has sent, without waiting for it.
+
+Next door: `opening` and `live` ask the worker, `longwork` looks after long jobs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import streamlit as st
+
+from . import cache
+
+_CLOSE = 0.3  # of an interval: no poll is due so soon after the page's run
+SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
+POLL = 0.1  # seconds between two looks at what the worker has sent, as long as few sessions wait
+
+
+def page_began() -> None:
+    """Called before a page is drawn."""
+    st.session_state.pop("page_ended", None)
+
+
+def page_ended() -> None:
+    """Called when all of a page is drawn."""
+    st.session_state.page_ended = time.monotonic()
+
+
+def polled(part: Callable[..., None], running: bool = True, every: float = POLL) -> Callable[..., None]:
+    """`part` as a fragment: drawn once by the page and, while `running`, again at every poll.
+
+    `every` seconds, or longer while many sessions wait, whose polls share one process.
+    A poll at the very end of the page's run was sent before it, and Streamlit drops what that run still had to send,
+    further polls included. So the page is drawn once more, as after a run that did not come to its end.
+    """
+    every = max(every, SHARE * cache.shared().worker.waiting)
+    by_page = True
+
+    @wraps(part)
+    def drawn(*arguments: Any) -> None:
+        nonlocal by_page
+        if not by_page and time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE * every:
+            st.rerun()
+        by_page = False
+        part(*arguments)
+
+    return st.fragment(drawn, run_every=every if running else None)

@@ -1,0 +1,55 @@
+"""Images that someone chose, in the app: judged by them on every page, told what they are, kept in the link."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from dimap_core.data import load_data
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The first 90 digits as PNGs, below an allowed root; folders 8 and 9 have names that no class has."""
+    root, data = tmp_path_factory.mktemp("images"), load_data("digits")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIMAP_ROOTS", str(root))
+        for number in range(90):
+            label = int(data.labels[number])
+            place = root / "set" / {8: "eight", 9: "[nine](x)"}.get(label, str(label))
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+        yield root / "set"
+
+
+def test_a_folder_is_judged_among_the_classes_that_it_has_and_hand_set_ones_join(open_app, folder):
+    link = {"model": "swin-digits", "criterion": "dimap", "scope": "module", "ratio": "0.8", "data": f"folder:{folder}"}
+    app = open_app(**link, n="60").judged()
+    assert app.metric(2).endswith("n = 60") and app.url == {**link, "n": "60"}
+    assert any("judged on 60 images, among 8 of the model's 10 classes" in text for text in app.texts())
+    assert any("2 folders are not judged" in caption.value for caption in app.at.sidebar.caption)
+    app.set("w_count", 50).judged()
+    assert app.metric(2).endswith("n = 50") and app.url["n"] == "50"
+    by_hand = "eight_8~(nine)(x)_9"
+    named = open_app(**link, classes=by_hand).judged()
+    assert named.metric(2).endswith("n = 90") and named.url["classes"] == "(nine)(x)_9~eight_8"
+    named.page("predictions").until(lambda: "n = 90" in named.metric(2) and "so far" not in named.metric(2), "answers")
+    assert named.widget(next(key for key in keys(named) if key.startswith("gallery_class_"))).options[-2:] == ["9", "8"]
+    app.set("w_source", "").judged()
+    assert app.metric(2).endswith("n = 540") and "data" not in app.url
+
+
+def keys(app):
+    return [box.key or "" for box in app.at.selectbox]
+
+
+def test_a_folder_is_chosen_by_its_path_and_what_is_refused_leaves_the_last_one(open_app, folder):
+    app = open_app(model="swin-digits", ratio="0.8").judged()
+    app.set("w_source", "folder:").set("w_folder", str(folder)).judged()
+    assert app.url["data"] == f"folder:{folder}" and app.metric(2).endswith("n = 72") and app.notices == []
+    app.set("w_criterion", "taylor").until(lambda: app.notices, "a notice")
+    assert app.notices[0].startswith("All 72 images of 'set' are judged, so none are left to read; judge fewer")
+    assert app.plan.criterion == "dimap" and app.url["data"] == f"folder:{folder}"
+    app.set("w_folder", "/etc").until(lambda: app.notices, "a notice")
+    assert re.match(r"'/etc' lies outside the folders that may be read", app.notices[0])
+    assert app.url["data"] == f"folder:{folder}"

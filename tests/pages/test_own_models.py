@@ -1,0 +1,107 @@
+"""Models that people bring: a checkpoint file works on every page, and what cannot be opened leaves ways on."""
+
+import shutil
+
+import pytest
+import timm
+import torch
+
+from dimap_core.bundled import ASSETS
+from pages.ui import cache
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder that may be read, with a file of its own in it."""
+    monkeypatch.setenv("DIMAP_ROOTS", str(tmp_path))
+    shutil.copy(ASSETS / "swin-digits.safetensors", tmp_path / "my *first* model_1.safetensors")
+    return tmp_path
+
+
+def test_a_file_is_judged_and_drawn_on_every_page(open_app, folder):
+    link = f"file:{folder}/my *first* model_1.safetensors"
+    app = open_app(model=link, ratio="0.5").judged()
+    assert app.url["model"] == link and app.notices == []
+    assert "n = 540" in app.metric(2) and "1.51 M" in app.metric(0)
+    header = next(text for text in app.texts() if "DIMAP" in text)
+    assert r"**my \*first\* model\_1.safetensors** (swin\-digits" in header.replace("-digits", r"\-digits")
+    assert app.figure("tradeoff")["data"]
+    for page in ("weights", "importance", "predictions", "export"):
+        app.page(page)
+        assert app.notices == []
+
+
+def test_a_file_outside_the_allowed_folders_is_not_looked_at(open_app, folder):
+    for path in ("/etc/passwd", f"{folder}/../outside.pth"):
+        app = open_app(model=f"file:{path}")
+        app.until(lambda app=app: app.notices, "a notice")
+        assert "outside the folders that may be read" in app.notices[0]
+        assert app.url["model"] == "swin-textured"
+
+
+def test_an_upload_of_another_session_is_not_found(open_app):
+    app = open_app(model="upload:" + "0" * 32)
+    app.until(lambda: app.notices, "a notice")
+    assert app.notices == ["That uploaded file is no longer here; upload it again."]
+    app.live()
+
+
+def test_when_weights_do_not_tell_the_architecture_it_can_be_chosen(open_app, folder):
+    model = timm.create_model("deit_tiny_patch16_224", img_size=32, embed_dim=48, depth=2, num_heads=3)
+    torch.save(model.state_dict(), folder / "a.pth")
+    app = open_app(model=f"file:{folder}/a.pth")
+    app.until(lambda: app.notices, "a notice")
+    assert "number of heads" in app.notices[0]
+    app.set("way_architecture", "deit_tiny_patch16_224").live()
+    assert app.url["model"] == f"file:{folder}/a.pth@deit_tiny_patch16_224" and app.notices == []
+    assert "no images to judge by" in app.metric(2)
+    assert any("images of this model's classes" in text for text in app.texts())
+    assert app.widget("w_architecture-deit_tiny_patch16_224").value == "deit_tiny_patch16_224"
+
+
+def test_without_hub_and_cache_random_weights_are_one_click_away(open_app):
+    name = "deit_tiny_distilled_patch16_224.fb_in1k"
+    app = open_app(model=name)
+    app.until(lambda: app.notices, "a notice")
+    assert "no model hub was reached" in app.notices[0]
+    app.click("Count with random weights").live()
+    assert (app.url["model"], app.url["weights"]) == (name, "random")
+    assert "5.91 M" in app.metric(0) and app.notices == []
+    assert any("pretrained on ImageNet-1k" in caption.value for caption in app.at.sidebar.caption)
+
+
+def test_code_in_a_file_is_one_sentence(open_app, folder):
+    class Code:
+        def __reduce__(self):
+            return open, (str(folder / "ran"), "w")
+
+    torch.save({"model": Code()}, folder / "code.pth")
+    app = open_app(model=f"file:{folder}/code.pth")
+    app.until(lambda: app.notices, "a notice")
+    assert "holds more than weights" in app.notices[0] and not (folder / "ran").exists()
+    app.live()
+
+
+def test_uploaded_files_are_opened_kept_for_the_session_and_gone_with_it(open_app):
+    app = open_app(model="swin-digits").live()
+    for name, source in (("mine.pth", "deit-digits"), ("other.pth", "swin-digits")):
+        content = (ASSETS / f"{source}.safetensors").read_bytes()
+        uploader = next(found for found in app.at.file_uploader if found.label == "Checkpoint file")
+        uploader.set_value((name, content, "application/octet-stream"))
+        app.run().live()
+        assert app.url["model"].startswith("upload:") and app.notices == []
+        assert any(text.startswith(f"**{name}** ({source}") for text in app.texts()), app.texts()
+        # Streamlit's own copy in memory is gone, and the uploader is empty again.
+        assert next(found for found in app.at.file_uploader if found.label == "Checkpoint file").value is None
+    kept = next(found for found in app.at.sidebar.selectbox if found.label == "Uploaded")
+    assert list(kept.options) == ["1. mine.pth", "2. other.pth"] and kept.value == app.url["model"]
+    kept.select_index(0).run()
+    app.live()
+    assert any(text.startswith("**mine.pth** (deit-digits") for text in app.texts())
+    token = app.url["model"].removeprefix("upload:")
+    uploads = cache.shared().uploads
+    session = next(session for session in uploads._kept if token in uploads._kept[session])
+    path = uploads.find(session, token).path
+    assert path.exists()
+    cache.shared().cancel(session)
+    assert not path.exists()

@@ -1,0 +1,110 @@
+"""The model hub: a mock-up of it on this machine, the real huggingface_hub client and timm's own loading code."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save
+
+from dimap_core.models import fingerprint
+
+ROOT = Path(__file__).parents[1]
+NAME = "test_vit.r160_in1k"
+FILE = f"/timm/{NAME}/resolve/main/model.safetensors"
+PIECE, BREAKS_AT = 256 * 1024, 900_000
+CLIENT = """
+import json, sys
+from pathlib import Path
+from huggingface_hub import constants
+from dimap_core.worker import Worker
+from dimap_core.models import load_model
+
+worker = Worker(Path(sys.argv[1]))
+recipe = {"version": 1, "criterion": "dimap"}
+for session in "ab":  # two sessions want the same weights at once
+    worker.accept({"kind": "open", "model": sys.argv[2], "weights": "pretrained", "recipe": recipe, "session": session,
+                   "channel": "live", "ticket": session})
+while worker.busy:
+    event = worker.step()
+    if event.get("event") != {}:
+        print(json.dumps(event), flush=True)
+constants.ENDPOINT = "http://127.0.0.1:9"  # from now on offline
+print(json.dumps({"cached": load_model(sys.argv[2])[1].fingerprint}))
+"""
+
+
+@pytest.fixture
+def hub():
+    """A hub with one file; the first connection that fetches it breaks. Yields (address, asked ranges, weights)."""
+    torch.manual_seed(6)
+    weights = {key: torch.randn_like(value) for key, value in timm.create_model("test_vit").state_dict().items()}
+    content, asked = save(weights), []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.answer(200 if self.path in ("/", FILE) else 404, len(content))
+
+        def do_GET(self):
+            if self.path != FILE:
+                self.answer(404, 0)
+                return
+            wanted = self.headers.get("Range")
+            start = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
+            asked.append(start)
+            self.answer(206 if wanted else 200, len(content) - start, start)
+            end = BREAKS_AT if len(asked) == 1 else len(content)
+            for at in range(start, end, PIECE):
+                self.wfile.write(content[at : min(at + PIECE, end)])
+                time.sleep(0.1)
+            if end < len(content):
+                self.close_connection = True
+
+        def answer(self, status, length, start=0):
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            if status == 404:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("X-Repo-Commit", "b" * 40)
+            self.send_header("ETag", '"weights"')
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked, weights, len(content)
+    server.shutdown()
+    server.server_close()
+
+
+def test_weights_are_fetched_with_progress_resumed_and_read_from_the_cache_when_offline(hub, tmp_path):
+    address, asked, weights, size = hub
+    environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", CLIENT, str(tmp_path / "shelf"), NAME]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert not [line for line in lines if "error" in line], (lines, done.stderr[-2000:])
+
+    for session in "ab":
+        told = [line["event"] for line in lines if line.get("ticket") == session and "done" in line.get("event", {})]
+        amounts = [event["done"] for event in told if event["total"] == size]
+        # Whatever the pace, the second that the client waits before it tries again leaves time for an event.
+        assert amounts == sorted(amounts) and 0 < amounts[0] < size, told
+        assert any(event["left"] is not None and event["left"] >= 0 for event in told)
+    # The second connection began where the first one broke, after the last whole chunk; nothing was fetched twice.
+    assert asked == [0, BREAKS_AT // PIECE * PIECE]
+
+    model = timm.create_model("test_vit")
+    model.load_state_dict(weights)
+    folders = {line["event"]["folder"] for line in lines if "folder" in line.get("event", {})}
+    assert [Path(folder).name for folder in folders] == [fingerprint(model)] == [lines[-1]["cached"]]

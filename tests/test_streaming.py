@@ -1,0 +1,148 @@
+"""Slow models: cut and dense side by side, bf16 only where it proves equal, times told; nothing here asserts a time."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from dimap_core import device, evaluate, pace, pipeline, precision, streaming, sweep, words
+from dimap_core.data import load_data
+from dimap_core.errors import DataError
+from dimap_core.intervals import wilson
+from dimap_core.precision import Precision
+from dimap_core.types import PruningPlan
+
+PLAN = PruningPlan(ratio=0.8)
+
+
+@pytest.fixture
+def model(make_tiny, opened):
+    """A tiny Swin that passes as a trained one of timm's, and is slow."""
+    found = opened(make_tiny("swin"), "swin")
+    found.info = replace(found.info, source="timm")
+    found.seconds = 0.2
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _slow(monkeypatch):
+    monkeypatch.setattr(pace, "SLOW", 0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    digits = load_data("digits")
+    return replace(digits, images=digits.images[:300], labels=digits.labels[:300])
+
+
+def test_side_by_side_ends_where_judging_one_after_the_other_ends(model, data, make_tiny, opened):
+    found = [estimate for estimate in streaming.side_by_side(model, data, PLAN) if estimate]
+    other = opened(make_tiny("swin"), "swin")
+    known = pipeline.judge_fully(other, data, PLAN)
+    assert (found[-1].cues, found[-1].top5, found[-1].drops) == (known.cues, known.top5, known.drops)
+    assert [estimate.n for estimate in found[:3]] == [2, 7, 12] and found[0].drops["joint"].n == 2
+    np.testing.assert_array_equal(model.dense["digits"].classes, other.dense["digits"].classes)
+
+
+def test_what_is_known_of_the_dense_model_is_not_judged_again(model, data, monkeypatch):
+    streaming.extend_dense(model, data, 130)
+    judged = []
+    predict = streaming.predict
+    monkeypatch.setattr(
+        streaming, "predict", lambda *a, start=0, **k: (judged.append(start), predict(*a, start=start, **k))[1]
+    )
+    streaming.extend_dense(model, data, 120)
+    streaming.extend_dense(model, data, 200)
+    assert judged == [130, 130] and len(model.dense["digits"].classes) == 200
+    pairs = list(islice(sweep.compare(model, data, PLAN), 3))
+    assert [len(dense.classes) for _, dense, _ in pairs] == [len(images) for images, _, _ in pairs] == [2, 5, 5]
+
+
+def test_the_stream_tells_the_time_first_and_the_same_numbers_last(model, data):
+    model.note = "tried before"
+    first, *events = streaming.stream(model, data, PLAN)
+    assert first == {"doing": "About 2 min for 300 images on this machine"}
+    found = [event for event in events if event]
+    known = pipeline.judge_fully(model, data, PLAN)
+    assert found[-1]["cues"]["joint"]["correct"] == known.top1.correct and found[-1]["left"] == 0
+    assert {event["note"] for event in found} == {"tried before"}
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_bf16_takes_over_unseen_and_never_mixes_with_fp32(model, data, monkeypatch, usable):
+    monkeypatch.setattr(Precision, "usable", usable)
+    monkeypatch.setattr(precision, "_SLOWER", 1000)
+    events = [event for event in streaming.stream(model, data, PLAN) if "n" in event]
+    counts = [event["n"] for event in events]
+    assert counts == sorted(set(counts)) and counts[-1] == 300
+    assert model.bf16 == usable
+    assert events[0]["note"] == "" and events[-1]["note"].startswith(f"Judged in {'bf16' if usable else 'fp32'}: bf16")
+    assert "of 60 predictions" in events[-1]["note"]
+    monkeypatch.setattr(precision, "check_later", lambda opened: False)
+    again = [event for event in streaming.stream(model, data, PLAN) if "n" in event][-1]
+    assert (events[-1]["cues"], events[-1]["drops"]) == (again["cues"], again["drops"])
+
+
+def test_predictions_that_bf16_changes_are_counted(model, data, monkeypatch):
+    monkeypatch.setattr(precision, "_SLOWER", 1000)
+    *_, (done, total, found) = precision.measure(model, data, 120)
+    order = evaluate.stratified_order(data.labels)[:120]
+    images = evaluate.normalised(model.info, data.images[order])
+    with torch.inference_mode():
+        full = torch.cat([model.model(part).argmax(1) for part in images.split(8)])
+        with torch.autocast("cpu", torch.bfloat16):
+            short = torch.cat([model.model(part).argmax(1) for part in images.split(8)])
+    assert (done, total) == (120, 120) and found.changed == wilson(int((full != short).sum()), 120)
+    np.testing.assert_array_equal(model.dense["digits"].classes, full.numpy())
+
+
+def test_bf16_is_taken_if_it_is_faster_and_changes_at_most_the_stated_share(model):
+    equal, slower, other = (Precision(wilson(c, 200), fast) for c, fast in ((1, 1.5), (0, 0.9), (2, 3.0)))
+    assert equal.usable and not slower.usable and not other.usable
+    assert "changed 1 of 200 predictions (95 % interval 0.1 to 2.8 %) and is 1.5 times as fast" in equal.sentence
+    assert slower.sentence.endswith("it is not faster.") and other.sentence.endswith("more than 0.5 % changed.")
+    model.dense["digits"] = "judged in fp32"
+    precision.settle(model, other)
+    assert not model.bf16 and model.dense
+    precision.settle(model, equal)
+    assert model.bf16 and not model.dense and not precision.check_later(model)
+
+
+def test_a_command_judges_bundled_models_in_fp32_unless_told_otherwise(model, data):
+    bundled = replace(model, info=replace(model.info, source="bundled"))
+    assert list(precision.prepare(bundled, data, "auto")) == ["about 60 s for 300 images on this machine"]
+    assert not bundled.bf16
+    lines = list(precision.prepare(model, data, "auto"))
+    assert lines[1].startswith("comparing bf16 with fp32, 2 of 60") and lines[-1] == model.note
+    assert list(precision.prepare(model, data, "auto", limit=100)) == ["about 20 s for 100 images on this machine"]
+    list(precision.prepare(model, data, "bf16"))
+    assert model.bf16
+    with pytest.raises(DataError, match="no precision"):
+        list(precision.prepare(model, data, "fp8"))
+
+
+def test_batches_are_short_and_bounded(model):
+    assert list(islice(pace.batches(model), 3)) == [2, 5, 5]
+    model.seconds = 5.0
+    assert list(islice(pace.batches(model), 2)) == [2, 2]
+    model.seconds = 1e-6
+    assert list(islice(pace.batches(model), 2)) == [2, 60]
+    assert pace.seconds_an_image(model) > 0
+
+
+def test_the_device_is_the_processor_here_and_a_setting_is_checked(monkeypatch):
+    monkeypatch.setenv(device.SETTING, "cpu")
+    assert device.device() == torch.device("cpu")
+    for text in ("tpu", "mps:x", "cuda" if not torch.cuda.is_available() else "xpu", "cpu:many"):
+        monkeypatch.setenv(device.SETTING, text)
+        with pytest.raises(DataError, match=f"{device.SETTING} is '{text}'"):
+            device.device()
+
+
+def test_durations_and_sizes_are_said_in_round_words():
+    assert [words.duration(s) for s in (0.2, 7, 23, 89, 200, 9000, 2e5)] == [
+        "1 s", "7 s", "25 s", "90 s", "3 min", "2 h", "2 days",
+    ]  # fmt: skip
+    assert (words.size(37 * 2**20), words.size(1.26 * 2**30)) == ("37 MiB", "1.3 GiB")
