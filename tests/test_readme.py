@@ -1,11 +1,12 @@
 """The README shows what was measured, not what was remembered."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks import criteria, structured
+from benchmarks import criteria, nvit, structured
 from benchmarks.oneshot import read, summary, tables
 from dimap_core.bundled import BUNDLED, bundled_card
 from dimap_core.criteria import CRITERIA
@@ -36,6 +37,10 @@ def test_structured_tables_are_those_of_the_measured_rows():
 def test_the_criteria_table_is_that_of_the_measured_rows():
     assert criteria.tables(criteria.read()) in README
     assert {row["criterion"] for found in criteria.read() for row in found["rows"]} == {info.key for info in CRITERIA}
+
+
+def test_the_search_table_is_that_of_the_measured_rows():
+    assert nvit.table(json.loads(nvit.FILE.read_text(encoding="utf-8"))) in README
 
 
 def test_every_file_that_is_linked_exists():

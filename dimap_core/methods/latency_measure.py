@@ -26,11 +26,13 @@ REPEATS = 7
 
 
 def axes(units: Units, block: Block) -> tuple[tuple[int, ...], ...]:
-    """Floor, middle and dense width on each axis of `Widths`."""
+    """Floor, middle and dense width on each axis of `Widths`; the floor is one group, the middle whole groups."""
     least = units.least_widths()[units.anatomy.blocks.index(block)]
     full = Widths(*(len(units.live[name]) if name in units.live else 0 for name in _names(block)))
     ends = zip(least, full, strict=True)
-    return tuple(tuple(int(value) for value in np.unique([low, (low + high) // 2, high])) for low, high in ends)
+    return tuple(
+        tuple(int(value) for value in np.unique([low, high // 2 // max(low, 1) * low, high])) for low, high in ends
+    )
 
 
 def _names(block: Block) -> list[str]:

@@ -32,6 +32,7 @@ from .units import Units, Widths
 
 _WORK = 5e8  # MACs of the dense blocks' largest in one timed run: batches of large models are smaller
 _LARGEST_BATCH = 16
+_VERSION = 1  # of what a file holds
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ def _key(info: ModelInfo, units: Units, shapes: Sequence[Block], batch: int, pla
     """Everything that the measured times depend on."""
     device = torch.cuda.get_device_name(place) if place.type == "cuda" else platform.processor() or platform.machine()
     return {
-        "machine": platform.node(), "cores": os.cpu_count(), "device": device, "torch": torch.__version__,
-        "threads": torch.get_num_threads(), "family": info.family, "input_size": info.input_size, "batch": batch,
+        "version": _VERSION, "machine": platform.node(), "cores": os.cpu_count(), "device": device,
+        "torch": torch.__version__, "threads": torch.get_num_threads(), "family": info.family,
+        "input_size": info.input_size, "batch": batch,
         "blocks": len(units.anatomy.blocks), "axes": [axes(units, block) for block in shapes],
         "macs": [[layer.macs for layer in block.layers] for block in shapes],
         "outside": sum(layer.macs for layer in units.anatomy.outer),

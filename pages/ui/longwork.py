@@ -128,9 +128,11 @@ def _result(token: str, result: Mapping[str, Any]) -> None:
 def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
     """What a search has kept so far, or in the end, through depth."""
     if result is not None:
+        saved = f"{100 * result['latency_removed']:.0f} % of the latency"
+        saved += f" (predicted: {100 - 100 * result['left']:.0f} %)" if result["aware"] == "latency" else ""
         st.caption(
             f"{AWARE[result['aware']]}. Removed {100 * result['macs_removed']:.0f} % of the MACs and, measured in "
-            f"batches of {result['latency']['batch_size']}, {100 * result['latency_removed']:.0f} % of the latency."
+            f"batches of {result['latency']['batch_size']}, {saved}."
         )
     width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""
     rule = shape(len(kept["blocks"])) if kept["embed"] else None

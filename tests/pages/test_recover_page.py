@@ -75,7 +75,13 @@ def test_a_search_is_asked_for_and_what_it_kept_is_drawn(open_app):
     kept = {"embed": 88, "blocks": [{**row, "head": 3} for row in blocks], "dense": {"embed": 96, "blocks": blocks}}
     share = {"top1_before": 0.9, "top1_before_ci95": [0.8, 0.95], "top1_after": 0.95, "top1_after_ci95": [0.9, 0.98]}
     change = {"gain": [0.05, 0.01, 0.09], "against_dense": [-0.04, -0.08, -0.01]}
-    found = {"aware": "latency", "macs_removed": 0.35, "latency_removed": 0.3, "latency": {"batch_size": 16}}
+    found = {
+        "aware": "latency",
+        "macs_removed": 0.35,
+        "latency_removed": 0.3,
+        "left": 0.7,
+        "latency": {"batch_size": 16},
+    }
     result = {**share, **change, **found, "n": 540, "kept": kept, "model": "deit-digits", "params": 1, "macs": 1}
     ledger = cache.long_work().ledger
     assert ledger.move(job(app).token, "running", "cancelled")
