@@ -31,7 +31,8 @@ def axes(units: Units, block: Block) -> tuple[tuple[int, ...], ...]:
     full = Widths(*(len(units.live[name]) if name in units.live else 0 for name in _names(block)))
     ends = zip(least, full, strict=True)
     return tuple(
-        tuple(int(value) for value in np.unique([low, high // 2 // max(low, 1) * low, high])) for low, high in ends
+        tuple(int(value) for value in np.unique([low, max(low, high // 2 // max(low, 1) * low), high]))
+        for low, high in ends
     )
 
 
