@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from torch import nn
+
 from .anatomy import build_anatomy
 from .errors import UnsupportedModel
 from .memory import SETTING
@@ -49,6 +51,11 @@ def image_bytes(anatomy: Anatomy) -> int:
     """What one image takes in a forward pass, about: some of the largest layer's outputs."""
     outputs = [layer.macs_per_unit * layer.shape[0] for layer in anatomy.layers if layer.shape]
     return int(_ALIVE * _FLOAT * max(outputs, default=0.0))
+
+
+def of(model: nn.Module, anatomy: Anatomy) -> Footprint:
+    """Of a model that is loaded."""
+    return Footprint(sum(parameter.nbytes for parameter in model.parameters()), image_bytes(anatomy))
 
 
 def largest_batch(image: int) -> int:

@@ -65,7 +65,8 @@ class Shelf:
         it. `used`: how many requests under way hold a cut of each model. Raises UnsupportedModel for a model that would
         not fit alone."""
         key, limit = model_key(request), self.allowed - _CACHES * self.cache_bytes
-        new = footprint.check(key[0], limit)
+        known = self.opened.get(key)
+        new = footprint.check(key[0], limit) if known is None else footprint.of(known.model, known.anatomy)
         cuts = used + Counter([key])
         need = new.batch + (0 if key in self.opened else new.weights * (1 + cuts[key]))
         need += sum(_size(opened, cuts[each]) for each, opened in self.opened.items() if cuts[each])

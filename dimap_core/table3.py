@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import pipeline
+from .cli_images import by_name
 from .errors import DataError
 from .evaluate import predict, stratified_order
 from .intervals import wilson
@@ -110,8 +111,8 @@ def run(
     nothing. Raises DataError where the images cannot be used.
     """
     for column in columns:
-        opened = pipeline.open_model(MODELS[column[0].model], weights)
-        data = pipeline.default_data(opened, folder)
+        # All images: `limit` is a prefix of their order, so that a longer run goes on from a shorter one.
+        opened, data = by_name(pipeline.open_model(MODELS[column[0].model], weights), folder)
         total = min(len(data), limit or len(data))
         for point in column:
             name = f"{point.model}, {point.method}" + (f" at {point.share:.0%}" if point.plan else "")

@@ -65,7 +65,7 @@ def test_a_killed_process_leaves_an_interrupted_job_that_can_be_resumed(kept, tm
     assert going.progress["step"] > 1
     kept.cancel(token)
     assert kept.find(token).state == "cancelled"
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while jobs._works_on(kept._process.pid if kept._process else None, token) and time.monotonic() < end:
         time.sleep(0.05)
     assert not jobs._works_on(kept._process.pid if kept._process else None, token)  # within a step

@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from dimap_core import cli, evaluate, pipeline, reproduce, table3
-from dimap_core.bundled import bundled
+from dimap_core import cli, pipeline, reproduce, table3
+from dimap_core.cli_images import by_name
 from dimap_core.published import Figure
-from dimap_core.types import LabelledImages
 
 
 @pytest.fixture
@@ -54,23 +54,15 @@ def test_a_count_that_is_not_met_is_named_and_the_exit_code_says_so(call, monkey
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """The table's first model is the small Swin with random weights, and a folder of images that it takes: what loads
-    folders is not what is tested here."""
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (60, 3, 32, 32), dtype=np.uint8)
-    labels = np.repeat(np.arange(10), 6)
-
-    def load(name, *_):
-        return LabelledImages(name, images, labels, tuple(map(str, range(10))))
-
-    assert bundled("swin-digits")
+    """The table's first model is the small Swin with random weights, judged by a folder of noise in ten classes."""
     monkeypatch.setitem(table3.MODELS, "swin_tiny", "swin-digits")
-    monkeypatch.setattr(pipeline, "load_data", load)
-    monkeypatch.setattr(evaluate, "check_fit", lambda info, data: None)
     monkeypatch.setattr(table3, "_EVERY", 1)
-    folder = tmp_path / "val"
-    folder.mkdir()
-    return folder
+    noise = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    for number, pixels in enumerate(noise):
+        place = tmp_path / "val" / str(number // 6)
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    return tmp_path / "val"
 
 
 def table(call, folder, *more):
@@ -91,7 +83,7 @@ def test_the_table_measures_the_papers_cuts_and_a_second_run_continues(small, ca
         assert row["n"] == 60 and row["ci95"][0] <= row["top1"] <= row["ci95"][1]
     # Stopped after 30 images of the dense model, and in the middle of a line.
     whole = (tmp_path / "one.jsonl").read_text().splitlines()
-    model, data = pipeline.open_model("swin-digits", "random"), pipeline.load_data(f"folder:{small}")
+    model, data = by_name(pipeline.open_model("swin-digits", "random"), f"folder:{small}")
     first = next(pipeline.evaluate(model.model, model.info, data, limit=30))[0].top1.correct
     step = {**json.loads(whole[0]), "n": 30, "correct": first}
     (tmp_path / "two.jsonl").write_text(json.dumps(step) + "\n" + whole[1][:40])

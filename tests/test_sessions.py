@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dimap_core import footprint, index, memory, pipeline
+from dimap_core import footprint, index, judging, memory, pipeline
 from dimap_core.client import WorkerClient
 from dimap_core.data import load_data
 from dimap_core.errors import DataError, PruningError
@@ -34,7 +34,7 @@ def worker(tmp_path, monkeypatch):
     """A worker whose data set has 90 images."""
     digits = load_data("digits")
     few = replace(digits, images=digits.images[:90], labels=digits.labels[:90])
-    monkeypatch.setattr(pipeline, "load_data", lambda *_: few)
+    monkeypatch.setattr(judging, "load_data", lambda *_: few)
     return Worker(tmp_path)
 
 

@@ -18,13 +18,14 @@ from .glossary import TERMS
 
 MIB = 500  # of a zip: the browser's upload lies in memory until it is kept; larger ones are given as a path
 _OUT = "left out"
+_OWN = "own:"
 
 
 def draw() -> None:
     """What the model is judged by, and on which of its images."""
     setting = state.current()
     options = _options(setting)
-    shown = st.session_state.get("pending_source") or _kind(setting.data)
+    shown = st.session_state.get("pending_source") or _kind(setting.data) or next(iter(options))
     options.setdefault(shown, shown[:40])
     st.selectbox(
         "Images", list(options), list(options).index(widgets.fill("w_source", shown)), key="w_source",
@@ -44,9 +45,12 @@ def draw() -> None:
 
 
 def _options(setting: state.Setting) -> dict[str, str]:
-    """What can be chosen here: kind or name of a set -> label."""
+    """What can be chosen here: kind or name of a set -> label; the model's own set first.
+
+    Its key changes with its label: the browser would go on showing the label that an option had.
+    """
     spec = bundled(setting.model)
-    own = {"": f"its own: {spec.data.replace('-', ' ')}" if spec else "none"}
+    own = {f"{_OWN}{spec.data}": f"its own: {spec.data.replace('-', ' ')}"} if spec else {_OWN: "none"}
     ways = {FOLDER: "a folder on this machine", PREFIX: "a zip to upload"}
     known = {known.key: known.label for known in SETS if known.path}
     others = {} if spec else {row.data: row.data.replace("-", " ") for row in BUNDLED}
@@ -64,7 +68,7 @@ def _source_changed() -> None:
     chosen = st.session_state.w_source or ""
     st.session_state.pending_source = chosen if chosen in (FOLDER, PREFIX) else None
     if chosen not in (FOLDER, PREFIX):
-        _choose(chosen)
+        _choose("" if chosen.startswith(_OWN) else chosen)
 
 
 def _folder_changed() -> None:

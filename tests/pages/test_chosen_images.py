@@ -35,7 +35,7 @@ def test_a_folder_is_judged_among_the_classes_that_it_has_and_hand_set_ones_join
     assert named.metric(2).endswith("n = 90") and named.url["classes"] == "(nine)(x)_9~eight_8"
     named.page("predictions").until(lambda: "n = 90" in named.metric(2) and "so far" not in named.metric(2), "answers")
     assert named.widget(next(key for key in keys(named) if key.startswith("gallery_class_"))).options[-2:] == ["9", "8"]
-    app.set("w_source", "").judged()
+    app.set("w_source", "own:digits").judged()
     assert app.metric(2).endswith("n = 540") and "data" not in app.url
 
 

@@ -55,7 +55,7 @@ def test_when_weights_do_not_tell_the_architecture_it_can_be_chosen(open_app, fo
     app.set("way_architecture", "deit_tiny_patch16_224").live()
     assert app.url["model"] == f"file:{folder}/a.pth@deit_tiny_patch16_224" and app.notices == []
     assert "no images to judge by" in app.metric(2)
-    assert any("images of this model's classes" in text for text in app.texts())
+    assert any("a trained model and images" in text for text in app.texts())
     assert app.widget("w_architecture-deit_tiny_patch16_224").value == "deit_tiny_patch16_224"
 
 
