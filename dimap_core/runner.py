@@ -109,7 +109,7 @@ def _end_with_the_server() -> None:
 
 def main() -> None:
     """Work on the job that the command line names."""
-    os.nice(15)
+    os.nice(10)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     ledger = Ledger(Path(sys.argv[1]))

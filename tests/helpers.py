@@ -8,7 +8,7 @@ from dimap_core.cut.masks import masked_weights, with_weights
 from dimap_core.ranking import Scores
 from dimap_core.types import Anatomy, Selection
 
-PATIENCE = 90  # seconds; a worker needs ten to start on a busy machine
+PATIENCE = 150  # seconds; a worker needs ten to start on a busy machine
 
 
 def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:

@@ -10,7 +10,7 @@ from dimap_core import jobs, pipeline
 from dimap_core.errors import PruningError
 from dimap_core.jobs import Jobs, Ledger
 
-PATIENCE = 120
+PATIENCE = 200
 CUT = {"version": 1, "criterion": "magnitude", "granularity": "structure", "scope": "layer", "budget": {"macs": 0.7}}
 REQUEST = {"model": "swin-digits", "weights": "pretrained", "recipe": CUT}
 

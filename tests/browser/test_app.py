@@ -24,7 +24,7 @@ HEADINGS = {
 }
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.browser
-WAIT = 40_000
+WAIT = 70_000
 DRAWN = ("[data-testid=stMetric]", "[data-testid=stPlotlyChart]", "[data-testid=stMain] [data-testid=stCode]")
 TOP1 = "[data-testid=stMetric]:has-text('Top-1')"
 

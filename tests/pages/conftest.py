@@ -16,7 +16,7 @@ from pages.ui import cache
 
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
-PATIENCE = 90  # seconds; a worker needs ten to start on a busy machine
+PATIENCE = 150  # seconds; a worker needs ten to start on a busy machine
 
 
 class _Navigated(PagesManager):
