@@ -35,14 +35,22 @@ def app_url():
 
 
 @pytest.fixture(scope="session")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
+def chromium():
+    path = shutil.which("chromium")
+    if path is None:
         message = "no chromium: install Debian's package to run the browser tests"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    """The browser; its tabs are closed after each test, so that none goes on polling."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
