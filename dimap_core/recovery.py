@@ -107,7 +107,7 @@ def recover(pruned: Pruned, settings: Settings, out: Path, state: Path | None = 
 def steps(training: Training, info: ModelInfo, judged: LabelledImages, state: Path | None) -> Events:
     """A training's steps as events, with the accuracy so far now and then; goes on from `state` and keeps it fresh."""
     kept = None if state is None else Kept(training, state)
-    every = max(1, training.steps // _CURVE_POINTS)
+    every = -(-training.steps // _CURVE_POINTS)
     for step in training.run():
         event = asdict(step)
         if step.step % every == 0 or step.step == training.steps:

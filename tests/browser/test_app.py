@@ -225,7 +225,7 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
 
 
 def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_path):
-    link = f"{app_url}/?model=deit-digits&granularity=structure&macs=0.5&criterion=taylor"
+    link = f"{app_url}/?model=swin-digits&granularity=structure&macs=0.5&criterion=magnitude"
     page = opened(browser, link)
     page.get_by_text("really smaller").first.wait_for()
     judged(page, "540")
@@ -233,7 +233,7 @@ def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_pa
     page.get_by_role("link", name="Export").click()
     page.get_by_role("button", name="Make the checkpoint file").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download deit-digits-pruned.zip").click()
+        page.get_by_role("button", name="Download swin-digits-pruned.zip").click()
     download.value.save_as(tmp_path / "pruned.zip")
     zipfile.ZipFile(tmp_path / "pruned.zip").extractall(tmp_path / "pruned")
     command = [sys.executable, "-m", "dimap_core", "evaluate", str(tmp_path / "pruned"), "--data", "digits", "--json"]

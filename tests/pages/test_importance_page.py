@@ -104,7 +104,7 @@ def test_criteria_that_read_images_are_offered_only_where_there_are_images(open_
 
 
 def test_a_measurement_starts_by_a_button_and_can_be_stopped(open_app):
-    app = to(open_app(model="swin-digits", criterion="magnitude", ratio="0.7").live(), "sensitivity")
+    app = to(open_app(model="swin-digits", ratio="0.7").live(), "sensitivity")
     (start,) = [label for label in labels(app) if label.startswith("Measure (about ")]
     assert "Stop" not in labels(app)
     app.click(start)
