@@ -125,8 +125,10 @@ class WorkerClient:
             ticket.replaced = message.get("replaced", False)
             ticket.done = ticket.error is None
             self._tickets.pop(message["ticket"], None)
+        process.wait()  # its end of the request pipe may still be open: nothing more must be sent there
         with self._lock:
             if self._process is process:
+                self._process = None
                 self._fail_all()
 
     def _fail_all(self) -> None:

@@ -13,12 +13,11 @@ import typer
 
 from . import pipeline
 from .cli_images import by_name
-from .console import Data, Json, Model, Seed, emit
+from .console import Data, Json, Model, Seed
 from .errors import InvalidPlan
 from .methods import nvit as nvit_method
 from .methods.nvit_settings import AWARE, suited_search
-from .training import processes
-from .training_commands import progress_line
+from .training_commands import follow, progress_line
 
 app = typer.Typer(help="Search a smaller model by a paper's whole method.", no_args_is_help=True)
 
@@ -50,14 +49,11 @@ def nvit(
     ((aware, target),) = given.items()
     opened, _ = by_name(pipeline.open_model(model), data)
     asked = suited_search(opened.info.data, target, aware, seconds, seed, cuts=cuts, strength=strength)
-    first = processes().is_main_process
-    result: dict[str, Any] = {}
-    for event in nvit_method.search(opened, asked, out, state):
-        if "top1" in event and first:
-            typer.echo(progress_line(event) + f", {event['cut']:.0%} of the {aware} left", err=True)
-        result = event.get("result", result)
-    if first:
-        emit(result, as_json, _told(result))
+
+    def line(event: dict[str, Any]) -> str:
+        return progress_line(event) + f", {event['cut']:.0%} of the {aware} left"
+
+    follow(nvit_method.search(opened, asked, out, state), as_json, line, _told)
 
 
 def _told(result: dict[str, Any]) -> str:

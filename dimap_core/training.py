@@ -96,17 +96,7 @@ class Training:
         self.mixing = _mixing(settings, len(data.class_names))
         self.step, self.spent, self._epoch_began = 0, 0.0, torch.get_rng_state()
         self.steps = self._count_steps()
-        self.schedule = self.accelerator.prepare(
-            torch.optim.lr_scheduler.OneCycleLR(
-                optimizer,
-                settings.lr,
-                total_steps=self.steps,
-                pct_start=settings.warmup,
-                cycle_momentum=False,
-                div_factor=settings.rise,
-                final_div_factor=settings.fall,
-            )
-        )
+        self.schedule = self.accelerator.prepare(_schedule(optimizer, settings, self.steps))
         self.accelerator.register_for_checkpointing(_Progress(self))
 
     def run(self) -> Iterator[Step]:
@@ -260,6 +250,13 @@ class _Progress:
         training.step, training.spent, training._epoch_began = state["step"], state["spent"], state["epoch_began"]
         if training.average is not None:
             training.average.module.load_state_dict(state["average"])
+
+
+def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.lr, total_steps=steps, pct_start=settings.warmup, cycle_momentum=False,
+        div_factor=settings.rise, final_div_factor=settings.fall,
+    )  # fmt: skip
 
 
 def _mixing(settings: Settings, classes: int) -> Mixup | None:

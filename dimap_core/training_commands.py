@@ -6,6 +6,7 @@ Next door: `cli` lists all commands, `recipes` and `recovery` do the work.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,18 +54,26 @@ def recover(
     given = {"epochs": epochs, "seconds": seconds, "lr": lr, "batch_size": batch_size}
     settings = preset_settings(preset, pruned.info.data, {k: v for k, v in given.items() if v is not None})
     settings = replace(settings, distill="soft" if distill else "none", precision="bf16" if bf16 else "no", seed=seed)
+    follow(recovery.recover(pruned, settings, out, state), as_json, progress_line, _told)
+
+
+Told = Callable[[dict[str, Any]], str]
+
+
+def follow(events: Iterable[dict[str, Any]], as_json: bool, line: Told, told: Told) -> None:
+    """Tell judged accuracies on the way to stderr by `line`, and the result in the end; the first process speaks."""
     first = processes().is_main_process
     result: dict[str, Any] = {}
-    for event in recovery.recover(pruned, settings, out, state):
+    for event in events:
         if "top1" in event and first:
-            typer.echo(progress_line(event), err=True)
+            typer.echo(line(event), err=True)
         result = event.get("result", result)
     if first:
-        emit(result, as_json, _told(result))
+        emit(result, as_json, told(result))
 
 
 def progress_line(event: dict[str, Any]) -> str:
-    """An event with a judged accuracy, for stderr."""
+    """An event with a judged accuracy."""
     done, left = f"step {event['step']}/{event['steps']}", f"{event['seconds_left']:.0f} s left"
     return f"{done}, loss {event['loss']:.3f}, top-1 {event['top1']:.1%} (first {event['n']}), {left}"
 

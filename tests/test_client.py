@@ -137,6 +137,16 @@ def test_after_the_worker_was_killed_everyone_is_told_and_the_next_request_works
     assert client._process.pid != process.pid
 
 
+def test_a_worker_that_fell_silent_is_asked_nothing_more():
+    closing = "import os, sys, time; os.close(1); time.sleep(0.5)"  # as a dying process: its pipes close one by one
+    silent = subprocess.Popen([sys.executable, "-c", closing], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    client = WorkerClient()
+    client._process = silent
+    client._listen(silent)
+    assert silent.poll() is not None and client._process is None
+    client.close()
+
+
 def test_a_request_right_after_the_workers_death_leaves_no_ticket_hanging(client):
     finish(evaluate(client, "early", 0.5))
     process = psutil.Process(client._process.pid)

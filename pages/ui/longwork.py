@@ -161,11 +161,11 @@ def _zipped(folder: Path) -> bytes:
 
 
 def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Point, Point]]:
-    """Before and after of the session's finished recoveries of a model, as the trade-off figure draws them; `dense`:
-    its MACs and params."""
+    """Before and after of the session's finished recoveries of a model on its own images, as the trade-off figure draws
+    them; `dense`: its MACs and params."""
     pairs = []
     for job in mine():
-        if job.result is None or job.result["model"] != name:
+        if job.result is None or job.result["model"] != name or job.request.get("images"):
             continue
         found, kept = job.result, job.result[axis.lower()] / dense[axis]
         before, after = (

@@ -54,6 +54,19 @@ def test_a_cut_is_trained_and_its_point_joins_the_trade_off(open_app):
     assert any("Nothing was trained yet" in text for text in app.texts())
 
 
+def test_what_was_trained_on_other_images_is_not_drawn_among_the_models_own(open_app):
+    ledger = cache.long_work().ledger
+    result = {"model": "swin-digits", "n": 9, "MACs": 0, "macs": 9_000_000, "params": 500_000}
+    result |= {f"top1_{when}{ci}": [0.4, 0.6] if ci else 0.5 for when in ("before", "after") for ci in ("", "_ci95")}
+    for request, shown in (({"images": {"source": "folder:/x"}}, False), ({"images": None}, True)):
+        token = ledger.add("recover", "t", request)
+        ledger.move(token, "running", "waiting")
+        ledger.finish(token, result)
+        app = open_app(model="swin-digits", jobs=token).live()
+        notes = [note.get("text") for note in app.figure("tradeoff")["layout"]["annotations"]]
+        assert ("trained" in notes) == shown
+
+
 def test_a_running_job_can_be_stopped_and_gone_on_with(open_app):
     app = open_app(model="swin-digits", ratio="0.9").live().page("recover")
     app.until(lambda: "Start training" in labels(app), "the controls")
