@@ -16,6 +16,7 @@ import numpy as np
 Granularity = Literal["weight", "structure", "nm"]
 Scope = Literal["layer", "stage-module", "module", "model"]
 Family = Literal["swin", "deit"]
+Mixer = Literal["softmax", "linear", "conv3", "conv1", "skip"]
 
 QKV, PRJ, MLP, AUX = "QKV-M", "PRJ-M", "MLP-M", "AUX-M"
 MODULES = (QKV, PRJ, MLP, AUX)
@@ -110,13 +111,17 @@ class GroupSet:
 
 @dataclass(frozen=True)
 class Block:
-    """One transformer block: attention and MLP with their norms, `heads` attention heads of `head_dim` channels."""
+    """One transformer block: attention and MLP with their norms, `heads` attention heads of `head_dim` channels.
+
+    `mixer`: what mixes tokens in the attention's place; without attention there are no heads.
+    """
 
     stage: int
     index: int
     heads: int
     head_dim: int
     layers: tuple[Layer, ...]
+    mixer: Mixer = "softmax"
 
     @property
     def name(self) -> str:
