@@ -29,7 +29,7 @@ from dimap_core.bundled import ASSETS, BUNDLED
 from dimap_core.data import load_data
 from dimap_core.evaluate import estimate, evaluate
 from dimap_core.latency import measure
-from dimap_core.methods.latency_measure import undisturbed
+from dimap_core.methods.latency_measure import drawn, undisturbed
 from dimap_core.methods.latency_table import LatencyCost, latency_cost
 from dimap_core.methods.nvit import search
 from dimap_core.methods.nvit_settings import suited_search
@@ -99,12 +99,9 @@ def latency_error(name: str, models: int = 12) -> None:
         pass
     assert isinstance(cost, LatencyCost)
     images = torch.randn(cost.batch, 3, opened.info.input_size, opened.info.input_size)
-    drawn, errors = np.random.default_rng(0), []
-    for _ in range(models):
-        units = Units(opened.model, opened.anatomy)
-        for layer, live in units.live.items():
-            size = units.sizes[layer]  # widths that a search can come to
-            live[drawn.permutation(len(live))[size * drawn.integers(1, len(live) // size + 1) :]] = False
+    errors = []
+    for seed in range(1000, 1000 + models):  # others than the table was fitted to
+        units = drawn(Units(opened.model, opened.anatomy), seed)
         smaller = units.extract().eval()
         with torch.inference_mode():
             turns = [(undisturbed(opened.model, images), undisturbed(smaller, images)) for _ in range(15)]

@@ -202,12 +202,12 @@ def test_latency_is_exact_on_the_grid_and_multilinear_between():
         assert grid.at([point])[0] == pytest.approx(values[index], rel=1e-12)
     middle = grid.at([Widths(0, 4, 2, 3, 3)])[0]
     assert middle == pytest.approx(values.mean())
-    dense, least = Widths(0, 6, 3, 4, 4), Widths(0, 2, 1, 2, 2)
-    values[0, 1, 1, 1, 1], values[0, 0, 0, 0, 0] = 3.0, 1.0
-    cost = LatencyCost((grid,), (0, 0), (0,), (0.5,), 16, (dense,) * 2, (least,) * 2, (9.0, 4.0))
-    assert cost.summed([dense, least]) == pytest.approx(0.5 + 3 + 1)
-    assert [cost.total(widths) for widths in ((dense,) * 2, (least,) * 2, (dense, least))] == [9, 4, 6.5]
-    assert cost.share(cost.dense) == 1
+    dense, large, least = Widths(0, 6, 3, 4, 4), Widths(0, 6, 3, 4, 2), Widths(0, 2, 1, 2, 2)
+    values[0, 1, 1, 1, 0], values[0, 0, 0, 0, 0] = 3.0, 1.0
+    cost = LatencyCost((grid,), (0, 0), (0,), (0.5,), 16, (dense,) * 2, 10.0, (2.0, 0.25))
+    assert cost.summed([large, least]) == pytest.approx(0.5 + 3 + 1)
+    assert cost.total([large, least]) == 2 * 4.5 + 0.25
+    assert cost.share([large, least]) == 0.925 and cost.share(cost.dense) == 1
 
 
 def test_the_latency_table_is_measured_once(tiny, tmp_path, monkeypatch):

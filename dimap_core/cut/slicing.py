@@ -159,8 +159,13 @@ def resize(model: nn.Module, sizes: Mapping[str, BlockSizes]) -> None:
         if "attn" in changed and wanted.qk == wanted.v:
             _resize_packed(block.attn, wanted)
         elif "attn" in changed:
-            split = SplitWindowAttention if isinstance(block.attn, WindowAttention) else SplitAttention
-            block.attn = split(block.attn, wanted.heads, wanted.qk, wanted.v)
+            block.attn = split(block.attn, wanted)
+
+
+def split(attn: Any, wanted: BlockSizes) -> SplitAttention:
+    """What takes the place of timm's attention where Q/K and V widths differ; no memory for its parameters."""
+    kind = SplitWindowAttention if isinstance(attn, WindowAttention) else SplitAttention
+    return kind(attn, wanted.heads, wanted.qk, wanted.v)
 
 
 def _changed(block: nn.Module, wanted: BlockSizes) -> list[str]:

@@ -9,15 +9,16 @@ import copy
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..cut.attention import SplitAttention
 from ..cut.embed import resize_embed
-from ..cut.slicing import BlockSizes, resize
+from ..cut.slicing import BlockSizes, resize, split
 from ..latency import seconds
 from ..types import KINDS, Block, ModelInfo
 from .units import EMBED, Units, Widths
@@ -86,10 +87,18 @@ def undisturbed(model: nn.Module, inputs: torch.Tensor) -> float:
 
 
 def _single(model: Any, name: str, wide: Widths | None, place: torch.device) -> nn.Module:
-    """A block of the model with other widths and random weights; None: as it is."""
+    """A block of the model with other widths and random weights; None: as it is.
+
+    Q/K and V of a searched model hardly ever keep one width, so they lie apart at all of them: that takes longer than
+    timm's packed layer.
+    """
     shell: Any = _shell(model, keep=name)
     if wide is not None:
-        resize(shell, {name: BlockSizes(*wide[1:])})
+        sizes = BlockSizes(*wide[1:])
+        resize(shell, {name: sizes})
+        block = shell.get_submodule(name)
+        if not isinstance(block.attn, SplitAttention):
+            block.attn = split(block.attn, sizes)
         if wide.embed:
             resize_embed(shell, wide.embed)
     return _filled(shell.get_submodule(name)).to(place).eval()
@@ -141,12 +150,26 @@ def outside_seconds(model: nn.Module, info: ModelInfo, units: Units, batch: int,
     return found
 
 
-def whole_seconds(model: nn.Module, info: ModelInfo, units: Units, batch: int, place: torch.device) -> list[float]:
-    """Seconds of the dense model and of the smallest, by turns."""
-    small = Units(model, units.anatomy)
-    for name, live in small.live.items():
-        live[small.sizes[name] :] = False
+def whole_seconds(
+    model: nn.Module, info: ModelInfo, parts: Sequence[Units], batch: int, place: torch.device
+) -> list[float]:
+    """Seconds of the dense model, then of each smaller one by its ratio to the dense in the same turns."""
     images = torch.randn(batch, 3, info.input_size, info.input_size, device=place)
     dense = copy.deepcopy(model).to(place).eval()
-    turns = [turn for _ in range(3) for turn in _turns(dense, images, small.extract().to(place).eval(), images)]
-    return [min(column) for column in zip(*turns, strict=True)]
+    base, ratios = math.inf, []
+    for part in parts:
+        small = part.extract().to(place).eval()
+        turns = [turn for _ in range(3) for turn in _turns(dense, images, small, images)]
+        first, second = (min(column) for column in zip(*turns, strict=True))
+        base = min(base, first)
+        ratios.append(second / first)
+    return [base, *(base * ratio for ratio in ratios)]
+
+
+def drawn(units: Units, seed: int) -> Units:
+    """Another number of groups in every layer, each number as likely, as a search may come to."""
+    random, small = np.random.default_rng(seed), Units(units.model, units.anatomy)
+    for name, live in small.live.items():
+        size = small.sizes[name]
+        live[size * random.integers(1, len(live) // size + 1) :] = False
+    return small

@@ -4,8 +4,8 @@ Paper: Yang et al., "Global Vision Transformer Pruning with Hessian-Aware Salien
 section 3.2.2: a look-up table over embedding, heads, Q/K, V and MLP widths of one block, the model's latency the sum
 over blocks. Ours differs: the grid is 3 points an axis (243 cells for a DeiT, 81 for each shape of a Swin's blocks,
 whose embedding width is fixed) instead of 9,375; each cell is measured by turns with the dense block, so that a machine
-that slows down slows both; what lies outside blocks counts too, and the sum is fitted to the dense and the smallest
-model as a whole. Between cells it is multilinear (scipy), as in the released code.
+that slows down slows both; what lies outside blocks counts too, and a line through six smaller models, measured whole,
+corrects the sum. Between cells it is multilinear (scipy), as in the released code.
 Next door: `latency_measure` times the blocks, `costs` counts MACs instead.
 """
 
@@ -16,7 +16,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ from torch import nn
 
 from ..jobs import home
 from ..types import Anatomy, Block, ModelInfo
-from .latency_measure import axes, block_seconds, cells, outside_seconds, whole_seconds
+from .latency_measure import axes, block_seconds, cells, drawn, outside_seconds, whole_seconds
 from .units import Units, Widths
 
 _WORK = 5e8  # MACs of the dense blocks' largest in one timed run: batches of large models are smaller
 _LARGEST_BATCH = 16
-_VERSION = 1  # of what a file holds
+_DRAWN = 6  # smaller models that the sum is fitted to
+_VERSION = 3  # of what a file holds
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class LatencyCost:
     """Seconds of a batch by widths. `grids` of the different shapes of blocks, `which` of them each block has;
     `outside` blocks: seconds at the embedding widths of `outside_axis` (at one point where they are fixed).
 
-    Sums over blocks measured alone come out some points too fast, so they are stretched to fit two `whole` models that
-    were measured, of the `dense` and of the `least` widths.
+    Blocks measured alone come out too fast, so their sum is put on a `line` (slope, seconds at 0) fitted to models that
+    were measured whole; `whole` are the seconds of the `dense` one.
     """
 
     grids: tuple[Grid, ...]
@@ -68,13 +69,14 @@ class LatencyCost:
     outside: tuple[float, ...]
     batch: int
     dense: tuple[Widths, ...]
-    least: tuple[Widths, ...]
-    whole: tuple[float, float]
+    whole: float
+    line: tuple[float, float] = (1.0, 0.0)
 
     def total(self, widths: Sequence[Widths]) -> float:
         """Seconds of a batch."""
-        slope = (self.whole[0] - self.whole[1]) / (self.summed(self.dense) - self.summed(self.least))
-        return self.whole[0] - slope * (self.summed(self.dense) - self.summed(widths))
+        if tuple(widths) == self.dense:
+            return self.whole  # the only one whose Q, K and V lie in one layer
+        return self.line[0] * self.summed(widths) + self.line[1]
 
     def summed(self, widths: Sequence[Widths]) -> float:
         """Seconds of the blocks alone and of what is outside them."""
@@ -99,6 +101,7 @@ def latency_cost(model: nn.Module, info: ModelInfo, units: Units, device: str | 
     key = _key(info, units, shapes, batch, place)
     path = home() / "latency" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.json"
     known = _read(path)
+    small = [drawn(units, seed) for seed in range(_DRAWN)]
     if known is None:
         known = {"measured": key, "grids": [], "outside": []}
         count = sum(len(list(cells(units, block))) for block in shapes)
@@ -114,12 +117,14 @@ def latency_cost(model: nn.Module, info: ModelInfo, units: Units, device: str | 
                     yield {"doing": f"Measuring this device, {done} of {count} widths"}
             known["grids"].append(found)
         known["outside"] = outside_seconds(model, info, units, batch, place)
-        known["whole"] = whole_seconds(model, info, units, batch, place)
+        known["whole"] = whole_seconds(model, info, small, batch, place)
         _write(path, known)
     grids = tuple(_grid(units, block, taken) for block, taken in zip(shapes, known["grids"], strict=True))
     axis = axes(units, shapes[0])[0]
-    ends = tuple(units.all_widths()), tuple(units.least_widths())
-    yield LatencyCost(grids, which, axis, tuple(known["outside"]), batch, *ends, tuple(known["whole"]))
+    dense = tuple(Units(model, units.anatomy).all_widths())
+    cost = LatencyCost(grids, which, axis, tuple(known["outside"]), batch, dense, known["whole"][0])
+    slope, offset = np.polyfit([cost.summed(part.all_widths()) for part in small], known["whole"][1:], 1)
+    yield replace(cost, line=(float(slope), float(offset)))
 
 
 def _shapes(units: Units) -> tuple[list[Block], tuple[int, ...]]:
