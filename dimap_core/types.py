@@ -24,7 +24,6 @@ PRUNABLE_MODULES = (QKV, PRJ, MLP)
 
 KINDS = ("mlp_neuron", "head", "qk_dim", "v_dim")
 """What a structured plan removes; it leaves heads alone unless it names them."""
-
 Cell = tuple[int | None, str | None]
 """A stage, a stage x module cell, or (None, module) for a module in all stages; stages count from 0. Where whole
 structures go, a kind of group stands in the module's place."""
@@ -112,9 +111,7 @@ class GroupSet:
 @dataclass(frozen=True)
 class Block:
     """One transformer block: attention and MLP with their norms, `heads` attention heads of `head_dim` channels.
-
-    `mixer`: what mixes tokens in the attention's place; without attention there are no heads.
-    """
+    `mixer`: what stands in the attention's place; without attention there are no heads."""
 
     stage: int
     index: int

@@ -17,6 +17,7 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .st-key-gallery [data-testid="stElementToolbar"] { display: none; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
+[data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
 [class*="st-key-result_"] [data-testid="stMetricValue"] { font-size: 1.5rem; }
 [class*="st-key-result_"] [data-testid="stMetric"] { padding: 0.6rem 0.7rem; }
 @media (max-width: 640px) {

@@ -17,6 +17,7 @@ from pages.ui import cache
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
 PATIENCE = 150  # seconds; a worker needs ten to start on a busy machine
+POLL = 0.25  # seconds, as a browser does; more often takes the processor away from the worker, which has less priority
 
 
 class _Navigated(PagesManager):
@@ -48,7 +49,7 @@ class App:
         end = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < end, f"waited {PATIENCE} s for {what}; on screen: {self.texts()}"
-            time.sleep(0.05)
+            time.sleep(POLL)
             self.run()
         return self
 
