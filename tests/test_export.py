@@ -1,15 +1,14 @@
 """Export: an ONNX file that another runtime answers with as the model does, for any batch."""
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from dimap_core import checkpoints, cli
 from dimap_core.cut.slicing import kept_sizes, slice_model
@@ -20,7 +19,6 @@ from dimap_core.models import load_model
 from dimap_core.pipeline import apply_plan, open_model, score
 from dimap_core.types import PruningPlan
 
-ROOT = Path(__file__).parent.parent
 RATIOS = {"mlp_neuron": 0.5, "head": 0.25, "qk_dim": 0.5, "v_dim": 0.25}
 PLAN = PruningPlan("magnitude", "structure", "module", 0.0, tuple(((None, kind), r) for kind, r in RATIOS.items()))
 
@@ -65,17 +63,8 @@ def test_the_command_writes_a_checkpoint_as_onnx(tmp_path):
     model, opened = sliced("deit-digits")
     card = {"model": "deit-digits", "weights": "trained", "kept": kept_sizes(model, opened.anatomy)}
     checkpoints.write(tmp_path / "pruned", model.state_dict(), card)
-    command = [
-        sys.executable,
-        "-m",
-        "dimap_core",
-        "export",
-        tmp_path / "pruned",
-        "--out",
-        tmp_path / "m.onnx",
-        "--json",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["export", str(tmp_path / "pruned"), "--out", str(tmp_path / "m.onnx"), "--json"]
+    done = CliRunner().invoke(cli.app, command)
     result = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
     assert result == {

@@ -1,6 +1,7 @@
 """Recovery: what is cut stays cut, what is measured is what a fresh look measures, a stop costs nothing."""
 
 import os
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from dimap_core import checkpoints, pipeline, results
@@ -71,17 +73,15 @@ def test_a_recovery_that_was_killed_goes_on_from_its_last_state(tmp_path, monkey
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_two_processes_train_what_one_trains(tmp_path):
-    program, found = ROOT / "tests" / "programs" / "train_a_little.py", []
-    alone = [sys.executable]
-    two = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    for name, command in (("one", alone), ("two", two)):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        run = subprocess.run(
-            [*command, str(program), str(tmp_path / name)], env=environment, capture_output=True, text=True, check=True
-        )
-        found.append(run.stdout.split())
-    assert found == [["1", "12"], ["2", "12"]]
+def test_two_processes_train_what_one_trains(tmp_path, monkeypatch, capsys):
+    program = ROOT / "tests" / "programs" / "train_a_little.py"
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "one")])
+    monkeypatch.setattr(AcceleratorState, "_shared_state", {})  # it knows one precision in a process
+    runpy.run_path(str(program))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", program]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    two = subprocess.run([*command, tmp_path / "two"], env=environment, capture_output=True, text=True, check=True)
+    assert (capsys.readouterr().out.split(), two.stdout.split()) == (["1", "12"], ["2", "12"])
     one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
     assert max((one[key] - two[key]).abs().max().item() for key in one) < 1e-4
 
