@@ -50,6 +50,7 @@ def animation(form):
 
 HOSTILE = {
     "huge.png": (huge_png(), "more than 36 megapixels"),
+    "large.png": (huge_png(6001), "more than 36 megapixels"),
     "cut.jpg": (picture("JPEG")[:700], "cut short or damaged"),
     "cut.png": (picture()[:700], "cut short or damaged"),
     "text.jpg": (b"not an image at all", "not a JPEG"),
