@@ -89,7 +89,7 @@ class Training:
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=settings.precision, dataloader_config=shared)
         loader = DataLoader(_Images(data), size, sampler=_Shuffled(len(data)), drop_last=not alone, collate_fn=_whole)
         self.bare, self.extra_loss, self.extra_groups = model, extra_loss, extra_groups
-        groups = [{"params": list(model.parameters()), "lr": settings.lr}, *extra_groups]
+        groups = [{"params": list(model.parameters()), "lr": settings.lr}, *map(dict, extra_groups)]
         optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         device = self.accelerator.device

@@ -19,7 +19,8 @@ from .apma_indicators import Indicators
 
 def removed(model: nn.Module, indicators: Indicators) -> nn.Module:
     """A smaller copy of `model` that answers as the masked one; both on the CPU, without hooks."""
-    cuts, weights = {}, {}
+    cuts: dict[str, BlockCut] = {}
+    weights: dict[str, torch.Tensor] = {}
     for block, factors in zip(indicators.anatomy.blocks, indicators.factors, strict=True):
         keeps = {kind: indicators.keep(block, kind) for kind in ("mlp_neuron", "qk_dim", "v_dim")}
         cuts[block.name] = _cut(keeps)
