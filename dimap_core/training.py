@@ -59,8 +59,8 @@ class Training:
         teacher: model to distil from, where the settings say so; used in evaluation mode.
         held: parameter name -> boolean mask; weights where it is False stay zero.
         extra_loss: called once a step, what it returns is added to the loss.
-        extra_groups: AdamW parameter groups, each with its own peak "lr", of what is learned beside the model's
-            weights; saving and loading their values is the caller's.
+        extra_groups: AdamW parameter groups, each with its own peak "lr": some of the model's parameters, or others
+            that are learned beside them; to save and load the values of those is the caller's part.
 
     `before_update`, if set, is called with the model in every step, when its gradients are there (means over all
     processes) and neither clipped nor used.
@@ -89,7 +89,9 @@ class Training:
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=settings.precision, dataloader_config=shared)
         loader = DataLoader(_Images(data), size, sampler=_Shuffled(len(data)), drop_last=not alone, collate_fn=_whole)
         self.bare, self.extra_loss, self.extra_groups = model, extra_loss, extra_groups
-        groups = [{"params": list(model.parameters()), "lr": settings.lr}, *map(dict, extra_groups)]
+        apart = {id(parameter) for group in extra_groups for parameter in group["params"]}
+        rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+        groups = [{"params": rest, "lr": settings.lr}, *map(dict, extra_groups)]
         optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         device = self.accelerator.device
