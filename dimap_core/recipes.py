@@ -33,6 +33,7 @@ RECIPES: dict[str, Settings] = {
     "deit-digits": Settings(100, augment="affine", lr=1e-3),
     "swin-textured": Settings(24, augment="shifts"),
     "deit-textured": Settings(24, augment="shifts"),
+    "swin-flatten": Settings(24, augment="shifts"),
 }
 
 
