@@ -1,24 +1,25 @@
-"""Compare: which method wins at this budget? Measured beforehand, with the session's own jobs; papers' figures apart."""
+"""Compare: which method wins at this budget? Measured beforehand, with the session's own jobs; papers' figures below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dimap_core import comparison, published
 from dimap_core.bundled import BUNDLED
-from dimap_core.comparison import BUDGETS, Interval, Measurement
+from dimap_core.comparison import BUDGETS, Measurement
 from dimap_core.figures.comparison import Entry
 from dimap_core.figures.comparison import comparison as drawn
-from pages.ui import cache, frame, longwork, state, theme, widgets
+from pages.ui import cache, compared, frame, state, theme, widgets
 
 NAMES = [spec.name for spec in BUNDLED]
 SHOWN = {"both": BUDGETS, **{f"{100 * budget:.0f} %": (budget,) for budget in BUDGETS}}
-PAPER = {"method": "Method", "model": "Model", "dense": "Dense top-1, %", "top1": "Top-1, %", "change": "Change, points",
-         "macs": "FLOPs (MACs)", "params": "Params", "how": "Training", "where": "Printed in"}  # fmt: skip
+PAPER = {
+    "method": "Method", "model": "Model", "dense": "Dense top-1, %", "top1": "Top-1, %", "change": "Change, points",
+    "macs": "FLOPs (MACs)", "params": "Params", "how": "Training", "where": "Printed in",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     if absent:
         st.caption(f"Not measured here yet: {', '.join(absent)}. `python -m benchmarks.methods {model}` does it.")
     if rows:
-        table(rows)
+        compared.table(rows)
     papers()
 
 
@@ -50,9 +51,15 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
     for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
         st.markdown(line)
     entries = [
-        Entry(comparison.method(row.method).label, said(row), row.top1, row.before if row.after else None, row.budget)
+        Entry(
+            comparison.method(row.method).label,
+            compared.said(row),
+            row.top1,
+            row.before if row.after else None,
+            row.budget,
+        )
         for row in rows
-    ] + own(model, rows[0].macs / (1 - rows[0].macs_removed))
+    ] + compared.own(model, rows[0].macs / (1 - rows[0].macs_removed))
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
     theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
     st.caption(
@@ -69,49 +76,9 @@ def answer(rows: Sequence[Measurement], budget: float) -> str:
     if found is None:
         return ""
     best, others = found
-    line = f"**{100 * budget:.0f} % removed:** {comparison.method(best.method).label} leads with {text(best.top1)} %"
+    line = f"**{100 * budget:.0f} % removed:** {comparison.method(best.method).label} leads with {compared.text(best.top1)} %"
     close = ", ".join(comparison.method(row.method).label for row in others)
     return line + (f"; its interval overlaps with that of {close}." if close else ", clear of all others measured.")
-
-
-def said(row: Measurement) -> str:
-    """What stands beside a method's name."""
-    speed = "zeros, not faster" if comparison.method(row.method).zeros else f"{-100 * row.latency_removed:+.0f} % time"
-    return f"−{100 * row.macs_removed:.0f} % MACs, {speed}".replace("-", "−")
-
-
-def own(model: str, dense: float) -> list[Entry]:
-    """The session's finished jobs on a model and its own images; `dense`: its MACs."""
-    found = []
-    for job in longwork.mine():
-        result: dict[str, Any] = dict(job.result or {})
-        if result.get("model") == model and not job.request.get("images"):
-            before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
-            name = f"Yours: {widgets.plain(job.title.partition(' · ')[2] or job.title)}"
-            found.append(Entry(name, f"−{100 * (1 - result['macs'] / dense):.0f} % MACs", after, before))
-    return found
-
-
-def text(share: Interval | None) -> str:
-    """98.4 (97.5 to 99.0); a dash for no training."""
-    return "–" if share is None else "{:.1f} ({:.1f} to {:.1f})".format(*(100 * part for part in share))
-
-
-def table(rows: Sequence[Measurement]) -> None:
-    """All numbers of the rows shown."""
-    columns = {
-        "Method": [comparison.method(row.method).label for row in rows],
-        "MACs removed, %": [round(100 * row.macs_removed, 1) for row in rows],
-        "Top-1 before training, %": [text(row.before) for row in rows],
-        "Top-1 after, %": [text(row.after) for row in rows],
-        "n": [row.n for row in rows],
-        "Params": [widgets.count(row.params) for row in rows],
-        "FLOPs (MACs)": [widgets.count(row.macs) for row in rows],
-        "Time saved, measured, %": [round(100 * row.latency_removed) for row in rows],
-        "CPU s in all": [round(row.cpu_seconds) for row in rows],
-    }
-    st.dataframe(pd.DataFrame(columns), hide_index=True)
-    st.caption(f"Time: batches of {rows[0].batch}, one thread, dense and smaller model by turns.")
 
 
 def papers() -> None:
