@@ -74,6 +74,11 @@ class Measurement:
         return self.model, self.method, self.budget
 
     @property
+    def label(self) -> str:
+        """The method's name."""
+        return method(self.method).label
+
+    @property
     def top1(self) -> Interval:
         """Accuracy in the end."""
         return self.after or self.before

@@ -1,4 +1,4 @@
-"""Compare: which method wins at this budget? Measured beforehand, with the session's own jobs; papers' figures below."""
+"""Compare: which method wins at this budget? Measured beforehand, with the session's jobs; papers' figures below."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import streamlit as st
 from dimap_core import comparison, published
 from dimap_core.bundled import BUNDLED
 from dimap_core.comparison import BUDGETS, Measurement
-from dimap_core.figures.comparison import Entry
 from dimap_core.figures.comparison import comparison as drawn
 from pages.ui import cache, compared, frame, state, theme, widgets
 
@@ -50,16 +49,8 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
         return
     for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
         st.markdown(line)
-    entries = [
-        Entry(
-            comparison.method(row.method).label,
-            compared.said(row),
-            row.top1,
-            row.before if row.after else None,
-            row.budget,
-        )
-        for row in rows
-    ] + compared.own(model, rows[0].macs / (1 - rows[0].macs_removed))
+    dense = rows[0].macs / (1 - rows[0].macs_removed)
+    entries = [*map(compared.entry, rows), *compared.own(model, dense)]
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
     theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
     st.caption(
@@ -76,8 +67,8 @@ def answer(rows: Sequence[Measurement], budget: float) -> str:
     if found is None:
         return ""
     best, others = found
-    line = f"**{100 * budget:.0f} % removed:** {comparison.method(best.method).label} leads with {compared.text(best.top1)} %"
-    close = ", ".join(comparison.method(row.method).label for row in others)
+    line = f"**{100 * budget:.0f} % removed:** {best.label} leads with {compared.text(best.top1)} %"
+    close = ", ".join(row.label for row in others)
     return line + (f"; its interval overlaps with that of {close}." if close else ", clear of all others measured.")
 
 

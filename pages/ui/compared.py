@@ -15,6 +15,11 @@ from dimap_core.figures.comparison import Entry
 from . import longwork, widgets
 
 
+def entry(row: Measurement) -> Entry:
+    """A row as the figure draws it."""
+    return Entry(row.label, said(row), row.top1, row.before if row.after else None, row.budget)
+
+
 def said(row: Measurement) -> str:
     """What stands beside a method's name."""
     speed = "zeros, not faster" if comparison.method(row.method).zeros else f"{-100 * row.latency_removed:+.0f} % time"
@@ -41,7 +46,7 @@ def text(share: Interval | None) -> str:
 def table(rows: Sequence[Measurement]) -> None:
     """All numbers of the rows shown."""
     columns = {
-        "Method": [comparison.method(row.method).label for row in rows],
+        "Method": [row.label for row in rows],
         "MACs removed, %": [round(100 * row.macs_removed, 1) for row in rows],
         "Top-1 before training, %": [text(row.before) for row in rows],
         "Top-1 after, %": [text(row.after) for row in rows],
