@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .cut.linear_attention import EPSILON
+from .cut.linear_attention import GUARD
 from .types import Anatomy, Block
 
 
@@ -100,7 +100,7 @@ class Watch:
         def see(_: nn.Module, inputs: tuple[torch.Tensor, ...], packed: torch.Tensor) -> None:
             with torch.no_grad():
                 q, k = (attention.heads(part) for part in attention.focused(*packed.detach().chunk(3, -1)[:2]))
-                self._add_products(block, q / (q @ k.mean(dim=2, keepdim=True).mT + EPSILON), k)
+                self._add_products(block, q / (q @ k.mean(dim=2, keepdim=True).mT + GUARD), k)
 
         return see
 

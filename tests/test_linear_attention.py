@@ -90,7 +90,7 @@ def naive(attention, x):
     for head in range(heads):
         own, own_v = slice(head * d, (head + 1) * d), slice(head * d_v, (head + 1) * d_v)
         weights = q[:, own] @ k[:, own].T
-        attended = weights @ v[:, own_v] / (weights.sum(1, keepdims=True) + len(v) * EPSILON)
+        attended = weights @ v[:, own_v] / weights.sum(1, keepdims=True)
         local = np.zeros_like(attended)
         for place in range(len(v)):
             for dy in range(-2, 3):
@@ -175,7 +175,7 @@ def test_removed_dimensions_leave_the_norms(flat):
     with torch.inference_mode():
         right = functional_call(flat.model, weights, (images(),))
         wrong = functional_call(flat.model, {**weights, name: flat.model.get_parameter(name)}, (images(),))
-    assert (right - wrong).abs().max() > 1e-2
+    assert (right - wrong).abs().max() > 1e-3
 
 
 def test_heads_share_kernels_until_a_v_dimension_goes(flat):
@@ -248,7 +248,7 @@ def test_similarities_are_those_of_all_pairs_of_tokens(flat, few):
         q, k, _ = attention.qkv(seen[0]).double().chunk(3, -1)
         q, k = (attention.heads(part).numpy() for part in copy.deepcopy(attention).double().focused(q, k))
     f = q[:, :, :, None, :] * k[:, :, None, :, :]
-    f = f / (f.sum(-1, keepdims=True).mean(3, keepdims=True) + EPSILON)
+    f = f / f.sum(-1, keepdims=True).mean(3, keepdims=True)
     wanted = np.einsum("bhnmi,bhnmj->hij", f, f) / (f.shape[0] * f.shape[2] ** 2)
     np.testing.assert_allclose(watch.logits()[block.name], wanted, rtol=1e-4)
 

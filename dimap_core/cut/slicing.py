@@ -22,7 +22,7 @@ from timm.models.swin_transformer import WindowAttention
 from torch import nn
 
 from ..errors import InvalidPlan, UnsupportedModel
-from ..groups import BlockCut, block_cut, kept_kernels
+from ..groups import BlockCut, block_cut
 from ..ranking import Scores
 from ..types import KINDS, Anatomy, Block, Selection
 from .attention import SplitAttention, SplitWindowAttention, empty_linear, empty_table
@@ -144,9 +144,9 @@ def _attention(block: Block, cut: BlockCut, full: Tensors) -> Tensors:
 
 def _kernels(block: Block, cut: BlockCut, full: torch.Tensor) -> torch.Tensor:
     """What is left of a depthwise convolution's weight or bias: what heads share, or one kernel a head and channel."""
-    if kept_kernels(len(full), block.head_dim, *cut.v.shape) == len(full) == block.head_dim:
-        return full.clone()
     shared = len(full) == block.head_dim
+    if shared and cut.v.shape[1] == block.head_dim:
+        return full.clone()
     return _take(full, 0, cut.v.reshape(-1) if shared else _channels(block, cut.heads, cut.v))
 
 
