@@ -1,6 +1,6 @@
 """What each part of the APMA-style search is worth: the search with that part off, against the full one.
 
-    python -m benchmarks.apma [MODEL ...] [--steps 200] [--macs 0.4]   measure, write assets/apma.json, print the table
+    python -m benchmarks.apma [MODEL ...] [--steps 160] [--macs 0.5]   measure, write assets/apma.json, print the table
     python -m benchmarks.apma --table                                  print the table from what was measured before
 
 Half of the steps search, half fine-tune; equal steps, one seed. Judged on the whole validation split, after the cut and
@@ -89,8 +89,8 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(MODELS))
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--macs", type=float, default=0.4)
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--macs", type=float, default=0.5)
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -97,15 +97,14 @@ def linear_difference(phi_q: torch.Tensor, phi_k: torch.Tensor) -> torch.Tensor:
     B_c phi_k^T with B_c = phi_q / z - phi_q_without_c / z_without_c, so its norm is sqrt(sum((B G) * B)), G = phi_k^T
     phi_k.
     """
-    sums = phi_k.sum(dim=-2)  # [..., d]
-    parts = phi_q * sums[..., None, :]  # what each channel adds to z
-    z = parts.sum(dim=-1, keepdim=True)
+    sums = phi_k.sum(dim=-2)[..., None]  # [..., d, 1]
+    z = phi_q @ sums
     gram = phi_k.mT @ phi_k
     found = []
     for channel in range(phi_q.shape[-1]):
         fewer = phi_q.clone()
         fewer[..., channel] = 0
-        rest = z - parts[..., channel : channel + 1]
+        rest = fewer @ sums  # not z - what the channel adds: it may be nearly all
         change = phi_q / z - fewer / rest.clamp(min=torch.finfo(rest.dtype).tiny)
         found.append(((change @ gram) * change).sum(dim=(-2, -1)).clamp(min=0).sqrt())
     return torch.stack(found, dim=-1)
