@@ -48,7 +48,17 @@ def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[di
         spent = time.process_time() - began
         places = (place / "state" / "found", place / "out")
         before, after = (last_answers(pipeline.open_model(str(found)), judged) for found in places)
-    keys = ("n", "params", "macs", "top1_before", "top1_after", "top1_after_ci95", "macs_removed", "left")
+    keys = (
+        "n",
+        "params",
+        "macs",
+        "top1_before",
+        "top1_before_ci95",
+        "top1_after",
+        "top1_after_ci95",
+        "macs_removed",
+        "left",
+    )
     return {key: result[key] for key in keys} | {"cpu_seconds": round(spent)}, (before, after)
 
 

@@ -189,12 +189,12 @@ class Indicators(nn.Module):
     def kept(self) -> dict[str, Any]:
         """{"embed": None, "blocks": channels kept by kind of each block, of a head on average where heads differ,
         "dense": the same of the dense model}, as plain data."""
-        found: dict[str, list[dict[str, Any]]] = {"blocks": [], "dense": []}
+        kept, dense = [], []
         for block in self.anatomy.blocks:
             masks = {kind: self.keep(block, kind) for kind in KINDS}
-            found["blocks"].append({kind: round(float(m.sum() / len(m)), 2) for kind, m in masks.items()})
-            found["dense"].append({kind: m.shape[1] for kind, m in masks.items()})
-        return {"embed": None, **found}
+            kept.append({kind: round(float(mask.sum() / len(mask)), 2) for kind, mask in masks.items()})
+            dense.append({kind: mask.shape[1] for kind, mask in masks.items()})
+        return {"embed": None, "blocks": kept, "dense": {"embed": None, "blocks": dense}}
 
     def asked_for(self) -> dict[str, list[list[int]]]:
         """By kind, for each block and head, the share of channels in % whose m w is at least 0.5: what each head would

@@ -31,7 +31,8 @@ def indicators(token: str, points: Sequence[Mapping[str, Any]]) -> None:
         f"The fuller the colour, the more {_KINDS[kind]} have an indicator at or above the threshold: what "
         + ("a block" if kind == "mlp_neuron" else "a head")
         + " would keep by itself. "
-        + ("" if kind == "mlp_neuron" else "Equal removal then keeps the mean over a block's heads in each of them.")
+        + ("" if kind == "mlp_neuron" else "Equal removal then keeps the mean over a block's heads in each of them. ")
+        + "Until the target is met the loss above holds the price of the MACs too."
     )
 
 
@@ -62,22 +63,30 @@ def _counted(place: int) -> str:
 
 def parts() -> None:
     """What leaving out each part of the method costs, as measured on bundled models."""
-    for found in ablations():
-        share, n = 100 * found["budget_macs"], found["full"]["n"]
-        st.markdown(
-            f"**`{found['model']}`**, {share:.0f} % of the MACs removed: {100 * found['full']['top1_before']:.1f} % "
-            f"after the cut, {100 * found['full']['top1_after']:.1f} % after training. Difference without one part, in "
-            "points:"
-        )
-        lines = ["| without | after the cut | after training |", "|---|---|---|"]
-        for row in found["without"]:
-            cells = (_change(row[key]) for key in ("change_before", "change_after"))
-            lines.append(f"| {PARTS[row['part']]} | " + " | ".join(cells) + " |")
-        st.markdown("\n".join(lines))
-        st.caption(
-            f"Measured by this project: n = {n:,}, paired 95 % intervals, one seed, {found['steps']} steps in all."
-            + _padded(found["without"])
-        )
+    with st.expander("What each part of the APMA-style search is worth"):
+        for found in ablations():
+            _part_table(found)
+
+
+def _part_table(found: Mapping[str, Any]) -> None:
+    full = found["full"]
+    st.markdown(f"**`{found['model']}`**, {100 * found['budget_macs']:.0f} % of the MACs removed")
+    lines = ["| | top-1 after the cut | after fine-tuning |", "|---|---|---|"]
+    lines.append(f"| all parts | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
+    for row in found["without"]:
+        cells = (_change(row[key]) for key in ("change_before", "change_after"))
+        lines.append(f"| without {PARTS[row['part']]} | " + " | ".join(cells) + " |")
+    st.markdown("\n".join(lines))
+    st.caption(
+        f"Measured by this project: n = {full['n']:,}, one seed, {found['steps']} steps in all. Below the first row: "
+        "change against it in points. In brackets: 95 % intervals, of changes paired image by image."
+        + _padded(found["without"])
+    )
+
+
+def _share(found: Mapping[str, Any], key: str) -> str:
+    low, high = (100 * bound for bound in found[f"{key}_ci95"])
+    return f"{100 * found[key]:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def _change(values: Sequence[float]) -> str:

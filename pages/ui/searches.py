@@ -9,7 +9,6 @@ import streamlit as st
 from dimap_core.methods import apma_settings
 from dimap_core.methods.nvit_settings import AWARE, PAID, SIMPLIFICATIONS, SWIN_FIXED, suited_search
 
-from . import apma as apma_parts
 from . import brought, live, longwork, opening, state
 
 _SHOWN = {"macs": "FLOPs (MACs)", "latency": "latency, measured here"}
@@ -48,14 +47,14 @@ def apma(view: live.View) -> None:
                               persist_state="session")  # fmt: skip
     with st.expander("Parts of the method"):
         switches = {
-            part: st.toggle(name.capitalize(), value=True, key=f"apma_{part}", help=_off(part), persist_state="session")
+            part: st.toggle(
+                name[0].upper() + name[1:], value=True, key=f"apma_{part}", help=_off(part), persist_state="session"
+            )
             for part, name in apma_settings.PARTS.items()
         }
     st.button("Start the search", type="primary", icon=":material/manage_search:", on_click=_begin_apma,
               args=(view.info.data, percent / 100, seconds, switches))  # fmt: skip
     st.caption("It starts from the dense model, not from the current cut.")
-    with st.expander("What each part is worth"):
-        apma_parts.parts()
     with st.expander("What is reconstructed"):
         st.markdown(f"**{apma_settings.NAME}**\n\n" + "\n".join(f"- {line}" for line in apma_settings.RECONSTRUCTIONS))
 

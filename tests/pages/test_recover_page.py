@@ -126,7 +126,8 @@ def test_an_apma_style_search_shows_its_indicators_and_similarities(open_app, tm
     assert "straight-through" in written and "Measured by this project: n = 1,080" in written
     app.click("Stop")
     blocks = [{"mlp_neuron": 384, "qk_dim": 3, "v_dim": 3}] * 2
-    kept = {"embed": None, "blocks": [{**row, "v_dim": 2} for row in blocks], "dense": blocks}
+    dense = {"embed": None, "blocks": blocks}
+    kept = {"embed": None, "blocks": [{**row, "v_dim": 2} for row in blocks], "dense": dense}
     share = {"top1_before": 0.9, "top1_before_ci95": [0.8, 0.95], "top1_after": 0.95, "top1_after_ci95": [0.9, 0.98]}
     result = {**share, "gain": [0.05, 0.01, 0.09], "against_dense": [-0.04, -0.08, -0.01], "n": 540, "kept": kept}
     result |= {"aware": "macs", "macs_removed": 0.3, "latency_removed": 0.2, "left": 0.7, "latency": {"batch_size": 16}}
