@@ -7,8 +7,9 @@ its released code does it; written anew. With phi(x) = x~^3 |x~| / |x~^3|, x~ = 
 
 e = 1e-6. (The code adds as much to the denominator, which is left out: a token whose channels are all at rest would
 then tell removed dimensions from masked ones.) Norms |.| span all heads' channels, so a Q/K dimension that goes
-rescales every head; a learned positional term [N, C] is added to k, so it has to go with its dimension. DWC is a 5x5 depthwise convolution over the map with one kernel a within-head channel, shared by all heads,
-until heads keep different channels: then every head has its own copies.
+rescales every head; a learned positional term [N, C] is added to k, so it has to go with its dimension. DWC is a 5x5
+depthwise convolution over the map with one kernel a within-head channel, shared by all heads, until heads keep
+different channels: then every head has its own copies.
 Made for training from scratch: a softmax Swin that is converted answers nothing useful before it is trained further.
 Next door: `whole_map` gives the block one window, `slicing` cuts, `attention` holds softmax attention in parts.
 """
@@ -71,7 +72,9 @@ class FocusedLinearAttention(nn.Module):
     def attended(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """The normalised linear attention of phi(q), phi(k) and v, [B, N, heads * d_v]; k's sum with v comes first."""
         similar, q, k, v = (self.heads(part) for part in (q, self.queries(q), k, v))
-        total = (similar * k.mean(dim=2, keepdim=True)).sum(-1, keepdim=True) + GUARD  # no matrix product, nor counted as one
+        total = (similar * k.mean(dim=2, keepdim=True)).sum(
+            -1, keepdim=True
+        ) + GUARD  # no matrix product, nor counted as one
         found = q @ (k.mT @ v / k.shape[2]) / total
         return found.transpose(1, 2).flatten(2)
 
