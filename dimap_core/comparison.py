@@ -33,8 +33,8 @@ class Method:
 
 
 METHODS = (
-    Method("dimap-weight", "DIMAP, single weights", "One shot: single weights become zeros; not faster.", True),
-    Method("dimap", "DIMAP, structures", "One shot: hidden units and dimensions are cut out."),
+    Method("dimap-weight", "DIMAP weights", "One shot: single weights become zeros; not faster.", True),
+    Method("dimap", "DIMAP structures", "One shot: hidden units and dimensions are cut out."),
     Method("dimap-repair", "DIMAP + repair", "The same cut, then least squares; no training."),
     Method("dimap-tuned", "DIMAP + repair + fine-tuning", "The same, then distilled fine-tuning."),
     Method("nvit", "NViT", "Half of the training searches, half fine-tunes."),
@@ -48,8 +48,8 @@ class Measurement:
     """One method on one model at one budget.
 
     `before`, `after` training (None: it has none), both of the smaller model on the same `n` validation images as
-    `dense`; `macs` and `params` of the smaller model, `removed` their shares; `latency_removed` share of the dense
-    model's time in batches of `batch`, one thread; `steps` of training, `cpu_seconds` of all the method's work.
+    `dense`; `macs` and `params` of the smaller model with the shares removed; `latency_removed` share of the dense
+    model's measured time in batches of `batch`, one thread; `steps` of training; `cpu_seconds` of all the work.
     """
 
     model: str

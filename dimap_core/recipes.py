@@ -27,7 +27,7 @@ from .types import LabelledImages
 
 Progress = Callable[[str], None]
 DROP_PATH = 0.05
-FLATTEN = "stages 1 to {}: focused linear attention (FLatten), the whole model trained from scratch"
+FLATTEN = "Focused linear attention (FLatten) in stages 1 to {}, the whole model trained from scratch"
 
 RECIPES: dict[str, Settings] = {
     "swin-digits": Settings(60, augment="affine"),

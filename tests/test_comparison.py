@@ -32,7 +32,7 @@ def test_rows_come_back_in_the_tables_order_without_those_nobody_asks_for(tmp_pa
 
 def test_what_is_missing_is_named_by_its_label():
     absent = missing([ROW, ONE_SHOT], "swin-digits", (0.5,))
-    assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP, structures" not in absent
+    assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
     assert len(missing([ROW, ONE_SHOT], "swin-digits", BUDGETS)) == len(METHODS)
 
 
@@ -49,7 +49,7 @@ def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
 def test_the_table_has_a_line_a_method_and_a_column_a_model_and_budget():
     lines = table([ROW, ONE_SHOT, replace(ROW, budget=0.35)]).splitlines()
     assert lines[0].count("|") == 4 and "50 % of `swin-digits` (99.0 ±0.8, n = 540)" in lines[0]
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| DIMAP, structures", "| DIMAP + repair + fine-tuning"]
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| DIMAP structures", "| DIMAP + repair + fine-tuning"]
     assert lines[2].endswith("| – | 90.0 ±2.5, −31 % time |")
     assert "90.0 ±2.5 > 98.0 ±1.3, −31 % time, 12 CPU s" in lines[3]
 

@@ -7,8 +7,9 @@ its released code does it; written anew. With phi(x) = x~^3 |x~| / |x~^3|, x~ = 
 
 e = 1e-6. (The code adds as much to the denominator, which is left out: a token whose channels are all at rest would
 then tell removed dimensions from masked ones.) Norms |.| span all heads' channels, so a Q/K dimension that goes
-rescales every head; a learned positional term [N, C] is added to k, so it has to go with its dimension. DWC is a 5x5 depthwise convolution over the map with one kernel a within-head channel, shared by all heads,
-until heads keep different channels: then every head has its own copies.
+rescales every head; a learned positional term [N, C] is added to k, so it has to go with its dimension. DWC is a 5x5
+depthwise convolution over the map with one kernel a within-head channel, shared by all heads, until heads keep
+different channels: then every head has its own copies.
 Made for training from scratch: a softmax Swin that is converted answers nothing useful before it is trained further.
 Next door: `whole_map` gives the block one window, `slicing` cuts, `attention` holds softmax attention in parts.
 """

@@ -67,7 +67,8 @@ def _point(figure: go.Figure, found: tuple[float, float, float], y: float, label
     value, low, high = (100 * share for share in found)
     bars = {"type": "data", "symmetric": False, "array": [high - value], "arrayminus": [value - low], "width": 4,
             "thickness": 1.5, "color": marker["color"]}  # fmt: skip
+    drawn = {**marker, "size": 10, "line": {"width": 2, "color": marker["color"]}}
     figure.add_scatter(
-        x=[value], y=[y], mode="markers", marker={**marker, "size": 10, "line": {"width": 2}}, error_x=bars,
+        x=[value], y=[y], mode="markers", marker=drawn, error_x=bars,
         hovertemplate=f"{label}<br>{value:.1f} % ({low:.1f} to {high:.1f})<extra></extra>",
     )  # fmt: skip
