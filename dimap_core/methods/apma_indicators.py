@@ -192,7 +192,7 @@ class Indicators(nn.Module):
         kept, dense = [], []
         for block in self.anatomy.blocks:
             masks = {kind: self.keep(block, kind) for kind in KINDS}
-            kept.append({kind: round(float(mask.sum() / len(mask)), 2) for kind, mask in masks.items()})
+            kept.append({kind: _mean(int(mask.sum()), len(mask)) for kind, mask in masks.items()})
             dense.append({kind: mask.shape[1] for kind, mask in masks.items()})
         return {"embed": None, "blocks": kept, "dense": {"embed": None, "blocks": dense}}
 
@@ -227,6 +227,10 @@ def block_macs(block: Block, hidden: torch.Tensor, qk: torch.Tensor, v: torch.Te
     if block.mixer == "linear":  # K^T V and Q (K^T V), and the depthwise convolution
         return found + product * (qk * v).mean() + block.part("attn.dwc").macs * v.mean()
     return found + product / 2 * (qk.mean() + v.mean())
+
+
+def _mean(channels: int, heads: int) -> float:
+    return channels // heads if channels % heads == 0 else round(channels / heads, 2)
 
 
 def _key(block: Block, kind: str) -> str:
