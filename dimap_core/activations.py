@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .cut.linear_attention import GUARD
 from .types import Anatomy, Block
 
 
@@ -56,9 +57,9 @@ class Watch:
             for block in self.anatomy.blocks:
                 attention: Any = model.get_submodule(f"{block.name}.attn")
                 # Packed: a sliced block has q, k and v apart. SwinV2's cosine attention has no scale.
-                if hasattr(attention, "qkv") and hasattr(attention, "scale"):
-                    see = self._see_logits(block, attention.scale)
-                    hooks.callback(attention.qkv.register_forward_hook(see).remove)
+                if hasattr(attention, "qkv") and (block.mixer == "linear" or hasattr(attention, "scale")):
+                    see = self._see_similarities if block.mixer == "linear" else self._see_logits
+                    hooks.callback(attention.qkv.register_forward_hook(see(block, attention)).remove)
             yield
 
     def inputs(self) -> dict[str, LayerInputs]:
@@ -71,7 +72,8 @@ class Watch:
     def logits(self) -> dict[str, np.ndarray]:
         """By block name, float64 [heads, head_dim, head_dim]: E[f_i f_j] over all pairs (n, m) of tokens that meet,
         with f_i = scale q_ni k_mi what dimension i adds to the logit. Keys are centred over their window: softmax does
-        not see what is added to a whole row."""
+        not see what is added to a whole row. Of linear attention, which has no logits, f_i is what dimension i adds to
+        the weight of m for n, phi(q)_ni phi(k)_mi over their mean over m, with all norms and that mean as they are."""
         return {name: (sums / count).cpu().numpy() for name, (count, sums) in self._logits.items()}
 
     def _see_inputs(self, name: str) -> Any:
@@ -86,14 +88,25 @@ class Watch:
 
         return see
 
-    def _see_logits(self, block: Block, scale: float) -> Any:
+    def _see_logits(self, block: Block, attention: Any) -> Any:
         def see(_: nn.Module, inputs: tuple[torch.Tensor, ...], packed: torch.Tensor) -> None:
             # [windows, tokens, 3 * channels] -> q, k [windows, heads, tokens, head_dim]
             parts = packed.detach().unflatten(-1, (3, block.heads, block.head_dim)).permute(2, 0, 3, 1, 4)
-            q, k = parts[0] * scale, parts[1] - parts[1].mean(dim=2, keepdim=True)
-            # Sum over n, m of (q_ni k_mi) (q_nj k_mj) = (Q^T Q)_ij (K^T K)_ij
-            sums = ((q.mT @ q) * (k.mT @ k)).sum(0).double()
-            count, before = self._logits.get(block.name, (0, torch.zeros_like(sums)))
-            self._logits[block.name] = (count + q.shape[0] * q.shape[2] ** 2, before + sums)
+            self._add_products(block, parts[0] * attention.scale, parts[1] - parts[1].mean(dim=2, keepdim=True))
 
         return see
+
+    def _see_similarities(self, block: Block, attention: Any) -> Any:
+        def see(_: nn.Module, inputs: tuple[torch.Tensor, ...], packed: torch.Tensor) -> None:
+            with torch.no_grad():
+                q, k = (attention.heads(part) for part in attention.focused(*packed.detach().chunk(3, -1)[:2]))
+                self._add_products(block, q / (q @ k.mean(dim=2, keepdim=True).mT + GUARD), k)
+
+        return see
+
+    def _add_products(self, block: Block, q: torch.Tensor, k: torch.Tensor) -> None:
+        """Count q and k [windows, heads, tokens, head_dim]."""
+        # Sum over n, m of (q_ni k_mi) (q_nj k_mj) = (Q^T Q)_ij (K^T K)_ij
+        sums = ((q.mT @ q) * (k.mT @ k)).sum(0).double()
+        count, before = self._logits.get(block.name, (0, torch.zeros_like(sums)))
+        self._logits[block.name] = (count + q.shape[0] * q.shape[2] ** 2, before + sums)

@@ -17,12 +17,17 @@ import numpy as np
 from torch import nn
 
 from .errors import UnsupportedModel
-from .types import AUX, MLP, PRJ, QKV, Anatomy, Block, Family, Layer, Stage
+from .types import AUX, MLP, PRJ, QKV, Anatomy, Block, Family, Layer, Mixer, Stage
 
 _PRUNABLE = {"attn.qkv": QKV, "attn.proj": PRJ, "mlp.fc1": MLP, "mlp.fc2": MLP}
 _PRUNABLE |= {"attn.q": QKV, "attn.k": QKV, "attn.v": QKV}  # of a sliced block whose Q/K and V widths differ
-_ATTENTIONS = {"Attention", "WindowAttention", "SplitAttention", "SplitWindowAttention"}  # timm's and this project's
+_MIXERS: dict[str, Mixer] = {
+    **dict.fromkeys(("Attention", "WindowAttention", "SplitAttention", "SplitWindowAttention"), "softmax"),
+    "FocusedLinearAttention": "linear",
+}
+"""What each of timm's and this project's attentions is."""
 _POSITIONS = "attn.cpb_mlp."  # SwinV2 makes its bias table with an MLP
+LOCAL = "attn.dwc"  # linear attention's depthwise convolution
 _BLOCK_GROUPS = 4  # DeiT has no stages; this many groups of consecutive blocks stand in
 
 
@@ -84,25 +89,30 @@ def _vit_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded: int, window: int) -> Block:
     """Parts of one transformer block; `tokens` pass the MLP, `padded` the attention, in windows of `window`."""
     attention = block.attn
-    if type(attention).__name__ not in _ATTENTIONS:
+    mixer = _MIXERS.get(type(attention).__name__)
+    if mixer is None:
         raise UnsupportedModel(
             f"'{prefix}.attn' is a {type(attention).__name__}, whose parts are not known here; choose another model."
         )
     v_channels = attention.proj.in_features
     qk_channels = attention.q.out_features if hasattr(attention, "q") else v_channels
+    heads = attention.num_heads
     layers = []
     for name, module in block.named_modules():
         if name == "attn":
-            # QK^T and AV: every token meets each token of its window, once for logits and once for values.
-            product = padded * window * (qk_channels + v_channels)
+            # QK^T and AV: every token meets each token of its window, once for logits and once for values. Linear:
+            # a head's K^T V and Q (K^T V) take d_qk * d_v each a token.
+            met = window * (qk_channels + v_channels) if mixer == "softmax" else 2 * qk_channels * v_channels // heads
+            product = padded * met
             layers.append(Layer(f"{prefix}.attn", AUX, stage, index, (), _own_parameters(module), product))
         elif _owns_parameters(module):
             seen = padded if name.startswith("attn.") else tokens
             if name.startswith(_POSITIONS):
                 seen = math.prod(2 * side - 1 for side in attention.window_size)  # every offset inside a window
+            elif name == LOCAL:
+                seen = padded * v_channels // module.out_channels  # heads may share kernels
             layers.append(_layer(f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index, seen))
-    heads = attention.num_heads
-    return Block(stage, index, heads, v_channels // heads, tuple(layers))
+    return Block(stage, index, heads, v_channels // heads, tuple(layers), mixer)
 
 
 def _outer(model: nn.Module, blocks: str, patches: int) -> Iterator[Layer]:
@@ -135,6 +145,11 @@ def _own_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters(recurse=False))
 
 
+def _fixed(name: str) -> bool:
+    """Whether a layer inside a block is one that plans leave alone."""
+    return f".{_POSITIONS}" in name or name.endswith(f".{LOCAL}")
+
+
 def _input_size(model: Any) -> int:
     return int(model.patch_embed.img_size[0])
 
@@ -146,7 +161,7 @@ def _check_complete(model: nn.Module, anatomy: Anatomy) -> None:
     unknown = [
         layer.name
         for layer in anatomy.layers
-        if layer.block is not None and layer.shape and not layer.prunable and f".{_POSITIONS}" not in layer.name
+        if layer.block is not None and layer.shape and not layer.prunable and not _fixed(layer.name)
     ]
     heads = [
         layer.name for layer in anatomy.outer if layer.shape and not layer.name.startswith(("patch_embed", "head"))

@@ -18,7 +18,8 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 @dataclass(frozen=True)
 class BundledModel:
-    """A small model this project trained itself: a timm architecture shrunk by `kwargs`, for one data set."""
+    """A small model this project trained itself: a timm architecture shrunk by `kwargs`, for one data set; a Swin's
+    first `linear_stages` have focused linear attention (`cut.linear_attention`)."""
 
     name: str
     family: Family
@@ -27,9 +28,10 @@ class BundledModel:
     input_size: int
     classes: int
     kwargs: dict[str, Any]
+    linear_stages: int = 0
 
 
-def _swin(name: str, data: str, size: int, patch: int, classes: int) -> BundledModel:
+def _swin(name: str, data: str, size: int, patch: int, classes: int, linear_stages: int = 0) -> BundledModel:
     kwargs = {
         "patch_size": patch,
         "window_size": 4,
@@ -37,7 +39,7 @@ def _swin(name: str, data: str, size: int, patch: int, classes: int) -> BundledM
         "depths": (2, 2, 4, 2),
         "num_heads": (2, 4, 8, 16),
     }
-    return BundledModel(name, "swin", data, "swin_tiny_patch4_window7_224", size, classes, kwargs)
+    return BundledModel(name, "swin", data, "swin_tiny_patch4_window7_224", size, classes, kwargs, linear_stages)
 
 
 def _deit(name: str, data: str, size: int, patch: int, classes: int) -> BundledModel:
@@ -50,6 +52,7 @@ BUNDLED = (
     _deit("deit-textured", "textured-digits", 64, 8, 40),
     _swin("swin-digits", "digits", 32, 2, 10),
     _deit("deit-digits", "digits", 32, 4, 10),
+    _swin("swin-flatten", "textured-digits", 64, 4, 40, linear_stages=2),
 )
 """The bundled models; the first is the app's default."""
 

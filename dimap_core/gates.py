@@ -3,7 +3,8 @@
 One path a set of gates: all hidden units of a block (before fc2), all V dimensions (before proj), all Q/K dimensions
 (on q) go from shut to open together while the rest of the model stays as it is, so the attributions of an image sum to
 what the set as a whole adds to its answer. Works for every block of a Swin or DeiT: a gate is a factor on a layer's
-input or output, whatever windows it is cut into.
+input or output, whatever windows it is cut into. Linear attention normalises q, so that a factor on all of it is not
+felt: there the gate is on what a Q/K dimension brings of the values, in the numerator alone.
 Next door: `criteria.conductance` ranks by what is gathered here, `statistics` has everything that one pass can give.
 """
 
@@ -172,9 +173,12 @@ class Suffix(nn.Module):
             q, rest = packed.tensor_split([gates.shape[1]], dim=-1)
             return torch.cat([q * _spread(gates, q), rest], dim=-1)
 
-        part = {"mlp_neuron": "mlp.fc2", "v_dim": "attn.proj", "qk_dim": "attn.qkv"}[kind]
+        linear = self.block.mixer == "linear"
+        of_qk = "attn.queries" if linear else "attn.qkv"
+        part = {"mlp_neuron": "mlp.fc2", "v_dim": "attn.proj", "qk_dim": of_qk}[kind]
         layer = self.model.get_submodule(f"{self.block.name}.{part}")
-        hook = layer.register_forward_hook(onto_q) if kind == "qk_dim" else layer.register_forward_pre_hook(into)
+        after = kind == "qk_dim" and not linear
+        hook = layer.register_forward_hook(onto_q) if after else layer.register_forward_pre_hook(into)
         try:
             yield
         finally:

@@ -4,6 +4,9 @@ An MLP hidden unit is a row of fc1 with its bias and a column of fc2. A head is 
 proj and, in Swin, its column of the relative-position bias table. A Q/K dimension is a row each of q and k, a V
 dimension a row of v and a column of proj; the same number of dimensions goes from every head of a block, but each head
 picks its own. Dimensions count per head, heads go first: a dimension's unit is one slot in all heads.
+In linear attention (`cut.linear_attention`) a Q/K dimension also owns its column of the positional term and its scale,
+which is no strength, so that sums over a group leave it out.
+The depthwise kernels that all heads share are nobody's; once any V dimension goes every head has copies of its own.
 Next door: `criteria` score groups, `selection` says how many of each set go, `cut` does it, `cost` prices it.
 """
 
@@ -67,20 +70,36 @@ def _sliced_already() -> UnsupportedModel:
 
 def _sets(block: Block) -> Iterator[GroupSet]:
     qkv, proj, fc1, fc2 = (block.part(name) for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"))
-    product = block.part("attn")
-    channels = block.heads * block.head_dim
-    # Of one channel of all heads together: a row of q, k or v; a column of proj; its share of QK^T or AV.
+    head, of_qk, of_v = _between(block)
+    # Of one channel of all heads together: a row of q, k or v; a column of proj.
     row, column = (qkv.params // 3, qkv.macs // 3), (proj.size, proj.macs)
-    attend = product.macs // 2
     costs = {
         "mlp_neuron": (fc1.shape[0], fc1.params + fc2.size, fc1.macs + fc2.macs),
-        "head": (block.heads, qkv.params + proj.size + product.params, qkv.macs + proj.macs + product.macs),
-        "qk_dim": (block.head_dim, 2 * row[0], 2 * row[1] + attend),
-        "v_dim": (channels // block.heads, row[0] + column[0], row[1] + column[1] + attend),
+        "head": (block.heads, qkv.params + proj.size + head[0], qkv.macs + proj.macs + head[1]),
+        "qk_dim": (block.head_dim, 2 * row[0] + of_qk[0], 2 * row[1] + of_qk[1]),
+        "v_dim": (block.head_dim, row[0] + column[0] + of_v[0], row[1] + column[1] + of_v[1]),
     }
     for kind, (size, params, macs) in costs.items():
         layers = (fc1.name, fc2.name) if kind == "mlp_neuron" else (qkv.name, proj.name)
         yield GroupSet(f"{block.name}:{kind}", kind, block.stage, block.index, size, params, macs, layers)
+
+
+def _between(block: Block) -> tuple[tuple[int, int], ...]:
+    """(params, MACs) between qkv and proj that all heads, all Q/K and all V dimensions take part in."""
+    product = block.part("attn")
+    if block.mixer == "softmax":
+        half = (0, product.macs // 2)
+        return (product.params, product.macs), half, half
+    local = block.part("attn.dwc")
+    own = local.params if local.shape[0] == block.heads * block.head_dim else 0
+    v = own, product.macs + local.macs
+    return (product.params + v[0], v[1]), (product.params, product.macs), v
+
+
+def kept_kernels(kernels: int, head_dim: int, heads: int, v: int) -> int:
+    """How many depthwise kernels `heads` heads with `v` of their `head_dim` V dimensions have: those that all share as
+    long as none of them goes, else one for each head and dimension."""
+    return kernels if kernels == v == head_dim else heads * v
 
 
 def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -96,6 +115,8 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     if (bias := arrays.get("attn.qkv.bias")) is not None:
         rows = rows + bias
     q, k, v = rows.reshape(3, heads, dim)
+    if (positional := arrays.get("attn.positional")) is not None:
+        k = k + positional.sum(axis=0).reshape(heads, dim)
     v = v + arrays["attn.proj.weight"].sum(axis=0).reshape(heads, dim)
     head = (q + k + v).sum(axis=1)
     if (table := arrays.get("attn.relative_position_bias_table")) is not None:
@@ -163,14 +184,17 @@ def kept_counts(block: Block, selection: Selection) -> tuple[int, int, int, int]
 def parameter_masks(block: Block, cut: BlockCut) -> dict[str, np.ndarray]:
     """Parameter name inside the block -> boolean mask that broadcasts over it, True = kept.
 
-    A head whose V rows and proj columns are gone adds nothing, so the bias table needs no mask.
+    A head whose V rows and proj columns are gone adds nothing, so the bias table needs no mask, nor do depthwise
+    kernels; the positional term of linear attention would still count in the norms.
     """
     rows = np.zeros((3, block.heads, block.head_dim), dtype=bool)
     for third, dims in ((0, cut.qk), (1, cut.qk), (2, cut.v)):
         rows[third, cut.heads[:, None], dims] = True
     hidden = np.zeros(block.part("mlp.fc1").shape[0], dtype=bool)
     hidden[cut.hidden] = True
+    positional = {"attn.positional": rows[1].reshape(1, -1)} if block.mixer == "linear" else {}
     return {
+        **positional,
         "attn.qkv.weight": rows.reshape(-1, 1),
         "attn.qkv.bias": rows.reshape(-1),
         "attn.proj.weight": rows[2].reshape(1, -1),
@@ -197,5 +221,12 @@ def after_cut(block: Block, counts: tuple[int, int, int, int]) -> Iterator[tuple
         weights, bias = layer.size * kept // of, layer.params - layer.size
         yield layer, weights + (bias * kept // of if bias_goes else bias), layer.macs * kept // of, weights
     product = block.part("attn")
-    macs = product.macs * heads * (qk + v) // (2 * channels)
-    yield product, product.params * heads // block.heads, macs, 0
+    if block.mixer == "softmax":
+        macs = product.macs * heads * (qk + v) // (2 * channels)
+        yield product, product.params * heads // block.heads, macs, 0
+        return
+    macs = product.macs * heads * qk * v // (channels * block.head_dim)
+    yield product, product.params * heads * qk // channels, macs, 0
+    local = block.part("attn.dwc")
+    kernels = kept_kernels(local.shape[0], block.head_dim, heads, v)
+    yield local, local.params // local.shape[0] * kernels, local.macs * heads * v // channels, 0

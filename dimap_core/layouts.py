@@ -97,6 +97,11 @@ def architecture(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], want
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
     """
+    if any(name.endswith(".attn.dwc.weight") for name in shapes):
+        raise UnsupportedModel(
+            "This file's weights have focused linear attention (FLatten), which is known here in the sizes of the "
+            "bundled swin-flatten only; choose another file."
+        )
     try:
         if "layers.0.blocks.0.attn.qkv.weight" in shapes:
             return _swin(shapes, buffers, wanted)

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .bundled import ASSETS, BUNDLED, BundledModel, bundled
+from .cut.linear_attention import linearise
 from .data import load_data
 from .errors import CheckpointError, UnsupportedModel
 from .hub import pretrained
@@ -54,7 +55,8 @@ def load_named(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
 def build(spec: BundledModel, **overrides: Any) -> nn.Module:
     """The bundled architecture with fresh weights; `overrides` go to timm (e.g. `drop_path_rate` for training)."""
     settings: dict[str, Any] = {"img_size": spec.input_size, "num_classes": spec.classes, **spec.kwargs, **overrides}
-    return timm.create_model(spec.base, **settings)
+    model = timm.create_model(spec.base, **settings)
+    return linearise(model, spec.linear_stages) if spec.linear_stages else model
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .bundled import ASSETS
 
-PUBLICATIONS = ("dimap", "spvit", "nvit")
+PUBLICATIONS = ("dimap", "spvit", "nvit", "flatten")
 _UNITS = {"M": 1e6, "G": 1e9}
 
 
@@ -60,6 +60,13 @@ class Publication:
     arxiv: str
     figures: tuple[Figure, ...]
     content: Mapping[str, Any]
+
+
+@cache
+def results() -> list[dict[str, str]]:
+    """Accuracies that the papers print, a row a model: "method", "model", "dense" and "top1" in % on ImageNet-1k,
+    "change" in points, "macs", "params", "how" it was trained, "where" it is printed; empty where not told."""
+    return json.loads((ASSETS / "published" / "results.json").read_text(encoding="utf-8"))
 
 
 @cache

@@ -27,12 +27,14 @@ from .types import LabelledImages
 
 Progress = Callable[[str], None]
 DROP_PATH = 0.05
+FLATTEN = "Focused linear attention (FLatten) in stages 1 to {}, the whole model trained from scratch"
 
 RECIPES: dict[str, Settings] = {
     "swin-digits": Settings(60, augment="affine"),
     "deit-digits": Settings(100, augment="affine", lr=1e-3),
     "swin-textured": Settings(24, augment="shifts"),
     "deit-textured": Settings(24, augment="shifts"),
+    "swin-flatten": Settings(24, augment="shifts"),
 }
 
 
@@ -92,6 +94,7 @@ def _card(spec: BundledModel, out: Path, seed: int, seconds: float) -> dict[str,
         "params": total.params,
         "macs": total.macs,
         "seed": seed,
+        **({"attention": FLATTEN.format(spec.linear_stages)} if spec.linear_stages else {}),
         "seconds": round(seconds),
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "command": f"python -m dimap_core train {spec.name}" + (f" --seed {seed}" if seed else ""),

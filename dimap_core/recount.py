@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from .anatomy import build_anatomy
 from .architectures import Cost, by_search_formula, spvit, vit
 from .cost import cost_report
+from .cut.linear_attention import linearise
 from .named import skeleton
 from .pipeline import Opened, apply_plan, open_model
 from .published import Figure, Publication, publication
@@ -23,9 +24,12 @@ Counts = dict[tuple[str, str], float]
 CUTS = {"DIMAP": PruningPlan("dimap", scope="module"), "a uniform cut": PruningPlan("magnitude", scope="layer")}
 
 
-def dense(name: str) -> Cost:
-    """Params and MACs of a timm model, which gets no memory for its weights."""
+def dense(name: str, linear_stages: int = 0) -> Cost:
+    """Params and MACs of a timm model, which gets no memory for its weights; the first `linear_stages` of a Swin with
+    focused linear attention."""
     model, info = skeleton(name)
+    if linear_stages:
+        linearise(model, linear_stages)
     total = cost_report(build_anatomy(model, info.family)).total
     return Cost(total.params, total.macs)
 
@@ -39,6 +43,9 @@ def _removed(opened: Opened, cut: PruningPlan, ratio: float) -> tuple[float, flo
 def counts(paper: Publication) -> Counts:
     """Everything countable of a paper's models."""
     names = paper.content["models"]
+    if paper.key == "flatten":
+        stages = paper.content["linear_stages"]
+        return {(short, "MACs"): dense(name, stages).macs for short, name in names.items()}
     if paper.key == "dimap":
         return {key: value for short in names for key, value in of_cuts(paper, short).items()}
     found = dict(_spvit(paper) if paper.key == "spvit" else _nvit(paper))

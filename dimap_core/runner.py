@@ -22,7 +22,7 @@ import torch
 from . import images, pipeline, recovery
 from .errors import PruningError
 from .jobs import Ledger
-from .methods import nvit
+from .methods import apma, apma_settings, nvit
 from .methods.nvit_settings import search_from
 from .plan import from_recipe
 from .settings import Settings
@@ -61,7 +61,14 @@ def _nvit(request: Mapping[str, Any], place: Path) -> Events:
     yield from nvit.search(opened, asked, place / "checkpoint", place / "state")
 
 
-KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover, "nvit": _nvit}
+def _apma(request: Mapping[str, Any], place: Path) -> Events:
+    """Learn which channels go as APMA does, and fine-tune what is left."""
+    opened = yield from _opened(request)
+    asked = apma_settings.search_from(request["search"])
+    yield from apma.search(opened, asked, place / "checkpoint", place / "state")
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover, "nvit": _nvit, "apma": _apma}
 
 
 def run(ledger: Ledger, token: str) -> None:

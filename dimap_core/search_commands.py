@@ -1,4 +1,4 @@
-"""The commands that search a smaller model by a whole paper's method: `search nvit`.
+"""The commands that search a smaller model by a whole paper's method: `search nvit`, `search apma`.
 
 They run under `accelerate launch -m dimap_core ...` too; the first process prints.
 Next door: `cli` lists all commands, `methods` does the work.
@@ -15,6 +15,8 @@ from . import pipeline
 from .cli_images import by_name
 from .console import Data, Json, Model, Seed
 from .errors import InvalidPlan
+from .methods import apma as apma_method
+from .methods import apma_settings
 from .methods import nvit as nvit_method
 from .methods.nvit_settings import AWARE, suited_search
 from .training_commands import follow, progress_line
@@ -54,6 +56,36 @@ def nvit(
         return progress_line(event) + f", {event['cut']:.0%} of the {aware} left"
 
     follow(nvit_method.search(opened, asked, out, state), as_json, line, _told)
+
+
+@app.command()
+def apma(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="directory for the checkpoint that is found")],
+    budget_macs: Annotated[float, typer.Option(help="share of all MACs to remove")],
+    data: Data = None,
+    seconds: Annotated[float | None, typer.Option(help="search and fine-tuning together; default: 240")] = None,
+    similarity: Annotated[bool, typer.Option(help=apma_settings.PARTS["similarity"])] = True,
+    equal_heads: Annotated[bool, typer.Option(help=apma_settings.PARTS["equal_heads"])] = True,
+    reweight: Annotated[bool, typer.Option(help=apma_settings.PARTS["reweight"])] = True,
+    difference_init: Annotated[bool, typer.Option(help=apma_settings.PARTS["difference_init"])] = True,
+    anneal: Annotated[bool, typer.Option(help=apma_settings.PARTS["anneal"])] = True,
+    state: Annotated[Path | None, typer.Option(help="folder to go on from after a stop")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """APMA-style (after Lee & Hwang): learn which channels of heads and MLPs go, then fine-tune what is left."""
+    opened, _ = by_name(pipeline.open_model(model), data)
+    asked = apma_settings.suited_search(
+        opened.info.data, budget_macs, seconds, seed,
+        similarity=similarity, equal_heads=equal_heads, reweight=reweight, difference_init=difference_init,
+        anneal=anneal,
+    )  # fmt: skip
+    follow(apma_method.search(opened, asked, out, state), as_json, _line, _told)
+
+
+def _line(event: dict[str, Any]) -> str:
+    return progress_line(event) + f", {event['cut']:.0%} of the MACs left"
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from .errors import InvalidPlan
 from .groups import group_sets
 from .ranking import Scores
-from .types import KINDS, Anatomy, GroupSet, PruningPlan, Selection
+from .types import KINDS, Anatomy, Block, GroupSet, PruningPlan, Selection
 
 _FULL = 1 - 1e-9  # the largest common ratio a budget may solve to
 _HALVINGS = 30
@@ -93,8 +93,9 @@ class GroupProblem:
 
     @cached_property
     def _terms(self) -> tuple[np.ndarray, ...]:
-        """Of each block, as shares of the dense total: cost of a hidden unit, of a head's Q/K and V dimension, of what
-        a head owns beside its dimensions."""
+        """Of each block, as shares of the dense total: cost of a hidden unit, of a head's Q/K and V dimension, of a
+        pair of both (linear attention), of what a head owns beside its dimensions, and of a depthwise kernel that
+        heads share as long as all V dimensions stay."""
         in_macs = self.plan.budget_kind == "macs"
         total = sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
         blocks = [self.sets[at : at + len(KINDS)] for at in range(0, len(self.sets), len(KINDS))]
@@ -102,18 +103,34 @@ class GroupProblem:
         sizes = self.sizes.reshape(-1, len(KINDS))
         neuron, head, qk, v = (costs / sizes).T
         heads, dims = sizes[:, 1], sizes[:, 2]
-        own = head - (qk + v) * dims / heads
-        return neuron, qk / heads, v / heads, own
+        pairs, kernels = np.array([_linear(block, in_macs) for block in self.anatomy.blocks]).T / total
+        qk, v = qk - pairs * heads * dims, v - pairs * heads * dims
+        own = head - (qk + v) * dims / heads - pairs * dims**2
+        return neuron, qk / heads, v / heads, pairs, own, kernels
 
     def share(self, gone: np.ndarray) -> float:
         """Removed share of all dense MACs or params, whichever the budget counts."""
-        neuron, qk, v, own = self._terms
+        neuron, qk, v, pairs, own, kernels = self._terms
+        dims = self.sizes.reshape(-1, len(KINDS))[:, 3]
 
         def cost(kept: np.ndarray) -> float:
             hidden, heads, d_qk, d_v = kept.reshape(-1, len(KINDS)).T
-            return float(neuron @ hidden + (qk * d_qk + v * d_v + own) @ heads)
+            copies = np.where(d_v == dims, d_v, heads * d_v)
+            attention = (qk * d_qk + v * d_v + pairs * d_qk * d_v + own) @ heads
+            return float(neuron @ hidden + attention + kernels @ copies)
 
         return cost(self.sizes) - cost(self.sizes - gone)
+
+
+def _linear(block: Block, in_macs: bool) -> tuple[float, float]:
+    """Of linear attention: MACs of one Q/K with one V dimension of a head, params of a kernel that heads share."""
+    if block.mixer != "linear":
+        return 0.0, 0.0
+    local, pairs = block.part("attn.dwc"), block.heads * block.head_dim**2
+    if in_macs:
+        return block.part("attn").macs / pairs, 0.0
+    shared = local.shape[0] == block.head_dim < block.heads * block.head_dim
+    return 0.0, local.params / local.shape[0] if shared else 0.0
 
 
 def select_groups(problem: GroupProblem) -> Selection:

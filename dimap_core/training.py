@@ -9,7 +9,7 @@ Next door: `settings` says how, `augment` moves images; `recipes` and `recovery`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,9 @@ class Training:
         mean, std: per channel on a 0..1 scale, as in `ModelInfo`.
         teacher: model to distil from, where the settings say so; used in evaluation mode.
         held: parameter name -> boolean mask; weights where it is False stay zero.
+        extra_loss: called once a step, what it returns is added to the loss.
+        extra_groups: AdamW parameter groups, each with its own peak "lr": some of the model's parameters, or others
+            that are learned beside them; to save and load the values of those is the caller's part.
 
     `before_update`, if set, is called with the model in every step, when its gradients are there (means over all
     processes) and neither clipped nor used.
@@ -72,6 +75,8 @@ class Training:
         std: Iterable[float] = (0.5, 0.5, 0.5),
         teacher: nn.Module | None = None,
         held: Mapping[str, torch.Tensor] | None = None,
+        extra_loss: Callable[[], torch.Tensor] | None = None,
+        extra_groups: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.settings, self.data = checked(settings, len(data)), data
         if settings.distill != "none" and teacher is None:
@@ -83,8 +88,11 @@ class Training:
         on_cpu = not torch.cuda.is_available()
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=settings.precision, dataloader_config=shared)
         loader = DataLoader(_Images(data), size, sampler=_Shuffled(len(data)), drop_last=not alone, collate_fn=_whole)
-        self.bare = model
-        optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        self.bare, self.extra_loss, self.extra_groups = model, extra_loss, extra_groups
+        apart = {id(parameter) for group in extra_groups for parameter in group["params"]}
+        rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+        groups = [{"params": rest, "lr": settings.lr}, *map(dict, extra_groups)]
+        optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         device = self.accelerator.device
         self.teacher = None if teacher is None else teacher.to(device).eval()
@@ -159,18 +167,20 @@ class Training:
             inputs, targets = self.mixing(inputs[:even], labels[:even])
         logits = restricted(self.model(inputs), self.data.outputs)
         loss = cue_loss(logits, targets, self.data.cues, self.settings.smoothing)
-        if self.teacher is None or self.settings.distill == "none":
-            return loss
-        with torch.no_grad(), self.accelerator.autocast():
-            taught = restricted(self.teacher(inputs), self.data.outputs)
-        return (1 - self.settings.share) * loss + self.settings.share * distillation(
-            logits, taught, self.settings.distill, self.settings.temperature
-        )
+        if self.teacher is not None and self.settings.distill != "none":
+            with torch.no_grad(), self.accelerator.autocast():
+                taught = restricted(self.teacher(inputs), self.data.outputs)
+            told = distillation(logits, taught, self.settings.distill, self.settings.temperature)
+            loss = (1 - self.settings.share) * loss + self.settings.share * told
+        return loss if self.extra_loss is None else loss + self.extra_loss()
 
     def _update(self) -> None:
         if self.before_update is not None:
             self.before_update(self.bare)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        for parameter in (found for group in self.extra_groups for found in group["params"]):
+            if parameter.grad is not None:  # the model's own are averaged over all processes already
+                parameter.grad = self.accelerator.reduce(parameter.grad, reduction="mean")
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
@@ -253,8 +263,9 @@ class _Progress:
 
 
 def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+    peaks = [group["lr"] for group in optimizer.param_groups]
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.lr, total_steps=steps, pct_start=settings.warmup, cycle_momentum=False,
+        optimizer, peaks, total_steps=steps, pct_start=settings.warmup, cycle_momentum=False,
         div_factor=settings.rise, final_div_factor=settings.fall,
     )  # fmt: skip
 

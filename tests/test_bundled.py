@@ -16,6 +16,7 @@ BARS = {
     "swin-digits": {"joint": 0.985},
     "deit-digits": {"joint": 0.97},
     "swin-textured": {"joint": 0.94, "digit": 0.9, "texture": 0.9},
+    "swin-flatten": {"joint": 0.958, "digit": 0.9, "texture": 0.9},
     "deit-textured": {"joint": 0.85, "digit": 0.9, "texture": 0.9},
 }
 NAMES = [spec.name for spec in BUNDLED]

@@ -39,7 +39,7 @@ def normalised(opened, n):
     return (pixels - 0.5) / 0.5
 
 
-@pytest.mark.parametrize(("name", "fused"), [("swin-digits", True), ("deit-digits", False)])
+@pytest.mark.parametrize(("name", "fused"), [("swin-flatten", True), ("deit-digits", False)])
 def test_onnxruntime_answers_as_the_sliced_model(tmp_path, name, fused):
     model, opened = sliced(name)
     for module in model.modules():

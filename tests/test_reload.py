@@ -17,7 +17,7 @@ from dimap_core.types import KINDS, PruningPlan
 from tests.helpers import mask_model
 
 UNEQUAL = {"mlp_neuron": 0.5, "head": 0.3, "qk_dim": 0.7, "v_dim": 0.3}
-NAMES = ["swin-textured", "deit-textured", "swin-digits", "deit-digits"]
+NAMES = ["swin-textured", "deit-textured", "swin-digits", "deit-digits", "swin-flatten"]
 FULL_SIZE = [
     "swin_tiny_patch4_window7_224",
     "swin_base_patch4_window7_224",

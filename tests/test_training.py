@@ -1,6 +1,6 @@
 """Training: the loss by hand, augmentations that leave images images, a loop that learns, repeats and stays fp32."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -208,3 +208,15 @@ def test_an_unknown_name_is_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(UnsupportedModel, match=r"^'bogus' is not a bundled model; choose swin-textured, .*\.$"):
         recipes.train_bundled("bogus", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_learned_beside_the_weights_has_its_own_loss_and_rate(make_tiny, few):
+    beside = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    settings = Settings(epochs=2, batch_size=50, lr=1e-3, rise=1.0, fall=1.0)
+    group = {"params": [beside], "lr": 0.1, "weight_decay": 0.0}
+    training = Training(make_tiny("deit"), few, settings, extra_loss=lambda: beside.sum(), extra_groups=[group])
+    losses = [step.loss for step in training.run()]
+    # Adam moves by its rate where the gradient stays the same.
+    assert beside.detach().numpy() == pytest.approx([1 - 4 * 0.1, -2 - 4 * 0.1], rel=1e-4)
+    model, plain = trained(make_tiny("deit"), few, **asdict(settings))
+    assert losses[0] == pytest.approx(plain[0] - 1.0, rel=1e-5) and equal(training.result(), model)

@@ -3,7 +3,8 @@
 Block by block on the already pruned and repaired prefix, from a few training images (`apma.md` 10g; in the line of
 ThiNet, SparseGPT and SlimGPT). In each block the dense block's answer to the same input is the aim, in this order:
 
-- Q/K: the kept query channels are mixed until the logits come as near as they can to those of all channels;
+- Q/K: the kept query channels are mixed until the logits come as near as they can to those of all channels (not in
+  linear attention, where ReLU and norms stand between);
 - proj, then fc2 after removed hidden units: least squares from the kept inputs to what the output misses. What the
   attention lost for good (V dimensions, heads, logits) is thus made up for in proj as far as that can be.
 
@@ -142,7 +143,7 @@ class _Repair:
         """Whether Q and K lost channels, few enough stay, and nothing stands between their layer and the logits."""
         kept = self.cut.qk.shape[1]
         plain = isinstance(getattr(self.module.get_submodule("attn"), "q_norm", None), nn.Identity | None)
-        return kept < self.block.head_dim and kept <= LARGEST_QK and plain
+        return kept < self.block.head_dim and kept <= LARGEST_QK and plain and self.block.mixer == "softmax"
 
     def _linear(self, name: str) -> nn.Linear:
         """The dense layer of that name."""

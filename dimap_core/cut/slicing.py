@@ -3,6 +3,7 @@
 timm's modules and their forward stay, with smaller layers, unless a block's Q/K and V widths come to differ: then
 `attention` holds what takes the place of timm's attention. Fused attention divides logits by the square root of the
 width it sees, so a narrower Q/K is made up for in W_q and b_q, and `scale` follows the new width: right for both paths.
+Linear attention has no such temperature; its norms run over the channels that are left, as over the masked ones.
 Next door: `masks` writes zeros instead, `groups` says what a group is, `models` rebuilds sliced models from files.
 """
 
@@ -25,6 +26,7 @@ from ..groups import BlockCut, block_cut
 from ..ranking import Scores
 from ..types import KINDS, Anatomy, Block, Selection
 from .attention import SplitAttention, SplitWindowAttention, empty_linear, empty_table
+from .linear_attention import FocusedLinearAttention
 
 Tensors = dict[str, torch.Tensor]
 
@@ -93,13 +95,13 @@ def slice_blocks(
 
 
 def check_sliceable(block: Any, name: str) -> None:
-    """Raise UnsupportedModel unless the block's attention and MLP are timm's plain ones.
+    """Raise UnsupportedModel unless the block's attention and MLP are timm's plain ones, or the attention linear.
 
     A norm over Q, K, the heads or the hidden units sees the zeros of a mask, and a gate has rows of its own.
     """
     inside = [getattr(block.mlp, "norm", None)]
     inside += [getattr(block.attn, part, None) for part in ("q_norm", "k_norm", "norm", "gate")]
-    plain = type(block.attn) in (Attention, WindowAttention) and type(block.mlp) is Mlp
+    plain = type(block.attn) in (Attention, WindowAttention, FocusedLinearAttention) and type(block.mlp) is Mlp
     if not plain or any(part is not None and not isinstance(part, nn.Identity) for part in inside):
         what = f"{type(block.attn).__name__} and {type(block.mlp).__name__}"
         raise UnsupportedModel(f"'{name}' ({what}) has parts that cannot be sliced; prune single weights instead.")
@@ -116,7 +118,7 @@ def _mlp(cut: BlockCut, full: Tensors) -> Tensors:
 def _attention(block: Block, cut: BlockCut, full: Tensors) -> Tensors:
     """What is left of an attention's parameters: "qkv.weight" where timm's module stays, else "q.weight" and so on."""
     tensors: Tensors = {}
-    warmth = math.sqrt(cut.qk.shape[1] / block.head_dim)
+    warmth = math.sqrt(cut.qk.shape[1] / block.head_dim) if block.mixer == "softmax" else 1.0
     rows = [_channels(block, cut.heads, dims) for dims in (cut.qk, cut.qk, cut.v)]
     for name, tensor in full.items():
         layer, _, part = name.rpartition(".")
@@ -131,9 +133,21 @@ def _attention(block: Block, cut: BlockCut, full: Tensors) -> Tensors:
             tensors[name] = _take(tensor, 1, rows[2])
         elif name == "relative_position_bias_table":
             tensors[name] = _take(tensor, 1, cut.heads)
+        elif name in ("positional", "channel_scale"):
+            tensors[name] = _take(tensor, tensor.ndim - 1, rows[1])
+        elif layer == "dwc":
+            tensors[name] = _kernels(block, cut, tensor)
         else:
             tensors[name] = tensor.clone()
     return tensors
+
+
+def _kernels(block: Block, cut: BlockCut, full: torch.Tensor) -> torch.Tensor:
+    """What is left of a depthwise convolution's weight or bias: what heads share, or one kernel a head and channel."""
+    shared = len(full) == block.head_dim
+    if shared and cut.v.shape[1] == block.head_dim:
+        return full.clone()
+    return _take(full, 0, cut.v.reshape(-1) if shared else _channels(block, cut.heads, cut.v))
 
 
 def _channels(block: Block, heads: np.ndarray, dims: np.ndarray) -> np.ndarray:
@@ -156,7 +170,9 @@ def resize(model: nn.Module, sizes: Mapping[str, BlockSizes]) -> None:
         if "mlp" in changed:
             block.mlp.fc1 = empty_linear(block.mlp.fc1, block.mlp.fc1.in_features, wanted.hidden)
             block.mlp.fc2 = empty_linear(block.mlp.fc2, wanted.hidden, block.mlp.fc2.out_features)
-        if "attn" in changed and wanted.qk == wanted.v:
+        if "attn" in changed and isinstance(block.attn, FocusedLinearAttention):
+            block.attn = block.attn.resized(*wanted[1:])
+        elif "attn" in changed and wanted.qk == wanted.v:
             _resize_packed(block.attn, wanted)
         elif "attn" in changed:
             block.attn = split(block.attn, wanted)
@@ -200,7 +216,7 @@ def block_sizes(block: Any) -> BlockSizes:
     """The sizes of a dense, masked or sliced block."""
     heads = block.attn.num_heads
     d_v = block.attn.proj.in_features // heads
-    d_qk = block.attn.q.out_features // heads if isinstance(block.attn, SplitAttention) else d_v
+    d_qk = block.attn.q.out_features // heads if hasattr(block.attn, "q") else d_v
     return BlockSizes(block.mlp.fc1.out_features, heads, d_qk, d_v)
 
 

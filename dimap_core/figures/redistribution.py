@@ -21,12 +21,13 @@ def redistribution(
     look: Look,
     rule: Mapping[str, Sequence[float]] | None = None,
 ) -> go.Figure:
-    """Bars of kept units in % of the dense block's, a row a kind. `kept` and `dense`: units by kind of every block;
-    `rule`: by kind a multiple of the mean for every block, drawn dashed about the found mean."""
-    figure = base(look, _ROW * len(KINDS) + 60, bargap=0.25)
+    """Bars of kept units in % of the dense block's, a row a kind that was searched. `kept` and `dense`: units by kind
+    of every block; `rule`: by kind a multiple of the mean for every block, drawn dashed about the found mean."""
+    kinds = [kind for kind in KINDS if kind in dense[0]]
+    figure = base(look, _ROW * len(kinds) + 60, bargap=0.25)
     blocks = list(range(1, len(kept) + 1))
-    height = (1 - _GAP * (len(KINDS) - 1)) / len(KINDS)
-    for row, kind in enumerate(KINDS):
+    height = (1 - _GAP * (len(kinds) - 1)) / len(kinds)
+    for row, kind in enumerate(kinds):
         axis = "" if row == 0 else str(row + 1)
         shares = [100 * left[kind] / full[kind] for left, full in zip(kept, dense, strict=True)]
         top = 1 - row * (height + _GAP)
@@ -51,6 +52,6 @@ def redistribution(
             "domain": [top - height + 0.05, top], "range": [0, 108 if rule is None else 140],
             "tickvals": [0, 50, 100], "gridcolor": look.grid, "zeroline": False, "fixedrange": True, "automargin": True,
         }})  # fmt: skip
-    figure.update_xaxes(title="block", tickvals=blocks, showgrid=False, anchor=f"y{len(KINDS)}")
+    figure.update_xaxes(title="block", tickvals=blocks, showgrid=False, anchor=f"y{len(kinds)}")
     figure.update_layout(margin_t=26)
     return figure

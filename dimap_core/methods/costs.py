@@ -33,10 +33,10 @@ class MacCost:
     def total(self, widths: Sequence[Widths]) -> float:
         """MACs."""
         found = 0.0
-        for wide, (dense, linear, hidden, product) in zip(widths, self.terms, strict=True):
+        for wide, (dense, linear, hidden, product, pairs, local) in zip(widths, self.terms, strict=True):
             share = wide.embed / dense if self.embed else 1.0
             found += share * (linear * wide.heads * (wide.qk + wide.v) + hidden * wide.hidden)
-            found += product * wide.heads * (wide.qk + wide.v)
+            found += wide.heads * (product * (wide.qk + wide.v) + pairs * wide.qk * wide.v + local * wide.v)
         return found + self.outside * (widths[0].embed / self.embed if self.embed else 1.0)
 
     def share(self, widths: Sequence[Widths]) -> float:
@@ -44,10 +44,15 @@ class MacCost:
         return self.total(widths) / self.dense
 
 
-def _terms(block: Block) -> tuple[int, float, float, float]:
+def _terms(block: Block) -> tuple[int, float, float, float, float, float]:
     """Embedding width, and MACs of a head's dimension (q with k, or v with proj), a hidden unit, and a dimension of a
-    head in the attention product."""
+    head in the attention product; in linear attention of a pair of Q/K and V dimensions, and of a V dimension's
+    depthwise kernel."""
     qkv, proj, fc1, fc2 = (block.part(name) for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"))
     channels = block.heads * block.head_dim
-    linear = (qkv.macs + proj.macs) / (2 * channels)
-    return qkv.shape[1], linear, (fc1.macs + fc2.macs) / fc1.shape[0], block.part("attn").macs / (2 * channels)
+    linear, hidden = (qkv.macs + proj.macs) / (2 * channels), (fc1.macs + fc2.macs) / fc1.shape[0]
+    product = block.part("attn").macs
+    if block.mixer == "softmax":
+        return qkv.shape[1], linear, hidden, product / (2 * channels), 0.0, 0.0
+    local = block.part("attn.dwc").macs / channels
+    return qkv.shape[1], linear, hidden, 0.0, product / (channels * block.head_dim), local

@@ -6,14 +6,14 @@ cuts; at a cut the groups of lowest Eq. 7 go, over all kinds and layers in one r
 dense cost to the target is met. What is left is extracted as a smaller model and fine-tuned by the same loop.
 A reconstruction from the text and what is known of the released code; `nvit_settings.SIMPLIFICATIONS` lists what
 differs. For Swin the embedding channels stay fixed (`nvit_settings.SWIN_FIXED`).
-Next door: `nvit_ranking` scores and ranks, `units` masks and extracts, `costs` and `latency_table` price.
+Next door: `nvit_ranking` scores and ranks, `units` masks and extracts, `costs` and `latency_table` price, `phases` has
+what all searches share.
 """
 
 from __future__ import annotations
 
 import copy
-import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import checkpoints, pipeline, recovery
-from ..anatomy import build_anatomy
-from ..cost import cost_report
-from ..cut.embed import resize_embed
-from ..cut.slicing import BlockSizes, check_sliceable, kept_sizes, resize
+from .. import pipeline, recovery
+from ..cut.slicing import check_sliceable
 from ..errors import InvalidPlan
-from ..judging import training_data
-from ..latency import measure
-from ..training import Training, processes
-from ..types import KINDS, LabelledImages
+from ..training import Training
+from ..types import LabelledImages
 from .costs import Cost, MacCost
 from .latency_table import LatencyCost, latency_cost
 from .nvit_ranking import remove_down_to, squared_effects
 from .nvit_settings import PAID, Search
+from .phases import Searching, found_card, search_and_tune, steps_expected
 from .units import Units
-
-Event = dict[str, Any]
-_LATENCY_BATCH = 16
 
 
 class Pruner:
@@ -110,37 +103,21 @@ class Pruner:
 
 
 def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None = None) -> recovery.Events:
-    """Search, extract, fine-tune and write the checkpoint directory `out`; close it to stop within a step.
+    """Search, extract, fine-tune and write the checkpoint directory `out`; see `phases.search_and_tune`.
 
-    Yields events as `recovery.recover` does; steps count through both phases. While it searches they hold "cut", the
-    share of the cost that is left, and "kept", what is live by block (`Units.kept`). `state`: a folder; what an earlier
-    run left there is gone on from. Raises DataError without images or trained weights, InvalidPlan where even the
-    smallest model costs more than the target.
+    While it searches events hold "cut", the share of the cost that is left, and "kept", what is live by block
+    (`Units.kept`). Raises InvalidPlan where even the smallest model costs more than the target.
     """
-    pipeline.check_trained(opened)
-    images = training_data(opened), pipeline.default_data(opened)
-    place = None if state is None else state / "found"
-    if place is None or not place.exists():
-        smaller, card = yield from _search(opened, asked, *images, None if state is None else state / "search")
-        if place is not None:
-            _keep(place, smaller, card)
-    else:
-        smaller, card = _found(place, opened.model)
-    before = card["result"]["search_steps"]
-    pruned = recovery.Pruned(smaller, opened.info, opened.model, card, *images)
-    found = {"cut": card["result"]["left"], "kept": card["result"]["units"]}
-    for event in recovery.recover(pruned, asked.finetuning, out, None if state is None else state / "tuned"):
-        if "step" in event:
-            event |= {"step": event["step"] + before, "steps": event["steps"] + before, **found}
-        if "result" in event:
-            yield {"doing": "Measuring the latency"}
-            event["result"] |= _told(opened, smaller, card)
-        yield event
+
+    def find(train: LabelledImages, judged: LabelledImages, folder: Path | None) -> Searching:
+        return _search(opened, asked, train, judged, folder)
+
+    return search_and_tune(opened, find, asked.finetuning, out, state)
 
 
 def _search(
     opened: pipeline.Opened, asked: Search, train: LabelledImages, judged: LabelledImages, state: Path | None
-) -> Generator[Event, None, tuple[nn.Module, dict[str, Any]]]:
+) -> Searching:
     """Train and cut until the target is met; the extracted model and its card."""
     for block in opened.anatomy.blocks:
         check_sliceable(opened.model.get_submodule(block.name), block.name)
@@ -157,7 +134,8 @@ def _search(
     training = Training(model, train, asked.training, opened.info.mean, opened.info.std, opened.model)
     pruner = Pruner(units, cost, asked, training.steps)
     pruner.attach(training)
-    steps, after = pruner.cuts * pruner.every, _expected(asked, training)
+    steps = pruner.cuts * pruner.every
+    after = steps_expected(training, asked.training, asked.finetuning)
     if state is not None:
         recovery.Kept(training, state)  # what an earlier run left, if anything
     if pruner.done < pruner.cuts:
@@ -174,14 +152,6 @@ def _search(
     return smaller, _card(opened, asked, pruner, smaller, steps)
 
 
-def _expected(asked: Search, training: Training) -> int:
-    """About how many steps fine-tuning will take."""
-    tuning, searching = asked.finetuning, asked.training
-    if tuning.seconds is not None and searching.seconds is not None:
-        return max(1, round(training.steps * tuning.seconds / searching.seconds))
-    return max(1, round(tuning.epochs * len(training.loader)))
-
-
 def _check_target(asked: Search, units: Units, cost: Cost) -> None:
     """Raise InvalidPlan where even one group in every layer costs too much."""
     least = cost.share(units.least_widths())
@@ -194,44 +164,9 @@ def _check_target(asked: Search, units: Units, cost: Cost) -> None:
 
 def _card(opened: pipeline.Opened, asked: Search, pruner: Pruner, smaller: nn.Module, steps: int) -> dict[str, Any]:
     """What rebuilds the smaller model, and how it was found."""
-    dense = cost_report(opened.anatomy).total
-    total = cost_report(build_anatomy(smaller, opened.info.family)).total
     result = {
         "search": {"method": "nvit", **asdict(asked)}, "search_steps": steps, "left": pruner.left,
-        "units": pruner.units.kept(), "params_before": dense.params, "macs_before": dense.macs,
-        "params_after": total.params, "macs_after": total.macs,
+        "units": pruner.units.kept(),
     }  # fmt: skip
-    card = {**pipeline.origin(opened, asked.training.seed), "result": result}
-    card["kept"] = kept_sizes(smaller, opened.anatomy)
+    card = found_card(opened, smaller, asked.training.seed, result)
     return card if pruner.units.embed is None else {**card, "embed": pruner.units.embed}
-
-
-def _keep(place: Path, smaller: nn.Module, card: dict[str, Any]) -> None:
-    """Leave the found model for a run that goes on; moved there whole."""
-    if processes().is_main_process:
-        part = place.with_name("found.part")
-        shutil.rmtree(part, ignore_errors=True)
-        checkpoints.write(part, smaller.state_dict(), card)
-        part.replace(place)
-
-
-def _found(place: Path, dense: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
-    """What `_keep` left: the smaller model and its card."""
-    tensors, card = checkpoints.read(place)
-    smaller = copy.deepcopy(dense)
-    resize(smaller, {name: BlockSizes(*(kept[kind] for kind in KINDS)) for name, kept in card["kept"].items()})
-    if "embed" in card:
-        resize_embed(smaller, card["embed"])
-    smaller.load_state_dict(tensors, assign=True)
-    return smaller, card
-
-
-def _told(opened: pipeline.Opened, smaller: nn.Module, card: Mapping[str, Any]) -> dict[str, Any]:
-    """What the search adds to a recovery's result."""
-    found = card["result"]
-    (row,) = measure(opened.model, smaller, opened.info.input_size, (_LATENCY_BATCH,))
-    return {
-        "method": "nvit", "aware": found["search"]["aware"], "left": found["left"], "kept": found["units"],
-        "macs_removed": 1 - found["macs_after"] / found["macs_before"],
-        "latency_removed": row.removed, "latency": asdict(row),
-    }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core import agreement, allocate, index, summaries
+from dimap_core import agreement, allocate, comparison, index, summaries
 from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.client import Ticket, WorkerClient
 from dimap_core.criteria import images_read
@@ -177,6 +177,12 @@ def chance(name: str, cue: str) -> float:
     data = st.session_state.get("judged_on")
     known = [card for key, card in cards().items() if key == name or (name not in cards() and card["data"] == data)]
     return known[0]["chance"][cue] if known else 0.0
+
+
+@st.cache_resource(show_spinner=False)
+def methods() -> list[comparison.Measurement]:
+    """What whole methods bring on the bundled models, as measured beforehand."""
+    return comparison.read()
 
 
 @st.cache_resource(show_spinner=False)

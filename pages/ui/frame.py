@@ -19,6 +19,7 @@ def navigation() -> Any:
             st.Page("pages/importance.py", title="Importance", url_path="importance"),
             st.Page("pages/predictions.py", title="Predictions", url_path="predictions"),
             st.Page("pages/recover.py", title="Recover", url_path="recover"),
+            st.Page("pages/compare.py", title="Compare", url_path="compare"),
             st.Page("pages/export.py", title="Export", url_path="export"),
         ],
         position="top",

@@ -31,6 +31,9 @@ TERMS = {
     "recover": "Training of what the cut left over: zeros stay zeros, a smaller model stays as small.",
     "nvit": "NViT (Yang et al., CVPR 2023) removes hidden units, heads, dimensions of heads and embedding channels a "
     "few at a time, ranked together, while the model goes on learning from the dense one; then it trains what is left.",
+    "apma": "APMA-style (after Lee & Hwang, 2024): every channel of queries, keys, values and MLPs has an "
+    "indicator that learns whether it stays; all heads lose equally many, each its own. The paper's formulas could not "
+    "be read, so this is a reconstruction.",
     "distill": "The pruned model learns from the dense model's answers as well as from the labels.",
     "preset": "Suited: learning rate 5e-4, for small models in minutes. Paper: DIMAP's fine-tuning, 30 epochs "
     "at 2e-5 with 15 of warm-up, made for ImageNet.",

@@ -67,6 +67,8 @@ def _model() -> None:
     if setting.model in cards:
         card = cards[setting.model]
         st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
+        if "attention" in card:
+            st.caption(f"{card['attention']}.")
     elif entry is not None:
         st.caption(f"{entry.facts}.")
     if setting.model not in cards and not brought.is_brought(setting.model):

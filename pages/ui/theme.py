@@ -28,7 +28,8 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
   .st-key-gallery > div > div { width: 100% !important; }
   .st-key-metrics [data-testid="stMetric"] { padding: 0.5rem 0.6rem; }
   .st-key-metrics [data-testid="stMetricValue"] { font-size: 1.4rem; }
-  .st-key-metrics [data-testid="stMetricDelta"], .st-key-metrics [data-testid="stMetricDelta"] * {
+  .st-key-metrics [data-testid="stMetricDelta"], .st-key-metrics [data-testid="stMetricDelta"] *,
+  [class*="st-key-result_"] [data-testid="stMetricDelta"], [class*="st-key-result_"] [data-testid="stMetricDelta"] * {
     white-space: normal; overflow: visible; height: auto; max-height: none; line-height: 1.3;
   }
 }

@@ -14,7 +14,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("model", ["swin-textured", "deit-textured", "swin-digits", "deit-digits"])
+@pytest.mark.parametrize("model", ["swin-textured", "deit-textured", "swin-digits", "deit-digits", "swin-flatten"])
 def test_each_page_draws_all_its_figures(open_app, model):
     app = open_app(model=model, ratio="0.6").live()
     for page, keys in FIGURES.items():

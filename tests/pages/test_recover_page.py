@@ -1,5 +1,6 @@
 """The Recover page: a real job from a click to its point on the trade-off, found again by its link."""
 
+import json
 import time
 
 import pytest
@@ -113,3 +114,38 @@ def test_a_search_is_asked_for_and_what_it_kept_is_drawn(open_app):
     figure = app.figure(f"units_{job(app).token}")
     assert [trace["y"][0] for trace in figure["data"] if trace["type"] == "bar"] == [100, 50, 100, 100]
     assert any("Embedding channels: 88 of 96" in text for text in app.texts())
+
+
+def test_an_apma_style_search_shows_its_indicators_and_similarities(open_app, tmp_path):
+    app = open_app(model="deit-digits").live().page("recover")
+    app.until(lambda: "Start training" in labels(app), "the controls")
+    app.set("recover_method", "apma").set("apma_target", 30).set("apma_reweight", False).click("Start the search")
+    asked = job(app).request["search"]
+    assert (asked["target"], asked["reweight"], asked["anneal"], asked["training"]["seconds"]) == (0.3, False, True, 60)
+    written = " ".join(app.texts())
+    assert "straight-through" in written and "Measured by this project: n = 1,080" in written
+    app.click("Stop")
+    blocks = [{"mlp_neuron": 384, "qk_dim": 3, "v_dim": 3}] * 2
+    dense = {"embed": None, "blocks": blocks}
+    kept = {"embed": None, "blocks": [{**row, "v_dim": 2} for row in blocks], "dense": dense}
+    share = {"top1_before": 0.9, "top1_before_ci95": [0.8, 0.95], "top1_after": 0.95, "top1_after_ci95": [0.9, 0.98]}
+    result = {**share, "gain": [0.05, 0.01, 0.09], "against_dense": [-0.04, -0.08, -0.01], "n": 540, "kept": kept}
+    result |= {"aware": "macs", "macs_removed": 0.3, "latency_removed": 0.2, "left": 0.7, "latency": {"batch_size": 16}}
+    ledger = cache.long_work().ledger
+    for step, asks in ((1, 100), (2, 67)):
+        found = {kind: [[asks, 100], [100, asks]] for kind in ("qk_dim", "v_dim")} | {"mlp_neuron": [[100], [asks]]}
+        point = {"step": step, "steps": 4, "loss": 1.0, "indicators": found, "search_steps": 2}
+        ledger.add_point(job(app).token, point)
+    alike = [[100, 20, 40], [20, 100, 60], [40, 60, 100]]
+    head = {"before": [alike] * 2, "after": [[[100, 30], [30, 100]]] * 2, "kept": [[0, 2], [1, 2]]}
+    (tmp_path / "similarity.json").write_text(json.dumps([{"qk_dim": head, "v_dim": head}] * 2))
+    assert ledger.move(job(app).token, "running", "cancelled")
+    ledger.finish(job(app).token, {**result, "model": "deit-digits", "params": 1, "macs": 1, "out": str(tmp_path)})
+    app.run()
+    token = job(app).token
+    (drawn,) = app.figure(f"indicators_{token}")["data"]
+    assert drawn["z"] == [[100, 67], [100, 100], [100, 100], [100, 67]] and drawn["text"][3][0] == "block 2, head 2"
+    app.set(f"similar_head_{token}", 1)
+    notes = [note["text"] for note in app.figure(f"similar_{token}")["layout"]["annotations"]]
+    assert notes == ["<b>dense</b><br>mean 40 %", "<b>pruned, trained</b><br>mean 30 %"]
+    assert len([trace for trace in app.figure(f"units_{token}")["data"] if trace["type"] == "bar"]) == 3

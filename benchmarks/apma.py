@@ -1,0 +1,117 @@
+"""What each part of the APMA-style search is worth: the search with that part off, against the full one.
+
+    python -m benchmarks.apma [MODEL ...] [--steps 160] [--macs 0.5]   measure, write assets/apma.json, print the table
+    python -m benchmarks.apma --table                                  print the table from what was measured before
+
+Half of the steps search, half fine-tune; equal steps, one seed. Judged on the whole validation split, after the cut and
+after training, each difference to the full method paired image by image. Without equal heads the search counts the
+channels that are kept, and padding leaves more MACs than that: the table says how many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.nvit import last, last_answers
+from dimap_core import pipeline
+from dimap_core.data import load_data
+from dimap_core.evaluate import estimate
+from dimap_core.methods.apma import search
+from dimap_core.methods.apma_settings import ABLATIONS, PARTS, WITHOUT, suited_search
+from dimap_core.predictions import Predictions
+from dimap_core.settings import Settings
+
+MODELS = ("swin-textured", "deit-textured")
+Answers = tuple[Predictions, Predictions]
+
+
+def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[dict[str, Any], Answers]:
+    """What a search came to, with the answers of its model after the cut and after training."""
+    opened = pipeline.open_model(name)
+    judged = load_data(str(opened.info.data))
+    epoch = -(-len(load_data(str(opened.info.data), "train")) // Settings.batch_size)
+    asked = suited_search(opened.info.data, macs, **switches)
+    half = {"epochs": steps / 2 / epoch, "seconds": None}
+    asked = replace(asked, training=replace(asked.training, **half), finetuning=replace(asked.finetuning, **half))
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        result = last(search(opened, asked, place / "out", place / "state"))
+        spent = time.process_time() - began
+        places = (place / "state" / "found", place / "out")
+        before, after = (last_answers(pipeline.open_model(str(found)), judged) for found in places)
+    keys = (
+        "n",
+        "params",
+        "macs",
+        "top1_before",
+        "top1_before_ci95",
+        "top1_after",
+        "top1_after_ci95",
+        "macs_removed",
+        "left",
+    )
+    return {key: result[key] for key in keys} | {"cpu_seconds": round(spent)}, (before, after)
+
+
+def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
+    """The full search of one model, and those without each part."""
+    judged = load_data(str(pipeline.open_model(name).info.data))
+    full, whole = one_search(name, steps, macs)
+    print(name, full, flush=True)
+    found: dict[str, Any] = {"model": name, "steps": steps, "budget_macs": macs, "full": full, "without": []}
+    for part in PARTS:
+        row, answers = one_search(name, steps, macs, **{part: False})
+        row |= {"part": part}
+        for when, own, other in zip(("before", "after"), answers, whole, strict=True):
+            change = estimate(own, judged, other).drops["joint"]
+            row[f"change_{when}"] = [change.value, change.low, change.high]
+        found["without"].append(row)
+        print(name, row, flush=True)
+    return found
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The README's table."""
+    lines = ["| model, MACs removed | without | after the cut | after training |", "|" + "---|" * 4]
+    for found in rows:
+        full = found["full"]
+        lines.append(
+            f"| `{found['model']}`, {100 * full['macs_removed']:.1f} % | nothing | {100 * full['top1_before']:.1f} | "
+            f"{100 * full['top1_after']:.1f} |"
+        )
+        for row in found["without"]:
+            cells = [" ".join((f"{100 * c[0]:+.1f}", f"[{100 * c[1]:.1f}, {100 * c[2]:.1f}]"))
+                     for c in (row["change_before"], row["change_after"])]  # fmt: skip
+            lines.append(f"| {100 * row['macs_removed']:.1f} % | {PARTS[row['part']]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=list(MODELS))
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--macs", type=float, default=0.5)
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = json.loads(ABLATIONS.read_text("utf-8")) if ABLATIONS.exists() else []
+    for name in [] if given.table else given.models:
+        kept = [row for row in rows if row["model"] != name]
+        rows = [*kept, measure_model(name, given.steps, given.macs)]
+        ABLATIONS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    print(table(rows))
+    print("\nWithout a part: " + "; ".join(f"{PARTS[part]}: {what}" for part, what in WITHOUT.items()) + ".")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Which method wins at this budget: whole methods on all bundled models, for the Compare page and the README.
+
+    python -m benchmarks.methods [MODEL ...] [--budgets 0.35 0.5] [--methods KEY ...] [--steps 160] [--again]
+    python -m benchmarks.methods --table        print the README's table from what was measured before
+
+Each row goes to assets/methods.json at once; rows that are there are not measured again without --again. DIMAP: scope
+module, at single weights and at structures; fine-tuning distilled. A search spends half of the steps on searching and
+half on fine-tuning; DIMAP fine-tunes for 1.3 times as many steps: they cost as much as a search's, whose first half
+trains the dense widths. Steps instead of seconds, so that a busy machine does not decide; CPU seconds stand beside
+them. Judged on the whole validation split, one seed. Latency: batches of 16, the shortest of 21 runs of the dense and
+the smaller model by turns, in processor time of one thread, so that other work on the machine does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks.nvit import last
+from dimap_core import comparison, pipeline, recovery
+from dimap_core.bundled import BUNDLED
+from dimap_core.comparison import BUDGETS, METHODS, Interval, Measurement
+from dimap_core.data import load_data
+from dimap_core.methods.latency_measure import undisturbed
+from dimap_core.settings import Settings, preset_settings
+from dimap_core.types import PruningPlan
+
+_MORE = 1.3  # steps of a half-size student in the time of half dense, half small ones, each with a dense teacher
+_BATCH, _RUNS = 16, 21
+STRUCTURES = PruningPlan("dimap", "structure", "module", None)
+PLANS = {
+    "dimap-weight": PruningPlan("dimap", "weight", "module", None),
+    "dimap": STRUCTURES,
+    "dimap-repair": replace(STRUCTURES, repair=True),
+    "dimap-tuned": replace(STRUCTURES, repair=True),
+}
+SEARCHES = ("nvit",)
+"""Modules `methods.KEY` with `search`, and `methods.KEY_settings` with `suited_search`."""
+
+
+class Made(NamedTuple):
+    """A smaller model, its accuracy before and after training, its costs, and how many steps it trained."""
+
+    model: torch.nn.Module
+    n: int
+    before: Interval
+    after: Interval | None
+    params: int
+    macs: int
+    steps: int
+
+
+def searched(opened: pipeline.Opened, key: str, budget: float, steps: int, out: Path) -> Made:
+    """A whole search, `steps` in both halves together."""
+    suited = importlib.import_module(f"dimap_core.methods.{key}_settings").suited_search
+    half = {"epochs": steps / 2 / _epoch(opened), "seconds": None}
+    asked = suited(opened.info.data, budget, seed=0)
+    asked = replace(asked, training=replace(asked.training, **half), finetuning=replace(asked.finetuning, **half))
+    return _made(last(importlib.import_module(f"dimap_core.methods.{key}").search(opened, asked, out)), out, steps)
+
+
+def tuned(opened: pipeline.Opened, plan: PruningPlan, steps: int, out: Path) -> Made:
+    """A cut, trained for `_MORE` times the steps of a search."""
+    given = {"epochs": _MORE * steps / _epoch(opened), "distill": "soft"}
+    settings = preset_settings("suited", opened.info.data, given)
+    return _made(last(recovery.recover(recovery.from_plan(opened, plan), settings, out)), out, round(_MORE * steps))
+
+
+def cut(opened: pipeline.Opened, plan: PruningPlan) -> Made:
+    """A cut as it is."""
+    model, _, cost = pipeline.prune(opened, plan)
+    found = pipeline.judge_fully(opened, pipeline.default_data(opened), plan)
+    return Made(model, found.n, _interval(found), None, cost.total.params_after, cost.total.macs_after, 0)
+
+
+def _made(result: dict[str, Any], out: Path, steps: int) -> Made:
+    before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
+    smaller = pipeline.open_model(str(out)).model
+    return Made(smaller, result["n"], before, after, result["params"], result["macs"], steps)
+
+
+def _epoch(opened: pipeline.Opened) -> int:
+    """Steps of one pass over the training images."""
+    return -(-len(load_data(str(opened.info.data), "train")) // Settings.batch_size)
+
+
+def _interval(estimate: Any) -> Interval:
+    return estimate.top1.value, estimate.top1.low, estimate.top1.high
+
+
+def measured(model: str, key: str, budget: float, steps: int) -> Measurement:
+    """One row of the table; nothing that an earlier row made is used again."""
+    opened = pipeline.open_model(model)
+    dense = pipeline.judge_fully(opened, pipeline.default_data(opened))
+    with tempfile.TemporaryDirectory() as folder:
+        began, out = time.process_time(), Path(folder) / "out"
+        if key in SEARCHES:
+            made = searched(opened, key, budget, steps, out)
+        elif key == "dimap-tuned":
+            made = tuned(opened, replace(PLANS[key], budget=budget), steps, out)
+        else:
+            made = cut(opened, replace(PLANS[key], budget=budget))
+        cpu = time.process_time() - began
+    total = pipeline.dense_cost(opened).total
+    return Measurement(
+        model, key, budget, made.n, _interval(dense), made.before, made.after, made.params, made.macs,
+        1 - made.params / total.params, 1 - made.macs / total.macs, _time_saved(opened, made.model), _BATCH,
+        made.steps, round(cpu, 1),
+    )  # fmt: skip
+
+
+def _time_saved(opened: pipeline.Opened, smaller: torch.nn.Module) -> float:
+    """Share of the dense model's time."""
+    images = torch.randn(_BATCH, 3, opened.info.input_size, opened.info.input_size)
+    pair = (opened.model, smaller.eval())
+    with torch.inference_mode():
+        turns = [[undisturbed(model, images) for model in pair] for _ in range(_RUNS)]
+    dense, small = (min(column) for column in zip(*turns, strict=True))
+    return 1 - small / dense
+
+
+def table(rows: Iterable[Measurement]) -> str:
+    """The README's table: a line a method, a column a model and budget; top-1 in % and the share of time removed."""
+    rows = list(rows)
+    columns = [(s.name, b) for s in BUNDLED for b in BUDGETS if any((s.name, b) == (r.model, r.budget) for r in rows)]
+    found = {row.key: row for row in rows}
+    dense = {row.model: f"{_share(row.dense)}, n = {row.n:,}" for row in rows}
+    heads = (f"{100 * budget:.0f} % of `{model}` ({dense[model]})" for model, budget in columns)
+    lines = ["| MACs removed | " + " | ".join(heads) + " |", "|---" * (1 + len(columns)) + "|"]
+    for row in METHODS:
+        cells = [found.get((model, row.key, budget)) for model, budget in columns]
+        if any(cells):
+            lines.append(f"| {row.label} | " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(row: Measurement | None) -> str:
+    if row is None:
+        return "–"
+    accuracy = f"{_share(row.before)} > {_share(row.after)}" if row.after else _share(row.before)
+    trained = f", {row.cpu_seconds:.0f} CPU s" if row.steps else ""
+    return f"{accuracy}, {100 * -row.latency_removed:+.0f} % time{trained}".replace("-", "−")
+
+
+def _share(found: Interval) -> str:
+    """A share in % with half the width of its 95 % Wilson interval."""
+    return f"{100 * found[0]:.1f} ±{50 * (found[2] - found[1]):.1f}"
+
+
+def main() -> None:
+    """Measure what the command line asks for and is not there yet, then print the table."""
+    known = [*PLANS, *SEARCHES]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
+    parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
+    parser.add_argument("--methods", nargs="+", default=known, choices=known)
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--again", action="store_true", help="measure rows anew that are there")
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = {row.key: row for row in comparison.read()}
+    asked = [(model, key, budget) for model in given.models for budget in given.budgets for key in given.methods]
+    for place in [] if given.table else asked:
+        if place in rows and not given.again:
+            continue
+        rows[place] = measured(*place, given.steps)
+        comparison.write(rows.values())
+        print(rows[place], flush=True)
+    print(table(comparison.read()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What whole methods bring at equal budgets: `assets/methods.json`, as `benchmarks.methods` measured it. No torch.
+
+Next door: `published` holds what papers print, which is never mixed with this; `figures.comparison` draws it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from .bundled import ASSETS, BUNDLED
+
+FILE = ASSETS / "methods.json"
+BUDGETS = (0.35, 0.5)
+"""Shares of the dense model's MACs to remove."""
+
+Interval = tuple[float, float, float]
+"""(share, low, high), 0..1, with the 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to a smaller model; `zeros`: it removes MACs on paper only, `how` in one sentence."""
+
+    key: str
+    label: str
+    how: str
+    zeros: bool = False
+
+
+METHODS = (
+    Method("dimap-weight", "DIMAP weights", "One shot: single weights become zeros; not faster.", True),
+    Method("dimap", "DIMAP structures", "One shot: hidden units and dimensions are cut out."),
+    Method("dimap-repair", "DIMAP + repair", "The same cut, then least squares; no training."),
+    Method("dimap-tuned", "DIMAP + repair + fine-tuning", "The same, then distilled fine-tuning."),
+    Method("nvit", "NViT", "Half of the training searches, half fine-tunes."),
+    Method("spvit", "SPViT", "Half of the training searches, half fine-tunes."),
+    Method("apma", "APMA-style (after Lee & Hwang)", "Half of the training searches, half fine-tunes."),
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One method on one model at one budget.
+
+    `before`, `after` training (None: it has none), both of the smaller model on the same `n` validation images as
+    `dense`; `macs` and `params` of the smaller model with the shares removed; `latency_removed` share of the dense
+    model's measured time in batches of `batch`, one thread; `steps` of training; `cpu_seconds` of all the work.
+    """
+
+    model: str
+    method: str
+    budget: float
+    n: int
+    dense: Interval
+    before: Interval
+    after: Interval | None
+    params: int
+    macs: int
+    params_removed: float
+    macs_removed: float
+    latency_removed: float
+    batch: int
+    steps: int
+    cpu_seconds: float
+
+    @property
+    def key(self) -> tuple[str, str, float]:
+        """What it is a measurement of."""
+        return self.model, self.method, self.budget
+
+    @property
+    def label(self) -> str:
+        """The method's name."""
+        return method(self.method).label
+
+    @property
+    def top1(self) -> Interval:
+        """Accuracy in the end."""
+        return self.after or self.before
+
+
+_ROWS = TypeAdapter(list[Measurement])
+
+
+def method(key: str) -> Method:
+    """The row of that key."""
+    return next(found for found in METHODS if found.key == key)
+
+
+def read(file: Path = FILE) -> list[Measurement]:
+    """What was measured, in the order of models, budgets and methods; nothing where there is no file."""
+    found = _ROWS.validate_json(file.read_bytes()) if file.exists() else []
+    order = {key: place for place, key in enumerate(wanted())}
+    return sorted((row for row in found if row.key in order), key=lambda row: order[row.key])
+
+
+def write(rows: Iterable[Measurement], file: Path = FILE) -> None:
+    """Write all rows, one a line, beside the old file and in its place."""
+    lines = ",\n ".join(json.dumps(row) for row in _ROWS.dump_python(list(rows), mode="json"))
+    part = file.with_suffix(".part")
+    part.write_text(f"[\n {lines}\n]\n", encoding="utf-8")
+    part.replace(file)
+
+
+def wanted() -> Iterator[tuple[str, str, float]]:
+    """(model, method, budget) of a whole table."""
+    for spec in BUNDLED:
+        for budget in BUDGETS:
+            for found in METHODS:
+                yield spec.name, found.key, budget
+
+
+def missing(rows: Iterable[Measurement], model: str, budgets: Iterable[float]) -> list[str]:
+    """Labels of methods that were not measured on a model at some of the budgets."""
+    known = {row.key for row in rows}
+    return [m.label for m in METHODS if any((model, m.key, budget) not in known for budget in budgets)]
+
+
+def leaders(rows: Iterable[Measurement]) -> tuple[Measurement, list[Measurement]] | None:
+    """The row of highest top-1, and the others whose 95 % intervals overlap with its own; None without rows."""
+    ranked = sorted(rows, key=lambda row: -row.top1[0])
+    if not ranked:
+        return None
+    return ranked[0], [row for row in ranked[1:] if row.top1[2] >= ranked[0].top1[1]]

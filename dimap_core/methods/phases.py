@@ -1,0 +1,115 @@
+"""What the searches share: a smaller model is found, kept on disk, fine-tuned as in recovery, and told about.
+
+Next door: `nvit` and `apma` are the searches, `recovery` the fine-tuning.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from .. import checkpoints, pipeline, recovery
+from ..anatomy import build_anatomy
+from ..cost import cost_report
+from ..cut.embed import resize_embed
+from ..cut.slicing import BlockSizes, kept_sizes, resize
+from ..judging import training_data
+from ..latency import measure
+from ..settings import Settings
+from ..training import Training, processes
+from ..types import KINDS, LabelledImages
+
+Event = dict[str, Any]
+Searching = Generator[Event, None, tuple[nn.Module, dict[str, Any]]]
+"""A search's events; it returns the smaller model and its card."""
+_LATENCY_BATCH = 16
+
+
+def search_and_tune(
+    opened: pipeline.Opened,
+    find: Callable[[LabelledImages, LabelledImages, Path | None], Searching],
+    finetuning: Settings,
+    out: Path,
+    state: Path | None,
+) -> recovery.Events:
+    """Find a smaller model, fine-tune it and write the checkpoint directory `out`; close it to stop within a step.
+
+    `find`: from images to train on, images to judge by and a folder for its state. Yields events as `recovery.recover`
+    does; steps count through both phases. `state`: a folder; what an earlier run left there is gone on from. Raises
+    DataError without images or trained weights, and what `find` does.
+    """
+    pipeline.check_trained(opened)
+    images = training_data(opened), pipeline.default_data(opened)
+    place = None if state is None else state / "found"
+    if place is None or not place.exists():
+        smaller, card = yield from find(*images, None if state is None else state / "search")
+        if place is not None:
+            _keep(place, smaller, card)
+    else:
+        smaller, card = kept_model(place, opened.model)
+    before = card["result"]["search_steps"]
+    pruned = recovery.Pruned(smaller, opened.info, opened.model, card, *images)
+    found = {"cut": card["result"]["left"], "kept": card["result"]["units"]}
+    for event in recovery.recover(pruned, finetuning, out, None if state is None else state / "tuned"):
+        if "step" in event:
+            event |= {"step": event["step"] + before, "steps": event["steps"] + before, **found}
+        if "result" in event:
+            yield {"doing": "Measuring the latency"}
+            event["result"] |= _told(opened, smaller, card)
+        yield event
+
+
+def steps_expected(training: Training, searching: Settings, finetuning: Settings) -> int:
+    """About how many steps fine-tuning will take."""
+    if finetuning.seconds is not None and searching.seconds is not None:
+        return max(1, round(training.steps * finetuning.seconds / searching.seconds))
+    return max(1, round(finetuning.epochs * len(training.loader)))
+
+
+def found_card(opened: pipeline.Opened, smaller: nn.Module, seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What rebuilds the smaller model, and how it was found; `result`: what the search tells of itself."""
+    dense = cost_report(opened.anatomy).total
+    total = cost_report(build_anatomy(smaller, opened.info.family)).total
+    counted = {
+        "params_before": dense.params, "macs_before": dense.macs,
+        "params_after": total.params, "macs_after": total.macs,
+    }  # fmt: skip
+    card = {**pipeline.origin(opened, seed), "result": {**result, **counted}}
+    return card | {"kept": kept_sizes(smaller, opened.anatomy)}
+
+
+def _keep(place: Path, smaller: nn.Module, card: dict[str, Any]) -> None:
+    """Leave the found model for a run that goes on; moved there whole."""
+    if processes().is_main_process:
+        part = place.with_name("found.part")
+        shutil.rmtree(part, ignore_errors=True)
+        checkpoints.write(part, smaller.state_dict(), card)
+        part.replace(place)
+
+
+def kept_model(place: Path, dense: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
+    """What a search left in a directory: the smaller model and its card."""
+    tensors, card = checkpoints.read(place)
+    smaller = copy.deepcopy(dense)
+    resize(smaller, {name: BlockSizes(*(kept[kind] for kind in KINDS)) for name, kept in card["kept"].items()})
+    if "embed" in card:
+        resize_embed(smaller, card["embed"])
+    smaller.load_state_dict(tensors, assign=True)
+    return smaller, card
+
+
+def _told(opened: pipeline.Opened, smaller: nn.Module, card: Mapping[str, Any]) -> dict[str, Any]:
+    """What a search adds to a recovery's result."""
+    found = card["result"]
+    (row,) = measure(opened.model, smaller, opened.info.input_size, (_LATENCY_BATCH,))
+    return {
+        "method": found["search"]["method"], "aware": found["search"]["aware"], "left": found["left"],
+        "kept": found["units"], "macs_removed": 1 - found["macs_after"] / found["macs_before"],
+        "latency_removed": row.removed, "latency": asdict(row),
+    }  # fmt: skip

@@ -1,0 +1,86 @@
+"""Compare: which method wins at this budget? Measured beforehand, with the session's jobs; papers' figures below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dimap_core import comparison, published
+from dimap_core.bundled import BUNDLED
+from dimap_core.comparison import BUDGETS, Measurement
+from dimap_core.figures.comparison import comparison as drawn
+from pages.ui import cache, compared, frame, state, theme, widgets
+
+NAMES = [spec.name for spec in BUNDLED]
+SHOWN = {"both": BUDGETS, **{f"{100 * budget:.0f} %": (budget,) for budget in BUDGETS}}
+PAPER = {
+    "method": "Method", "model": "Model", "dense": "Dense top-1, %", "top1": "Top-1, %", "change": "Change, points",
+    "macs": "FLOPs (MACs)", "params": "Params", "how": "Training", "where": "Printed in",
+}  # fmt: skip
+
+
+def main() -> None:
+    """Filters, the answer in a sentence, the figure, the table; below, what papers print."""
+    widgets.notice()
+    st.subheader("Which method wins at this budget?", anchor=False)
+    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    current = state.current().model
+    model = left.selectbox("Bundled model", NAMES, index=NAMES.index(current) if current in NAMES else 0,
+                           key="compare_model", persist_state="session")  # fmt: skip
+    budget = right.segmented_control("FLOPs (MACs) removed", list(SHOWN), default="both", key="compare_budget",
+                                     required=True, persist_state="session")  # fmt: skip
+    budgets = SHOWN[budget or "both"]
+    rows = [row for row in cache.methods() if row.model == model and row.budget in budgets]
+    figure(model, rows)
+    absent = comparison.missing(rows, model, budgets)
+    if absent:
+        st.caption(f"Not measured here yet: {', '.join(absent)}. `python -m benchmarks.methods {model}` does it.")
+    if rows:
+        compared.table(rows)
+    papers()
+
+
+def figure(model: str, rows: Sequence[Measurement]) -> None:
+    """The answer, and all methods with the session's own results."""
+    if not rows:
+        st.info(f"Nothing was measured on {model} yet.", icon=":material/pending:")
+        return
+    for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
+        st.markdown(line)
+    dense = rows[0].macs / (1 - rows[0].macs_removed)
+    entries = [*map(compared.entry, rows), *compared.own(model, dense)]
+    alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
+    theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
+    st.caption(
+        f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; dotted line "
+        "and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. Trained "
+        "with equal steps. Methods are reconstructions from what we could read of each paper; the Recover page lists "
+        "where each differs."
+    )
+
+
+def answer(rows: Sequence[Measurement], budget: float) -> str:
+    """Who leads at a budget, and from whom that cannot be told apart."""
+    found = comparison.leaders(row for row in rows if row.budget == budget)
+    if found is None:
+        return ""
+    best, others = found
+    line = f"**{100 * budget:.0f} % removed:** {best.label} leads with {compared.text(best.top1)} %"
+    close = ", ".join(row.label for row in others)
+    return line + (f"; its interval overlaps with that of {close}." if close else ", clear of all others measured.")
+
+
+def papers() -> None:
+    """Published results, marked as the papers'."""
+    st.subheader("What the papers report", anchor=False)
+    st.caption(
+        "Printed by the papers or their repositories: ImageNet-1k, large models, long training. Never mixed with the "
+        "figures above, which are ours on small models, and hardly comparable with each other."
+    )
+    st.dataframe(pd.DataFrame(published.results()).rename(columns=PAPER), hide_index=True)
+
+
+frame.enter()
+main()

@@ -1,0 +1,60 @@
+"""What the Compare page shows of single results: as text, as a table, and the session's own jobs among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dimap_core import comparison
+from dimap_core.comparison import Interval, Measurement
+from dimap_core.figures.comparison import Entry
+
+from . import longwork, widgets
+
+
+def entry(row: Measurement) -> Entry:
+    """A row as the figure draws it."""
+    return Entry(row.label, said(row), row.top1, row.before if row.after else None, row.budget)
+
+
+def said(row: Measurement) -> str:
+    """What stands beside a method's name."""
+    speed = "zeros, not faster" if comparison.method(row.method).zeros else f"{-100 * row.latency_removed:+.0f} % time"
+    return f"−{100 * row.macs_removed:.0f} % MACs, {speed}".replace("-", "−")
+
+
+def own(model: str, dense: float) -> list[Entry]:
+    """The session's finished jobs on a model and its own images; `dense`: its MACs."""
+    found = []
+    for job in longwork.mine():
+        result: dict[str, Any] = dict(job.result or {})
+        if result.get("model") == model and not job.request.get("images"):
+            before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
+            name = f"Yours: {widgets.plain(job.title.partition(' · ')[2] or job.title)}"
+            found.append(Entry(name, f"−{100 * (1 - result['macs'] / dense):.0f} % MACs", after, before))
+    return found
+
+
+def text(share: Interval | None) -> str:
+    """98.4 (97.5 to 99.0); a dash for no training."""
+    return "–" if share is None else "{:.1f} ({:.1f} to {:.1f})".format(*(100 * part for part in share))
+
+
+def table(rows: Sequence[Measurement]) -> None:
+    """All numbers of the rows shown."""
+    columns = {
+        "Method": [row.label for row in rows],
+        "MACs removed, %": [round(100 * row.macs_removed, 1) for row in rows],
+        "Top-1 before training, %": [text(row.before) for row in rows],
+        "Top-1 after, %": [text(row.after) for row in rows],
+        "n": [row.n for row in rows],
+        "Params": [widgets.count(row.params) for row in rows],
+        "FLOPs (MACs)": [widgets.count(row.macs) for row in rows],
+        "Time saved, measured, %": [round(100 * row.latency_removed) for row in rows],
+        "CPU s in all": [round(row.cpu_seconds) for row in rows],
+    }
+    st.dataframe(pd.DataFrame(columns), hide_index=True)
+    st.caption(f"Time: batches of {rows[0].batch}, one thread, dense and smaller model by turns.")

@@ -1,0 +1,44 @@
+"""The Compare page: what was measured, what is missing, and papers' figures in a table of their own."""
+
+from dimap_core import published
+from dimap_core.comparison import METHODS, read
+from dimap_core.figures.comparison import COLORS
+from pages.ui import cache
+
+
+def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
+    app.at.switch_page("pages/compare.py")
+    app.run()
+    rows = read()
+    for model in sorted({row.model for row in rows} | {"swin-digits"}):
+        app.set("compare_model", model).set("compare_budget", "both")
+        mine = [row for row in rows if row.model == model]
+        texts = " ".join(app.texts())
+        if len(mine) < len(COLORS) * len(METHODS):
+            assert "Not measured here yet" in texts
+        if not mine:
+            assert "Nothing was measured" in texts
+            continue
+        notes = [note["text"] for note in app.figure("comparison")["layout"]["annotations"]]
+        assert len(notes) == len(mine) + 1
+        assert f"{mine[0].n:,}" in texts and "95 %" in texts
+    papers = app.at.dataframe[-1].value
+    assert len(papers) == len(published.results()) and "Printed in" in papers.columns
+    assert any("Never mixed" in text for text in app.texts())
+
+
+def test_the_sessions_own_results_join_the_plot_and_those_on_other_images_do_not(open_app, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    cache.long_work.clear()
+    ledger, tokens = cache.long_work().ledger, []
+    result = {"model": "swin-digits", "n": 540, "macs": 9_728_000, "params": 500_000}
+    result |= {f"top1_{when}{ci}": [0.9, 0.97] if ci else 0.95 for when in ("before", "after") for ci in ("", "_ci95")}
+    for title, chosen in (("swin-digits · mine", None), ("swin-digits · elsewhere", {"source": "folder:/x"})):
+        tokens.append(ledger.add("recover", title, {"images": chosen}))
+        ledger.move(tokens[-1], "running", "waiting")
+        ledger.finish(tokens[-1], result)
+    app = open_app(model="swin-digits", jobs="~".join(tokens)).live()
+    app.at.switch_page("pages/compare.py")
+    notes = [note["text"] for note in app.run().figure("comparison")["layout"]["annotations"]]
+    assert [note for note in notes if "Yours" in note] == ["<b>Yours: mine</b>  −50 % MACs"]
+    cache.long_work.clear()

@@ -1,0 +1,79 @@
+"""Comparison of methods: rows there and back, what is missing, who leads, the table and the figure."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.methods import PLANS, SEARCHES, table
+from dimap_core import comparison
+from dimap_core.bundled import BUNDLED
+from dimap_core.comparison import BUDGETS, METHODS, Measurement, leaders, missing, read, write
+from dimap_core.figures.comparison import Entry
+from dimap_core.figures.comparison import comparison as drawn
+from dimap_core.figures.look import Look
+
+ROW = Measurement(
+    "swin-digits", "dimap-tuned", 0.5, 540, (0.99, 0.98, 0.995), (0.9, 0.87, 0.92), (0.98, 0.965, 0.99), 750_000,
+    9_700_000, 0.5, 0.503, 0.31, 16, 208, 12.3,
+)  # fmt: skip
+ONE_SHOT = replace(ROW, method="dimap", before=(0.9, 0.87, 0.92), after=None, steps=0)
+
+
+def test_rows_come_back_in_the_tables_order_without_those_nobody_asks_for(tmp_path):
+    file = tmp_path / "methods.json"
+    assert read(file) == []
+    write([ROW, replace(ROW, budget=0.9), ONE_SHOT, replace(ONE_SHOT, model=BUNDLED[0].name)], file)
+    assert [row.key for row in read(file)] == [
+        (BUNDLED[0].name, "dimap", 0.5), ("swin-digits", "dimap", 0.5), ("swin-digits", "dimap-tuned", 0.5)
+    ]  # fmt: skip
+    assert read(file)[-1] == ROW and read(file)[0].after is None
+    assert len(file.read_text().splitlines()) == 6
+
+
+def test_what_is_missing_is_named_by_its_label():
+    absent = missing([ROW, ONE_SHOT], "swin-digits", (0.5,))
+    assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
+    assert len(missing([ROW, ONE_SHOT], "swin-digits", BUDGETS)) == len(METHODS)
+
+
+def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
+    best, close, far = (
+        replace(ROW, method=key, after=after)
+        for key, after in (("nvit", (0.98, 0.97, 0.99)), ("spvit", (0.96, 0.94, 0.97)), ("apma", (0.9, 0.88, 0.92)))
+    )
+    assert leaders([far, close, best]) == (best, [close])
+    assert leaders([]) is None
+    assert leaders([ONE_SHOT])[0].top1 == ONE_SHOT.before
+
+
+def test_the_table_has_a_line_a_method_and_a_column_a_model_and_budget():
+    lines = table([ROW, ONE_SHOT, replace(ROW, budget=0.35)]).splitlines()
+    assert lines[0].count("|") == 4 and "50 % of `swin-digits` (99.0 ±0.8, n = 540)" in lines[0]
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| DIMAP structures", "| DIMAP + repair + fine-tuning"]
+    assert lines[2].endswith("| – | 90.0 ±2.5, −31 % time |")
+    assert "90.0 ±2.5 > 98.0 ±1.3, −31 % time, 12 CPU s" in lines[3]
+
+
+def test_every_way_of_the_benchmark_is_a_row_of_the_page():
+    assert {*PLANS, *SEARCHES} <= {found.key for found in METHODS}
+    assert comparison.method("apma").label == "APMA-style (after Lee & Hwang)"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_figure_shows_every_row_with_its_interval_and_the_dense_model(dark):
+    entries = [
+        Entry("NViT", "−50 % MACs", ROW.top1, ROW.before, 0.5),
+        Entry("DIMAP", "−35 % MACs", ONE_SHOT.top1, None, 0.35),
+        Entry("Yours: a job", "−40 % MACs", ROW.top1, ROW.before),
+    ]
+    figure = drawn(entries, ROW.dense, Look(dark))
+    points = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [round(trace.x[0], 6) for trace in points] == [90, 98, 90, 90, 98]
+    assert [trace.marker.symbol for trace in points] == [
+        "square-open", "square", "circle", "diamond-open", "diamond"
+    ]  # fmt: skip
+    assert points[1].error_x.array[0] == pytest.approx(1.0) and points[1].error_x.arrayminus[0] == pytest.approx(1.5)
+    headings = [note.text for note in figure.layout.annotations]
+    assert headings[0].startswith("<b>NViT</b>") and "dense 99.0" in headings
+    low, high = figure.layout.xaxis.range
+    assert low < 87 and high > 99.5
