@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from .cut.convolution import PLACED
 from .errors import UnsupportedModel
 from .types import AUX, MLP, PRJ, QKV, Anatomy, Block, Family, Layer, Stage
 
@@ -23,6 +24,7 @@ _PRUNABLE = {"attn.qkv": QKV, "attn.proj": PRJ, "mlp.fc1": MLP, "mlp.fc2": MLP}
 _PRUNABLE |= {"attn.q": QKV, "attn.k": QKV, "attn.v": QKV}  # of a sliced block whose Q/K and V widths differ
 _ATTENTIONS = {"Attention", "WindowAttention", "SplitAttention", "SplitWindowAttention"}  # timm's and this project's
 _POSITIONS = "attn.cpb_mlp."  # SwinV2 makes its bias table with an MLP
+_CONVOLUTIONS = ("attn.conv", "attn.out")  # what `cut.convolution` puts in the place of attention
 _BLOCK_GROUPS = 4  # DeiT has no stages; this many groups of consecutive blocks stand in
 
 
@@ -59,7 +61,7 @@ def _swin_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _swin_block(block: Any, prefix: str, stage: int, index: int) -> Block:
     height, width = block.input_resolution
     # Attention runs on whole windows: the map is padded up to a multiple of the window, the MLP sees it unpadded.
-    rows, columns = block.attn.window_size
+    rows, columns = block.window_size
     padded = math.ceil(height / rows) * rows * math.ceil(width / columns) * columns
     return _block(block, prefix, stage, index, height * width, padded, rows * columns)
 
@@ -84,6 +86,8 @@ def _vit_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded: int, window: int) -> Block:
     """Parts of one transformer block; `tokens` pass the MLP, `padded` the attention, in windows of `window`."""
     attention = block.attn
+    if getattr(attention, "mixer", None) in PLACED:
+        return _convolved_block(block, prefix, stage, index, tokens)
     if type(attention).__name__ not in _ATTENTIONS:
         raise UnsupportedModel(
             f"'{prefix}.attn' is a {type(attention).__name__}, whose parts are not known here; choose another model."
@@ -103,6 +107,20 @@ def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded:
             layers.append(_layer(f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index, seen))
     heads = attention.num_heads
     return Block(stage, index, heads, v_channels // heads, tuple(layers))
+
+
+def _convolved_block(block: Any, prefix: str, stage: int, index: int, tokens: int) -> Block:
+    """A block without attention: convolutions see patches only, and are never pruned."""
+    patches = tokens - (block.attn.place.prefix if hasattr(block.attn, "place") else 0)
+    layers = tuple(
+        _layer(
+            f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index,
+            patches if name in _CONVOLUTIONS else tokens,
+        )
+        for name, module in block.named_modules()
+        if _owns_parameters(module)
+    )  # fmt: skip
+    return Block(stage, index, 0, 0, layers, block.attn.mixer)
 
 
 def _outer(model: nn.Module, blocks: str, patches: int) -> Iterator[Layer]:
@@ -146,7 +164,11 @@ def _check_complete(model: nn.Module, anatomy: Anatomy) -> None:
     unknown = [
         layer.name
         for layer in anatomy.layers
-        if layer.block is not None and layer.shape and not layer.prunable and f".{_POSITIONS}" not in layer.name
+        if layer.block is not None
+        and layer.shape
+        and not layer.prunable
+        and f".{_POSITIONS}" not in layer.name
+        and not layer.name.endswith(_CONVOLUTIONS)
     ]
     heads = [
         layer.name for layer in anatomy.outer if layer.shape and not layer.name.startswith(("patch_embed", "head"))

@@ -44,7 +44,7 @@ class GroupProblem:
 
     @cached_property
     def sets(self) -> tuple[GroupSet, ...]:
-        """Every set of groups of the model, four a block."""
+        """Every set of groups of the model."""
         return group_sets(self.anatomy)
 
     @cached_property
@@ -97,20 +97,27 @@ class GroupProblem:
         a head owns beside its dimensions."""
         in_macs = self.plan.budget_kind == "macs"
         total = sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
-        blocks = [self.sets[at : at + len(KINDS)] for at in range(0, len(self.sets), len(KINDS))]
-        costs = np.array([[group.macs if in_macs else group.params for group in block] for block in blocks]) / total
-        sizes = self.sizes.reshape(-1, len(KINDS))
+        costs = self._by_block(np.array([group.macs if in_macs else group.params for group in self.sets]) / total)
+        sizes = np.maximum(self._by_block(self.sizes), 1)
         neuron, head, qk, v = (costs / sizes).T
         heads, dims = sizes[:, 1], sizes[:, 2]
         own = head - (qk + v) * dims / heads
         return neuron, qk / heads, v / heads, own
+
+    def _by_block(self, values: np.ndarray) -> np.ndarray:
+        """Values of all sets as [blocks, kinds]; 0 where a block has no such set."""
+        table = np.zeros((len(self.anatomy.blocks), len(KINDS)), values.dtype)
+        places = {block.name: place for place, block in enumerate(self.anatomy.blocks)}
+        for group, value in zip(self.sets, values, strict=True):
+            table[places[group.name.partition(":")[0]], KINDS.index(group.module)] = value
+        return table
 
     def share(self, gone: np.ndarray) -> float:
         """Removed share of all dense MACs or params, whichever the budget counts."""
         neuron, qk, v, own = self._terms
 
         def cost(kept: np.ndarray) -> float:
-            hidden, heads, d_qk, d_v = kept.reshape(-1, len(KINDS)).T
+            hidden, heads, d_qk, d_v = self._by_block(kept).T
             return float(neuron @ hidden + (qk * d_qk + v * d_v + own) @ heads)
 
         return cost(self.sizes) - cost(self.sizes - gone)

@@ -58,9 +58,10 @@ class Training:
         mean, std: per channel on a 0..1 scale, as in `ModelInfo`.
         teacher: model to distil from, where the settings say so; used in evaluation mode.
         held: parameter name -> boolean mask; weights where it is False stay zero.
+        quick: parameters of the model that have a peak learning rate of their own and no decay, and that rate.
 
     `before_update`, if set, is called with the model in every step, when its gradients are there (means over all
-    processes) and neither clipped nor used.
+    processes) and neither clipped nor used. `penalty`, if set, is added to the loss.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Training:
         std: Iterable[float] = (0.5, 0.5, 0.5),
         teacher: nn.Module | None = None,
         held: Mapping[str, torch.Tensor] | None = None,
+        quick: tuple[Iterable[nn.Parameter], float] = ((), 0.0),
     ) -> None:
         self.settings, self.data = checked(settings, len(data)), data
         if settings.distill != "none" and teacher is None:
@@ -84,13 +86,14 @@ class Training:
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=settings.precision, dataloader_config=shared)
         loader = DataLoader(_Images(data), size, sampler=_Shuffled(len(data)), drop_last=not alone, collate_fn=_whole)
         self.bare = model
-        optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(_groups(model, *quick), lr=settings.lr, weight_decay=settings.weight_decay)
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         device = self.accelerator.device
         self.teacher = None if teacher is None else teacher.to(device).eval()
         self.held: dict[str, torch.Tensor] = {}
         self.hold(held or {})
         self.before_update: Callable[[nn.Module], None] | None = None
+        self.penalty: Callable[[], torch.Tensor] | None = None
         self.average = ModelEmaV3(model, settings.ema, use_warmup=True) if settings.ema else None
         self.mean, self.std = (torch.tensor(tuple(values)).view(1, 3, 1, 1) for values in (mean, std))
         self.mixing = _mixing(settings, len(data.class_names))
@@ -159,6 +162,8 @@ class Training:
             inputs, targets = self.mixing(inputs[:even], labels[:even])
         logits = restricted(self.model(inputs), self.data.outputs)
         loss = cue_loss(logits, targets, self.data.cues, self.settings.smoothing)
+        if self.penalty is not None:
+            loss = loss + self.penalty()
         if self.teacher is None or self.settings.distill == "none":
             return loss
         with torch.no_grad(), self.accelerator.autocast():
@@ -252,9 +257,18 @@ class _Progress:
             training.average.module.load_state_dict(state["average"])
 
 
+def _groups(model: nn.Module, quick: Iterable[nn.Parameter], lr: float) -> list[dict[str, Any]]:
+    """The optimizer's groups of parameters: all, or all others and the quick ones."""
+    apart = list(quick)
+    known = {id(parameter) for parameter in apart}
+    groups: list[dict[str, Any]] = [{"params": [value for value in model.parameters() if id(value) not in known]}]
+    return [*groups, {"params": apart, "lr": lr, "weight_decay": 0.0}] if apart else groups
+
+
 def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+    peaks = [group["lr"] for group in optimizer.param_groups]
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.lr, total_steps=steps, pct_start=settings.warmup, cycle_momentum=False,
+        optimizer, peaks, total_steps=steps, pct_start=settings.warmup, cycle_momentum=False,
         div_factor=settings.rise, final_div_factor=settings.fall,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from dimap_core.settings import preset_settings
-from pages.ui import brought, frame, live, longwork, measured, opening, searches, state, widgets
+from pages.ui import brought, frame, live, longwork, measured, opening, searches, spvit, state, widgets
 from pages.ui.glossary import TERMS
 
 PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
@@ -32,11 +32,11 @@ def controls(view: live.View) -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
-    names = {"recover": "fine-tune this cut", "nvit": "NViT search"}
+    names = {"recover": "fine-tune this cut", "nvit": "NViT search", "spvit": "SPViT search"}
     method = st.segmented_control("Method", list(names), default="recover", key="recover_method", required=True,
                                   format_func=names.get, persist_state="session")  # fmt: skip
     st.caption(TERMS[method])
-    {"recover": recovery, "nvit": searches.nvit}[method](view)
+    {"recover": recovery, "nvit": searches.nvit, "spvit": spvit.controls}[method](view)
     st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
 
 

@@ -25,6 +25,7 @@ from torch import nn
 from .. import checkpoints, pipeline, recovery
 from ..anatomy import build_anatomy
 from ..cost import cost_report
+from ..cut.convolution import check_attends
 from ..cut.embed import resize_embed
 from ..cut.slicing import BlockSizes, check_sliceable, kept_sizes, resize
 from ..errors import InvalidPlan
@@ -142,6 +143,7 @@ def _search(
     opened: pipeline.Opened, asked: Search, train: LabelledImages, judged: LabelledImages, state: Path | None
 ) -> Generator[Event, None, tuple[nn.Module, dict[str, Any]]]:
     """Train and cut until the target is met; the extracted model and its card."""
+    check_attends(opened.anatomy, "NViT's search")
     for block in opened.anatomy.blocks:
         check_sliceable(opened.model.get_submodule(block.name), block.name)
     model = copy.deepcopy(opened.model)

@@ -18,7 +18,7 @@ from dimap_core.jobs import Job
 from dimap_core.methods.nvit_settings import AWARE, PAID
 from dimap_core.methods.revit import shape
 
-from . import cache, polling, state, theme, widgets
+from . import cache, polling, spvit_found, state, theme, widgets
 
 POLL = 0.5  # seconds; a step takes a tenth of one at least
 _BADGES = {
@@ -87,7 +87,7 @@ def _card(token: str, ended: bool) -> None:
     progress = job.progress
     left = f", {_span(progress['seconds_left'])} left" if "step" in progress and job.state == "running" else ""
     if "cut" in progress:
-        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search']['aware']]} left"
+        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search'].get('aware', 'macs')]} left"
     where = f"step {progress['step']:,} of {progress['steps']:,}{left}" if "step" in progress else progress.get("doing")
     if job.state == "waiting":
         where = f"{cache.long_work().ledger.waiting_before(token)} before it"
@@ -108,6 +108,8 @@ def _card(token: str, ended: bool) -> None:
             st.caption(f"On the way judged on the first {images:,} validation images only, with the 95 % interval.")
     if (found := (job.result or progress).get("kept")) is not None:
         _units(token, found, job.result)
+    if (found := (job.result or progress).get("blocks")) is not None:
+        spvit_found.draw(token, found, job.result)
     if job.result is not None:
         _download(job)
 
