@@ -164,7 +164,7 @@ def block_cut(block: Block, scores: Scores, selection: Selection) -> BlockCut:
 def hidden_cut(hidden: np.ndarray) -> BlockCut:
     """What stays of a block without attention: hidden units, ascending."""
     none = np.zeros((0, 0), dtype=np.int64)
-    return BlockCut(hidden, none[0], none, none)
+    return BlockCut(hidden, np.zeros(0, dtype=np.int64), none, none)
 
 
 def kept_units(layer: LayerScores, removed: int) -> np.ndarray:

@@ -152,7 +152,7 @@ class UnmergedMixer(nn.Module):
         return shared.kernels(self.mixture, self.mixer)
 
     def folded(self) -> ConvMixer:
-        """The deployed form: equal outputs, fewer parameters."""
+        """The deployed form, with equal outputs."""
         kernels = self.kernels()
         made = ConvMixer(self.mixer, self.values.in_features, len(kernels.bias), self.place).to(kernels.weight)
         shift = torch.zeros_like(made.out.bias) if kernels.shift is None else kernels.shift  # type: ignore[arg-type]

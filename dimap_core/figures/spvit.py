@@ -49,7 +49,7 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
         xaxis2={**scale, "domain": [0.6, 1], "range": [0, 104], "zeroline": False, "title": "hidden units, %"},
         margin_t=_HEAD,
     )
-    figure.add_vline(x=50, line={"color": look.muted, "dash": "dot", "width": 1}, xref="x")  # type: ignore[arg-type]
+    figure.add_vline(x=50, line={"color": look.muted, "dash": "dot", "width": 1}, xref="x")
     legend = "  ".join(
         f'<span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span> {MIXER_LABELS[mixer]}' for mixer in _MARKS
     )

@@ -73,7 +73,7 @@ def _measuring(model: nn.Module, norms: list[nn.BatchNorm2d]) -> Iterator[None]:
     before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # type: ignore[assignment]  # torch: the plain average
+        norm.momentum = None  # torch: the plain average
         norm.train()
     try:
         yield

@@ -128,7 +128,7 @@ class UnitGates(nn.Module):
     def kept(self) -> np.ndarray:
         """Indices of the units that stay, at least one."""
         logits = self.logits.detach().cpu().numpy()
-        return np.flatnonzero(logits > 0) if (logits > 0).any() else logits.argmax()[None]
+        return np.flatnonzero(logits > 0) if (logits > 0).any() else np.array([logits.argmax()])
 
 
 class Gated:
@@ -154,7 +154,7 @@ class Gated:
 
     def logits(self) -> list[nn.Parameter]:
         """All gates' logits."""
-        return [gates.logits for gates in (*self.slots, *self.units)]
+        return [*(slot.logits for slot in self.slots), *(units.logits for units in self.units)]
 
     def share(self) -> torch.Tensor:
         """MACs by the likeliest gates as a share of the dense model's; its gradient reaches every logit."""
