@@ -2,12 +2,14 @@
 
 "random": the same operations and as many hidden units in every block, drawn at random, fine-tuned for as many steps.
 "one-shot": DIMAP's structured cut with least-squares repair at the same MACs, trained for as many seconds as search and
-fine-tuning took together. All are judged on the same images, differences paired image by image.
+fine-tuning take together; seconds are steps times the quickest step, so that other work on the machine does not decide
+who may train longer. All are judged on the same images, differences paired image by image.
 Next door: `spvit` searches, `recovery` trains.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -48,7 +50,7 @@ def compare(
     label, top-1 with interval, n, macs, params, steps, seconds and the paired "difference" SPViT - rival, and a
     "verdict" in a sentence; a rival that cannot be made has "why" instead."""
     own = answers(pruned)
-    rows = [_row("spvit", result, result["seconds"] + found.seconds, result["steps"] + found.steps)]
+    rows = [_row("spvit", result, result["undisturbed_seconds"], result["steps"] + found.steps)]
     with tempfile.TemporaryDirectory() as folder:
         for key in ("random", "one-shot"):
             place = Path(folder) if state is None else state
@@ -58,7 +60,7 @@ def compare(
                 rows.append({"key": key, "label": LABELS[key], "why": str(error)})
                 continue
             told = yield from _trained(key, rival, settings, place / key)
-            rows.append(_row(key, told, told["seconds"], told["steps"]))
+            rows.append(_row(key, told, told["undisturbed_seconds"], told["steps"]))
             change = estimated(own, pruned.judged, answers(rival)).drops["joint"]
             rows[-1]["difference"] = [change.value, change.low, change.high]
     return {"rows": rows, "verdict": verdict(rows)}
@@ -84,8 +86,7 @@ def _rival(
         settings = replace(asked.finetuning, seconds=None, epochs=result["steps"] / batches)
         return replace(pruned, model=model), settings
     plan = PruningPlan("dimap", "structure", "module", None, budget=result["macs_removed"], repair=True)
-    seconds = max(1.0, result["seconds"] + found.seconds)
-    return recovery.from_plan(opened, plan), replace(asked.finetuning, seconds=seconds)
+    return recovery.from_plan(opened, plan), replace(asked.finetuning, seconds=result["undisturbed_seconds"])
 
 
 def _trained(key: str, rival: recovery.Pruned, settings: Settings, place: Path) -> Generator[Event, None, Event]:
@@ -94,14 +95,22 @@ def _trained(key: str, rival: recovery.Pruned, settings: Settings, place: Path) 
         rival, settings, place / "checkpoint", place / "state",
         (lambda model: finished(model, rival)) if key == "random" else (lambda model: model),
     )  # fmt: skip
+    quickest = math.inf
     for event in deployed:
         if "result" in event:
-            return event["result"]
+            return {**event["result"], "undisturbed_seconds": undisturbed(quickest, event["result"])}
+        quickest = min(quickest, event.get("took", math.inf))
         if "step" in event and event["step"] % _EVERY == 0:
             yield {"doing": f"For comparison: {LABELS[key]}, step {event['step']:,} of {event['steps']:,}"}
         elif "step" not in event:
             yield {}
     raise RuntimeError("a recovery ends with its result")
+
+
+def undisturbed(quickest: float, told: dict[str, Any]) -> float:
+    """Seconds that a training's "steps" take if each is as quick as the quickest; of one that was over already, what it
+    is said to have taken ("seconds")."""
+    return round(told["steps"] * quickest if math.isfinite(quickest) else told["seconds"], 2)
 
 
 def _row(key: str, told: dict[str, Any], seconds: float, steps: int) -> dict[str, Any]:

@@ -30,8 +30,8 @@ _BATCH = 64
 @dataclass(frozen=True)
 class Found:
     """What a search derived, as plain data: by block name what takes attention's place, and the hidden units that stay;
-    each block as the picture shows it (`Gated.shown`); after how many steps and seconds of training; the share of MACs
-    left, and whether that is within the budget."""
+    each block as the picture shows it (`Gated.shown`); after how many steps, and seconds that these take on a machine
+    with nothing else to do; the share of MACs left, and whether that is within the budget."""
 
     mixers: Mapping[str, Mixer]
     hidden: Mapping[str, list[int]]
