@@ -54,7 +54,7 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
         f'<span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span> {MIXER_LABELS[mixer]}' for mixer in _MARKS
     )
     figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
-                          text=legend, xshift=-90)  # fmt: skip
+                          text=legend)  # fmt: skip
     return figure
 
 

@@ -85,9 +85,7 @@ def block_detail(view: live.View) -> None:
         alt = "Kept weights by head, for Q, K, V and output"
         theme.chart(importance.head_heatmap(heads, theme.look()), "heads", alt)
     else:
-        st.caption(
-            "No heads in this block: a convolution or nothing took the place of attention, and is never cut."
-        )
+        st.caption("No heads in this block: a convolution or nothing took the place of attention, and is never cut.")
     layer = next((layer for layer in layers if summaries.kind(layer) == chosen), layers[0])
     mask = weight_mask(view.anatomy, view.scores, view.selection, layer)
     figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
