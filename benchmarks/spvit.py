@@ -5,7 +5,7 @@
 
 At most 400 steps of search, then `--steps` of fine-tuning, without and with distillation from the dense model (the same
 search). Beside it, fine-tuned without distillation: the same operations and counts with random hidden units for as many
-steps, and DIMAP's structured cut with repair at the same MACs for as many seconds as search and fine-tuning take.
+steps, and DIMAP's structured cut with repair at the same MACs for as long as search and fine-tuning take.
 Judged on the whole validation split, differences paired image by image; one seed. Latency: batches of 16, one thread,
 dense and smaller model by turns. Settings of the search were chosen on `deit-digits`.
 """

@@ -32,7 +32,7 @@ def controls(view: live.View) -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
-    names = {"recover": "fine-tune this cut", "nvit": "NViT search", "spvit": "SPViT search"}
+    names = {"recover": "fine-tune this cut", "nvit": "NViT", "spvit": "SPViT"}
     method = st.segmented_control("Method", list(names), default="recover", key="recover_method", required=True,
                                   format_func=names.get, persist_state="session")  # fmt: skip
     st.caption(TERMS[method])

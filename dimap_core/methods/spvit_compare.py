@@ -1,9 +1,10 @@
 """Whether SPViT's search earned its cost: its result beside two cuts that need no search, trained as long.
 
 "random": the same operations and as many hidden units in every block, drawn at random, fine-tuned for as many steps.
-"one-shot": DIMAP's structured cut with least-squares repair at the same MACs, trained for as many seconds as search and
-fine-tuning take together; seconds are steps times the quickest step, so that other work on the machine does not decide
-who may train longer. All are judged on the same images, differences paired image by image.
+"one-shot": DIMAP's structured cut with least-squares repair at the same MACs, trained for as many steps as search and
+fine-tuning together leave time for, at the speed of SPViT's fine-tuning, whose MACs are the same; seconds are steps
+times the quickest step, so that other work on the machine does not decide who may train longer. All are judged on the
+same images, differences paired image by image.
 Next door: `spvit` searches, `recovery` trains.
 """
 
@@ -76,17 +77,20 @@ def _rival(
     key: str, opened: pipeline.Opened, asked: Search, found: Found, pruned: recovery.Pruned, result: dict[str, Any]
 ) -> tuple[recovery.Pruned, Settings]:
     """What is trained instead, and how long; raises InvalidPlan where no such cut exists."""
+    batches = -(-len(pruned.train) // asked.finetuning.batch_size)
     if key == "random":
         rng = np.random.default_rng(asked.training.seed)
         of = {block.name: block.part("mlp.fc1").shape[0] for block in opened.anatomy.blocks}
         hidden = {n: np.sort(rng.choice(of[n], len(kept), replace=False)) for n, kept in found.hidden.items()}
         model = build(opened, found, hidden)
         measure_batchnorms(model, opened.info, pruned.train)
-        batches = -(-len(pruned.train) // asked.finetuning.batch_size)
-        settings = replace(asked.finetuning, seconds=None, epochs=result["steps"] / batches)
-        return replace(pruned, model=model), settings
-    plan = PruningPlan("dimap", "structure", "module", None, budget=result["macs_removed"], repair=True)
-    return recovery.from_plan(opened, plan), replace(asked.finetuning, seconds=result["undisturbed_seconds"])
+        rival, steps = replace(pruned, model=model), result["steps"]
+    else:
+        plan = PruningPlan("dimap", "structure", "module", None, budget=result["macs_removed"], repair=True)
+        rival = recovery.from_plan(opened, plan)
+        a_step = (result["undisturbed_seconds"] - found.seconds) / result["steps"]
+        steps = result["steps"] + round(found.seconds / a_step)
+    return rival, replace(asked.finetuning, seconds=None, epochs=steps / batches)
 
 
 def _trained(key: str, rival: recovery.Pruned, settings: Settings, place: Path) -> Generator[Event, None, Event]:

@@ -30,7 +30,7 @@ SIMPLIFICATIONS = (
     "Batch norm is measured anew on training images before and after fine-tuning.",
     "Where distillation is asked for, the dense model teaches by its probabilities (published: a RegNetY's answers).",
 )
-_SEARCH_LR, _TUNING_LR = 3e-4, 1e-3
+_SEARCH_LR = 3e-4
 _STEPS = 400  # at most of the search, and of fine-tuning
 LEAST, MOST = 0.05, 0.9
 
@@ -71,8 +71,7 @@ def suited_search(
     length = {"epochs": _STEPS / batches} if seconds is None else {"seconds": seconds / 2}
     both = preset_settings("suited", data, {**length, "seed": seed})
     training = replace(both, lr=_SEARCH_LR, rise=1.0, fall=1.0)
-    finetuning = replace(both, lr=_TUNING_LR, distill="soft" if distill else "none")
-    return Search(target, training, finetuning, **given)
+    return Search(target, training, replace(both, distill="soft" if distill else "none"), **given)
 
 
 def search_from(asked: Mapping[str, Any]) -> Search:

@@ -36,9 +36,8 @@ def convolved(tmp_path, monkeypatch):
     return shutil.make_archive(str(tmp_path / "made"), "zip", tmp_path / "made")
 
 
-@pytest.mark.parametrize("granularity", ["weight", "structure"])
-def test_a_model_with_convolutions_is_drawn_on_every_page(open_app, convolved, granularity):
-    app = open_app(model=f"file:{convolved}", granularity=granularity, ratio="0.3").judged()
+def test_a_model_with_convolutions_is_drawn_on_every_page(open_app, convolved):
+    app = open_app(model=f"file:{convolved}", granularity="structure", ratio="0.3").judged()
     assert app.notices == [] and "n = 540" in app.metric(2)
     for page in ("weights", "importance", "predictions", "export", "recover"):
         app.page(page)
@@ -47,6 +46,8 @@ def test_a_model_with_convolutions_is_drawn_on_every_page(open_app, convolved, g
             assert any("took the place of attention" in text for text in app.texts())
     app.set("recover_method", "spvit")
     assert any("needs attention in every block" in text for text in app.texts())
+    app = open_app(model=f"file:{convolved}", ratio="0.3").live().page("importance").page("weights")
+    assert app.notices == []
 
 
 def test_a_search_is_asked_for_and_what_it_found_is_drawn(open_app, own_home):
