@@ -42,7 +42,7 @@ PLANS = {
     "dimap-repair": replace(STRUCTURES, repair=True),
     "dimap-tuned": replace(STRUCTURES, repair=True),
 }
-SEARCHES = ("nvit",)
+SEARCHES = ("nvit", "spvit", "apma")
 """Modules `methods.KEY` with `search`, and `methods.KEY_settings` with `suited_search`."""
 
 

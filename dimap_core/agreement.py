@@ -83,6 +83,8 @@ def place_units(anatomy: Anatomy, granularity: str, stages: Iterable[int], name:
 
 
 def _correlation(first: Scores, second: Scores, found: Sequence[Unit]) -> float:
+    if not found:
+        return float("nan")
     pair, _ = _pair(first, second, found)
     return float(spearmanr(*pair).statistic) if pair.shape[1] > 3 and np.ptp(pair, axis=1).all() else float("nan")
 

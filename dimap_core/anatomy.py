@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from .cut.convolution import PLACED
 from .errors import UnsupportedModel
 from .types import AUX, MLP, PRJ, QKV, Anatomy, Block, Family, Layer, Mixer, Stage
 
@@ -28,6 +29,7 @@ _MIXERS: dict[str, Mixer] = {
 """What each of timm's and this project's attentions is."""
 _POSITIONS = "attn.cpb_mlp."  # SwinV2 makes its bias table with an MLP
 LOCAL = "attn.dwc"  # linear attention's depthwise convolution
+_CONVOLUTIONS = ("attn.conv", "attn.out")  # what `cut.convolution` puts in the place of attention
 _BLOCK_GROUPS = 4  # DeiT has no stages; this many groups of consecutive blocks stand in
 
 
@@ -64,7 +66,7 @@ def _swin_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _swin_block(block: Any, prefix: str, stage: int, index: int) -> Block:
     height, width = block.input_resolution
     # Attention runs on whole windows: the map is padded up to a multiple of the window, the MLP sees it unpadded.
-    rows, columns = block.attn.window_size
+    rows, columns = block.window_size
     padded = math.ceil(height / rows) * rows * math.ceil(width / columns) * columns
     return _block(block, prefix, stage, index, height * width, padded, rows * columns)
 
@@ -89,6 +91,8 @@ def _vit_stages(model: Any) -> tuple[tuple[Stage, ...], int]:
 def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded: int, window: int) -> Block:
     """Parts of one transformer block; `tokens` pass the MLP, `padded` the attention, in windows of `window`."""
     attention = block.attn
+    if getattr(attention, "mixer", None) in PLACED:
+        return _convolved_block(block, prefix, stage, index, tokens)
     mixer = _MIXERS.get(type(attention).__name__)
     if mixer is None:
         raise UnsupportedModel(
@@ -113,6 +117,20 @@ def _block(block: Any, prefix: str, stage: int, index: int, tokens: int, padded:
                 seen = padded * v_channels // module.out_channels  # heads may share kernels
             layers.append(_layer(f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index, seen))
     return Block(stage, index, heads, v_channels // heads, tuple(layers), mixer)
+
+
+def _convolved_block(block: Any, prefix: str, stage: int, index: int, tokens: int) -> Block:
+    """A block without attention: convolutions see patches only, and are never pruned."""
+    patches = tokens - (block.attn.place.prefix if hasattr(block.attn, "place") else 0)
+    layers = tuple(
+        _layer(
+            f"{prefix}.{name}", module, _PRUNABLE.get(name, AUX), stage, index,
+            patches if name in _CONVOLUTIONS else tokens,
+        )
+        for name, module in block.named_modules()
+        if _owns_parameters(module)
+    )  # fmt: skip
+    return Block(stage, index, 0, 0, layers, block.attn.mixer)
 
 
 def _outer(model: nn.Module, blocks: str, patches: int) -> Iterator[Layer]:
@@ -147,7 +165,7 @@ def _own_parameters(module: nn.Module) -> int:
 
 def _fixed(name: str) -> bool:
     """Whether a layer inside a block is one that plans leave alone."""
-    return f".{_POSITIONS}" in name or name.endswith(f".{LOCAL}")
+    return f".{_POSITIONS}" in name or name.endswith((LOCAL, *_CONVOLUTIONS))
 
 
 def _input_size(model: Any) -> int:

@@ -19,7 +19,7 @@ from captum.attr import IntegratedGradients, LayerGradCam, Occlusion
 from torch import nn
 
 from .cut.attention import SplitAttention
-from .errors import DataError
+from .errors import DataError, PruningError
 from .evaluate import check_fit, normalised
 from .explanations import Attribution, Explanation, method
 from .pipeline import Opened, check_trained, prune
@@ -153,6 +153,11 @@ def rollout(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -
     Heads that were sliced out take no part; as zeros they would attend to everything alike.
     """
     network: Any = model
+    if any(hasattr(block.attn, "mixer") for block in network.blocks):
+        raise PruningError(
+            "Attention rollout follows attention through every block, and here convolutions or nothing took its place "
+            "in some; choose another explanation."
+        )
     _, images = _ends(model, info, image)
     with torch.no_grad():
         x = embed(model, "deit", images)
@@ -188,8 +193,8 @@ class _Shown(nn.Module):
     """A model's forward pass in which the map that Grad-CAM looks at, [B, C, h, w], passes through a module of its own:
     captum takes axis 1 for the channels, and timm's maps have them last.
 
-    Swin: what leaves the last stage. DeiT: the patches that enter the last block; out of that one only the class token
-    is read, so that patches have no gradient there.
+    Swin: what leaves the last stage. DeiT: the patches that enter the last block with attention, where the class token
+    reads them for the last time; later on patches have no gradient.
     """
 
     def __init__(self, model: Any, family: Family) -> None:
@@ -202,16 +207,24 @@ class _Shown(nn.Module):
         model, family = self._parts
         chain = segments(model, family)
         x = embed(model, family, images)
-        before = chain if family == "swin" else chain[:-1]
-        for segment in before:
+        reads = len(chain) if family == "swin" else _last_attention(model)
+        for segment in chain[:reads]:
             x = segment.run({}, x)
         if family == "swin":
             x = self.map(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         else:
             first, patches = x.tensor_split([model.num_prefix_tokens], 1)
             shown = self.map(patches.transpose(1, 2).unflatten(2, model.patch_embed.grid_size))
-            x = chain[-1].run({}, torch.cat([first, shown.flatten(2).transpose(1, 2)], 1))
+            x = torch.cat([first, shown.flatten(2).transpose(1, 2)], 1)
+        for segment in chain[reads:]:
+            x = segment.run({}, x)
         return head(model, x)
+
+
+def _last_attention(model: Any) -> int:
+    """Place of the last block whose attention lets tokens meet."""
+    places = [place for place, block in enumerate(model.blocks) if not hasattr(block.attn, "mixer")]
+    return places[-1] if places else len(model.blocks) - 1
 
 
 def _ends(model: nn.Module, info: ModelInfo, image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

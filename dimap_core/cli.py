@@ -22,6 +22,7 @@ from .criteria import CRITERIA
 from .errors import DataError, InvalidPlan, PruningError
 from .export import write_onnx
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
+from .presets import NOTE, presets
 from .types import Cell, PruningPlan
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -62,7 +63,8 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     opened = pipeline.open_model(model, weights, seed)
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
     rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
-    emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n" + table(rows))
+    note = f"{NOTE}\n" if model in presets() else ""
+    emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n{note}" + table(rows))
 
 
 @app.command()

@@ -39,7 +39,7 @@ def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
         raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
     # An example of one image would fix the batch to one.
     images = torch.zeros(2, 3, input_size, input_size, device=next(model.parameters()).device)
-    with _plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
+    with plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
         program: Any = torch.onnx.export(
             model, (images,), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
@@ -48,7 +48,7 @@ def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _plain_attention(model: nn.Module) -> Iterator[None]:
+def plain_attention(model: nn.Module) -> Iterator[None]:
     """Attention as products and a softmax: of the fused kernel the exporter mistakes the memory layout (torch 2.15,
     Swin), and runtimes fuse on their own."""
     modules: list[Any] = [module for module in model.modules() if hasattr(module, "fused_attn")]

@@ -68,12 +68,12 @@ def attribute(
     blocks = enumerate(anatomy.blocks)
     suffixes = [Suffix(model, weights, info.family, block, place, data.outputs) for place, block in blocks]
     sums: dict[str, Any] = {}
-    done, total = 0, len(parts) * len(suffixes) * len(KINDS)
+    done, total = 0, len(parts) * sum(len(suffix.kinds) for suffix in suffixes)
     for part in parts:
         x, labels = _into_first(model, info, data, part)
         for suffix in suffixes:
             x = suffix.merged(x)
-            for kind in KINDS:
+            for kind in suffix.kinds:
                 found = suffix.attributions(kind, x, labels, steps)
                 for name, value in _by_set(suffix.block, kind, found).items():
                     sums[name] = sums.get(name, 0.0) + value
@@ -124,6 +124,11 @@ class Suffix(nn.Module):
         self.model, self.block, self._weights, self._outputs = model, block, dict(weights), outputs
         self._merging, own = Segment(chain[place].parts[:-1]), Segment(chain[place].parts[-1:])
         self._own, self._rest = own, [own, *chain[place + 1 :]]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What gates the block can have; without attention those of hidden units."""
+        return KINDS if self.block.heads else KINDS[:1]
 
     def merged(self, x: torch.Tensor) -> torch.Tensor:
         """What enters the block itself, after a stage's patch merging."""

@@ -68,20 +68,30 @@ def _sliced_already() -> UnsupportedModel:
     )
 
 
+def _hidden_set(block: Block) -> GroupSet:
+    fc1, fc2 = block.part("mlp.fc1"), block.part("mlp.fc2")
+    params, macs = fc1.params + fc2.size, fc1.macs + fc2.macs
+    name, layers = f"{block.name}:mlp_neuron", (fc1.name, fc2.name)
+    return GroupSet(name, "mlp_neuron", block.stage, block.index, fc1.shape[0], params, macs, layers)
+
+
 def _sets(block: Block) -> Iterator[GroupSet]:
-    qkv, proj, fc1, fc2 = (block.part(name) for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"))
+    yield _hidden_set(block)
+    if not block.heads:  # convolutions in attention's place
+        return
+    qkv, proj = block.part("attn.qkv"), block.part("attn.proj")
     head, of_qk, of_v = _between(block)
     # Of one channel of all heads together: a row of q, k or v; a column of proj.
     row, column = (qkv.params // 3, qkv.macs // 3), (proj.size, proj.macs)
     costs = {
-        "mlp_neuron": (fc1.shape[0], fc1.params + fc2.size, fc1.macs + fc2.macs),
         "head": (block.heads, qkv.params + proj.size + head[0], qkv.macs + proj.macs + head[1]),
         "qk_dim": (block.head_dim, 2 * row[0] + of_qk[0], 2 * row[1] + of_qk[1]),
         "v_dim": (block.head_dim, row[0] + column[0] + of_v[0], row[1] + column[1] + of_v[1]),
     }
     for kind, (size, params, macs) in costs.items():
-        layers = (fc1.name, fc2.name) if kind == "mlp_neuron" else (qkv.name, proj.name)
-        yield GroupSet(f"{block.name}:{kind}", kind, block.stage, block.index, size, params, macs, layers)
+        yield GroupSet(
+            f"{block.name}:{kind}", kind, block.stage, block.index, size, params, macs, (qkv.name, proj.name)
+        )
 
 
 def _between(block: Block) -> tuple[tuple[int, int], ...]:
@@ -106,8 +116,14 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     """Sum over each group of arrays shaped like the block's parameters: mlp_neuron [hidden], head [heads], qk_dim and
     v_dim [heads, head_dim].
 
-    `arrays`: by parameter name inside the block ("attn.qkv.weight"); biases and the bias table may be missing.
+    `arrays`: by parameter name inside the block ("attn.qkv.weight"); biases and the bias table may be missing. A block
+    without attention has hidden units only.
     """
+    neuron = arrays["mlp.fc1.weight"].sum(axis=1) + arrays["mlp.fc2.weight"].sum(axis=0)
+    if (bias := arrays.get("mlp.fc1.bias")) is not None:
+        neuron = neuron + bias
+    if not block.heads:
+        return {"mlp_neuron": neuron}
     if "attn.qkv.weight" not in arrays:
         raise _sliced_already()
     heads, dim = block.heads, block.head_dim
@@ -121,9 +137,6 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     head = (q + k + v).sum(axis=1)
     if (table := arrays.get("attn.relative_position_bias_table")) is not None:
         head = head + table.sum(axis=0)
-    neuron = arrays["mlp.fc1.weight"].sum(axis=1) + arrays["mlp.fc2.weight"].sum(axis=0)
-    if (bias := arrays.get("mlp.fc1.bias")) is not None:
-        neuron = neuron + bias
     return {"mlp_neuron": neuron, "head": head, "qk_dim": q + k, "v_dim": v}
 
 
@@ -131,11 +144,14 @@ def nvit_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.nd
     """`group_sums` over NViT's units (arXiv 2110.04869, as coded): mlp_neuron [hidden] reads rows of fc1, head [heads]
     rows of q, k and v, qk_dim [head_dim] rows of q and v_dim [head_dim] rows of v at that index of every head; biases
     count with their rows."""
-    rows, neuron = arrays["attn.qkv.weight"].sum(axis=1), arrays["mlp.fc1.weight"].sum(axis=1)
-    if (bias := arrays.get("attn.qkv.bias")) is not None:
-        rows = rows + bias
+    neuron = arrays["mlp.fc1.weight"].sum(axis=1)
     if (bias := arrays.get("mlp.fc1.bias")) is not None:
         neuron = neuron + bias
+    if not block.heads:
+        return {"mlp_neuron": neuron}
+    rows = arrays["attn.qkv.weight"].sum(axis=1)
+    if (bias := arrays.get("attn.qkv.bias")) is not None:
+        rows = rows + bias
     qkv = rows.reshape(3, block.heads, block.head_dim)
     q, _, v = qkv.sum(axis=1)
     return {"mlp_neuron": neuron, "head": qkv.sum(axis=(0, 2)), "qk_dim": q, "v_dim": v}
@@ -159,9 +175,17 @@ def block_cut(block: Block, scores: Scores, selection: Selection) -> BlockCut:
         name = f"{block.name}:{kind}"
         return kept_units(scores.layers[name], selection.removed.get(name, 0))
 
+    if not block.heads:
+        return hidden_cut(np.flatnonzero(kept("mlp_neuron")))
     heads = np.flatnonzero(kept("head"))
     dims = (np.nonzero(kept(kind)[heads])[1].reshape(len(heads), -1) for kind in ("qk_dim", "v_dim"))
     return BlockCut(np.flatnonzero(kept("mlp_neuron")), heads, *dims)
+
+
+def hidden_cut(hidden: np.ndarray) -> BlockCut:
+    """What stays of a block without attention: hidden units, ascending."""
+    none = np.zeros((0, 0), dtype=np.int64)
+    return BlockCut(hidden, np.zeros(0, dtype=np.int64), none, none)
 
 
 def kept_units(layer: LayerScores, removed: int) -> np.ndarray:
@@ -187,20 +211,21 @@ def parameter_masks(block: Block, cut: BlockCut) -> dict[str, np.ndarray]:
     A head whose V rows and proj columns are gone adds nothing, so the bias table needs no mask, nor do depthwise
     kernels; the positional term of linear attention would still count in the norms.
     """
+    hidden = np.zeros(block.part("mlp.fc1").shape[0], dtype=bool)
+    hidden[cut.hidden] = True
+    masks = {"mlp.fc1.weight": hidden[:, None], "mlp.fc1.bias": hidden, "mlp.fc2.weight": hidden[None, :]}
+    if not block.heads:
+        return masks
     rows = np.zeros((3, block.heads, block.head_dim), dtype=bool)
     for third, dims in ((0, cut.qk), (1, cut.qk), (2, cut.v)):
         rows[third, cut.heads[:, None], dims] = True
-    hidden = np.zeros(block.part("mlp.fc1").shape[0], dtype=bool)
-    hidden[cut.hidden] = True
     positional = {"attn.positional": rows[1].reshape(1, -1)} if block.mixer == "linear" else {}
     return {
         **positional,
         "attn.qkv.weight": rows.reshape(-1, 1),
         "attn.qkv.bias": rows.reshape(-1),
         "attn.proj.weight": rows[2].reshape(1, -1),
-        "mlp.fc1.weight": hidden[:, None],
-        "mlp.fc1.bias": hidden,
-        "mlp.fc2.weight": hidden[None, :],
+        **masks,
     }
 
 
@@ -210,16 +235,16 @@ def after_cut(block: Block, counts: tuple[int, int, int, int]) -> Iterator[tuple
     channels = block.heads * block.head_dim
     total = block.part("mlp.fc1").shape[0]
     rows = heads * (2 * qk + v)
-    for name, share, bias_goes in (
-        ("attn.qkv", (rows, 3 * channels), True),
-        ("attn.proj", (heads * v, channels), False),
-        ("mlp.fc1", (hidden, total), True),
-        ("mlp.fc2", (hidden, total), False),
-    ):
+    shares = [("mlp.fc1", (hidden, total), True), ("mlp.fc2", (hidden, total), False)]
+    if block.heads:
+        shares += [("attn.qkv", (rows, 3 * channels), True), ("attn.proj", (heads * v, channels), False)]
+    for name, share, bias_goes in shares:
         layer = block.part(name)
         kept, of = share
         weights, bias = layer.size * kept // of, layer.params - layer.size
         yield layer, weights + (bias * kept // of if bias_goes else bias), layer.macs * kept // of, weights
+    if not block.heads:
+        return
     product = block.part("attn")
     if block.mixer == "softmax":
         macs = product.macs * heads * (qk + v) // (2 * channels)

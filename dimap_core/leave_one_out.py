@@ -14,7 +14,7 @@ import torch
 
 from .cut.masks import block_keeps
 from .evaluate import Predictions, concatenate, predict, stratified_order
-from .groups import BlockCut
+from .groups import BlockCut, hidden_cut
 from .intervals import mean_difference, paired_difference
 from .pipeline import Opened, check_trained
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
@@ -63,6 +63,8 @@ def _judged(
 def without(block: Block, piece: Piece) -> BlockCut:
     """What stays of `block` without `piece`."""
     hidden, heads = np.arange(block.part("mlp.fc1").shape[0]), np.arange(block.heads)
+    if not block.heads:
+        return hidden_cut(np.delete(hidden, np.arange(piece.first, piece.last)))
     gone = np.arange(piece.first, piece.last)
     if piece.kind == "head":
         heads = np.delete(heads, gone)

@@ -21,13 +21,15 @@ from torch import nn
 from . import checkpoints, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
+from .cut.convolution import PLACED, place_mixers
 from .cut.embed import resize_embed
 from .cut.slicing import BlockSizes, block_sizes, is_block, resize
 from .errors import CheckpointError, UnsupportedModel
 from .files import Listing, is_own_zip, listing, refused, unpacked
 from .layouts import Architecture, architecture, checked, exact, hints, renamed
 from .named import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
-from .types import KINDS, ModelInfo
+from .presets import base_of
+from .types import KINDS, Mixer, ModelInfo
 
 __all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "load_file", "load_model", "load_named"]
 
@@ -66,7 +68,7 @@ def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, 
     of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
     if weights != "pretrained" or name.startswith(FILE) or bundled(name) is not None:
         return
-    name = name.removeprefix("timm/")
+    name = base_of(name.removeprefix("timm/"))
     timm_family(name)
     told = -math.inf
     for download in hub.fetch(name):
@@ -166,6 +168,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     bit."""
     tensors, card = checkpoints.read(path)
     model, info = _skeleton(card["model"], card.get("settings", {}))
+    place_mixers(model, _mixers(path, card, model))
     resize(model, _kept(path, card, model))
     _narrow(path, card, model)
     _check_tensors(path, info.name, tensors, model.state_dict())
@@ -187,6 +190,25 @@ def _compute_buffers(model: nn.Module) -> None:
             compute()
 
 
+def _mixers(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, Mixer]:
+    """What a card says stands in the place of attention; raises CheckpointError where the model cannot have it."""
+    mixers = card.get("mixers", {})
+    if not isinstance(mixers, dict):
+        mixers = {"mixers": None}
+    blocks: dict[str, Any] = {name: module for name, module in model.named_modules() if is_block(module)}
+    missing = {}
+    for name, mixer in mixers.items():
+        there = getattr(blocks[name].attn, "mixer", "softmax") if name in blocks else ""
+        if mixer not in PLACED or not (there == mixer or hasattr(getattr(blocks.get(name), "attn", None), "qkv")):
+            raise CheckpointError(
+                f"'{path / checkpoints.CARD}' puts something in the place of attention that '{card['model']}' cannot "
+                f"have ({str(name)[:80]}); it may be one of {', '.join(PLACED)} in each block."
+            )
+        if there != mixer:
+            missing[name] = mixer
+    return missing
+
+
 def _kept(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, BlockSizes]:
     """The block sizes that a card lists; raises CheckpointError where the model cannot have them."""
     blocks = {name: block_sizes(module) for name, module in model.named_modules() if is_block(module)}
@@ -195,7 +217,8 @@ def _kept(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, Bl
     for name, listed in kept.items() if isinstance(kept, dict) else [("kept", None)]:
         wanted: list[Any] = [listed.get(kind) for kind in KINDS] if isinstance(listed, dict) else []
         if name not in blocks or not all(
-            type(size) is int and 1 <= size <= most for size, most in zip_longest(wanted, blocks[name], fillvalue=0)
+            type(size) is int and min(1, most) <= size <= most
+            for size, most in zip_longest(wanted, blocks[name], fillvalue=0)
         ):
             raise CheckpointError(
                 f"'{path / checkpoints.CARD}' lists sizes that '{card['model']}' cannot have ({name}); "

@@ -1,4 +1,4 @@
-"""Models that have a name: bundled ones, and what timm builds of Swin, SwinV2, DeiT and ViT.
+"""Models that have a name: bundled ones, published architectures, and what timm builds of Swin, SwinV2, DeiT and ViT.
 
 Next door: `models` also opens directories and files, `hub` fetches pretrained weights, `training` made the bundled
 ones.
@@ -21,10 +21,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .bundled import ASSETS, BUNDLED, BundledModel, bundled
+from .cut.derivation import carve, carve_empty
 from .cut.linear_attention import linearise
 from .data import load_data
 from .errors import CheckpointError, UnsupportedModel
 from .hub import pretrained
+from .presets import presets
 from .types import Family, ModelInfo
 
 HALF = (0.5, 0.5, 0.5)
@@ -46,6 +48,9 @@ def load_named(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
     torch.manual_seed(seed)
     if spec := bundled(name):
         return finish(build(spec), bundled_info(spec, "random")) if weights == "random" else load_bundled(spec)
+    if found := presets().get(name):
+        dense, info = load_named(found.base, weights, seed)
+        return finish(carve(dense, info.family, found), replace(info, name=name, architecture=name))
     name = name.removeprefix("timm/")
     family = timm_family(name)
     model = timm.create_model(name) if weights == "random" else pretrained(name)
@@ -115,7 +120,7 @@ def timm_family(name: str) -> Family:
     """The family of a timm name, with or without tag; raises UnsupportedModel where there is none."""
     bare = name.split(".")[0]
     if not timm.is_model(bare):
-        known = [model.name for model in BUNDLED] + timm.list_models(["swin_*", "deit*", "vit_*"])
+        known = [model.name for model in BUNDLED] + [*presets()] + timm.list_models(["swin_*", "deit*", "vit_*"])
         near = difflib.get_close_matches(bare, known, n=1, cutoff=0.6) or ["swin_tiny_patch4_window7_224"]
         raise UnsupportedModel(f"There is no model '{name[:80]}'; did you mean {near[0]}?")
     if "." in name and name not in timm.list_models(f"{bare}.*", pretrained=True):
@@ -130,10 +135,14 @@ def timm_family(name: str) -> Family:
 
 
 def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.Module, ModelInfo]:
-    """The architecture of a bundled or timm name, without memory for its parameters; `settings` go to timm, the
-    `window_size` as one number a stage."""
+    """The architecture of a bundled, published or timm name, without memory for its parameters; `settings` go to timm,
+    the `window_size` as one number a stage."""
     if spec := bundled(name):
         return build(spec, device="meta"), bundled_info(spec, "random")
+    if found := presets().get(name):
+        model, info = skeleton(found.base, settings)
+        carve_empty(model, info.family, found)
+        return model, replace(info, name=name, architecture=name)
     name = name.removeprefix("timm/")
     family = timm_family(name)
     sizes = dict(settings or {})

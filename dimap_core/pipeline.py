@@ -25,7 +25,7 @@ from .criteria import criterion, images_read
 from .criteria.arrays import prunable_weights
 from .cut.masks import masked_weights, with_weights
 from .cut.repair import repair
-from .cut.slicing import kept_sizes, slice_model
+from .cut.slicing import kept_sizes, shape_facts, slice_model
 from .data.chosen import Chosen
 from .device import device
 from .errors import DataError
@@ -202,6 +202,8 @@ def origin(opened: Opened, seed: int) -> dict[str, Any]:
     card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed}
     if opened.info.source == "file":
         card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
+    if opened.info.source in ("directory", "file"):  # it may have been cut before
+        card |= shape_facts(opened.model, opened.anatomy)
     return card
 
 

@@ -8,7 +8,7 @@ Next door: `training` is the loop, `jobs` runs this in the background, `checkpoi
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Pruned:
 
     def held(self) -> dict[str, torch.Tensor]:
         """Parameter name -> where a masked model's prunable weights are not zero; nothing of a smaller model."""
-        if "kept" in self.card:
+        if self.card["result"].get("plan", {}).get("granularity", "structure") == "structure":
             return {}
         layers = build_anatomy(self.model, self.info.family).prunable
         names = [f"{layer.name}.weight" for layer in layers]
@@ -78,12 +78,18 @@ def from_directory(path: Path, data: str | None = None) -> Pruned:
     return Pruned(opened.model, opened.info, dense, card, training_data(opened), judged)
 
 
-def recover(pruned: Pruned, settings: Settings, out: Path, state: Path | None = None) -> Events:
+def recover(
+    pruned: Pruned,
+    settings: Settings,
+    out: Path,
+    state: Path | None = None,
+    finish: Callable[[nn.Module], nn.Module] = lambda model: model,
+) -> Events:
     """Train and write the checkpoint directory `out`; close it to stop within a step.
 
     Yields {"doing"}, then {"step", "steps", "loss", "seconds_left"} after every step, with "top1", "low", "high" and
     "n" where the curve was judged, at last {"result": ...}. `state`: a folder; what was left there by an earlier run is
-    gone on from, see `Kept`.
+    gone on from, see `Kept`. `finish`: what is done with the trained model before it is judged and written.
     """
     judged = pruned.judged
     yield {"doing": "Judging the pruned model"}
@@ -92,7 +98,7 @@ def recover(pruned: Pruned, settings: Settings, out: Path, state: Path | None = 
     normal = pruned.info.mean, pruned.info.std
     training = Training(pruned.model, pruned.train, settings, *normal, pruned.dense, pruned.held())
     yield from steps(training, pruned.info, judged, state)
-    model = training.result()
+    model = finish(training.result())
     after, recovered = yield from _judge(model, pruned.info, judged)
     gains = {"gain": answers, "against_dense": dense}
     paired = {key: estimate(recovered, judged, other).drops["joint"] for key, other in gains.items()}

@@ -22,7 +22,7 @@ import torch
 from . import images, pipeline, recovery
 from .errors import PruningError
 from .jobs import Ledger
-from .methods import apma, apma_settings, nvit
+from .methods import apma, apma_settings, nvit, spvit, spvit_settings
 from .methods.nvit_settings import search_from
 from .plan import from_recipe
 from .settings import Settings
@@ -68,7 +68,19 @@ def _apma(request: Mapping[str, Any], place: Path) -> Events:
     yield from apma.search(opened, asked, place / "checkpoint", place / "state")
 
 
-KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {"recover": _recover, "nvit": _nvit, "apma": _apma}
+def _spvit(request: Mapping[str, Any], place: Path) -> Events:
+    """Search by gates which attentions become convolutions, as SPViT does, and fine-tune what is left."""
+    opened = yield from _opened(request)
+    asked = spvit_settings.search_from(request["search"])
+    yield from spvit.search(opened, asked, place / "checkpoint", place / "state")
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {
+    "recover": _recover,
+    "nvit": _nvit,
+    "spvit": _spvit,
+    "apma": _apma,
+}
 
 
 def run(ledger: Ledger, token: str) -> None:

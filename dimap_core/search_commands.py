@@ -1,4 +1,4 @@
-"""The commands that search a smaller model by a whole paper's method: `search nvit`, `search apma`.
+"""The commands that search a smaller model by a whole paper's method: `search nvit`, `search spvit`, `search apma`.
 
 They run under `accelerate launch -m dimap_core ...` too; the first process prints.
 Next door: `cli` lists all commands, `methods` does the work.
@@ -15,9 +15,11 @@ from . import pipeline
 from .cli_images import by_name
 from .console import Data, Json, Model, Seed
 from .errors import InvalidPlan
+from .judging import training_data
 from .methods import apma as apma_method
-from .methods import apma_settings
+from .methods import apma_settings, spvit_settings
 from .methods import nvit as nvit_method
+from .methods import spvit as spvit_method
 from .methods.nvit_settings import AWARE, suited_search
 from .training_commands import follow, progress_line
 
@@ -97,3 +99,43 @@ def _told(result: dict[str, Any]) -> str:
         f"{result['top1_after']:.1%} ({low:.1%} to {high:.1%}, n = {result['n']}), against the dense model "
         f"{change:+.1f} points ({least:+.1f} to {most:+.1f}); {result['out']}"
     )
+
+
+@app.command()
+def spvit(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="directory for the checkpoint that is found")],
+    data: Data = None,
+    budget_macs: Annotated[float, typer.Option(help="share of all MACs to remove")] = 0.4,
+    seconds: Annotated[float | None, typer.Option(help="search and fine-tuning together; default: 800 steps")] = None,
+    distill: Annotated[bool, typer.Option("--distill", help="fine-tune on the dense model's answers too")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="then train two one-shot cuts as long")] = False,
+    state: Annotated[Path | None, typer.Option(help="folder to go on from after a stop")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """SPViT: learn by gates which attentions become convolutions and which hidden units stay, then fine-tune."""
+    opened, _ = by_name(pipeline.open_model(model), data)
+    images = len(training_data(opened))
+    asked = spvit_settings.suited_search(
+        opened.info.data, budget_macs, seconds, seed, distill, images, compare=compare
+    )  # fmt: skip
+
+    def line(event: dict[str, Any]) -> str:
+        return progress_line(event) + f", {event['cut']:.0%} of the macs left"
+
+    follow(spvit_method.search(opened, asked, out, state), as_json, line, _spvit_told)
+
+
+def _spvit_told(result: dict[str, Any]) -> str:
+    low, high = result["top1_after_ci95"]
+    change, least, most = (100 * value for value in result["against_dense"])
+    met = "" if result["met"] else "The budget was not met within the steps given; allow more. "
+    slots = ", ".join(f"{name}: {mixer}" for name, mixer in result["mixers"].items()) or "attention everywhere"
+    lines = [
+        f"{met}Removed {result['macs_removed']:.1%} of the MACs and, measured with batches of "
+        f"{result['latency']['batch_size']}, {result['latency_removed']:.0%} of the latency; top-1 "
+        f"{result['top1_after']:.1%} ({low:.1%} to {high:.1%}, n = {result['n']}), against the dense model "
+        f"{change:+.1f} points ({least:+.1f} to {most:+.1f}); {slots}; {result['out']}"
+    ]
+    return "\n".join([*lines, *filter(None, [result.get("comparison", {}).get("verdict")])])

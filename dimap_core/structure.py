@@ -44,7 +44,7 @@ class GroupProblem:
 
     @cached_property
     def sets(self) -> tuple[GroupSet, ...]:
-        """Every set of groups of the model, four a block."""
+        """Every set of groups of the model."""
         return group_sets(self.anatomy)
 
     @cached_property
@@ -98,9 +98,8 @@ class GroupProblem:
         heads share as long as all V dimensions stay."""
         in_macs = self.plan.budget_kind == "macs"
         total = sum(layer.macs if in_macs else layer.params for layer in self.anatomy.layers)
-        blocks = [self.sets[at : at + len(KINDS)] for at in range(0, len(self.sets), len(KINDS))]
-        costs = np.array([[group.macs if in_macs else group.params for group in block] for block in blocks]) / total
-        sizes = self.sizes.reshape(-1, len(KINDS))
+        costs = self._by_block(np.array([group.macs if in_macs else group.params for group in self.sets]) / total)
+        sizes = np.maximum(self._by_block(self.sizes), 1)
         neuron, head, qk, v = (costs / sizes).T
         heads, dims = sizes[:, 1], sizes[:, 2]
         pairs, kernels = np.array([_linear(block, in_macs) for block in self.anatomy.blocks]).T / total
@@ -108,13 +107,28 @@ class GroupProblem:
         own = head - (qk + v) * dims / heads - pairs * dims**2
         return neuron, qk / heads, v / heads, pairs, own, kernels
 
+    @cached_property
+    def _cells(self) -> tuple[list[int], list[int]]:
+        """Block and kind of each set."""
+        places = {block.name: place for place, block in enumerate(self.anatomy.blocks)}
+        return (
+            [places[group.name.partition(":")[0]] for group in self.sets],
+            [KINDS.index(group.module) for group in self.sets],
+        )
+
+    def _by_block(self, values: np.ndarray) -> np.ndarray:
+        """Values of all sets as [blocks, kinds]; 0 where a block has no such set."""
+        table = np.zeros((len(self.anatomy.blocks), len(KINDS)), values.dtype)
+        table[self._cells] = values
+        return table
+
     def share(self, gone: np.ndarray) -> float:
         """Removed share of all dense MACs or params, whichever the budget counts."""
         neuron, qk, v, pairs, own, kernels = self._terms
-        dims = self.sizes.reshape(-1, len(KINDS))[:, 3]
+        dims = self._by_block(self.sizes)[:, 3]
 
         def cost(kept: np.ndarray) -> float:
-            hidden, heads, d_qk, d_v = kept.reshape(-1, len(KINDS)).T
+            hidden, heads, d_qk, d_v = self._by_block(kept).T
             copies = np.where(d_v == dims, d_v, heads * d_v)
             attention = (qk * d_qk + v * d_v + pairs * d_qk * d_v + own) @ heads
             return float(neuron @ hidden + attention + kernels @ copies)

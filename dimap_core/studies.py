@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import InvalidPlan
 from .estimates import AccuracyEstimate, Difference
-from .summaries import columns
+from .summaries import columns, units
 from .types import Anatomy, PruningPlan
 
 IMAGES = 360
@@ -77,7 +77,9 @@ def pieces(anatomy: Anatomy) -> Iterator[Piece]:
 
 def cells(anatomy: Anatomy, granularity: str) -> list[tuple[int, str]]:
     """Every stage x module (kind for structures), last stage first."""
-    return [(stage.index, name) for stage in reversed(anatomy.stages) for name in columns(granularity)]
+    there = {(unit.stage, unit.module) for unit in units(anatomy, granularity)}
+    wanted = ((stage.index, name) for stage in reversed(anatomy.stages) for name in columns(granularity))
+    return [cell for cell in wanted if cell in there]
 
 
 def dense_plan(plan: PruningPlan) -> PruningPlan:

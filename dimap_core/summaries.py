@@ -173,13 +173,19 @@ def _by_block(
     for unit in units(anatomy, granularity):
         key = (unit.stage or 0, unit.block or 0, unit.module)
         sums[key] = sums.get(key, np.zeros(2)) + measure(unit)
-    table = [[sums[block.stage, block.index, name] for name in columns(granularity)] for block in anatomy.blocks]
+    none = np.zeros(2)  # of a block that holds nothing of a column, as one without attention
+    table = [
+        [sums.get((block.stage, block.index, name), none) for name in columns(granularity)] for block in anatomy.blocks
+    ]
     above, below = np.moveaxis(np.array(table), -1, 0)
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
 
 
 def kept_by_head(anatomy: Anatomy, block: Block, scores: Scores, selection: Selection) -> dict[str, np.ndarray]:
-    """Kept share of each head's weights under "Q", "K", "V" (rows of qkv) and "out" (columns of proj), each [heads]."""
+    """Kept share of each head's weights under "Q", "K", "V" (rows of qkv) and "out" (columns of proj), each [heads];
+    nothing of a block without attention."""
+    if not block.heads:
+        return {}
     masks = {
         kind(layer): weight_mask(anatomy, scores, selection, layer)
         for layer in block.layers

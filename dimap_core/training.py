@@ -36,12 +36,13 @@ _TIMED = 3  # steps that are timed where seconds are given
 
 @dataclass(frozen=True)
 class Step:
-    """One step done of `steps`: its loss, and how many seconds are left at the speed so far."""
+    """One step done of `steps`: its loss, how many seconds are left at the speed so far, and how many it took."""
 
     step: int
     steps: int
     loss: float
     seconds_left: float
+    took: float
 
 
 def processes() -> PartialState:
@@ -118,9 +119,10 @@ class Training:
                     self.accelerator.backward(loss)
                     self._update()
                     self.step += 1
-                    self.spent += time.perf_counter() - began
+                    took = time.perf_counter() - began
+                    self.spent += took
                     left = self.spent / self.step * (self.steps - self.step)
-                    yield Step(self.step, self.steps, loss.item(), left)
+                    yield Step(self.step, self.steps, loss.item(), left, took)
                     if self.step == self.steps:
                         break
 

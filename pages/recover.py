@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from dimap_core.settings import preset_settings
-from pages.ui import apma, brought, frame, live, longwork, measured, opening, searches, state, widgets
+from pages.ui import apma, brought, frame, live, longwork, measured, opening, searches, spvit, state, widgets
 from pages.ui.glossary import TERMS
 
 PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
@@ -34,10 +34,10 @@ def controls(view: live.View) -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
-    names = {"recover": "fine-tune this cut", "nvit": "NViT search", "apma": "APMA-style search"}
+    names = {"recover": "fine-tune this cut", "nvit": "NViT", "spvit": "SPViT", "apma": "APMA-style"}
     method = st.radio("Method", list(names), key="recover_method", format_func=names.get, persist_state="session")
     st.caption(TERMS[method])
-    {"recover": recovery, "nvit": searches.nvit, "apma": searches.apma}[method](view)
+    {"recover": recovery, "nvit": searches.nvit, "spvit": spvit.controls, "apma": searches.apma}[method](view)
     st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
 
 

@@ -34,8 +34,10 @@ def score(
 
 def _energies(found: Statistics, anatomy: Anatomy) -> Iterator[tuple[str, np.ndarray]]:
     for block in unsliced(anatomy):
-        v = found.inputs[f"{block.name}.attn.proj"].energy.reshape(block.heads, block.head_dim)
         yield f"{block.name}:mlp_neuron", found.inputs[f"{block.name}.mlp.fc2"].energy
+        if not block.heads:
+            continue
+        v = found.inputs[f"{block.name}.attn.proj"].energy.reshape(block.heads, block.head_dim)
         yield f"{block.name}:head", v.sum(axis=1)
         yield f"{block.name}:qk_dim", found.logits[block.name].diagonal(axis1=1, axis2=2)
         yield f"{block.name}:v_dim", v

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ranking import Scores, rank_groups
-from ..types import KINDS, Anatomy
+from ..types import Anatomy
 from .arrays import in_order, required
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ def score(
 
 
 def _worths(found: Statistics, anatomy: Anatomy) -> Iterator[tuple[str, np.ndarray]]:
-    for place, (name, value) in enumerate(in_order(found.nvit, anatomy)):
-        kind, heads = KINDS[place % len(KINDS)], anatomy.blocks[place // len(KINDS)].heads
+    heads_of = {block.name: block.heads for block in anatomy.blocks}
+    for name, value in in_order(found.nvit, anatomy):
+        block, _, kind = name.partition(":")
+        heads = heads_of[block]
         worth = value / DIVISORS[kind] ** 2
         # One index goes from all heads: each head holds an equal share of what the index is worth.
         yield name, np.tile(worth / heads, (heads, 1)) if kind in ("qk_dim", "v_dim") else worth

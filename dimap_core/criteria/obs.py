@@ -72,7 +72,11 @@ def _inverse(model: Any, name: str, found: Statistics) -> np.ndarray:
 
 def _groups(model: Any, block: Block, found: Statistics) -> Iterator[tuple[str, np.ndarray]]:
     fc2, proj = (f"{block.name}.{part}" for part in ("mlp.fc2", "attn.proj"))
-    of_hidden, of_v = _inverse(model, fc2, found).diagonal(), _inverse(model, proj, found)
+    of_hidden = _inverse(model, fc2, found).diagonal()
+    yield f"{block.name}:mlp_neuron", channel_energies(weight_of(model, fc2)) / of_hidden
+    if not block.heads:
+        return
+    of_v = _inverse(model, proj, found)
     out = weight_of(model, proj).astype(np.float64)
     heads = []
     for h in range(block.heads):
@@ -80,7 +84,6 @@ def _groups(model: Any, block: Block, found: Statistics) -> Iterator[tuple[str, 
         # tr(W_R M^-1 W_R^T) = tr(M^-1 W_R^T W_R)
         heads.append(np.trace(np.linalg.solve(of_v[own, own], out[:, own].T @ out[:, own])))
     logits = [1 / inverse(products).diagonal() for products in found.logits[block.name]]
-    yield f"{block.name}:mlp_neuron", channel_energies(weight_of(model, fc2)) / of_hidden
     yield f"{block.name}:head", np.array(heads)
     yield f"{block.name}:qk_dim", np.array(logits)
     yield f"{block.name}:v_dim", (channel_energies(out) / of_v.diagonal()).reshape(block.heads, -1)

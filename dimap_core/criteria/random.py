@@ -13,7 +13,7 @@ import numpy as np
 
 from ..groups import group_sets
 from ..ranking import Scores, rank, rank_groups
-from ..types import KINDS, Anatomy
+from ..types import Anatomy
 
 
 def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = None, seed: int = 0) -> Scores:
@@ -28,8 +28,9 @@ def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = Non
 
 
 def _group_draws(anatomy: Anatomy, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    blocks = {block.name: block for block in anatomy.blocks}
     for place, group in enumerate(group_sets(anatomy)):
-        block = anatomy.blocks[place // len(KINDS)]
+        block = blocks[group.name.partition(":")[0]]
         rng = np.random.default_rng([seed, place])
         if group.module in ("qk_dim", "v_dim"):
             # A slot's worth is the sum over its heads: their number must not count.

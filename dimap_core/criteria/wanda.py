@@ -53,12 +53,15 @@ def within_rows(scores: np.ndarray) -> np.ndarray:
 
 def _energies(model: Any, anatomy: Anatomy, found: Statistics) -> Iterator[tuple[str, np.ndarray]]:
     for block in unsliced(anatomy):
-        hidden, v = (
-            channel_energies(weight_of(model, f"{block.name}.{part}")) * found.inputs[f"{block.name}.{part}"].energy
-            for part in ("mlp.fc2", "attn.proj")
-        )
-        v = v.reshape(block.heads, block.head_dim)
-        yield f"{block.name}:mlp_neuron", hidden
+        yield f"{block.name}:mlp_neuron", _output_energies(model, f"{block.name}.mlp.fc2", found)
+        if not block.heads:
+            continue
+        v = _output_energies(model, f"{block.name}.attn.proj", found).reshape(block.heads, block.head_dim)
         yield f"{block.name}:head", v.sum(axis=1)
         yield f"{block.name}:qk_dim", found.logits[block.name].diagonal(axis1=1, axis2=2)
         yield f"{block.name}:v_dim", v
+
+
+def _output_energies(model: Any, name: str, found: Statistics) -> np.ndarray:
+    """What each input channel of a layer alone adds to its output, float64 [in]."""
+    return channel_energies(weight_of(model, name)) * found.inputs[name].energy

@@ -26,13 +26,15 @@ from ..groups import BlockCut, block_cut
 from ..ranking import Scores
 from ..types import KINDS, Anatomy, Block, Selection
 from .attention import SplitAttention, SplitWindowAttention, empty_linear, empty_table
+from .convolution import PLACED, mixers_of
 from .linear_attention import FocusedLinearAttention
 
 Tensors = dict[str, torch.Tensor]
 
 
 class BlockSizes(NamedTuple):
-    """What a block holds: hidden units, heads, Q/K and V channels a head; in the order of `types.KINDS`."""
+    """What a block holds: hidden units, heads, Q/K and V channels a head (0 without attention); in the order of
+    `types.KINDS`."""
 
     hidden: int
     heads: int
@@ -101,8 +103,10 @@ def check_sliceable(block: Any, name: str) -> None:
     """
     inside = [getattr(block.mlp, "norm", None)]
     inside += [getattr(block.attn, part, None) for part in ("q_norm", "k_norm", "norm", "gate")]
-    plain = type(block.attn) in (Attention, WindowAttention, FocusedLinearAttention) and type(block.mlp) is Mlp
-    if not plain or any(part is not None and not isinstance(part, nn.Identity) for part in inside):
+    plain = type(block.attn) in (Attention, WindowAttention, FocusedLinearAttention)
+    plain = plain or getattr(block.attn, "mixer", None) in PLACED
+    normed = any(part is not None and not isinstance(part, nn.Identity) for part in inside)
+    if not plain or normed or type(block.mlp) is not Mlp:
         what = f"{type(block.attn).__name__} and {type(block.mlp).__name__}"
         raise UnsupportedModel(f"'{name}' ({what}) has parts that cannot be sliced; prune single weights instead.")
 
@@ -208,16 +212,25 @@ def sizes_of(cut: BlockCut) -> BlockSizes:
 
 
 def is_block(module: nn.Module) -> bool:
-    """Whether a module is a transformer block: one with an attention of Linear layers and an MLP."""
-    return hasattr(module, "mlp") and hasattr(getattr(module, "attn", None), "num_heads")
+    """Whether a module is a transformer block: one with an attention (or what took its place) and an MLP."""
+    attention = getattr(module, "attn", None)
+    return hasattr(module, "mlp") and (hasattr(attention, "num_heads") or hasattr(attention, "mixer"))
 
 
 def block_sizes(block: Any) -> BlockSizes:
     """The sizes of a dense, masked or sliced block."""
+    if getattr(block.attn, "mixer", None) in PLACED:
+        return BlockSizes(block.mlp.fc1.out_features, 0, 0, 0)
     heads = block.attn.num_heads
     d_v = block.attn.proj.in_features // heads
     d_qk = block.attn.q.out_features // heads if hasattr(block.attn, "q") else d_v
     return BlockSizes(block.mlp.fc1.out_features, heads, d_qk, d_v)
+
+
+def shape_facts(model: nn.Module, anatomy: Anatomy) -> dict[str, Any]:
+    """What a checkpoint's card needs to rebuild a model that was cut before: "kept" sizes, "mixers" and "embed"."""
+    facts: dict[str, Any] = {"kept": kept_sizes(model, anatomy), "mixers": mixers_of(anatomy)}
+    return facts if anatomy.family == "swin" else {**facts, "embed": model.embed_dim}
 
 
 def kept_sizes(model: nn.Module, anatomy: Anatomy) -> dict[str, dict[str, int]]:

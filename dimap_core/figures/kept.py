@@ -18,8 +18,9 @@ def kept_bars(
     stages = sorted({stage for stage, _ in cells if stage is not None})
     width = 0.27
     for place, module in enumerate(PRUNABLE_MODULES):
-        parts = [cells[stage, module] for stage in stages]
-        x = [stage + (place - 1) * (width + 0.02) for stage in range(len(stages))]
+        there = [(at, cells[stage, module]) for at, stage in enumerate(stages) if (stage, module) in cells]
+        parts = [part for _, part in there]
+        x = [at + (place - 1) * (width + 0.02) for at, _ in there]
         color = MODULE_COLORS[module]
         figure.add_bar(
             x=x, y=[100] * len(x), width=width, hoverinfo="skip",

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from .. import pipeline, recovery
+from ..cut.convolution import check_attends
 from ..cut.slicing import check_sliceable
 from ..errors import InvalidPlan
 from ..training import Training
@@ -119,6 +120,7 @@ def _search(
     opened: pipeline.Opened, asked: Search, train: LabelledImages, judged: LabelledImages, state: Path | None
 ) -> Searching:
     """Train and cut until the target is met; the extracted model and its card."""
+    check_attends(opened.anatomy, "NViT's search")
     for block in opened.anatomy.blocks:
         check_sliceable(opened.model.get_submodule(block.name), block.name)
     model = copy.deepcopy(opened.model)

@@ -34,6 +34,10 @@ TERMS = {
     "apma": "APMA-style (after Lee & Hwang, 2024): every channel of queries, keys, values and MLPs has an "
     "indicator that learns whether it stays; all heads lose equally many, each its own. The paper's formulas could not "
     "be read, so this is a reconstruction.",
+    "spvit": "SPViT (He et al., TPAMI 2024) learns by gates, together with the weights, which attentions become "
+    "convolutions or nothing and which hidden units stay, then trains that smaller model from the original weights.",
+    "spvit-compare": "Afterwards trains two cuts that need no search: the same operations with hidden units chosen at "
+    "random, and DIMAP's structured cut with repair at the same MACs, for as long as search and fine-tuning took.",
     "distill": "The pruned model learns from the dense model's answers as well as from the labels.",
     "preset": "Suited: learning rate 5e-4, for small models in minutes. Paper: DIMAP's fine-tuning, 30 epochs "
     "at 2e-5 with 15 of warm-up, made for ImageNet.",

@@ -73,15 +73,20 @@ def block_detail(view: live.View) -> None:
         )  # fmt: skip
         block = blocks[st.session_state.block_place][1]
         layers = [layer for layer in block.layers if layer.prunable]
+        if st.session_state.get("block_layer") not in (names := [summaries.kind(layer) for layer in layers]):
+            st.session_state.block_layer = names[0]
         chosen = st.segmented_control(
-            "Layer", [summaries.kind(layer) for layer in layers], key="block_layer", required=True,
-            default="qkv", persist_state="session", label_visibility="collapsed",
+            "Layer", names, key="block_layer", required=True,
+            default=summaries.kind(layers[0]), persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
     if view.selection.granularity == "structure":
         unit_scores(view, block.name)
-    heads = summaries.kept_by_head(view.anatomy, block, view.scores, view.selection)
-    theme.chart(importance.head_heatmap(heads, theme.look()), "heads", "Kept weights by head, for Q, K, V and output")
-    layer = next(layer for layer in layers if summaries.kind(layer) == (chosen or "qkv"))
+    if heads := summaries.kept_by_head(view.anatomy, block, view.scores, view.selection):
+        alt = "Kept weights by head, for Q, K, V and output"
+        theme.chart(importance.head_heatmap(heads, theme.look()), "heads", alt)
+    else:
+        st.caption("No heads in this block: a convolution or nothing took the place of attention, and is never cut.")
+    layer = next((layer for layer in layers if summaries.kind(layer) == chosen), layers[0])
     mask = weight_mask(view.anatomy, view.scores, view.selection, layer)
     figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
     theme.chart(figure, "mask", f"Mask of {layer.name}")
@@ -90,8 +95,11 @@ def block_detail(view: live.View) -> None:
 
 def unit_scores(view: live.View, block: str) -> None:
     """Every unit's score of one kind in the block, what goes and what stays."""
+    kinds = [kind for kind in KINDS if f"{block}:{kind}" in view.scores.layers]
+    if st.session_state.get("block_kind") not in kinds:
+        st.session_state.block_kind = kinds[0]
     kind = st.segmented_control(
-        "Kind", KINDS, key="block_kind", default=KINDS[0], format_func=SHORT.get, required=True,
+        "Kind", kinds, key="block_kind", default=KINDS[0], format_func=SHORT.get, required=True,
         persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
     name = f"{block}:{kind or KINDS[0]}"

@@ -82,7 +82,7 @@ def units(view: live.View, place: str, pair: truth.Pair, table: np.ndarray) -> t
     """Ranks of the units of one stage x module, or of one layer; at first the module or kind that agrees least."""
     plan, places = state.current().plan, _places(view)
     if st.session_state.get("compare_place") not in places:
-        st.session_state.compare_place = f"{len(table) - 1}:{_columns()[int(np.argmin(table[-1]))]}"
+        st.session_state.compare_place = f"{len(table) - 1}:{_columns()[int(np.nanargmin(table[-1]))]}"
     st.subheader("Unit by unit", anchor=False, help=TERMS["rank"])
     chosen = st.selectbox(
         "Units of", list(places), key="compare_place", format_func=lambda key: places[key][0],
@@ -115,7 +115,8 @@ def _places(view: live.View) -> dict[str, tuple[str, list[agreement.Unit]]]:
     for row, (name, chosen) in enumerate([*((f"{word} {s + 1}", [s]) for s in stages), (f"all {word}s", stages)]):
         for column in _columns():
             found = agreement.place_units(view.anatomy, scored, chosen, column)
-            places[f"{row}:{column}"] = (f"{name}: {COLUMN_LABELS[column]}", found)
+            if found:
+                places[f"{row}:{column}"] = (f"{name}: {COLUMN_LABELS[column]}", found)
     for unit in summaries.units(view.anatomy, scored):
         part = KIND_LABELS[unit.module].lower() if scored == "structure" else summaries.kind(unit)  # type: ignore[arg-type]
         places[unit.name] = (f"{agreement.block_label(unit)}: {part}", [unit])

@@ -18,7 +18,7 @@ from dimap_core.jobs import Job
 from dimap_core.methods.nvit_settings import AWARE, PAID
 from dimap_core.methods.revit import shape
 
-from . import apma, cache, polling, state, theme, widgets
+from . import apma, cache, polling, spvit_found, state, theme, widgets
 
 POLL = 0.5  # seconds; a step takes a tenth of one at least
 _BADGES = {
@@ -108,6 +108,8 @@ def _card(token: str, ended: bool) -> None:
             st.caption(f"On the way judged on the first {images:,} validation images only, with the 95 % interval.")
     if (found := (job.result or progress).get("kept")) is not None:
         _units(token, found, job.result)
+    if (found := (job.result or progress).get("blocks")) is not None:
+        spvit_found.draw(token, found, job.result)
     apma.indicators(token, points)
     if job.result is not None:
         apma.similarity(token, Path(job.result["out"]))

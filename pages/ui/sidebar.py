@@ -14,6 +14,7 @@ from dimap_core.bundled import BUNDLED
 from dimap_core.catalogue import by_name
 from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import MOST_IMAGES, SCOPES
+from dimap_core.presets import NOTE, presets
 
 from . import amount, brought, cache, pictures, state, widgets
 from .glossary import TERMS
@@ -71,6 +72,8 @@ def _model() -> None:
             st.caption(f"{card['attention']}.")
     elif entry is not None:
         st.caption(f"{entry.facts}.")
+    elif setting.model in presets():
+        st.caption(NOTE)
     if setting.model not in cards and not brought.is_brought(setting.model):
         st.toggle(
             "Random weights", widgets.fill("w_random", setting.weights == "random"),
@@ -82,11 +85,13 @@ def _model() -> None:
 @st.cache_resource(show_spinner=False)
 def _names() -> list[str]:
     """What the picker offers: bundled models first."""
-    return [*cache.cards(), *by_name()]
+    return [*cache.cards(), *by_name(), *presets()]
 
 
 def _label(name: str) -> str:
     entry = by_name().get(name)
+    if name in presets():
+        return f"{name} · published by SPViT"
     return entry.label if entry is not None else name
 
 

@@ -1,0 +1,103 @@
+"""SPViT in pictures: what mixes tokens in every block and which gates are open; attention beside the kernel that took
+its place. Plain data in, plotly figures out.
+
+Next door: `methods.spvit_gates` and `methods.spvit_pictures` make the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from .look import COLUMN_COLORS, Look, base, rgba
+
+MIXER_LABELS = {"softmax": "attention", "conv3": "3×3 conv.", "conv1": "1×1 conv.", "skip": "nothing"}
+_COLORS = {"softmax": "#0072B2", "conv3": "#E69F00", "conv1": "#56B4E9", "skip": "#8A8A8A"}
+_SYMBOLS = {"softmax": "diamond", "conv3": "square", "conv1": "circle"}
+_MARKS = {"softmax": "◆", "conv3": "■", "conv1": "●", "skip": "○"}
+_SCALES = {"attention": ("rgba(0,114,178,0)", "#0072B2"), "kernel": ("rgba(230,159,0,0)", "#E69F00")}
+_ROW, _SQUARE, _HEAD = 24, 150, 34  # px
+
+
+def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
+    """A row a block: its mixer in words, each gate's chance to be open (left), hidden units kept in % (right).
+    `blocks`: as `Gated.shown` tells them."""
+    figure = base(look, _ROW * len(blocks) + 2 * _HEAD + 24, bargap=0.3)
+    rows = list(range(len(blocks)))
+    for mixer, symbol in _SYMBOLS.items():
+        chances = [block["chances"].get(mixer) for block in blocks]
+        if any(chance is not None for chance in chances):
+            figure.add_scatter(
+                x=[None if chance is None else 100 * chance for chance in chances], y=rows, mode="markers",
+                marker={"color": _COLORS[mixer], "symbol": symbol, "size": 9, "line": {"color": look.ink, "width": 1}},
+                hovertemplate=f"block %{{y}}, gate to {MIXER_LABELS[mixer]}: %{{x:.0f}} %<extra></extra>",
+            )  # fmt: skip
+    kept = [100 * block["hidden"] / block["of"] for block in blocks]
+    figure.add_bar(
+        x=kept, y=rows, orientation="h", xaxis="x2", marker={"color": rgba(COLUMN_COLORS["mlp_neuron"], 0.55)},
+        text=[f"{block['hidden']:,} of {block['of']:,}" for block in blocks], textposition="inside",
+        insidetextanchor="start", textangle=0, textfont={"color": look.ink}, constraintext="none", cliponaxis=False,
+        hoverinfo="skip",
+    )  # fmt: skip
+    names = [_name(place, block["mixer"]) for place, block in enumerate(blocks, 1)]
+    scale = {"tickvals": [0, 50, 100], "range": [-4, 104], "gridcolor": look.grid, "fixedrange": True}
+    figure.update_layout(
+        yaxis={"tickvals": rows, "ticktext": names, "range": [len(blocks) - 0.4, -0.6], "showgrid": False},
+        xaxis={**scale, "domain": [0, 0.55], "title": "gate open, % chance"},
+        xaxis2={**scale, "domain": [0.6, 1], "range": [0, 104], "zeroline": False, "title": "hidden units, %"},
+        margin_t=_HEAD,
+    )
+    figure.add_vline(x=50, line={"color": look.muted, "dash": "dot", "width": 1}, xref="x")
+    legend = "  ".join(
+        f'<span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span> {MIXER_LABELS[mixer]}' for mixer in _MARKS
+    )
+    figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
+                          text=legend)  # fmt: skip
+    return figure
+
+
+def _name(place: int, mixer: str) -> str:
+    return f'{place} {MIXER_LABELS[mixer]} <span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span>'
+
+
+def kernels(pictures: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], look: Look) -> go.Figure:
+    """For each block that became a convolution the dense block's mean attention by offset (left) beside its kernel
+    (right), on the same grid of offsets; each on a scale of its own. `names`: of blocks on screen."""
+    count = len(pictures)
+    figure = base(look, _SQUARE * count + 2 * _HEAD)
+    for row, (block, found) in enumerate(pictures.items()):
+        reach = len(found["attention"]) // 2
+        for column, kind in enumerate(("attention", "kernel")):
+            place = 2 * row + column + 1
+            _square(figure, place, found[kind], reach, kind, names[block], look)
+            top, height = 1 - row / count, 1 / count
+            figure.update_layout({
+                f"xaxis{place}": {"domain": [0.02 + 0.5 * column, 0.48 + 0.5 * column], "anchor": f"y{place}"},
+                f"yaxis{place}": {"domain": [top - 0.98 * height + 24 / (_SQUARE * count), top - 0.02 * height],
+                                  "anchor": f"x{place}", "scaleanchor": f"x{place}"},
+            })  # fmt: skip
+            figure.add_annotation(
+                xref=f"x{place}", yref=f"y{place}", x=0, y=-reach - 0.6, yanchor="bottom", showarrow=False,
+                text=f"<b>{names[block]}</b>: {'attention was' if kind == 'attention' else 'kernel is'}",
+            )  # fmt: skip
+    figure.update_layout(margin_t=_HEAD)
+    return figure
+
+
+def _square(
+    figure: go.Figure, place: int, values: Sequence[Sequence[float]], reach: int, kind: str, name: str, look: Look
+) -> None:
+    """One map of offsets, the middle of the grid being a patch itself."""
+    half = len(values) // 2
+    offsets = list(range(-half, half + 1))
+    word = "mean attention" if kind == "attention" else "norm of the tap"
+    figure.add_heatmap(
+        z=values, x=offsets, y=offsets, zmin=0, colorscale=[(0, _SCALES[kind][0]), (1, _SCALES[kind][1])],
+        showscale=False, xaxis=f"x{place}", yaxis=f"y{place}", xgap=1, ygap=1,
+        hovertemplate=f"{name}, %{{y}} down, %{{x}} right: {word} %{{z:.3g}}<extra></extra>",
+    )  # fmt: skip
+    axis = {"range": [-reach - 0.5, reach + 0.5], "showgrid": False, "zeroline": False, "fixedrange": True}
+    axis |= {"tickvals": [-reach, 0, reach], "constrain": "domain", "showline": True, "linecolor": look.grid}
+    figure.update_layout({f"xaxis{place}": axis, f"yaxis{place}": {**axis, "range": axis["range"][::-1]}})  # type: ignore[index]

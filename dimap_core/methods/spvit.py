@@ -1,0 +1,158 @@
+"""SPViT as a whole: gates are learned together with the weights, a smaller model is derived, trained and folded.
+
+Paper: He et al., "Pruning Self-attentions into Convolutional Layers in Single Path", TPAMI 2024 (arXiv 2111.11802).
+The loss is cross-entropy plus lambda (F / F0 - tau)^2, F the MACs of the likeliest gates; when they are within the
+budget, the signs of the gates say what stands where. The smaller model starts again from the original weights, is
+trained with ordinary cross-entropy (or distillation), and its convolutions are folded into what is deployed.
+A reconstruction from the released code; `spvit_settings.SIMPLIFICATIONS` lists what differs.
+Next door: `spvit_gates` holds the gates and their cost, `spvit_derived` what comes of them, `spvit_compare` sets the
+result beside one-shot cuts, `spvit_pictures` shows what attention did where convolutions stand.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Generator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .. import pipeline, recovery
+from ..anatomy import build_anatomy
+from ..cost import cost_report
+from ..cut.convolution import check_attends, fold
+from ..cut.slicing import check_sliceable, kept_sizes
+from ..judging import training_data
+from ..latency import measure
+from ..training import Training, processes
+from ..types import LabelledImages
+from .spvit_compare import compare, undisturbed
+from .spvit_derived import Found, build, finished, measure_batchnorms
+from .spvit_gates import Gated
+from .spvit_pictures import pictures
+from .spvit_settings import Search
+
+Event = dict[str, Any]
+LATENCY_BATCH = 16
+
+
+def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None = None) -> recovery.Events:
+    """Search, derive, fine-tune, fold and write the checkpoint directory `out`; close it to stop within a step.
+
+    Yields events as `recovery.recover` does; steps count through both phases. While it searches they hold "cut", the
+    share of MACs that is left, and "blocks" (`Gated.shown`). `state`: a folder; what an earlier run left there is gone
+    on from. Raises DataError without images or trained weights, UnsupportedModel for a model that has no plain
+    attention in every block.
+    """
+    pipeline.check_trained(opened)
+    images = training_data(opened), pipeline.default_data(opened)
+    place = None if state is None else state / "found.json"
+    if place is not None and place.exists():
+        found = Found(**json.loads(place.read_text(encoding="utf-8")))
+    else:
+        found = yield from _search(opened, asked, *images, None if state is None else state / "search")
+        _keep(place, found)
+    pruned = _smaller(opened, asked, found, *images)
+    tuned = None if state is None else state / "tuned"
+    told: Event = {"cut": found.left, "blocks": found.blocks}
+    quickest = math.inf
+    for event in recovery.recover(pruned, asked.finetuning, out, tuned, partial(finished, pruned=pruned)):
+        if "step" in event:
+            quickest = min(quickest, event["took"])
+            event |= {"step": event["step"] + found.steps, "steps": event["steps"] + found.steps, **told}
+        if "result" in event:
+            yield {"doing": "Measuring the latency"}
+            event["result"] |= _told(pruned, found)
+            event["result"]["undisturbed_seconds"] = found.seconds + undisturbed(quickest, event["result"])
+            if asked.compare:
+                event["result"]["comparison"] = yield from compare(opened, asked, found, pruned, event["result"], state)
+        yield event
+
+
+def _search(
+    opened: pipeline.Opened, asked: Search, train: LabelledImages, judged: LabelledImages, state: Path | None
+) -> Generator[Event, None, Found]:
+    """Train weights and gates until the likeliest gates are within the budget, or to the last step."""
+    check_attends(opened.anatomy, "SPViT's search")
+    for block in opened.anatomy.blocks:
+        check_sliceable(opened.model.get_submodule(block.name), block.name)
+    opened.model.cpu()
+    model, budget = copy.deepcopy(opened.model), 1 - asked.target
+    gated = Gated(model, opened.anatomy)
+    normal = opened.info.mean, opened.info.std
+    training = Training(
+        model, train, asked.training, *normal,
+        extra_loss=lambda: asked.strength * (gated.share() - (budget - asked.margin)) ** 2,
+        extra_groups=[{"params": list(gated.logits()), "lr": asked.gate_lr, "weight_decay": 0.0}],
+    )  # fmt: skip
+    steps = training.steps + _expected(asked, training)
+    if state is not None:
+        recovery.Kept(training, state)  # what an earlier run left, if anything
+    quickest = math.inf
+    if gated.left() > budget:
+        for event in recovery.steps(training, opened.info, judged, state):
+            if "step" in event:
+                quickest = min(quickest, event["took"])
+                event |= {"steps": steps, "cut": gated.left(), "blocks": gated.shown()}
+                event["seconds_left"] = training.spent / training.step * (steps - training.step)
+            yield event
+            if gated.left() <= budget:
+                break
+    training.result()  # on the CPU, in evaluation mode
+    mixers, hidden = gated.derived()
+    kept, left = {name: units.tolist() for name, units in hidden.items()}, gated.left()
+    seconds = undisturbed(quickest, {"steps": training.step, "seconds": training.spent})
+    return Found(mixers, kept, gated.shown(), training.step, seconds, left, left <= budget)
+
+
+def _expected(asked: Search, training: Training) -> int:
+    """About how many steps fine-tuning will take; without gates they take about half as long."""
+    tuning, searching = asked.finetuning, asked.training
+    if tuning.seconds is not None and searching.seconds is not None:
+        return max(1, round(2 * training.steps * tuning.seconds / searching.seconds))
+    return max(1, round(tuning.epochs * len(training.loader)))
+
+
+def _keep(place: Path | None, found: Found) -> None:
+    """Leave what was found for a run that goes on; moved there whole."""
+    if place is not None and processes().is_main_process:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_suffix(".part")
+        part.write_text(json.dumps(asdict(found)), encoding="utf-8")
+        part.replace(place)
+
+
+def _smaller(
+    opened: pipeline.Opened, asked: Search, found: Found, train: LabelledImages, judged: LabelledImages
+) -> recovery.Pruned:
+    """The derived model ready to be fine-tuned, with the card of its checkpoint; its batch norms know the images."""
+    model = build(opened, found)
+    measure_batchnorms(model, opened.info, train)
+    dense = cost_report(opened.anatomy).total
+    total = cost_report(build_anatomy(fold(copy.deepcopy(model)), opened.info.family)).total
+    result = {
+        "search": {"method": "spvit", **asdict(asked)}, "search_steps": found.steps, "left": found.left,
+        "params_before": dense.params, "macs_before": dense.macs,
+        "params_after": total.params, "macs_after": total.macs,
+    }  # fmt: skip
+    card = {**pipeline.origin(opened, asked.training.seed), "result": result}
+    card |= {"kept": kept_sizes(model, opened.anatomy), "mixers": dict(found.mixers)}
+    return recovery.Pruned(model, opened.info, opened.model, card, train, judged)
+
+
+def _told(pruned: recovery.Pruned, found: Found) -> dict[str, Any]:
+    """What the search adds to a recovery's result."""
+    result = pruned.card["result"]
+    (row,) = measure(pruned.dense, pruned.model, pruned.info.input_size, (LATENCY_BATCH,))
+    return {
+        "method": "spvit", "left": found.left, "met": found.met, "blocks": found.blocks,
+        "search_steps": found.steps, "search_seconds": found.seconds,
+        "mixers": dict(found.mixers), "hidden": {name: len(kept) for name, kept in found.hidden.items()},
+        "macs_removed": 1 - result["macs_after"] / result["macs_before"],
+        "params_removed": 1 - result["params_after"] / result["params_before"],
+        "latency_removed": row.removed, "latency": asdict(row),
+        "pictures": pictures(pruned.dense, pruned.model, pruned.info, pruned.judged),
+    }  # fmt: skip

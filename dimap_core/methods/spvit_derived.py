@@ -1,0 +1,83 @@
+"""What SPViT's gates came to, and the smaller model that is made of it.
+
+He et al., TPAMI 2024 (arXiv 2111.11802). Convolutions bring batch norms that the model never had: they are measured on
+training images, so that small batches during fine-tuning do not decide.
+Next door: `cut.derivation` builds, `spvit` and `spvit_compare` train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..cut.convolution import fold
+from ..cut.derivation import derived
+from ..evaluate import normalised, stratified_order
+from ..pipeline import Opened
+from ..recovery import Pruned
+from ..types import LabelledImages, Mixer, ModelInfo
+
+_MEASURED = 2048  # training images that batch norm is measured on, at most
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search derived, as plain data: by block name what takes attention's place, and the hidden units that stay;
+    each block as the picture shows it (`Gated.shown`); after how many steps, and seconds that these take on a machine
+    with nothing else to do; the share of MACs left, and whether that is within the budget."""
+
+    mixers: Mapping[str, Mixer]
+    hidden: Mapping[str, list[int]]
+    blocks: list[dict[str, Any]]
+    steps: int
+    seconds: float
+    left: float
+    met: bool
+
+
+def build(opened: Opened, found: Found, hidden: Mapping[str, np.ndarray] | None = None) -> nn.Module:
+    """The derived model from the original weights, in the form that is trained; with other `hidden` units if given."""
+    units = hidden or {name: np.array(kept) for name, kept in found.hidden.items()}
+    return derived(opened.model, opened.anatomy, found.mixers, units)
+
+
+def finished(model: nn.Module, pruned: Pruned) -> nn.Module:
+    """A fine-tuned model as it is deployed: batch norms measured on training images, convolutions folded."""
+    measure_batchnorms(model, pruned.info, pruned.train)
+    return fold(model)
+
+
+def measure_batchnorms(model: nn.Module, info: ModelInfo, images: LabelledImages) -> None:
+    """Give every batch norm the mean and variance of what it sees on training images, averaged over batches."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    order = stratified_order(images.labels)[:_MEASURED]
+    place = next(model.parameters()).device
+    with _measuring(model, norms), torch.no_grad():
+        for at in range(0, len(order), _BATCH):
+            model(normalised(info, images.images[order[at : at + _BATCH]]).to(place))
+
+
+@contextmanager
+def _measuring(model: nn.Module, norms: list[nn.BatchNorm2d]) -> Iterator[None]:
+    """Batch norms average what they see, everything else is in evaluation mode."""
+    model.eval()
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch: the plain average
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
+        model.eval()
