@@ -5,10 +5,11 @@
 
 Each row goes to assets/methods.json at once; rows that are there are not measured again without --again. DIMAP: scope
 module, at single weights and at structures; fine-tuning distilled. A search spends half of the steps on searching and
-half on fine-tuning; DIMAP fine-tunes for 1.3 times as many steps: they cost as much as a search's, whose first half
-trains the dense widths. Steps instead of seconds, so that a busy machine does not decide; CPU seconds stand beside
-them. Judged on the whole validation split, one seed. Latency: batches of 16, the shortest of 21 runs of the dense and
-the smaller model by turns, in processor time of one thread, so that other work on the machine does not count.
+half on fine-tuning (SPViT searches until its gates meet the budget); DIMAP fine-tunes for 1.3 times as many steps: they
+cost as much as a search's, whose first half trains the dense widths. Steps instead of seconds, so that a busy machine
+does not decide; CPU seconds stand beside them. Judged on the whole validation split, one seed. Latency: batches of 16,
+the shortest of 21 runs of the dense and the smaller model by turns, in processor time of one thread, so that other work
+on the machine does not count.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from dimap_core.settings import Settings, preset_settings
 from dimap_core.types import PruningPlan
 
 _MORE = 1.3  # steps of a half-size student in the time of half dense, half small ones, each with a dense teacher
+_AT_MOST = {"spvit": 400}  # steps of a search that ends by itself, where its gates meet the budget
 _BATCH, _RUNS = 16, 21
 STRUCTURES = PruningPlan("dimap", "structure", "module", None)
 PLANS = {
@@ -61,9 +63,12 @@ class Made(NamedTuple):
 def searched(opened: pipeline.Opened, key: str, budget: float, steps: int, out: Path) -> Made:
     """A whole search, `steps` in both halves together."""
     suited = importlib.import_module(f"dimap_core.methods.{key}_settings").suited_search
-    half = {"epochs": steps / 2 / _epoch(opened), "seconds": None}
-    asked = suited(opened.info.data, budget, seed=0)
-    asked = replace(asked, training=replace(asked.training, **half), finetuning=replace(asked.finetuning, **half))
+    asked, epoch = suited(opened.info.data, budget, seed=0), _epoch(opened)
+    lengths = {"training": _AT_MOST.get(key, steps / 2), "finetuning": steps / 2}
+    phases = {
+        name: replace(getattr(asked, name), epochs=length / epoch, seconds=None) for name, length in lengths.items()
+    }
+    asked = replace(asked, **phases)
     return _made(last(importlib.import_module(f"dimap_core.methods.{key}").search(opened, asked, out)), out, steps)
 
 
