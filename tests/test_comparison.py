@@ -7,7 +7,7 @@ import pytest
 from benchmarks.methods import PLANS, SEARCHES, table
 from dimap_core import comparison
 from dimap_core.bundled import BUNDLED
-from dimap_core.comparison import BUDGETS, METHODS, Measurement, leaders, missing, read, write
+from dimap_core.comparison import METHODS, Measurement, leaders, missing, read, write
 from dimap_core.figures.comparison import Entry
 from dimap_core.figures.comparison import comparison as drawn
 from dimap_core.figures.look import Look
@@ -31,9 +31,9 @@ def test_rows_come_back_in_the_tables_order_without_those_nobody_asks_for(tmp_pa
 
 
 def test_what_is_missing_is_named_by_its_label():
-    absent = missing([ROW, ONE_SHOT], "swin-digits", (0.5,))
+    absent = missing([ROW, ONE_SHOT], "swin-digits", 0.5)
     assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
-    assert len(missing([ROW, ONE_SHOT], "swin-digits", BUDGETS)) == len(METHODS)
+    assert len(missing([ROW, ONE_SHOT], "swin-digits", 0.35)) == len(METHODS)
 
 
 def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
