@@ -58,6 +58,5 @@ def table(rows: Sequence[Measurement]) -> None:
     }
     wide = {name: st.column_config.TextColumn(width=150) for name in columns if name.startswith("Top-1")}
     st.dataframe(pd.DataFrame(columns), hide_index=True, column_config=wide)
-    st.caption(
-        f"Top-1 in % with its 95 % interval. Time: batches of {rows[0].batch}, one thread, dense and smaller model by turns."
-    )
+    how = f"batches of {rows[0].batch}, one thread, dense and smaller model by turns"
+    st.caption(f"Top-1 in % with its 95 % interval. Time: {how}.")
