@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -33,7 +34,7 @@ def own(model: str, dense: float) -> list[Entry]:
         result: dict[str, Any] = dict(job.result or {})
         if result.get("model") == model and not job.request.get("images"):
             before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
-            name = f"Yours: {widgets.plain(job.title.partition(' · ')[2] or job.title)}"
+            name = f"Yours: {escape(job.title.partition(' · ')[2] or job.title)}"  # figures read HTML
             found.append(Entry(name, f"−{100 * (1 - result['macs'] / dense):.0f} % MACs", after, before))
     return found
 
