@@ -1,7 +1,7 @@
 """Which method wins at this budget: whole methods on all bundled models, for the Compare page and the README.
 
     python -m benchmarks.methods [MODEL ...] [--budgets 0.35 0.5] [--methods KEY ...] [--steps 160] [--again]
-    python -m benchmarks.methods --table        print the README's table from what was measured before
+    python -m benchmarks.methods --table        print the README's tables from what was measured before
 
 Each row goes to assets/methods.json at once; rows that are there are not measured again without --again. DIMAP: scope
 module, at single weights and at structures; fine-tuning distilled. A search spends half of the steps on searching and
@@ -132,19 +132,23 @@ def _time_saved(opened: pipeline.Opened, smaller: torch.nn.Module) -> float:
     return 1 - small / dense
 
 
-def table(rows: Iterable[Measurement]) -> str:
-    """The README's table: a line a method, a column a model and budget; top-1 in % and the share of time removed."""
+def tables(rows: Iterable[Measurement]) -> str:
+    """The README's tables, one a budget: a line a method, a column a model; top-1 in %, change of time."""
     rows = list(rows)
-    columns = [(s.name, b) for s in BUNDLED for b in BUDGETS if any((s.name, b) == (r.model, r.budget) for r in rows)]
-    found = {row.key: row for row in rows}
-    dense = {row.model: f"{_share(row.dense)}, n = {row.n:,}" for row in rows}
-    heads = (f"{100 * budget:.0f} % of `{model}` ({dense[model]})" for model, budget in columns)
-    lines = ["| MACs removed | " + " | ".join(heads) + " |", "|---" * (1 + len(columns)) + "|"]
-    for row in METHODS:
-        cells = [found.get((model, row.key, budget)) for model, budget in columns]
+    return "\n\n".join(_table(rows, budget) for budget in BUDGETS if any(row.budget == budget for row in rows))
+
+
+def _table(rows: list[Measurement], budget: float) -> str:
+    found = {(row.model, row.method): row for row in rows if row.budget == budget}
+    dense = {row.model: f"dense {_share(row.dense)}, n = {row.n:,}" for row in found.values()}
+    models = [spec.name for spec in BUNDLED if spec.name in dense]
+    lines = [" | ".join([f"{100 * budget:.0f} % of MACs removed", *(f"`{name}`, {dense[name]}" for name in models)])]
+    lines.append("|".join("---" for _ in [0, *models]))
+    for method in METHODS:
+        cells = [found.get((name, method.key)) for name in models]
         if any(cells):
-            lines.append(f"| {row.label} | " + " | ".join(_cell(cell) for cell in cells) + " |")
-    return "\n".join(lines)
+            lines.append(" | ".join([method.label, *map(_cell, cells)]))
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def _cell(row: Measurement | None) -> str:
@@ -161,7 +165,7 @@ def _share(found: Interval) -> str:
 
 
 def main() -> None:
-    """Measure what the command line asks for and is not there yet, then print the table."""
+    """Measure what the command line asks for and is not there yet, then print the tables."""
     known = [*PLANS, *SEARCHES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
@@ -180,7 +184,7 @@ def main() -> None:
         rows[place] = measured(*place, given.steps)
         comparison.write(rows.values())
         print(rows[place], flush=True)
-    print(table(comparison.read()))
+    print(tables(comparison.read()))
 
 
 if __name__ == "__main__":

@@ -115,10 +115,10 @@ def wanted() -> Iterator[tuple[str, str, float]]:
                 yield spec.name, found.key, budget
 
 
-def missing(rows: Iterable[Measurement], model: str, budgets: Iterable[float]) -> list[str]:
-    """Labels of methods that were not measured on a model at some of the budgets."""
+def missing(rows: Iterable[Measurement], model: str, budget: float) -> list[str]:
+    """Labels of methods that were not measured on a model at a budget."""
     known = {row.key for row in rows}
-    return [m.label for m in METHODS if any((model, m.key, budget) not in known for budget in budgets)]
+    return [found.label for found in METHODS if (model, found.key, budget) not in known]
 
 
 def leaders(rows: Iterable[Measurement]) -> tuple[Measurement, list[Measurement]] | None:

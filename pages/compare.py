@@ -17,7 +17,7 @@ NAMES = [spec.name for spec in BUNDLED]
 SHOWN = {"both": BUDGETS, **{f"{100 * budget:.0f} %": (budget,) for budget in BUDGETS}}
 PAPER = {
     "method": "Method", "model": "Model", "dense": "Dense top-1, %", "top1": "Top-1, %", "change": "Change, points",
-    "macs": "FLOPs (MACs)", "params": "Params", "how": "Training", "where": "Printed in",
+    "macs": "FLOPs (MACs)", "params": "Params", "where": "Printed in", "how": "Training",
 }  # fmt: skip
 
 
@@ -29,14 +29,14 @@ def main() -> None:
     current = state.current().model
     model = left.selectbox("Bundled model", NAMES, index=NAMES.index(current) if current in NAMES else 0,
                            key="compare_model", persist_state="session")  # fmt: skip
-    budget = right.segmented_control("FLOPs (MACs) removed", list(SHOWN), default="both", key="compare_budget",
+    shown = right.segmented_control("FLOPs (MACs) removed", list(SHOWN), default="both", key="compare_budget",
                                      required=True, persist_state="session")  # fmt: skip
-    budgets = SHOWN[budget or "both"]
+    budgets = SHOWN[shown or "both"]
     rows = [row for row in cache.methods() if row.model == model and row.budget in budgets]
     figure(model, rows)
-    absent = comparison.missing(rows, model, budgets)
-    if absent:
-        st.caption(f"Not measured here yet: {', '.join(absent)}. `python -m benchmarks.methods {model}` does it.")
+    for budget in budgets:
+        if absent := comparison.missing(rows, model, budget):
+            st.caption(f"Not measured yet at {100 * budget:.0f} %: {', '.join(absent)}.")
     if rows:
         compared.table(rows)
     papers()
@@ -45,7 +45,8 @@ def main() -> None:
 def figure(model: str, rows: Sequence[Measurement]) -> None:
     """The answer, and all methods with the session's own results."""
     if not rows:
-        st.info(f"Nothing was measured on {model} yet.", icon=":material/pending:")
+        how = f"`python -m benchmarks.methods {model}` does it in some minutes."
+        st.info(f"Nothing was measured on {model} yet; {how}", icon=":material/pending:")
         return
     for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
         st.markdown(line)
@@ -54,10 +55,10 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
     theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
     st.caption(
-        f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; dotted line "
-        "and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. Trained "
-        "with equal steps. Methods are reconstructions from what we could read of each paper; the Recover page lists "
-        "where each differs."
+        f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; vertical "
+        "line and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. "
+        "Trained with equal steps. Methods are reconstructions from what we could read of each paper; the Recover page "
+        "lists where each differs."
     )
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.methods import PLANS, SEARCHES, table
+from benchmarks.methods import PLANS, SEARCHES, tables
 from dimap_core import comparison
 from dimap_core.bundled import BUNDLED
-from dimap_core.comparison import BUDGETS, METHODS, Measurement, leaders, missing, read, write
+from dimap_core.comparison import METHODS, Measurement, leaders, missing, read, write
 from dimap_core.figures.comparison import Entry
 from dimap_core.figures.comparison import comparison as drawn
 from dimap_core.figures.look import Look
@@ -31,9 +31,9 @@ def test_rows_come_back_in_the_tables_order_without_those_nobody_asks_for(tmp_pa
 
 
 def test_what_is_missing_is_named_by_its_label():
-    absent = missing([ROW, ONE_SHOT], "swin-digits", (0.5,))
+    absent = missing([ROW, ONE_SHOT], "swin-digits", 0.5)
     assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
-    assert len(missing([ROW, ONE_SHOT], "swin-digits", BUDGETS)) == len(METHODS)
+    assert len(missing([ROW, ONE_SHOT], "swin-digits", 0.35)) == len(METHODS)
 
 
 def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
@@ -46,12 +46,17 @@ def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
     assert leaders([ONE_SHOT])[0].top1 == ONE_SHOT.before
 
 
-def test_the_table_has_a_line_a_method_and_a_column_a_model_and_budget():
-    lines = table([ROW, ONE_SHOT, replace(ROW, budget=0.35)]).splitlines()
-    assert lines[0].count("|") == 4 and "50 % of `swin-digits` (99.0 ±0.8, n = 540)" in lines[0]
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| DIMAP structures", "| DIMAP + repair + fine-tuning"]
-    assert lines[2].endswith("| – | 90.0 ±2.5, −31 % time |")
-    assert "90.0 ±2.5 > 98.0 ±1.3, −31 % time, 12 CPU s" in lines[3]
+def test_the_tables_have_a_line_a_method_and_a_column_a_model():
+    other = replace(ONE_SHOT, model=BUNDLED[0].name)
+    mild, half = (part.splitlines() for part in tables([ROW, ONE_SHOT, replace(ROW, budget=0.35), other]).split("\n\n"))
+    assert half[0] == (
+        "| 50 % of MACs removed | `swin-textured`, dense 99.0 ±0.8, n = 540 | `swin-digits`, dense 99.0 ±0.8, n = 540 |"
+    )
+    assert half[1] == "| ---|---|--- |"
+    assert [line.split(" | ")[0] for line in half[2:]] == ["| DIMAP structures", "| DIMAP + repair + fine-tuning"]
+    assert half[2].endswith("| 90.0 ±2.5, −31 % time | 90.0 ±2.5, −31 % time |")
+    assert half[3].endswith("| – | 90.0 ±2.5 > 98.0 ±1.3, −31 % time, 12 CPU s |")
+    assert len(mild) == 3 and "swin-textured" not in mild[0]
 
 
 def test_every_way_of_the_benchmark_is_a_row_of_the_page():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -20,11 +21,14 @@ from dimap_core.cut.masks import masked_weights
 from dimap_core.cut.repair import repair
 from dimap_core.cut.slicing import slice_model
 from dimap_core.data import load_data
+from dimap_core.errors import UnsupportedModel
 from dimap_core.evaluate import normalised
 from dimap_core.gates import KINDS as GATED
 from dimap_core.groups import group_sets, kept_kernels
+from dimap_core.layouts import architecture
 from dimap_core.methods.costs import MacCost
 from dimap_core.methods.units import Units
+from dimap_core.models import load_model
 from dimap_core.pipeline import apply_plan, score
 from dimap_core.statistics import balanced_subset, collect
 from dimap_core.structure import GroupProblem
@@ -298,3 +302,16 @@ def test_gradients_flow_through_a_sliced_model_in_half_precision_too(flat):
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             smaller.train()(images()).float().sum().backward()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in smaller.parameters())
+
+
+def test_a_file_of_the_bundled_sizes_is_recognised_and_other_sizes_are_refused_in_a_sentence(tmp_path):
+    model, _ = load_model("swin-flatten")
+    save_file(model.state_dict(), tmp_path / "mine.safetensors")
+    loaded, info = load_model(str(tmp_path / "mine.safetensors"))
+    assert info.architecture == "swin-flatten"
+    with torch.inference_mode():
+        x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(loaded(x), model(x))
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()} | {"head.fc.bias": (7,)}
+    with pytest.raises(UnsupportedModel, match=r"focused linear attention .*; choose another file\.$"):
+        architecture(shapes, {})

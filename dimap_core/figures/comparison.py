@@ -12,7 +12,7 @@ from .look import Look, base, rgba
 COLORS = {0.35: "#0072B2", 0.5: "#D55E00"}
 OWN = "#CC79A7"
 _SHAPES = {0.35: "circle", 0.5: "square"}
-_ROW = 46  # px
+_ROW, _BELOW = 54, 0.26  # height of a row in px; how far under its point the one before training lies, in rows
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,17 @@ def _row(figure: go.Figure, entry: Entry, y: float, look: Look) -> None:
     color = OWN if entry.budget is None else COLORS.get(entry.budget, look.ink)
     symbol = "diamond" if entry.budget is None else _SHAPES.get(entry.budget, "circle")
     figure.add_annotation(
-        x=0, xref="paper", y=y + 0.42, xanchor="left", yanchor="middle", showarrow=False, align="left",
+        x=0, xref="paper", y=y + 0.36, xanchor="left", yanchor="middle", showarrow=False, align="left",
         text=f"<b>{entry.label}</b>  {entry.said}", font={"size": look.size - 1, "color": look.ink},
     )  # fmt: skip
     if entry.before is not None:
+        below = y - _BELOW
         figure.add_scatter(
-            x=[100 * entry.before[0], 100 * entry.top1[0]], y=[y, y], mode="lines", hoverinfo="skip",
-            line={"color": rgba(color, 0.4), "width": 1.5, "dash": "dot"},
+            x=[100 * entry.before[0], 100 * entry.top1[0]], y=[below, y], mode="lines", hoverinfo="skip",
+            line={"color": rgba(color, 0.5), "width": 1.5, "dash": "dot"},
         )  # fmt: skip
-        _point(figure, entry.before, y, f"{entry.label}, before training", {"symbol": f"{symbol}-open", "color": color})
+        hollow = {"symbol": f"{symbol}-open", "color": color}
+        _point(figure, entry.before, below, f"{entry.label}, before training", hollow)
     _point(figure, entry.top1, y, entry.label, {"symbol": symbol, "color": color})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -33,7 +34,7 @@ def own(model: str, dense: float) -> list[Entry]:
         result: dict[str, Any] = dict(job.result or {})
         if result.get("model") == model and not job.request.get("images"):
             before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
-            name = f"Yours: {widgets.plain(job.title.partition(' · ')[2] or job.title)}"
+            name = f"Yours: {escape(job.title.partition(' · ')[2] or job.title)}"  # figures read HTML
             found.append(Entry(name, f"−{100 * (1 - result['macs'] / dense):.0f} % MACs", after, before))
     return found
 
@@ -48,13 +49,15 @@ def table(rows: Sequence[Measurement]) -> None:
     columns = {
         "Method": [row.label for row in rows],
         "MACs removed, %": [round(100 * row.macs_removed, 1) for row in rows],
-        "Top-1 before training, %": [text(row.before) for row in rows],
-        "Top-1 after, %": [text(row.after) for row in rows],
+        "Top-1 before training": [text(row.before) for row in rows],
+        "Top-1 after training": [text(row.after) for row in rows],
         "n": [row.n for row in rows],
         "Params": [widgets.count(row.params) for row in rows],
         "FLOPs (MACs)": [widgets.count(row.macs) for row in rows],
-        "Time saved, measured, %": [round(100 * row.latency_removed) for row in rows],
+        "Time saved, %": [round(100 * row.latency_removed) for row in rows],
         "CPU s in all": [round(row.cpu_seconds) for row in rows],
     }
-    st.dataframe(pd.DataFrame(columns), hide_index=True)
-    st.caption(f"Time: batches of {rows[0].batch}, one thread, dense and smaller model by turns.")
+    wide = {name: st.column_config.TextColumn(width=150) for name in columns if name.startswith("Top-1")}
+    st.dataframe(pd.DataFrame(columns), hide_index=True, column_config=wide)
+    how = f"batches of {rows[0].batch}, one thread, dense and smaller model by turns"
+    st.caption(f"Top-1 in % with its 95 % interval. Time: {how}.")

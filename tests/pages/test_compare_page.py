@@ -15,7 +15,7 @@ def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
         mine = [row for row in rows if row.model == model]
         texts = " ".join(app.texts())
         if len(mine) < len(COLORS) * len(METHODS):
-            assert "Not measured here yet" in texts
+            assert "Not measured yet at" in texts
         if not mine:
             assert "Nothing was measured" in texts
             continue
