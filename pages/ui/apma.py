@@ -86,12 +86,12 @@ def _part_table(found: Mapping[str, Any]) -> None:
 
 def _share(found: Mapping[str, Any], key: str) -> str:
     low, high = (100 * bound for bound in found[f"{key}_ci95"])
-    return f"{100 * found[key]:.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{100 * found[key]:.1f} % [{low:.1f},\u00a0{high:.1f}]"
 
 
 def _change(values: Sequence[float]) -> str:
     value, low, high = (widgets.points(share) for share in values)
-    return f"{value} [{low}, {high}]"
+    return f"{value} [{low},\u00a0{high}]"
 
 
 def _padded(rows: Sequence[Mapping[str, Any]]) -> str:
