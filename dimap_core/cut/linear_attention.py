@@ -5,11 +5,11 @@ its released code does it; written anew. With phi(x) = x~^3 |x~| / |x~^3|, x~ = 
 
     out_i = phi(q_i) (sum over j of phi(k_j)^T v_j) / (phi(q_i) sum over j of phi(k_j)^T) + DWC(v)_i
 
-e = 1e-6. (The code adds as much to the denominator, which is left out: a token whose channels are all at rest would
-then tell removed dimensions from masked ones.) Norms |.| span all heads' channels, so a Q/K dimension that goes
-rescales every head; a learned positional term [N, C] is added to k, so it has to go with its dimension. DWC is a 5x5
-depthwise convolution over the map with one kernel a within-head channel, shared by all heads, until heads keep
-different channels: then every head has its own copies.
+e = 1e-6, but 0 for a dimension without any query weights, so that a masked one leaves no trace in the norms. (The code
+adds as much to the denominator, which is left out for the same reason.) Norms |.| span all heads' channels, so a Q/K
+dimension that goes rescales every head; a learned positional term [N, C] is added to k, so it has to go with its
+dimension. DWC is a 5x5 depthwise convolution over the map with one kernel a within-head channel, shared by all heads,
+until heads keep different channels: then every head has its own copies.
 Made for training from scratch: a softmax Swin that is converted answers nothing useful before it is trained further.
 Next door: `whole_map` gives the block one window, `slicing` cuts, `attention` holds softmax attention in parts.
 """
@@ -26,7 +26,7 @@ from ..groups import kept_kernels
 from .whole_map import see_whole_map
 
 EPSILON = 1e-6
-GUARD = 1e-30  # keeps a head that is masked as a whole from 0 / 0
+GUARD = 1e-30  # keeps what is masked as a whole from 0 / 0
 POWER = 3  # the focusing factor p
 KERNEL = 5  # side of the depthwise kernels
 
@@ -65,8 +65,9 @@ class FocusedLinearAttention(nn.Module):
 
     def focused(self, q: torch.Tensor, k: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """phi(q) and phi(k), [B, N, heads * d_qk], from what the layers answer."""
-        stretch = F.softplus(self.channel_scale)
-        first, second = ((part.relu() + EPSILON) / stretch for part in (q, k + self.positional))
+        weights = self.qkv.weight[: q.shape[-1]] if self.packed else self.q.weight
+        least, stretch = EPSILON * (weights != 0).any(1), F.softplus(self.channel_scale)
+        first, second = ((part.relu() + least) / stretch for part in (q, k + self.positional))
         return focus(first), focus(second)
 
     def attended(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -103,7 +104,7 @@ class FocusedLinearAttention(nn.Module):
 def focus(x: torch.Tensor) -> torch.Tensor:
     """f_p: the norm of x >= 0 over its last axis, in the sharper direction of its p-th powers."""
     sharp = x**POWER
-    return sharp * (x.norm(dim=-1, keepdim=True) / sharp.norm(dim=-1, keepdim=True))
+    return sharp * (x.norm(dim=-1, keepdim=True) / (sharp.norm(dim=-1, keepdim=True) + GUARD))
 
 
 def linearise(model: Any, stages: int) -> Any:
