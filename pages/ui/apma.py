@@ -70,17 +70,17 @@ def parts() -> None:
 
 def _part_table(found: Mapping[str, Any]) -> None:
     full = found["full"]
-    st.markdown(f"**`{found['model']}`**, {100 * found['budget_macs']:.0f} % of the MACs removed")
-    lines = ["| | top-1 after the cut | after fine-tuning |", "|---|---|---|"]
-    lines.append(f"| all parts | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
+    st.markdown(f"**`{found['model']}`**, {100 * found['budget_macs']:.0f} % of the MACs asked for")
+    lines = ["| | MACs removed | top-1 after the cut | after fine-tuning |", "|---|---|---|---|"]
+    lines.append(f"| all parts | {_gone(full)} | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
     for row in found["without"]:
         cells = (_change(row[key]) for key in ("change_before", "change_after"))
-        lines.append(f"| without {PARTS[row['part']]} | " + " | ".join(cells) + " |")
+        lines.append(f"| without {PARTS[row['part']]} | {_gone(row)} | " + " | ".join(cells) + " |")
     st.markdown("\n".join(lines))
     st.caption(
         f"Measured by this project: n = {full['n']:,}, one seed, {found['steps']} steps in all. Below the first row: "
-        "change against it in points. In brackets: 95 % intervals, of changes paired image by image."
-        + _padded(found["without"])
+        "change against it in points. In brackets: 95 % intervals, of changes paired image by image. Heads that keep "
+        "unequally many channels are padded with zeros, so less goes."
     )
 
 
@@ -94,6 +94,5 @@ def _change(values: Sequence[float]) -> str:
     return f"{value} [{low},\u00a0{high}]"
 
 
-def _padded(rows: Sequence[Mapping[str, Any]]) -> str:
-    removed = next((row["macs_removed"] for row in rows if row["part"] == "equal_heads"), None)
-    return "" if removed is None else f" Without equal heads, padding leaves {100 - 100 * removed:.0f} % of the MACs."
+def _gone(found: Mapping[str, Any]) -> str:
+    return f"{100 * found['macs_removed']:.1f}\u00a0%"
