@@ -71,11 +71,11 @@ def parts() -> None:
 def _part_table(found: Mapping[str, Any]) -> None:
     full = found["full"]
     st.markdown(f"**`{found['model']}`**, {100 * found['budget_macs']:.0f} % of the MACs asked for")
-    lines = ["| | MACs removed | top-1 after the cut | after fine-tuning |", "|---|---|---|---|"]
-    lines.append(f"| all parts | {_gone(full)} | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
+    lines = ["| | top-1 after the cut | after fine-tuning |", "|---|---|---|"]
+    lines.append(f"| all parts {_gone(full)} | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
     for row in found["without"]:
         cells = (_change(row[key]) for key in ("change_before", "change_after"))
-        lines.append(f"| without {PARTS[row['part']]} | {_gone(row)} | " + " | ".join(cells) + " |")
+        lines.append(f"| without {PARTS[row['part']]} {_gone(row)} | " + " | ".join(cells) + " |")
     st.markdown("\n".join(lines))
     st.caption(
         f"Measured by this project: n = {full['n']:,}, one seed, {found['steps']} steps in all. Below the first row: "
@@ -95,4 +95,4 @@ def _change(values: Sequence[float]) -> str:
 
 
 def _gone(found: Mapping[str, Any]) -> str:
-    return f"{100 * found['macs_removed']:.1f}\u00a0%"
+    return f":gray[−{100 * found['macs_removed']:.1f}\u00a0%\u00a0MACs]"
