@@ -16,7 +16,7 @@ from dimap_core.anatomy import build_anatomy
 from dimap_core.cost import cost_report
 from dimap_core.cut.linear_attention import linearise
 from dimap_core.data import load_data
-from dimap_core.errors import DataError, InvalidPlan
+from dimap_core.errors import DataError, InvalidPlan, UnsupportedModel
 from dimap_core.evaluate import normalised
 from dimap_core.methods import apma_scores
 from dimap_core.methods.apma import Learner, search
@@ -355,6 +355,10 @@ def test_what_cannot_be_searched_is_one_sentence(tiny_swin, tmp_path):
         suited_search("digits", 1.5)
     with pytest.raises(DataError, match="No training images"):
         list(search(replace(tiny_swin, info=replace(tiny_swin.info, data=None)), asked(), tmp_path))
+    (stage, *rest), anatomy = tiny_swin.anatomy.stages, tiny_swin.anatomy
+    without = replace(stage, blocks=(replace(stage.blocks[0], mixer="skip"),))
+    with pytest.raises(UnsupportedModel, match="has no attention"):
+        list(search(replace(tiny_swin, anatomy=replace(anatomy, stages=(without, *rest))), asked(), tmp_path))
     wanted = suited_search("digits", 0.5, 60, anneal=False)
     assert search_from(json.loads(json.dumps(asdict(wanted)))) == wanted and wanted.training.seconds == 30
 

@@ -31,7 +31,7 @@ from torch import nn
 
 from .. import pipeline, recovery
 from ..cut.slicing import check_sliceable
-from ..errors import InvalidPlan
+from ..errors import InvalidPlan, UnsupportedModel
 from ..training import Training, processes
 from ..types import LabelledImages
 from . import apma_similarity
@@ -98,7 +98,7 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
 
     While it searches events hold "cut", the share of MACs that is left, "kept" (`Indicators.kept`) and "indicators"
     (`Indicators.asked_for`); the directory gets what `apma_similarity` writes too. Raises InvalidPlan where one channel
-    a head and one hidden unit a block cost more than the target.
+    a head and one hidden unit a block cost more than the target, UnsupportedModel where a block has no attention.
     """
 
     def find(train: LabelledImages, judged: LabelledImages, folder: Path | None) -> Searching:
@@ -115,6 +115,10 @@ def _search(
 ) -> Searching:
     """Train weights and indicators until the target is met; the smaller model and its card."""
     for block in opened.anatomy.blocks:
+        if block.mixer not in ("softmax", "linear"):
+            raise UnsupportedModel(
+                f"'{block.name}' has no attention, and heads are pruned here; choose the model that it was made from."
+            )
         check_sliceable(opened.model.get_submodule(block.name), block.name)
     model = copy.deepcopy(opened.model)
     indicators = Indicators(opened.anatomy, asked)

@@ -21,8 +21,8 @@ RECONSTRUCTIONS = (
     "Only the abstract's facts are firm: the paper's equations and hyper-parameters could not be read and its code was "
     "never released. All that follows is our reconstruction.",
     "Mask: a channel is kept where its indicator m times its similarity weight w is at least 0.5; backward, the mask's "
-    "gradient goes to m * w unchanged (straight-through).",
-    "Similarity weight: the mean of 1 - |cosine| between a channel's weights and those of every other channel of its "
+    "gradient goes to m w unchanged (straight-through).",
+    "Similarity weight: the mean of 1 − |cosine| between a channel's weights and those of every other channel of its "
     "head, scaled to mean 1 in each head; taken anew every epoch, without gradient. Q/K channels compare their rows of "
     "W_q and W_k together, V channels their rows of W_v. Hidden units have none.",
     "Equal heads: the number of channels kept is the mean over heads of how many each would keep, rounded, at least 1; "
@@ -34,7 +34,7 @@ RECONSTRUCTIONS = (
     "above 0.5 to 1, then raised where the similarity weight would start them as removed. The difference is "
     "|q_c| |k_c| for softmax attention, the row-normalised attention map's change for linear attention, the deviation "
     "of v_c times its column of the projection for V, that of h_c times its column of fc2 for hidden units.",
-    "Resource loss: 5 (R + R^2), R = max(0, MACs / dense MACs - T_t) / T_t, where T_t falls in a straight line from 1 "
+    "Resource loss: 5 (R + R²), R = max(0, MACs / dense MACs − T_t) / T_t, where T_t falls in a straight line from 1 "
     "to the target T over the first three quarters of the search.",
     "Once the target is met masks are frozen; weights and factors are trained on to the search's end. Where training "
     "ends above the target, the threshold of 0.5 is raised until it is met.",

@@ -70,30 +70,29 @@ def parts() -> None:
 
 def _part_table(found: Mapping[str, Any]) -> None:
     full = found["full"]
-    st.markdown(f"**`{found['model']}`**, {100 * found['budget_macs']:.0f} % of the MACs removed")
+    st.markdown(f"**`{found['model']}`**, {100 * found['budget_macs']:.0f} % of the MACs asked for")
     lines = ["| | top-1 after the cut | after fine-tuning |", "|---|---|---|"]
-    lines.append(f"| all parts | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
+    lines.append(f"| all parts {_gone(full)} | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
     for row in found["without"]:
         cells = (_change(row[key]) for key in ("change_before", "change_after"))
-        lines.append(f"| without {PARTS[row['part']]} | " + " | ".join(cells) + " |")
+        lines.append(f"| without {PARTS[row['part']]} {_gone(row)} | " + " | ".join(cells) + " |")
     st.markdown("\n".join(lines))
     st.caption(
         f"Measured by this project: n = {full['n']:,}, one seed, {found['steps']} steps in all. Below the first row: "
-        "change against it in points. In brackets: 95 % intervals, of changes paired image by image."
-        + _padded(found["without"])
+        "change against it in points. In brackets: 95 % intervals, of changes paired image by image. Heads that keep "
+        "unequally many channels are padded with zeros, so less goes."
     )
 
 
 def _share(found: Mapping[str, Any], key: str) -> str:
     low, high = (100 * bound for bound in found[f"{key}_ci95"])
-    return f"{100 * found[key]:.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{100 * found[key]:.1f} % [{low:.1f},\u00a0{high:.1f}]"
 
 
 def _change(values: Sequence[float]) -> str:
     value, low, high = (widgets.points(share) for share in values)
-    return f"{value} [{low}, {high}]"
+    return f"{value} [{low},\u00a0{high}]"
 
 
-def _padded(rows: Sequence[Mapping[str, Any]]) -> str:
-    removed = next((row["macs_removed"] for row in rows if row["part"] == "equal_heads"), None)
-    return "" if removed is None else f" Without equal heads, padding leaves {100 - 100 * removed:.0f} % of the MACs."
+def _gone(found: Mapping[str, Any]) -> str:
+    return f":gray[−{100 * found['macs_removed']:.1f}\u00a0%\u00a0MACs]"

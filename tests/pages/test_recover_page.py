@@ -123,7 +123,11 @@ def test_an_apma_style_search_shows_its_indicators_and_similarities(open_app, tm
     asked = job(app).request["search"]
     assert (asked["target"], asked["reweight"], asked["anneal"], asked["training"]["seconds"]) == (0.3, False, True, 60)
     written = " ".join(app.texts())
-    assert "straight-through" in written and "Measured by this project: n = 1,080" in written
+    assert (
+        "straight-through" in written
+        and "without equal removal in all heads" in written
+        and "Measured by this project: n = 1,080" in written
+    )
     app.click("Stop")
     blocks = [{"mlp_neuron": 384, "qk_dim": 3, "v_dim": 3}] * 2
     dense = {"embed": None, "blocks": blocks}
