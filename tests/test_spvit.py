@@ -262,7 +262,11 @@ def test_a_stopped_gate_training_goes_on_to_the_same_gates(make_tiny, opened, tm
 
 @pytest.mark.parametrize(
     ("low", "high", "told"),
-    [((1, 2), (1, 2), "ahead of what"), ((-1, 1), (1, 2), "no difference"), ((-3, -1), (1, 2), "better was same")],
+    [
+        ((1, 2), (1, 2), "ahead of what"),
+        ((-1, 1), (1, 2), "no difference"),
+        ((-3, -1), (1, 2), "hidden units did better"),
+    ],
 )
 def test_the_verdict_follows_the_paired_intervals(low, high, told):
     rows = [{"key": "spvit"}, {"key": "random", "difference": [0, *low]}, {"key": "one-shot", "difference": [0, *high]}]
