@@ -298,6 +298,7 @@ def _packed():
 def test_settings_round_trip_and_refuse_what_cannot_be():
     asked = suited_search("digits", 0.4, distill=True, compare=True)
     assert search_from(json.loads(json.dumps(asdict(asked)))) == asked
+    assert [asked.reached(left) for left in (0.61, 0.6, 0.55, 0.53)] == [False, True, True, False]
     assert asked.finetuning.distill == "soft" and asked.training.distill == "none" and asked.training.rise == 1
     with pytest.raises(InvalidPlan, match="removes 5 to 90 %"):
         suited_search("digits", 0.99)
