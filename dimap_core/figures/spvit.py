@@ -44,8 +44,8 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
     scale = {"tickvals": [0, 50, 100], "range": [-4, 104], "gridcolor": look.grid, "fixedrange": True}
     figure.update_layout(
         yaxis={"tickvals": rows, "ticktext": names, "range": [len(blocks) - 0.4, -0.6], "showgrid": False},
-        xaxis={**scale, "domain": [0, 0.55], "title": "gate open, %"},
-        xaxis2={**scale, "domain": [0.6, 1], "range": [0, 104], "zeroline": False, "title": "hidden, %"},
+        xaxis={**scale, "domain": [0, 0.53], "title": "gate open, %"},
+        xaxis2={**scale, "domain": [0.63, 1], "range": [0, 104], "zeroline": False, "title": "hidden, %"},
         margin_t=_HEAD,
     )
     figure.add_vline(x=50, line={"color": look.muted, "dash": "dot", "width": 1}, xref="x")
