@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dimap_core import cli, pipeline
+from dimap_core import cli, pipeline, recovery
 from dimap_core.anatomy import build_anatomy
 from dimap_core.cost import cost_report
 from dimap_core.cut.convolution import UnmergedMixer, fold
@@ -33,7 +33,13 @@ from dimap_core.settings import Settings
 from dimap_core.training import Training
 
 DOUBLE = torch.float64
-BRIEF = Settings(epochs=1, batch_size=200, rise=1.0, fall=1.0, lr=1e-3)
+BRIEF = Settings(epochs=0.5, batch_size=200, rise=1.0, fall=1.0, lr=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def glances(monkeypatch):
+    """Few images judged on the way."""
+    monkeypatch.setattr(recovery, "CURVE_IMAGES", 20)
 
 
 def gated(tiny, seed=None):
@@ -206,7 +212,7 @@ def test_quick_parameters_learn_at_their_own_rate_without_decay(make_tiny):
 
 
 def brief(target=0.3, **given):
-    return Search(target, BRIEF, replace(BRIEF, epochs=0.3), **{"gate_lr": 0.4, **given})
+    return Search(target, BRIEF, replace(BRIEF, epochs=0.3), **{"gate_lr": 0.8, **given})
 
 
 def test_a_search_meets_its_budget(tiny_swin, tmp_path):

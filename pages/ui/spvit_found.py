@@ -33,8 +33,8 @@ def draw(token: str, blocks: list[dict[str, Any]], result: Mapping[str, Any] | N
         theme.chart(figure, f"kernels_{token}", "Attention by distance beside the kernel in its place")
         st.caption(
             "Where attention became a convolution: how strongly the dense block attended to patches at each distance "
-            "(mean over heads and images), and how strongly the kernel reads them. Rows: down, columns: right. The nine "
-            "taps of a 3×3 kernel begin alike, and short training moves them little."
+            "(mean over heads and images), and how strongly the kernel reads them. Rows: down, columns: right. The "
+            "nine taps of a 3×3 kernel begin alike, and short training moves them little."
         )
 
 
