@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import streamlit as st
 
+from dimap_core.presets import presets
 from dimap_core.settings import preset_settings
 from pages.ui import apma, brought, frame, live, longwork, measured, opening, searches, spvit, state, widgets
 from pages.ui.glossary import TERMS
@@ -27,6 +28,8 @@ def main() -> None:
         longwork.draw()
         if st.session_state.get("recover_method") == "apma":
             apma.parts()
+    if st.session_state.get("recover_method") == "spvit" or view.info.name in presets():
+        spvit.published()
 
 
 def controls(view: live.View) -> None:

@@ -19,8 +19,7 @@ MODULES = {
 TORCH_FREE = ["types", "errors", "plan", "selection", "cost", "criteria", "index", "intervals", "bundled", "allocate"]
 TORCH_FREE += ["predictions", "explanations", "agreement", "catalogue", "layouts", "published", "architectures"]
 TORCH_FREE += ["sources", "roots", "uploads", "settings", "client", "jobs", "methods.nvit_settings", "methods.revit"]
-TORCH_FREE += ["methods.apma_settings"]
-TORCH_FREE += ["comparison"]
+TORCH_FREE += ["methods.apma_settings", "comparison", "presets", "methods.spvit_settings", "figures.spvit"]
 
 
 def imported_names(module, everywhere=True):

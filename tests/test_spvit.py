@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dimap_core import cli, pipeline
+from dimap_core import cli, pipeline, recovery
 from dimap_core.anatomy import build_anatomy
 from dimap_core.cost import cost_report
 from dimap_core.cut.convolution import UnmergedMixer, fold
@@ -33,7 +33,13 @@ from dimap_core.settings import Settings
 from dimap_core.training import Training
 
 DOUBLE = torch.float64
-BRIEF = Settings(epochs=1, batch_size=200, rise=1.0, fall=1.0, lr=1e-3)
+BRIEF = Settings(epochs=0.5, batch_size=200, rise=1.0, fall=1.0, lr=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def glances(monkeypatch):
+    """Few images judged on the way."""
+    monkeypatch.setattr(recovery, "CURVE_IMAGES", 20)
 
 
 def gated(tiny, seed=None):
@@ -194,7 +200,7 @@ def test_batch_norms_know_the_training_images(make_tiny, opened):
 
 
 def brief(target=0.3, **given):
-    return Search(target, BRIEF, replace(BRIEF, epochs=0.3), **{"gate_lr": 0.4, **given})
+    return Search(target, BRIEF, replace(BRIEF, epochs=0.3), **{"gate_lr": 0.8, **given})
 
 
 def test_a_search_meets_its_budget(tiny_swin, tmp_path):
@@ -250,7 +256,11 @@ def test_a_stopped_gate_training_goes_on_to_the_same_gates(make_tiny, opened, tm
 
 @pytest.mark.parametrize(
     ("low", "high", "told"),
-    [((1, 2), (1, 2), "ahead of what"), ((-1, 1), (1, 2), "no difference"), ((-3, -1), (1, 2), "better was same")],
+    [
+        ((1, 2), (1, 2), "ahead of what"),
+        ((-1, 1), (1, 2), "no difference"),
+        ((-3, -1), (1, 2), "hidden units did better"),
+    ],
 )
 def test_the_verdict_follows_the_paired_intervals(low, high, told):
     rows = [{"key": "spvit"}, {"key": "random", "difference": [0, *low]}, {"key": "one-shot", "difference": [0, *high]}]
@@ -282,6 +292,7 @@ def _packed():
 def test_settings_round_trip_and_refuse_what_cannot_be():
     asked = suited_search("digits", 0.4, distill=True, compare=True)
     assert search_from(json.loads(json.dumps(asdict(asked)))) == asked
+    assert [asked.reached(left) for left in (0.61, 0.6, 0.55, 0.53)] == [False, True, True, False]
     assert asked.finetuning.distill == "soft" and asked.training.distill == "none" and asked.training.rise == 1
     with pytest.raises(InvalidPlan, match="removes 5 to 90 %"):
         suited_search("digits", 0.99)

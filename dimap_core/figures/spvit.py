@@ -17,8 +17,7 @@ MIXER_LABELS = {"softmax": "attention", "conv3": "3×3 conv.", "conv1": "1×1 co
 _COLORS = {"softmax": "#0072B2", "conv3": "#E69F00", "conv1": "#56B4E9", "skip": "#8A8A8A"}
 _SYMBOLS = {"softmax": "diamond", "conv3": "square", "conv1": "circle"}
 _MARKS = {"softmax": "◆", "conv3": "■", "conv1": "●", "skip": "○"}
-_SCALES = {"attention": ("rgba(0,114,178,0)", "#0072B2"), "kernel": ("rgba(230,159,0,0)", "#E69F00")}
-_ROW, _SQUARE, _HEAD = 24, 150, 34  # px
+_ROW, _SQUARE, _HEAD = 24, 190, 34  # px
 
 
 def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
@@ -45,8 +44,8 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
     scale = {"tickvals": [0, 50, 100], "range": [-4, 104], "gridcolor": look.grid, "fixedrange": True}
     figure.update_layout(
         yaxis={"tickvals": rows, "ticktext": names, "range": [len(blocks) - 0.4, -0.6], "showgrid": False},
-        xaxis={**scale, "domain": [0, 0.55], "title": "gate open, % chance"},
-        xaxis2={**scale, "domain": [0.6, 1], "range": [0, 104], "zeroline": False, "title": "hidden units, %"},
+        xaxis={**scale, "domain": [0, 0.53], "title": "gate open, %"},
+        xaxis2={**scale, "domain": [0.63, 1], "range": [0, 104], "zeroline": False, "title": "hidden, %"},
         margin_t=_HEAD,
     )
     figure.add_vline(x=50, line={"color": look.muted, "dash": "dot", "width": 1}, xref="x")
@@ -54,7 +53,7 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
         f'<span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span> {MIXER_LABELS[mixer]}' for mixer in _MARKS
     )
     figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
-                          text=legend)  # fmt: skip
+                          text=legend, xshift=-60)  # fmt: skip
     return figure
 
 
@@ -64,40 +63,41 @@ def _name(place: int, mixer: str) -> str:
 
 def kernels(pictures: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], look: Look) -> go.Figure:
     """For each block that became a convolution the dense block's mean attention by offset (left) beside its kernel
-    (right), on the same grid of offsets; each on a scale of its own. `names`: of blocks on screen."""
+    (right), on the same grid of offsets; each from zero to its own largest value. `names`: of blocks on screen."""
     count = len(pictures)
-    figure = base(look, _SQUARE * count + 2 * _HEAD)
+    figure = base(look, _SQUARE * count)
+    title = 24 / _SQUARE  # of a row's height
     for row, (block, found) in enumerate(pictures.items()):
-        reach = len(found["attention"]) // 2
+        reach, top = len(found["attention"]) // 2, 1 - row / count
         for column, kind in enumerate(("attention", "kernel")):
             place = 2 * row + column + 1
-            _square(figure, place, found[kind], reach, kind, names[block], look)
-            top, height = 1 - row / count, 1 / count
+            _square(figure, place, found[kind], reach, names[block])
+            middle = 0.25 + 0.5 * column
             figure.update_layout({
-                f"xaxis{place}": {"domain": [0.02 + 0.5 * column, 0.48 + 0.5 * column], "anchor": f"y{place}"},
-                f"yaxis{place}": {"domain": [top - 0.98 * height + 24 / (_SQUARE * count), top - 0.02 * height],
-                                  "anchor": f"x{place}", "scaleanchor": f"x{place}"},
+                f"xaxis{place}": {"domain": [middle - 0.22, middle + 0.22], "anchor": f"y{place}"},
+                f"yaxis{place}": {"domain": [top - 0.85 / count, top - title / count], "anchor": f"x{place}",
+                                  "scaleanchor": f"x{place}"},
             })  # fmt: skip
             figure.add_annotation(
-                xref=f"x{place}", yref=f"y{place}", x=0, y=-reach - 0.6, yanchor="bottom", showarrow=False,
-                text=f"<b>{names[block]}</b>: {'attention was' if kind == 'attention' else 'kernel is'}",
+                xref="paper", yref="paper", x=middle, y=top, xanchor="center", yanchor="top", showarrow=False,
+                text=f"{names[block]}, {kind}",
             )  # fmt: skip
-    figure.update_layout(margin_t=_HEAD)
     return figure
 
 
-def _square(
-    figure: go.Figure, place: int, values: Sequence[Sequence[float]], reach: int, kind: str, name: str, look: Look
-) -> None:
-    """One map of offsets, the middle of the grid being a patch itself."""
-    half = len(values) // 2
+def _square(figure: go.Figure, place: int, values: Sequence[Sequence[float]], reach: int, name: str) -> None:
+    """One map of offsets, the middle of the grid being a patch itself; blue for attention, orange for a kernel."""
+    half, kernel = len(values) // 2, place % 2 == 0
     offsets = list(range(-half, half + 1))
-    word = "mean attention" if kind == "attention" else "norm of the tap"
+    color = _COLORS["conv3" if kernel else "softmax"]
     figure.add_heatmap(
-        z=values, x=offsets, y=offsets, zmin=0, colorscale=[(0, _SCALES[kind][0]), (1, _SCALES[kind][1])],
-        showscale=False, xaxis=f"x{place}", yaxis=f"y{place}", xgap=1, ygap=1,
-        hovertemplate=f"{name}, %{{y}} down, %{{x}} right: {word} %{{z:.3g}}<extra></extra>",
+        z=values, x=offsets, y=offsets, zmin=0, zmax=max(map(max, values)),
+        colorscale=[(0, rgba(color, 0)), (1, color)], showscale=False,
+        xaxis=f"x{place}", yaxis=f"y{place}", xgap=1, ygap=1,
+        hovertemplate=f"{name}, %{{y}} down, %{{x}} right: {'norm of the tap' if kernel else 'mean attention'} "
+        "%{z:.3g}<extra></extra>",
     )  # fmt: skip
-    axis = {"range": [-reach - 0.5, reach + 0.5], "showgrid": False, "zeroline": False, "fixedrange": True}
-    axis |= {"tickvals": [-reach, 0, reach], "constrain": "domain", "showline": True, "linecolor": look.grid}
-    figure.update_layout({f"xaxis{place}": axis, f"yaxis{place}": {**axis, "range": axis["range"][::-1]}})  # type: ignore[index]
+    span = [-reach - 0.5, reach + 0.5]
+    axis = {"showgrid": False, "zeroline": False, "fixedrange": True, "tickvals": [-reach, 0, reach],
+            "constrain": "domain"}  # fmt: skip
+    figure.update_layout({f"xaxis{place}": {**axis, "range": span}, f"yaxis{place}": {**axis, "range": span[::-1]}})

@@ -92,14 +92,14 @@ def _search(
     if state is not None:
         recovery.Kept(training, state)  # what an earlier run left, if anything
     quickest = math.inf
-    if gated.left() > budget:
+    if not asked.reached(gated.left()):
         for event in recovery.steps(training, opened.info, judged, state):
             if "step" in event:
                 quickest = min(quickest, event["took"])
                 event |= {"steps": steps, "cut": gated.left(), "blocks": gated.shown()}
                 event["seconds_left"] = training.spent / training.step * (steps - training.step)
             yield event
-            if gated.left() <= budget:
+            if asked.reached(gated.left()):
                 break
     training.result()  # on the CPU, in evaluation mode
     mixers, hidden = gated.derived()

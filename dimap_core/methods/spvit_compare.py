@@ -34,8 +34,8 @@ _EVERY = 10  # steps between two events
 
 LABELS = {
     "spvit": "SPViT",
-    "random": "same operations, random hidden units",
-    "one-shot": "DIMAP cut, repaired, trained as long as search and fine-tuning",
+    "random": "the same operations with random hidden units",
+    "one-shot": "a one-shot DIMAP cut, repaired and trained as long",
 }
 
 
@@ -131,8 +131,8 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     better = [LABELS[key] for key, (_, low, _) in changes.items() if low > 0]
     worse = [LABELS[key] for key, (_, _, high) in changes.items() if high < 0]
     if worse:
-        return f"The search did not earn its cost here: better was {' and '.join(worse)}."
+        return f"The search did not earn its cost here: {' and '.join(worse)} did better."
     if len(better) == len(changes):
         return "The search earned its cost here: it is ahead of what needs no search by more than chance."
     same = " and ".join(LABELS[key] for key in changes if LABELS[key] not in better)
-    return f"The search did not earn its cost here: no difference from {same} beyond chance."
+    return f"The search did not earn its cost here: no difference beyond chance from {same}."

@@ -29,7 +29,7 @@ def controls(view: live.View) -> None:
                         persist_state="session")  # fmt: skip
     seconds = st.number_input("Seconds, half of them for fine-tuning", 20, 86_400, 240, key="spvit_seconds",
                               persist_state="session")  # fmt: skip
-    distill = st.toggle("Fine-tune on the dense model's answers too", key="spvit_distill", help=TERMS["distill"],
+    distill = st.toggle("Learn from the dense model too", key="spvit_distill", help=TERMS["distill"],
                         persist_state="session")  # fmt: skip
     compare = st.toggle("Compare with a one-shot cut", True, key="spvit_compare", help=TERMS["spvit-compare"],
                         persist_state="session")  # fmt: skip
@@ -39,8 +39,6 @@ def controls(view: live.View) -> None:
     st.caption(f"It starts from the dense model, not from the current cut.{more}")
     with st.expander("Where this differs from the paper"):
         st.markdown("\n".join(f"- {line}" for line in SIMPLIFICATIONS))
-    with st.expander("Published architectures"):
-        published()
 
 
 def _begin(data: str, target: float, seconds: float, distill: bool, compare: bool) -> None:
@@ -52,7 +50,8 @@ def _begin(data: str, target: float, seconds: float, distill: bool, compare: boo
 
 
 def published() -> None:
-    """The seven published architectures: what we count beside what is printed."""
+    """The seven published architectures: what we count beside what is printed, and a way to open them."""
+    st.subheader("Published by SPViT", anchor=False)
     paper = publication("spvit")
     rows, remarks = [], []
     for name, preset in presets().items():
@@ -61,24 +60,25 @@ def published() -> None:
         params, macs = printed["params as fine-tuned"], printed["MACs"]
         rows.append({
             "open as": name,
-            "MACs": f"{float(counted['MACs'].printed) / 1e9:.3f} G", "printed": f"{macs.printed} G",
-            "params": f"{float(counted['params'].printed) / 1e6:.3f} M",
-            "in training": f"{float(counted['params as fine-tuned'].printed) / 1e6:.2f} M",
-            "printed ": f"{params.printed} M",
-            **{key: f"{value} %" for key, value in _accuracy(paper.content["accuracy"][preset.published]).items()},
+            "MACs, ours": f"{float(counted['MACs'].printed) / 1e9:.3f} G", "MACs, printed": f"{macs.printed} G",
+            "params, ours": f"{float(counted['params'].printed) / 1e6:.3f} M",
+            "params in training, ours": f"{float(counted['params as fine-tuned'].printed) / 1e6:.2f} M",
+            "params, printed": f"{params.printed} M",
+            **_accuracy(paper.content["accuracy"][preset.published]),
         })  # fmt: skip
         remarks += [f"{name}, {figure.quantity}: {figure.remark}" for figure in (params, macs) if figure.remark]
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="spvit_published")
     st.caption(
         "Counted here, and printed in the authors' README for ImageNet-1k; accuracies are the authors'. The printed "
-        "params are those while it trains, before convolutions are folded. "
+        "params are those while it trains, before convolutions are folded."
     )
     st.markdown("\n".join(f"- {remark}" for remark in remarks))
     st.selectbox("Open one", list(presets()), None, key="spvit_open", on_change=_open, placeholder="choose")
 
 
-def _accuracy(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {"top-1": found["top1"], "distilled": found.get("top1_kd", "–")}
+def _accuracy(found: Mapping[str, Any]) -> dict[str, str]:
+    distilled = f"{found['top1_kd']} %" if "top1_kd" in found else "–"
+    return {"top-1, printed": f"{found['top1']} %", "distilled, printed": distilled}
 
 
 def _open() -> None:

@@ -65,14 +65,15 @@ def test_a_search_is_asked_for_and_what_it_found_is_drawn(open_app, own_home):
     blocks = [{"mixer": "conv3", "hidden": 96, "of": 384, "chances": chances}] * 8
     share = {"top1_before": 0.9, "top1_before_ci95": [0.8, 0.95], "top1_after": 0.95, "top1_after_ci95": [0.9, 0.98]}
     change = {"gain": [0.05, 0.01, 0.09], "against_dense": [-0.04, -0.08, -0.01]}
-    row = {"label": "SPViT", "top1": 0.95, "ci95": [0.9, 0.98], "macs": 9, "params": 9, "seconds": 9.0, "n": 540}
-    rival = {**row, "label": "random", "difference": [0.01, -0.01, 0.02]}
+    row = {"key": "spvit", "top1": 0.95, "ci95": [0.9, 0.98], "macs": 9, "params": 9, "seconds": 9.0, "n": 540,
+           "top1_before": 0.9}  # fmt: skip
+    rival = {**row, "key": "random", "difference": [0.01, -0.01, 0.02]}
     hidden = {f"blocks.{i}": 96 for i in range(8)}
     found = {
         "blocks": blocks, "met": False, "mixers": {"blocks.0": "conv3"}, "hidden": hidden,
         "macs_removed": 0.35, "params_removed": 0.3, "latency_removed": 0.3, "latency": {"batch_size": 16},
         "search_steps": 100, "pictures": {"blocks.0": {"attention": np.eye(7).tolist(), "kernel": np.eye(3).tolist()}},
-        "comparison": {"rows": [row, rival, {"label": "cut", "why": "cannot"}], "verdict": "It did not."},
+        "comparison": {"rows": [row, rival, {"key": "one-shot", "why": "cannot"}], "verdict": "It did not."},
     }  # fmt: skip
     ledger = cache.long_work().ledger
     assert ledger.move(token, "running", "cancelled")
