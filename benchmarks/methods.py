@@ -178,8 +178,9 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = {row.key: row for row in comparison.read()}
     asked = [(model, key, budget) for model in given.models for budget in given.budgets for key in given.methods]
+    possible = set(comparison.wanted())
     for place in [] if given.table else asked:
-        if place in rows and not given.again:
+        if place not in possible or (place in rows and not given.again):
             continue
         rows[place] = measured(*place, given.steps)
         comparison.write(rows.values())

@@ -34,6 +34,7 @@ def test_what_is_missing_is_named_by_its_label():
     absent = missing([ROW, ONE_SHOT], "swin-digits", 0.5)
     assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
     assert len(missing([ROW, ONE_SHOT], "swin-digits", 0.35)) == len(METHODS)
+    assert len(missing([], "swin-flatten", 0.5)) == len(METHODS) - 1  # no SPViT on linear attention
 
 
 def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():

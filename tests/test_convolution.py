@@ -1,8 +1,9 @@
-"""Convolutions in attention's place: the equivalence they start from, taps by the note's equations, folding, counts,
+"""Convolutions in attention's place: the equivalence they start from, taps one by one, folding, counts,
 and everything that opens, cuts, scores, explains and exports such a model."""
 
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from dimap_core.errors import CheckpointError, PruningError, UnsupportedModel
 from dimap_core.export import write_onnx
 from dimap_core.groups import group_sets
 from dimap_core.leave_one_out import leave_one_out
+from dimap_core.methods import nvit
+from dimap_core.methods.nvit_settings import suited_search
 from dimap_core.models import load_model
 from dimap_core.named import load_bundled, load_named, skeleton
 from dimap_core.pipeline import Opened
@@ -306,11 +309,6 @@ def test_onnx_runs_it_with_the_same_answers(mixed, tmp_path):
 
 
 def test_nvits_search_says_that_it_needs_attention(mixed):
-    from pathlib import Path
-
-    from dimap_core.methods import nvit
-    from dimap_core.methods.nvit_settings import suited_search
-
     with pytest.raises(UnsupportedModel, match="needs attention in every block"):
         list(nvit.search(mixed, suited_search("digits", 0.3), Path("unused")))
 

@@ -304,6 +304,11 @@ def test_a_norm_on_queries_is_refused(make_tiny, opened, tmp_path):
         list(search(normed, brief(), tmp_path))
 
 
+def test_linear_attention_is_refused(tmp_path):
+    with pytest.raises(UnsupportedModel, match="some of it is linear here; choose another model"):
+        list(search(pipeline.open_model("swin-flatten"), brief(), tmp_path))
+
+
 def test_the_cli_searches_and_its_checkpoint_is_opened_again(tmp_path, monkeypatch, capsys):
     import dimap_core.methods.spvit_settings as settings
 

@@ -25,6 +25,7 @@ from ..anatomy import build_anatomy
 from ..cost import cost_report
 from ..cut.convolution import check_attends, fold
 from ..cut.slicing import check_sliceable, kept_sizes
+from ..errors import UnsupportedModel
 from ..judging import training_data
 from ..latency import measure
 from ..training import Training, processes
@@ -77,6 +78,10 @@ def _search(
 ) -> Generator[Event, None, Found]:
     """Train weights and gates until the likeliest gates are within the budget, or to the last step."""
     check_attends(opened.anatomy, "SPViT's search")
+    if any(block.mixer != "softmax" for block in opened.anatomy.blocks):
+        raise UnsupportedModel(
+            "SPViT's search makes convolutions of softmax attention, and some of it is linear here; choose another model."
+        )
     for block in opened.anatomy.blocks:
         check_sliceable(opened.model.get_submodule(block.name), block.name)
     opened.model.cpu()

@@ -23,7 +23,7 @@ from .glossary import TERMS
 def controls(view: live.View) -> None:
     """What an SPViT search on the dense model is asked for."""
     if any(block.mixer != "softmax" for block in view.anatomy.blocks):
-        st.info("This search needs attention in every block; choose the model that this one was made from.")
+        st.info("This search needs softmax attention in every block; choose another model, or what this was made from.")
         return
     percent = st.slider("Share of FLOPs (MACs) to remove", 5, 80, 40, 5, format="%d %%", key="spvit_target",
                         persist_state="session")  # fmt: skip

@@ -45,7 +45,7 @@ def test_a_model_with_convolutions_is_drawn_on_every_page(open_app, convolved):
         if page == "importance":
             assert any("took the place of attention" in text for text in app.texts())
     app.set("recover_method", "spvit")
-    assert any("needs attention in every block" in text for text in app.texts())
+    assert any("needs softmax attention in every block" in text for text in app.texts())
     app = open_app(model=f"file:{convolved}", ratio="0.3").live().page("importance").page("weights")
     assert app.notices == []
 
