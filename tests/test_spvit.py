@@ -17,6 +17,7 @@ from dimap_core import cli, pipeline, recovery
 from dimap_core.anatomy import build_anatomy
 from dimap_core.cost import cost_report
 from dimap_core.cut.convolution import UnmergedMixer, fold
+from dimap_core.cut.linear_attention import linearise
 from dimap_core.cut.slicing import slice_blocks
 from dimap_core.data import load_data
 from dimap_core.errors import InvalidPlan, UnsupportedModel
@@ -304,9 +305,10 @@ def test_a_norm_on_queries_is_refused(make_tiny, opened, tmp_path):
         list(search(normed, brief(), tmp_path))
 
 
-def test_linear_attention_is_refused(tmp_path):
+def test_linear_attention_is_refused(make_tiny, opened, tmp_path):
+    linear = opened(linearise(make_tiny("swin"), 1), "swin")
     with pytest.raises(UnsupportedModel, match="some of it is linear here; choose another model"):
-        list(search(pipeline.open_model("swin-flatten"), brief(), tmp_path))
+        list(search(linear, brief(), tmp_path))
 
 
 def test_the_cli_searches_and_its_checkpoint_is_opened_again(tmp_path, monkeypatch, capsys):

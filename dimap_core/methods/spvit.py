@@ -80,7 +80,8 @@ def _search(
     check_attends(opened.anatomy, "SPViT's search")
     if any(block.mixer != "softmax" for block in opened.anatomy.blocks):
         raise UnsupportedModel(
-            "SPViT's search makes convolutions of softmax attention, and some of it is linear here; choose another model."
+            "SPViT's search makes convolutions of softmax attention, and some of it is linear here; choose another "
+            "model."
         )
     for block in opened.anatomy.blocks:
         check_sliceable(opened.model.get_submodule(block.name), block.name)
