@@ -84,10 +84,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = ["| model, MACs removed | without | after the cut | after training |", "|" + "---|" * 4]
     for found in rows:
         full = found["full"]
-        lines.append(
-            f"| `{found['model']}`, {100 * full['macs_removed']:.1f} % | nothing | {100 * full['top1_before']:.1f} | "
-            f"{100 * full['top1_after']:.1f} |"
-        )
+        shares = [f"{100 * full[key]:.1f} [{', '.join(f'{100 * end:.1f}' for end in full[key + '_ci95'])}]"
+                  for key in ("top1_before", "top1_after")]  # fmt: skip
+        removed = f"{100 * full['macs_removed']:.1f} %, n = {full['n']:,}"
+        lines.append(f"| `{found['model']}`, {removed} | nothing | " + " | ".join(shares) + " |")
         for row in found["without"]:
             cells = [" ".join((f"{100 * c[0]:+.1f}", f"[{100 * c[1]:.1f}, {100 * c[2]:.1f}]"))
                      for c in (row["change_before"], row["change_after"])]  # fmt: skip

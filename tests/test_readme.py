@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import criteria, nvit, structured
+from benchmarks import apma, criteria, methods, nvit, spvit, structured
 from benchmarks.oneshot import read, summary, tables
-from dimap_core.bundled import BUNDLED, bundled_card
+from dimap_core import comparison
+from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
 from dimap_core.criteria import CRITERIA
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,8 +40,16 @@ def test_the_criteria_table_is_that_of_the_measured_rows():
     assert {row["criterion"] for found in criteria.read() for row in found["rows"]} == {info.key for info in CRITERIA}
 
 
-def test_the_search_table_is_that_of_the_measured_rows():
-    assert nvit.table(json.loads(nvit.FILE.read_text(encoding="utf-8"))) in README
+@pytest.mark.parametrize("search", [nvit, spvit, apma])
+def test_a_searchs_table_is_that_of_the_measured_rows(search):
+    file = ASSETS / f"{search.__name__.rpartition('.')[2]}.json"
+    assert search.table(json.loads(file.read_text(encoding="utf-8"))) in README
+
+
+def test_the_methods_tables_are_those_of_the_measured_rows():
+    measured = comparison.read()
+    assert methods.tables(measured).strip() in README
+    assert {row.key for row in measured} == set(comparison.wanted())
 
 
 def test_every_file_that_is_linked_exists():
