@@ -45,7 +45,7 @@ def _begin(data: str, target: float, seconds: float, distill: bool, compare: boo
     setting = state.current()
     asked = asdict(suited_search(data, target, seconds, distill=distill, compare=compare))
     request = {**opening.model_request(setting), "search": asked}
-    title = f"{brought.shown(setting.model)} · SPViT, {100 * target:.0f} % of MACs removed"
+    title = f"{brought.shown(setting.model)} · SPViT, to remove {100 * target:.0f} % of MACs"
     longwork.start("spvit", title, request)
 
 

@@ -19,9 +19,12 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
 [class*="st-key-result_"] [data-testid="stMetricValue"] { font-size: 1.5rem; }
+[class*="st-key-result_"] > div {
+  flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
+}
 [class*="st-key-result_"] [data-testid="stMetric"] { padding: 0.6rem 0.7rem; }
 @media (max-width: 640px) {
-  .st-key-metrics > div, [class*="st-key-result_"] > div {
+  .st-key-metrics > div {
     flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
   }
   .st-key-gallery > div { flex: 1 1 calc(50% - 0.5rem) !important; }
