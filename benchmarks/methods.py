@@ -69,7 +69,8 @@ def searched(opened: pipeline.Opened, key: str, budget: float, steps: int, out: 
         name: replace(getattr(asked, name), epochs=length / epoch, seconds=None) for name, length in lengths.items()
     }
     asked = replace(asked, **phases)
-    return _made(last(importlib.import_module(f"dimap_core.methods.{key}").search(opened, asked, out)), out, steps)
+    result = last(importlib.import_module(f"dimap_core.methods.{key}").search(opened, asked, out))
+    return _made(result, out, result["steps"] + result.get("search_steps", round(steps / 2)))
 
 
 def tuned(opened: pipeline.Opened, plan: PruningPlan, steps: int, out: Path) -> Made:
