@@ -133,6 +133,23 @@ def _server() -> Iterator[None]:
     cache.shared.clear()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_goes_on(_server: None) -> Iterator[None]:
+    """What a test's sessions still wait for is cancelled, as when tabs are closed: the next test gets the processor."""
+    worker, sessions = cache.shared().worker, set()
+    submit = worker.submit
+
+    def noted(session: str, *request: Any) -> Any:
+        sessions.add(session)
+        return submit(session, *request)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(worker, "submit", noted)
+        yield
+    for session in sessions:
+        worker.cancel(session)
+
+
 @pytest.fixture(scope="package")
 def open_app() -> Callable[..., App]:
     """open_app(model="deit-digits", ratio="0.5") -> a new session that came by this link."""
