@@ -99,7 +99,7 @@ def test_weights_are_fetched_with_progress_resumed_and_read_from_the_cache_when_
         told = [line["event"] for line in lines if line.get("ticket") == session and "done" in line.get("event", {})]
         amounts = [event["done"] for event in told if event["total"] == size]
         # Whatever the pace, the second that the client waits before it tries again leaves time for an event.
-        assert amounts == sorted(amounts) and 0 < amounts[0] < size, told
+        assert amounts == sorted(amounts) and any(0 < amount < size for amount in amounts), told
         assert any(event["left"] is not None and event["left"] >= 0 for event in told)
     # The second connection began where the first one broke, after the last whole chunk; nothing was fetched twice.
     assert asked == [0, BREAKS_AT // PIECE * PIECE]
