@@ -129,8 +129,11 @@ def test_a_key_held_down_loses_no_move(browser, app_url):
         slider.press("ArrowRight")
     page.wait_for_function("location.search.includes('ratio=0.55')")
     judged(page, "540")
-    assert slider.get_attribute("aria-valuetext") == "55 %"
-    assert page.locator("[class*=st-key-w_typed] input").input_value() == "55"
+    expect(slider).to_have_attribute("aria-valuetext", "55 %", timeout=WAIT)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    typed = page.locator("[class*=st-key-w_typed] input")
+    expect(typed).to_have_count(1, timeout=WAIT)  # those of the moves before go when the script has run
+    assert typed.input_value() == "55"
 
 
 def click_point(page, key, place):
