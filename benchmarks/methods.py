@@ -157,7 +157,9 @@ def _cell(row: Measurement | None) -> str:
         return "–"
     accuracy = f"{_share(row.before)} > {_share(row.after)}" if row.after else _share(row.before)
     trained = f", {row.cpu_seconds:.0f} CPU s" if row.steps else ""
-    return f"{accuracy}, {100 * -row.latency_removed:+.0f} % time{trained}".replace("-", "−")
+    zeros = comparison.method(row.method).zeros
+    time_saved = "not faster" if zeros else f"{100 * -row.latency_removed:+.0f} % time"
+    return f"{accuracy}, {time_saved}{trained}".replace("-", "−")
 
 
 def _share(found: Interval) -> str:

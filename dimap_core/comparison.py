@@ -24,22 +24,21 @@ Interval = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Method:
-    """A way to a smaller model; `zeros`: it removes MACs on paper only, `how` in one sentence."""
+    """A way to a smaller model; `zeros`: it removes MACs on paper only, so it is not faster."""
 
     key: str
     label: str
-    how: str
     zeros: bool = False
 
 
 METHODS = (
-    Method("dimap-weight", "DIMAP weights", "One shot: single weights become zeros; not faster.", True),
-    Method("dimap", "DIMAP structures", "One shot: hidden units and dimensions are cut out."),
-    Method("dimap-repair", "DIMAP + repair", "The same cut, then least squares; no training."),
-    Method("dimap-tuned", "DIMAP + repair + fine-tuning", "The same, then distilled fine-tuning."),
-    Method("nvit", "NViT", "Half of the training searches, half fine-tunes."),
-    Method("spvit", "SPViT", "Half of the training searches, half fine-tunes."),
-    Method("apma", "APMA-style (after Lee & Hwang)", "Half of the training searches, half fine-tunes."),
+    Method("dimap-weight", "DIMAP weights", zeros=True),
+    Method("dimap", "DIMAP structures"),
+    Method("dimap-repair", "DIMAP + repair"),
+    Method("dimap-tuned", "DIMAP + repair + fine-tuning"),
+    Method("nvit", "NViT"),
+    Method("spvit", "SPViT"),
+    Method("apma", "APMA-style (after Lee & Hwang)"),
 )
 
 

@@ -57,7 +57,8 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
     st.caption(
         f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; vertical "
         "line and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. "
-        "Trained with equal steps. Methods are reconstructions from what we could read of each paper; the Recover page "
+        "Searches train for 160 steps (SPViT until its gates meet the budget, then 80 without distillation), DIMAP for "
+        "208, about the same work. Methods are reconstructions from what we could read of each paper; the Recover page "
         "lists where each differs."
     )
 

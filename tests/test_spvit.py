@@ -193,6 +193,8 @@ def test_batch_norms_know_the_training_images(make_tiny, opened):
     mixer = model.get_submodule(names[0]).attn
     assert isinstance(mixer, UnmergedMixer)
     hook = mixer.batchnorm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    mixer.batchnorm.running_mean.fill_(5)  # of a training
+    mixer.batchnorm.num_batches_tracked.fill_(7)
     measure_batchnorms(model, tiny.info, few)
     hook.remove()
     means = torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0)

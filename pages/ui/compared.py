@@ -23,8 +23,12 @@ def entry(row: Measurement) -> Entry:
 
 def said(row: Measurement) -> str:
     """What stands beside a method's name."""
-    speed = "zeros, not faster" if comparison.method(row.method).zeros else f"{-100 * row.latency_removed:+.0f} % time"
+    speed = "zeros, not faster" if _zeros(row) else f"{-100 * row.latency_removed:+.0f} % time"
     return f"−{100 * row.macs_removed:.0f} % MACs, {speed}".replace("-", "−")
+
+
+def _zeros(row: Measurement) -> bool:
+    return comparison.method(row.method).zeros
 
 
 def own(model: str, dense: float) -> list[Entry]:
@@ -54,7 +58,7 @@ def table(rows: Sequence[Measurement]) -> None:
         "n": [row.n for row in rows],
         "Params": [widgets.count(row.params) for row in rows],
         "FLOPs (MACs)": [widgets.count(row.macs) for row in rows],
-        "Time saved, %": [round(100 * row.latency_removed) for row in rows],
+        "Time saved, %": [None if _zeros(row) else round(100 * row.latency_removed) for row in rows],
         "CPU s in all": [round(row.cpu_seconds) for row in rows],
     }
     wide = {name: st.column_config.TextColumn(width=150) for name in columns if name.startswith("Top-1")}
