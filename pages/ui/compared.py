@@ -58,7 +58,7 @@ def table(rows: Sequence[Measurement]) -> None:
         "n": [row.n for row in rows],
         "Params": [widgets.count(row.params) for row in rows],
         "FLOPs (MACs)": [widgets.count(row.macs) for row in rows],
-        "Time saved, %": [None if _zeros(row) else round(100 * row.latency_removed) for row in rows],
+        "Time saved, %": ["not faster" if _zeros(row) else f"{100 * row.latency_removed:.0f}" for row in rows],
         "CPU s in all": [round(row.cpu_seconds) for row in rows],
     }
     wide = {name: st.column_config.TextColumn(width=150) for name in columns if name.startswith("Top-1")}
