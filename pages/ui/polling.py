@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from . import cache
+from . import cache, state
 
 _CLOSE = 0.3  # of an interval: no poll is due so soon after the page's run
 SHARE = 0.06  # seconds of polling interval for each request under way: all polls together take half a core at most
@@ -36,16 +36,22 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
     `every` seconds, or longer while many sessions wait, whose polls share one process.
     A poll at the very end of the page's run was sent before it, and Streamlit drops what that run still had to send,
     further polls included. So the page is drawn once more, as after a run that did not come to its end.
+    A poll may also be the first to tell of a moved control: what the page gave to `part` is then another setting's,
+    and the page is drawn first.
     """
     every = max(every, SHARE * cache.shared().worker.waiting)
-    by_page = True
+    by_page, setting = True, state.current()
 
     @wraps(part)
     def drawn(*arguments: Any) -> None:
         nonlocal by_page
-        if not by_page and time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE * every:
+        if not by_page and (state.current() != setting or _page_just_ended(every)):
             st.rerun()
         by_page = False
         part(*arguments)
 
     return st.fragment(drawn, run_every=every if running else None)
+
+
+def _page_just_ended(every: float) -> bool:
+    return time.monotonic() - st.session_state.get("page_ended", math.inf) < _CLOSE * every

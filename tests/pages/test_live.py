@@ -23,8 +23,9 @@ def polling():
 
     import streamlit as st
 
-    from pages.ui import polling
+    from pages.ui import polling, state
 
+    state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
     drawn = polling.polled(lambda: st.write("part"))
     drawn()  # by the page
@@ -42,3 +43,25 @@ def test_a_poll_that_met_the_pages_run_draws_the_page_again():
     assert not app.exception
     assert app.session_state["runs"] == 3
     assert [element.value for element in app.markdown] == ["part", "part"]
+
+
+def moved():
+    import time
+
+    import streamlit as st
+
+    from pages.ui import polling, state
+
+    state.start()
+    ratio = state.current().plan.ratio
+    drawn = polling.polled(lambda: st.write(f"{ratio} drawn at {state.current().plan.ratio}"))
+    drawn()  # by the page
+    st.session_state.page_ended = time.monotonic() - 10
+    state.change(ratio=0.85)  # as a control does that a poll is the first to tell of
+    drawn()  # by that poll
+
+
+def test_a_poll_never_draws_one_settings_counts_under_another_settings_name():
+    app = AppTest.from_function(moved).run()
+    assert not app.exception
+    assert [element.value for element in app.markdown] == ["0.85 drawn at 0.85"] * 2
