@@ -85,7 +85,8 @@ def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
     figure = plain_against_plan(other, rows, name, theme.look(), "norms" if scored == "structure" else "|w|")
     theme.chart(figure, "argument", "Share removed from each row by this plan and by one magnitude threshold")
     st.caption(
-        f"Both remove {total.ratio:.0%} of the prunable weights. DIMAP's point: a plain threshold decides by scale."
+        f"Both remove {100 * total.ratio:.0f} % of the prunable weights. DIMAP's point: a plain threshold decides by "
+        "scale."
     )
 
 

@@ -44,8 +44,8 @@ def ridgeline(rows: Sequence[WeightRow], look: Look, title: str, log: bool = Tru
 
 
 def _caption(row: WeightRow) -> str:
-    zeros = f", {row.zeros:,} zeros" if row.zeros else ""
-    return f"−{row.removed_share:.0%}{zeros}" if row.removed.any() else zeros.removeprefix(", ")
+    zeros = f", {row.zeros:,} {'zero' if row.zeros == 1 else 'zeros'}" if row.zeros else ""
+    return f"−{100 * row.removed_share:.0f} %{zeros}" if row.removed.any() else zeros.removeprefix(", ")
 
 
 def _range(rows: Sequence[WeightRow]) -> tuple[int, int]:

@@ -246,9 +246,8 @@ def _dot(figure: go.Figure, point: Point, marker: dict, **more: object) -> None:
 
 
 def _hover(point: Point) -> str:
-    return (
-        f"{point.y:.1%} top-1 ({100 * point.low:.1f} to {100 * point.high:.1f}, n = {point.n:,})<br>{point.x:.1%} kept"
-    )
+    between = f"{100 * point.low:.1f} to {100 * point.high:.1f}, n = {point.n:,}"
+    return f"{100 * point.y:.1f} % top-1 ({between})<br>{100 * point.x:.1f} % kept"
 
 
 def _small(look: Look) -> dict:

@@ -99,7 +99,7 @@ def _one() -> None:
     if state.current().plan.granularity == "structure":
         return  # the paper's cuts are of single weights
     for column, (name, preset) in zip(st.columns(3, gap="xsmall"), PRESETS.items(), strict=True):
-        help_text = f"The paper's cut of {preset:.0%}."
+        help_text = f"The paper's cut of {100 * preset:.0f} %."
         column.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text, width="stretch")
 
 

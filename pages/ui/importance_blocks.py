@@ -90,7 +90,7 @@ def block_detail(view: live.View) -> None:
     mask = weight_mask(view.anatomy, view.scores, view.selection, layer)
     figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
     theme.chart(figure, "mask", f"Mask of {layer.name}")
-    st.caption(f"{layer.name}: {mask.mean():.1%} kept. Each dot is a weight that stays.")
+    st.caption(f"{layer.name}: {100 * mask.mean():.1f} % kept. Each dot is a weight that stays.")
 
 
 def unit_scores(view: live.View, block: str) -> None:
