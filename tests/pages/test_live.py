@@ -27,27 +27,49 @@ def polling():
 
     state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
-    drawn = polling.polled(lambda: st.write("part"))
+    drawn = polling.polled(lambda: st.write("part"), every=0.3)
     drawn()  # by the page
     if st.session_state.runs == 1:
         polling.page_began()  # the page's run was cut short before its end
     elif st.session_state.runs == 2:
-        polling.page_ended()  # a poll that was sent before the page came to its end
-    else:
-        st.session_state.page_ended = time.monotonic() - 10
+        st.session_state.page_ended = time.monotonic() - 10, None  # a poll from before the page drew the part
+    elif st.session_state.runs == 3:
+        time.sleep(0.35)
+        st.session_state.page_ended = time.monotonic(), None  # one that met the end of the page's run
+    elif st.session_state.runs == 4:
+        time.sleep(0.35)
+        st.session_state.page_ended = time.monotonic() - 10, None
     drawn()  # by a poll
 
 
 def test_a_poll_that_met_the_pages_run_draws_the_page_again():
     app = AppTest.from_function(polling).run()
     assert not app.exception
-    assert app.session_state["runs"] == 3
+    assert app.session_state["runs"] == 4
+    assert [element.value for element in app.markdown] == ["part", "part"]
+
+
+def waited():
+    import streamlit as st
+
+    from pages.ui import polling, state
+
+    state.start()
+    st.session_state.runs = st.session_state.get("runs", 0) + 1
+    drawn = polling.polled(lambda: st.write("part"))
+    drawn()  # by the page
+    polling.page_ended()
+    drawn()  # by a poll that came meanwhile
+
+
+def test_a_poll_that_waited_for_the_page_draws_its_part_alone():
+    app = AppTest.from_function(waited).run()
+    assert not app.exception
+    assert app.session_state["runs"] == 1
     assert [element.value for element in app.markdown] == ["part", "part"]
 
 
 def moved():
-    import time
-
     import streamlit as st
 
     from pages.ui import polling, state
@@ -56,7 +78,7 @@ def moved():
     ratio = state.current().plan.ratio
     drawn = polling.polled(lambda: st.write(f"{ratio} drawn at {state.current().plan.ratio}"))
     drawn()  # by the page
-    st.session_state.page_ended = time.monotonic() - 10
+    polling.page_ended()
     state.change(ratio=0.85)  # as a control does that a poll is the first to tell of
     drawn()  # by that poll
 
