@@ -126,6 +126,7 @@ class Log:
     runs: int = 0
     bytes: int = 0
     usage: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 @dataclass
@@ -312,7 +313,8 @@ async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callab
     if not arguments.cold:
         await Session(len(SCOPES), expect, log).warm_up(port)  # a ratio that was not measured beforehand
         log.messages = log.bytes = log.runs = 0
-    until = time.monotonic() + arguments.seconds
+    began = time.monotonic()
+    until = began + arguments.seconds
 
     async def watch() -> None:
         while True:
@@ -325,6 +327,7 @@ async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callab
 
     watcher = asyncio.create_task(watch())
     await asyncio.gather(*map(arrive, range(arguments.sessions)))
+    log.seconds = time.monotonic() - began
     watcher.cancel()
 
 
@@ -357,9 +360,9 @@ def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]
     return compared, wrong
 
 
-def report(log: Log, seconds: float, compared: int, wrong: list[str], printed: str) -> str:
+def report(log: Log, compared: int, wrong: list[str], printed: str) -> str:
     """Markdown: counts first, then times, then memory."""
-    moves, tracebacks = len(log.counts), printed.count("Traceback")
+    moves, seconds, tracebacks = len(log.counts), log.seconds, printed.count("Traceback")
     facts = [
         ["errors seen by sessions", f"{sum(log.errors.values())}"],
         ["tracebacks printed by the app or worker", f"{tracebacks}"],
@@ -425,7 +428,7 @@ def main() -> None:
     with app() as (port, pid, printed):
         asyncio.run(run(port, pid, arguments, expect, log))
         text = printed.read_text(errors="replace")
-    print(report(log, len(log.usage), *check_accuracies(opened, log), text))
+    print(report(log, *check_accuracies(opened, log), text))
     sys.exit(1 if log.errors else 0)
 
 
