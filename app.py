@@ -1,9 +1,14 @@
 """Entry: page set-up, navigation over pages/, sidebar. The work is in dimap_core, what pages share in pages/ui."""
 
+import sys
+
 import streamlit as st
 
 from pages.ui import frame, polling, sidebar, state, theme
 
+# Streamlit's loop sends a message at a time and waits for the interpreter each time, by default 5 ms for every page that
+# is being drawn: with many sessions most of a page's time.
+sys.setswitchinterval(0.0005)
 st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide")
 theme.style()
 state.start()
