@@ -6,8 +6,8 @@ import streamlit as st
 
 from pages.ui import frame, polling, sidebar, state, theme
 
-# Streamlit's loop sends a message at a time and waits for the interpreter each time, by default 5 ms for every page that
-# is being drawn: with many sessions most of a page's time.
+# Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
+# that is being drawn: with many sessions most of a page's time.
 sys.setswitchinterval(0.0005)
 st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide")
 theme.style()

@@ -92,8 +92,11 @@ def _wait_healthy(port: int, process: subprocess.Popen) -> None:
 
 def processes(pid: int) -> list[tuple[str, int]]:
     """The app and its children (the worker)."""
-    below = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
-    return [("app", pid), *(("worker", child) for child in below)]
+    found = [("app", pid)]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found += [("worker", int(child)) for child in (task / "children").read_text().split()]
+    return found
 
 
 def usage(pid: int) -> dict[str, float]:
