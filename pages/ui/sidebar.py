@@ -141,7 +141,8 @@ def _ranking() -> None:
     info = next(info for info in CRITERIA if info.key == plan.criterion)
     st.selectbox(
         "Criterion", list(labels), list(labels).index(widgets.fill("w_criterion", plan.criterion)),
-        key="w_criterion", format_func=labels.get, on_change=state.take, args=("criterion",),
+        key="w_criterion", format_func=labels.get, on_change=state.take,
+        args=("criterion", list(labels)),
         help=f"{TERMS['criterion']} {info.label}: {info.summary} ({info.equation}; {info.paper})",
     )  # fmt: skip
     if plan.criterion == "random":
@@ -156,7 +157,7 @@ def _ranking() -> None:
     st.selectbox(
         "Structures compete within" if groups else "Weights compete within", SCOPES,
         SCOPES.index(widgets.fill("w_scope", plan.scope)), key="w_scope", format_func=scopes.get, on_change=state.take,
-        args=("scope",), help=TERMS["scope"],
+        args=("scope", SCOPES), help=TERMS["scope"],
     )  # fmt: skip
     options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
     st.select_slider(

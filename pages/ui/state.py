@@ -7,6 +7,7 @@ replace it; nothing else writes it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,10 +107,13 @@ def change(**fields: Any) -> None:
         st.session_state.notice = str(error)
 
 
-def take(name: str) -> None:
-    """A control's callback: the field of the plan gets what the control shows."""
+def take(name: str, options: Sequence[Any] | None = None) -> None:
+    """A control's callback: the field of the plan gets what the control shows.
+
+    `options`: all it may show, where another control was in its place: the browser may still send what that one showed.
+    """
     value = st.session_state[f"w_{name}"]
-    if value is not None:
+    if value is not None and (options is None or value in options):
         change(**{name: value})
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 START = {"model": "swin-digits", "criterion": "dimap", "scope": "module", "ratio": "0.8"}
 
@@ -17,6 +18,24 @@ def test_the_default_needs_no_link(open_app):
     app = open_app().live()
     assert app.url == {**START, "model": "swin-textured"}
     assert app.notices == []
+
+
+def late():
+    import streamlit as st
+
+    from dimap_core.plan import SCOPES
+    from pages.ui import state
+
+    state.start()
+    for st.session_state.w_scope in ("module (DIMAP)", "model"):
+        state.take("scope", SCOPES)
+        st.write(f"{state.current().plan.scope}, {st.session_state.notice}")
+
+
+def test_what_the_browser_still_sends_of_options_that_have_gone_changes_nothing():
+    app = AppTest.from_function(late, default_timeout=60).run()
+    assert not app.exception
+    assert [element.value for element in app.markdown] == ["module, None", "model, None"]
 
 
 @pytest.mark.parametrize(
