@@ -2,6 +2,7 @@
 
 import time
 
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import cache
@@ -27,23 +28,23 @@ def polling():
 
     state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
-    drawn = polling.polled(lambda: st.write("part"), every=0.3)
+    drawn = polling.polled(lambda: st.write("part"), every=60.0 if st.session_state.runs == 2 else 0.1)
     drawn()  # by the page
     if st.session_state.runs == 1:
         polling.page_began()  # the page's run was cut short before its end
     elif st.session_state.runs == 2:
-        st.session_state.page_ended = time.monotonic() - 10, None  # a poll from before the page drew the part
+        st.session_state.page_ended = time.monotonic() - 60, None  # a poll from before the page drew the part
     elif st.session_state.runs == 3:
-        time.sleep(0.35)
-        st.session_state.page_ended = time.monotonic(), None  # one that met the end of the page's run
-    elif st.session_state.runs == 4:
-        time.sleep(0.35)
-        st.session_state.page_ended = time.monotonic() - 10, None
+        time.sleep(1)
+        st.session_state.page_ended = time.monotonic() + 60, None  # one that met the end of the page's run
+    else:
+        time.sleep(1)
+        st.session_state.page_ended = time.monotonic() - 60, None
     drawn()  # by a poll
 
 
 def test_a_poll_that_met_the_pages_run_draws_the_page_again():
-    app = AppTest.from_function(polling).run()
+    app = AppTest.from_function(polling, default_timeout=20).run()
     assert not app.exception
     assert app.session_state["runs"] == 4
     assert [element.value for element in app.markdown] == ["part", "part"]
@@ -63,7 +64,7 @@ def waited():
 
 
 def test_a_poll_that_waited_for_the_page_draws_its_part_alone():
-    app = AppTest.from_function(waited).run()
+    app = AppTest.from_function(waited, default_timeout=20).run()
     assert not app.exception
     assert app.session_state["runs"] == 1
     assert [element.value for element in app.markdown] == ["part", "part"]
@@ -84,6 +85,10 @@ def moved():
 
 
 def test_a_poll_never_draws_one_settings_counts_under_another_settings_name():
-    app = AppTest.from_function(moved).run()
+    app = AppTest.from_function(moved, default_timeout=20).run()
     assert not app.exception
     assert [element.value for element in app.markdown] == ["0.85 drawn at 0.85"] * 2
+
+
+def test_a_session_has_one_run_at_a_time():
+    assert not config.get_option("runner.fastReruns")  # of two, the older kept its counts under the newer's setting
