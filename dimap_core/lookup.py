@@ -7,13 +7,25 @@ Next door: `ranking` makes the table, `selection` says which layers compete and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 
 from .ranking import BINS, STRIDE, Scores
 
+DIGITS = 12
+"""Decimals of a ratio or share that decides something: processors may differ in the bits after them."""
+
 _SEEN = 64  # sets of layers whose columns are kept
 _STEP = 32  # edges between two points of a budget's curve
+
+
+@lru_cache(maxsize=4096)
+def cost_factor(macs: float, exponent: float) -> float:
+    """macs ** -exponent by decimal arithmetic: powers of floats differ between processors in their last bit, which
+    decides between two layers whose scores are multiples of each other."""
+    return 1.0 if exponent == 0 else float(Decimal(macs) ** -Decimal(exponent))
 
 
 def lowest(scores: Scores, rows: Sequence[int], factors: np.ndarray, count: int) -> np.ndarray:

@@ -4,6 +4,8 @@
 
 Order of leaving, exact and deterministic: within a competition set by (score / cost factor, layer in forward order,
 rank in the layer); within a layer by (|key|, flat index). A set of n units at ratio r loses floor(r * n + 1/2) of them.
+The same on every processor: shares are sums of whole numbers, cost factors come from decimal arithmetic, and a ratio
+that was solved for is rounded (`lookup.DIGITS`).
 Next door: `plan` validates, `structure` does the same for groups, `nm` for N:M masks, `cut.masks` zeroes what is
 selected here, `cost` prices it.
 """
@@ -21,7 +23,7 @@ from scipy.optimize import brentq
 
 from .errors import InvalidPlan
 from .groups import block_cut, group_sets, parameter_masks
-from .lookup import below_edges, lowest
+from .lookup import DIGITS, below_edges, cost_factor, lowest
 from .nm import nm_mask, select_nm
 from .plan import cell_label, validate
 from .ranking import LayerScores, Scores
@@ -126,13 +128,11 @@ class _Problem:
 
     def factors(self, group: CompetitionSet[Layer]) -> np.ndarray:
         """What scores are multiplied with, by layer: 1 / (MACs per weight) ** cost exponent."""
-        return np.array([layer.macs_per_unit**-self.plan.cost_exponent for layer in group.layers])
+        return np.array([cost_factor(layer.macs_per_unit, self.plan.cost_exponent) for layer in group.layers])
 
     def costs(self, layers: Sequence[Layer]) -> np.ndarray:
-        """What one unit of each layer saves of the budget's kind, as a share of the dense total."""
-        if self.plan.budget_kind == "macs":
-            return np.array([layer.macs_per_unit for layer in layers]) / self.total
-        return np.ones(len(layers)) / self.total
+        """MACs or params that one unit of each layer saves: whole numbers, so that any order sums them exactly."""
+        return np.array([layer.macs_per_unit if self.plan.budget_kind == "macs" else 1.0 for layer in layers])
 
     @cached_property
     def total(self) -> int:
@@ -143,7 +143,8 @@ class _Problem:
     def share(self, removed: Mapping[str, int]) -> float:
         """Removed share of all dense MACs or params, whichever the budget counts."""
         layers = [layer for layer in self.anatomy.prunable if layer.name in removed]
-        return float(self.costs(layers) @ np.array([removed[layer.name] for layer in layers])) if layers else 0.0
+        saved = self.costs(layers) @ np.array([removed[layer.name] for layer in layers]) if layers else 0.0
+        return float(saved) / self.total
 
     def emptied(self, removed: dict[str, int], cell: Cell | None) -> Layer | None:
         """The first layer under that override (None: under the common ratio) that would lose all its units."""
@@ -176,13 +177,13 @@ def _solve_budget(problem: _Problem) -> tuple[float, dict[str, int]]:
     target = problem.plan.budget or 0.0
     ratios, shares = _share_curve(problem)
     _refuse_budget(problem, target, shares[0], shares[-1])
-    goal = float(np.interp(target, shares, ratios))
+    goal = round(float(np.interp(target, shares, ratios)), DIGITS)
     for _ in range(_MENDS):
         removed = problem.removed(goal)
         over = problem.share(removed) - target
         if abs(over) <= _CLOSE * target:
             return goal, removed
-        goal = float(np.interp(np.interp(goal, ratios, shares) - over, shares, ratios))
+        goal = round(float(np.interp(np.interp(goal, ratios, shares) - over, shares, ratios)), DIGITS)
 
     def excess(ratio: float) -> float:
         return problem.share(problem.removed(ratio)) - target
@@ -190,7 +191,7 @@ def _solve_budget(problem: _Problem) -> tuple[float, dict[str, int]]:
     low, high = (goal - _NEAR, goal) if excess(goal) > 0 else (goal, goal + _NEAR)
     low, high = max(low, 0.0), min(high, _FULL)
     if excess(low) <= 0 <= excess(high):
-        goal = float(brentq(excess, low, high, xtol=1e-8))
+        goal = round(float(brentq(excess, low, high, xtol=1e-8)), DIGITS)
     return goal, problem.removed(goal)
 
 
@@ -206,10 +207,10 @@ def _share_curve(problem: _Problem) -> tuple[np.ndarray, np.ndarray]:
             fixed |= {layer.name: int(units) for layer, units in zip(group.layers, gone, strict=True)}
             continue
         if len(group.layers) == 1:
-            curves.append((np.array([0.0, 1.0]), problem.costs(group.layers) * sizes * [0, 1]))
+            curves.append((np.array([0.0, 1.0]), problem.costs(group.layers) * sizes * [0, 1] / problem.total))
             continue
         counts = below_edges(problem.scores, rows, factors)
-        curves.append((counts.sum(axis=0) / sizes.sum(), problem.costs(group.layers) @ counts))
+        curves.append((counts.sum(axis=0) / sizes.sum(), problem.costs(group.layers) @ counts / problem.total))
     ratios = np.unique(np.concatenate([[0.0, _FULL], *(ratio for ratio, _ in curves)]))
     ratios = ratios[ratios <= _FULL]
     shares = np.full(len(ratios), problem.share(fixed))

@@ -18,6 +18,7 @@ import numpy as np
 
 from .errors import InvalidPlan
 from .groups import group_sets
+from .lookup import DIGITS, cost_factor
 from .ranking import Scores
 from .types import KINDS, Anatomy, Block, GroupSet, PruningPlan, Selection
 
@@ -67,7 +68,7 @@ class GroupProblem:
         values, owners = [], []
         for place in members:
             group, free = self.sets[place], self.sizes[place] - self.floors[place]
-            factor = group.macs_per_unit**-self.plan.cost_exponent
+            factor = cost_factor(group.macs_per_unit, self.plan.cost_exponent)
             values.append(self.scores.layers[group.name].ranked[:free] * factor)
             owners.append(np.full(free, place))
         return np.concatenate(owners)[np.argsort(np.concatenate(values), kind="stable")]
@@ -123,7 +124,8 @@ class GroupProblem:
         return table
 
     def share(self, gone: np.ndarray) -> float:
-        """Removed share of all dense MACs or params, whichever the budget counts."""
+        """Removed share of all dense MACs or params, whichever the budget counts; rounded, so that every processor
+        finds the same nearest cut."""
         neuron, qk, v, pairs, own, kernels = self._terms
         dims = self._by_block(self.sizes)[:, 3]
 
@@ -133,7 +135,7 @@ class GroupProblem:
             attention = (qk * d_qk + v * d_v + pairs * d_qk * d_v + own) @ heads
             return float(neuron @ hidden + attention + kernels @ copies)
 
-        return cost(self.sizes) - cost(self.sizes - gone)
+        return round(cost(self.sizes) - cost(self.sizes - gone), DIGITS)
 
 
 def _linear(block: Block, in_macs: bool) -> tuple[float, float]:

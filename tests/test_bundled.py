@@ -11,6 +11,7 @@ from dimap_core.bundled import ASSETS, BUNDLED, bundled, bundled_card
 from dimap_core.errors import CheckpointError
 from dimap_core.plan import SCOPES
 from dimap_core.types import PruningPlan
+from tests.helpers import EXACT, FLIPS
 
 BARS = {
     "swin-digits": {"joint": 0.985},
@@ -20,7 +21,6 @@ BARS = {
     "deit-textured": {"joint": 0.85, "digit": 0.9, "texture": 0.9},
 }
 NAMES = [spec.name for spec in BUNDLED]
-FLIPS = 2.5  # images; processors round differently, which may turn an answer or two
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -105,10 +105,11 @@ def test_a_precomputed_row_is_measured_again(opened, curves, place):
         cost_exponent=row["cost_exponent"], seed=row["seed"],
     )  # fmt: skip
     again = sweep.measure(opened, pipeline.default_data(opened), plan).full_row()
-    for key in ("ratio", "params", "macs", "params_removed", "macs_removed"):
+    for key in ("n", "params", "macs"):  # counts are exact on every processor, shares of them to rounding
         assert again[key] == row[key], key
+    for key in ("ratio", "params_removed", "macs_removed"):
+        assert again[key] == pytest.approx(row[key], abs=EXACT), key
     assert json.loads(json.dumps(again["cells"])) == row["cells"]
-    assert again["n"] == row["n"]
     assert again["top1"] == pytest.approx(row["top1"], abs=FLIPS / row["n"])
 
 

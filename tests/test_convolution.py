@@ -31,6 +31,7 @@ from dimap_core.pipeline import Opened
 from dimap_core.presets import presets
 from dimap_core.published import publication
 from dimap_core.types import PruningPlan
+from tests.helpers import double, same
 
 DOUBLE = torch.float64
 
@@ -206,7 +207,7 @@ def test_a_published_architecture_starts_from_the_dense_weights():
     assert torch.equal(small.blocks[0].mlp.fc1.weight, dense.blocks[0].mlp.fc1.weight[:744])
     kernel = small.blocks[0].attn.conv.weight[:, :, 0, 0]
     mean = dense.blocks[0].attn.qkv.weight[384:].unflatten(0, (3, 64)).mean(0)
-    assert torch.allclose(kernel, mean, atol=1e-6)  # equal shares of all heads
+    assert same(kernel, mean)  # equal shares of all heads
     assert info.weights == "random" and small(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
 
 
@@ -245,6 +246,7 @@ def test_a_card_with_other_mixers_is_refused_in_one_sentence(tmp_path, wrong):
 
 
 def test_only_hidden_units_are_cut_where_there_is_no_attention(mixed):
+    mixed = double(mixed)
     kinds = {b.name: [g.module for g in group_sets(mixed.anatomy) if g.block == b.index and g.stage == b.stage]
              for b in mixed.anatomy.blocks}  # fmt: skip
     assert all((kinds[b.name] == ["mlp_neuron"]) == (b.mixer != "softmax") for b in mixed.anatomy.blocks)
@@ -254,9 +256,9 @@ def test_only_hidden_units_are_cut_where_there_is_no_attention(mixed):
     assert (cost.total.params_after, cost.total.macs_after) == (counted.params, counted.macs)
     assert 1 - cost.total.macs_after / cost.total.macs == pytest.approx(0.3, abs=0.03)
     run = pipeline.runner(mixed, pipeline.default_data(mixed), plan, None)
-    images = torch.randn(2, 3, 32, 32)
+    images = torch.randn(2, 3, 32, 32).double()
     with torch.inference_mode():
-        assert torch.allclose(smaller(images), run(0, lambda: images), atol=2e-4)
+        assert same(smaller(images), run(0, lambda: images))
     assert np.isnan(summaries.kept_by_block(mixed.anatomy, selection)[0, 1:]).all()
     assert summaries.kept_by_head(mixed.anatomy, mixed.anatomy.blocks[0], None, selection) == {}
 
@@ -277,7 +279,7 @@ def test_a_prefix_cache_repair_and_leave_one_out_know_convolutions(mixed):
     with torch.inference_mode():
         plain = pipeline.runner(mixed, data, plan, None)(0, lambda: images)
         cached = pipeline.runner(mixed, data, plan, pipeline.PrefixCache())(0, lambda: images)
-    assert torch.allclose(plain, cached, atol=1e-5)
+    assert same(plain, cached)
     effects = [effect for effect in leave_one_out(mixed, data, 20) if effect is not None]
     places = {effect.piece.block for effect in effects if effect.piece.kind == "head"}
     assert places == {at for at, block in enumerate(mixed.anatomy.blocks) if block.heads}
@@ -305,7 +307,7 @@ def test_onnx_runs_it_with_the_same_answers(mixed, tmp_path):
     images = torch.randn(3, 3, 32, 32)
     (found,) = session.run(None, {"images": images.numpy()})
     with torch.inference_mode():
-        assert np.abs(found - mixed.model(images).numpy()).max() < 1e-3
+        assert same(found, mixed.model(images))
 
 
 def test_nvits_search_says_that_it_needs_attention(mixed):

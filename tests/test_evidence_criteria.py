@@ -19,6 +19,7 @@ from dimap_core.pipeline import apply_plan, prepare_scores, prune, score
 from dimap_core.selection import weight_mask
 from dimap_core.statistics import Statistics, balanced_subset, collect
 from dimap_core.types import KINDS, PruningPlan
+from tests.helpers import SINGLE, same
 
 IMAGES = 12
 
@@ -143,7 +144,7 @@ def test_wandas_groups_are_worth_the_energy_they_alone_add_to_the_output(tiny, s
             name = f"{block.name}.{part}"
             x, weight = rows(seen[name][0]), weight_in(tiny, name)
             alone = [np.square(np.outer(x[:, j], weight[:, j])).sum(1).mean() for j in range(x.shape[1])]
-            np.testing.assert_allclose(layers[f"{block.name}:{kind}"].keys.ravel(), alone, rtol=1e-4)
+            assert same(layers[f"{block.name}:{kind}"].keys.ravel(), np.array(alone), SINGLE)
         v = layers[f"{block.name}:v_dim"].keys
         np.testing.assert_allclose(layers[f"{block.name}:head"].keys, v.sum(1))
 
@@ -163,7 +164,7 @@ def test_activation_energies_are_mean_squares_of_what_units_answer(tiny, statist
         v = v.reshape(block.heads, block.head_dim)
         qk = np.square(logit_shares(block, seen)).mean(0)
         for kind, expected in zip(KINDS, (hidden, v.sum(1), qk, v), strict=True):
-            np.testing.assert_allclose(layers[f"{block.name}:{kind}"].keys, expected, rtol=1e-4)
+            assert same(layers[f"{block.name}:{kind}"].keys, expected, SINGLE)
 
 
 def test_snip_is_a_share_of_all_sensitivities(tiny, statistics):
@@ -171,8 +172,8 @@ def test_snip_is_a_share_of_all_sensitivities(tiny, statistics):
     products = {name: np.abs(statistics.gradients[name] * weight_in(tiny, name)) for name in layers}
     total = sum(product.sum() for product in products.values())
     for name, layer in layers.items():
-        np.testing.assert_allclose(layer.keys, products[name] / total, rtol=1e-5)
-    assert sum(layer.keys.sum(dtype=float) for layer in layers.values()) == pytest.approx(1, rel=1e-5)
+        assert same(layer.keys, products[name] / total)
+    assert sum(layer.keys.sum(dtype=float) for layer in layers.values()) == pytest.approx(1, rel=SINGLE)
 
 
 def test_snips_groups_by_hand_and_nothing_where_nothing_moves(tiny):

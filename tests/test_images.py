@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import timm
-import torch
 import torchvision
 from PIL import Image
 
@@ -25,6 +24,7 @@ from dimap_core.evaluate import evaluate, normalised, predict
 from dimap_core.sources import LEFT_OUT, ImageSource
 from dimap_core.statistics import collect
 from dimap_core.types import ModelInfo, PruningPlan
+from tests.helpers import SINGLE, same
 
 
 def write(data, root, numbers):
@@ -98,7 +98,7 @@ def test_pixels_are_those_of_timms_own_evaluation_transform(tmp_path):
     for image, name in zip(data.images[:], data.class_names, strict=True):
         path = next((tmp_path / name).iterdir())
         expected = made(Image.open(path).convert("RGB"))
-        torch.testing.assert_close(normalised(info, image[None])[0], expected, atol=1e-6, rtol=0)
+        assert same(normalised(info, image[None])[0], expected)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_classes_of_the_data_compete_with_each_other_alone(tiny, among, beheaded
     *_, (expected, other) = evaluate(beheaded, tiny.info, replace(among, outputs=None))
     assert found.cues == expected.cues and found.top5 is None
     for name in ("classes", "confidence", "margin", "loss"):
-        np.testing.assert_allclose(getattr(predictions, name), getattr(other, name), atol=1e-6, err_msg=name)
+        assert same(getattr(predictions, name), getattr(other, name), SINGLE), name
 
 
 def test_statistics_and_attributions_are_those_of_a_model_with_these_classes_only(tiny, among, beheaded):
@@ -134,7 +134,7 @@ def test_statistics_and_attributions_are_those_of_a_model_with_these_classes_onl
         *_, (_, _, found) = gather(tiny.model, tiny.info, among, tiny.anatomy, images=32, **options)
         *_, (_, _, expected) = gather(beheaded, tiny.info, alone, tiny.anatomy, images=32, **options)
         for name, values in getattr(expected, part).items():
-            np.testing.assert_allclose(getattr(found, part)[name], values, rtol=1e-3, atol=1e-9, err_msg=name)
+            assert same(getattr(found, part)[name], values, 10 * SINGLE), name
 
 
 @pytest.mark.parametrize(

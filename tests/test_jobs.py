@@ -2,15 +2,14 @@
 
 import os
 import signal
-import time
 
 import pytest
 
 from dimap_core import jobs, pipeline
 from dimap_core.errors import PruningError
 from dimap_core.jobs import Jobs, Ledger
+from tests.helpers import wait
 
-PATIENCE = 200
 CUT = {"version": 1, "criterion": "magnitude", "granularity": "structure", "scope": "layer", "budget": {"macs": 0.7}}
 REQUEST = {"model": "swin-digits", "weights": "pretrained", "recipe": CUT}
 
@@ -27,11 +26,8 @@ def kept(tmp_path):
 
 
 def until(kept, token, condition):
-    end = time.monotonic() + PATIENCE
-    while not condition(job := kept.find(token)):
-        assert time.monotonic() < end, job
-        time.sleep(0.05)
-    return job
+    wait(lambda: condition(kept.find(token)), f"the job {kept.find(token)}")
+    return kept.find(token)
 
 
 def test_a_job_runs_to_its_end_while_the_next_waits(kept):
@@ -65,10 +61,7 @@ def test_a_killed_process_leaves_an_interrupted_job_that_can_be_resumed(kept, tm
     assert going.progress["step"] > 1
     kept.cancel(token)
     assert kept.find(token).state == "cancelled"
-    end = time.monotonic() + PATIENCE
-    while jobs._works_on(kept._process.pid if kept._process else None, token) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not jobs._works_on(kept._process.pid if kept._process else None, token)  # within a step
+    wait(lambda: not jobs._works_on(kept._process.pid if kept._process else None, token), "its end within a step")
     assert kept.ledger.points(token)[-1]["step"] >= before - 1
 
 

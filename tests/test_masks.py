@@ -8,7 +8,7 @@ from dimap_core.cut.masks import masked_weights
 from dimap_core.pipeline import score
 from dimap_core.selection import keep_mask, select
 from dimap_core.types import PruningPlan
-from tests.helpers import mask_model
+from tests.helpers import mask_model, same
 
 PLAN = PruningPlan(ratio=0.6, overrides=(((0, "QKV-M"), 0.0),))
 
@@ -61,8 +61,7 @@ def test_a_masked_copy_and_masked_parameters_give_the_same_outputs(tiny):
         copied = mask_model(tiny.model, tiny.anatomy, scores, selection)(images)
         called = functional_call(tiny.model, masked_weights(tiny.model, tiny.anatomy, scores, selection), (images,))
         dense = tiny.model(images)
-    assert torch.equal(copied, called)
-    assert not torch.equal(copied, dense)
+    assert same(copied, called) and not same(copied, dense, 0.01)
 
 
 def test_an_empty_selection_leaves_the_outputs_as_they_are(tiny):
@@ -70,7 +69,7 @@ def test_an_empty_selection_leaves_the_outputs_as_they_are(tiny):
     assert masked_weights(tiny.model, tiny.anatomy, scores, selection) == {}
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.equal(mask_model(tiny.model, tiny.anatomy, scores, selection)(images), tiny.model(images))
+        assert same(mask_model(tiny.model, tiny.anatomy, scores, selection)(images), tiny.model(images))
 
 
 def test_random_scores_mask_weights_of_every_size(tiny):

@@ -29,6 +29,7 @@ from dimap_core.predictions import (
 from dimap_core.prefix import PrefixCache
 from dimap_core.sweep import compare
 from dimap_core.types import LabelledImages, PruningPlan
+from tests.helpers import SINGLE, same
 
 CLASSES = 6  # parity 2 x size 3
 DATA = LabelledImages(
@@ -211,8 +212,8 @@ def test_both_models_answers_are_those_of_running_each_alone(tiny, plan):
         alone = list(predict(model, tiny.info, data))
         for part, expected in zip(parts, alone, strict=True):
             np.testing.assert_array_equal(part[place].classes, expected.classes)
-            np.testing.assert_allclose(part[place].confidence, expected.confidence, atol=1e-4)
-            np.testing.assert_allclose(part[place].loss, expected.loss, rtol=1e-3, atol=1e-3)
+            assert same(part[place].confidence, expected.confidence, 10 * SINGLE)
+            assert same(part[place].loss, expected.loss, 10 * SINGLE)
     *_, (_, pruned) = evaluate(pipeline.prune(opened, plan)[0], tiny.info, data)
     dense = opened.dense["digits"]
     assert (pruned.classes != dense.classes).any()

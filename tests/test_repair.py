@@ -21,6 +21,7 @@ from dimap_core.prefix import embed
 from dimap_core.selection import select
 from dimap_core.statistics import balanced_subset
 from dimap_core.types import PruningPlan
+from tests.helpers import same
 
 KINDS = ("mlp_neuron", "head", "qk_dim", "v_dim")
 
@@ -130,14 +131,14 @@ def test_progress_comes_after_every_batch_and_earlier_results_are_not_changed_la
     first, last = next(weights for done, _, weights in steps if done == 1), steps[-1][2]
     for name in first:
         own = name.startswith(f"{tiny.anatomy.blocks[0].name}.")
-        assert torch.equal(first[name], last[name]) == own or not own, name
+        assert torch.equal(first[name], last[name]) or not own, name
 
 
 def test_the_batch_size_does_not_matter_but_for_rounding(tiny, images):
     plan = PLANS["hidden units"]
     one, other = repaired(tiny, plan, images, batch=96), repaired(tiny, plan, images, batch=25)
     for name, value in one.items():
-        torch.testing.assert_close(value, other[name], rtol=1e-2, atol=1e-3)
+        assert same(value, other[name], 1e-2), name  # a linear system takes up what sums of float32 differ in
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
@@ -196,4 +197,4 @@ def test_the_repaired_model_gives_the_same_outputs_sliced(tiny, images, name):
     pixels = normalised(tiny.info, images[:10])
     with torch.inference_mode():
         expected, got = functional_call(tiny.model, weights, (pixels,)), smaller(pixels)
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    assert same(got, expected)

@@ -32,6 +32,7 @@ from dimap_core.methods.spvit_pictures import by_offset, taps
 from dimap_core.methods.spvit_settings import Search, search_from, suited_search
 from dimap_core.settings import Settings
 from dimap_core.training import Training
+from tests.helpers import same, same_result
 
 DOUBLE = torch.float64
 BRIEF = Settings(epochs=0.5, batch_size=200, rise=1.0, fall=1.0, lr=1e-3)
@@ -102,7 +103,7 @@ def test_a_slots_output_is_that_of_the_highest_gate_open(tiny, bits, found):
             "skip": torch.zeros_like(x), "softmax": slot.attention(x),
             **{mixer: slot.convolution(x, mixer) for mixer in ("conv1", "conv3")},
         }[found]  # fmt: skip
-    assert slot.mixer() == found and torch.equal(out, expected)
+    assert slot.mixer() == found and same(out, expected)
 
 
 def test_a_lower_gate_has_no_gradient_where_a_higher_one_is_open(tiny):
@@ -131,7 +132,7 @@ def test_open_gates_change_nothing(tiny):
     # On a Swin this also says that windows, shifts and masks around attention alone are timm's.
     model = gated(tiny).model.eval()
     with torch.no_grad():
-        assert (model(images()) - copy.deepcopy(tiny.model).double()(images())).abs().max() < 1e-12
+        assert same(model(images()), copy.deepcopy(tiny.model).double()(images()))
 
 
 def test_a_closed_unit_is_a_deleted_one(tiny):
@@ -147,7 +148,7 @@ def test_a_closed_unit_is_a_deleted_one(tiny):
         cuts[block.name] = replace(hidden_cut(kept[block.name]), heads=heads, qk=dims, v=dims)
     with torch.no_grad():
         smaller = slice_blocks(dense, tiny.anatomy, cuts)
-        assert (found.model.eval()(images()) - smaller(images())).abs().max() < 1e-12
+        assert same(smaller(images()), found.model.eval()(images()))
     assert len({len(units) for units in kept.values()}) > 1
 
 
@@ -198,7 +199,7 @@ def test_batch_norms_know_the_training_images(make_tiny, opened):
     measure_batchnorms(model, tiny.info, few)
     hook.remove()
     means = torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0)
-    assert torch.allclose(mixer.batchnorm.running_mean, means, atol=1e-5)
+    assert same(mixer.batchnorm.running_mean, means)
     assert mixer.batchnorm.momentum == 0.1 and not any(module.training for module in model.modules())
 
 
@@ -226,7 +227,7 @@ def test_a_stopped_search_goes_on_to_the_same_result_and_is_compared(make_tiny, 
             break  # the search is over, fine-tuning has begun
     *_, again = search(tiny, brief(compare=True), tmp_path / "again", tmp_path / "state")
     result, keys = again["result"], ("mixers", "hidden", "top1_before", "top1_after", "macs", "params", "search_steps")
-    assert {key: result[key] for key in keys} == {key: whole["result"][key] for key in keys}
+    assert same_result({k: result[k] for k in keys}, {k: whole["result"][k] for k in keys}, result["n"])
     own, *rivals = result["comparison"]["rows"]
     assert [row["key"] for row in result["comparison"]["rows"]] == ["spvit", "random", "one-shot"]
     assert own["top1"] == result["top1_after"] and rivals[0]["macs"] == own["macs"]
@@ -254,7 +255,8 @@ def test_a_stopped_gate_training_goes_on_to_the_same_gates(make_tiny, opened, tm
     rest, training = begun()
     training.load(tmp_path)
     assert [step.step for step in training.run()] == list(range(3, training.steps + 1))
-    assert all(torch.equal(*pair) for pair in zip(whole.logits(), rest.logits(), strict=True))
+    # Gates move by about 0.1 a step: another order of images or other noise would show.
+    assert all((one - other).abs().max() < 0.01 for one, other in zip(whole.logits(), rest.logits(), strict=True))
 
 
 @pytest.mark.parametrize(

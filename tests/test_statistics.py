@@ -14,6 +14,7 @@ from dimap_core.evaluate import normalised
 from dimap_core.pipeline import prune
 from dimap_core.statistics import balanced_subset, collect
 from dimap_core.types import PruningPlan
+from tests.helpers import SINGLE, same
 
 
 def collected(opened, data=None, **options):
@@ -114,8 +115,7 @@ def test_sums_of_effects_equal_a_brute_force_over_single_weights(tiny):
         assert list(found) == list(values)
         for name, value in values.items():
             assert found[name].dtype == (np.float32 if what in ("gradients", "squares") else np.float64)
-            scale = np.abs(value).max()
-            np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=2e-5 * scale, err_msg=f"{what} {name}")
+            assert same(found[name], value, 10 * SINGLE), f"{what} {name}"  # gradients in float32
     assert got.nbytes == sum(array.nbytes for array in got.arrays()) > 8 * tiny.anatomy.prunable[0].size
 
 
@@ -125,9 +125,10 @@ def test_moments_are_those_of_what_every_layer_saw(tiny):
     for layer in tiny.anatomy.prunable:
         x = seen(tiny, images, layer.name)[0].reshape(-1, layer.shape[1])
         found = got.inputs[layer.name]
-        np.testing.assert_allclose(found.mean, x.mean(0), atol=1e-5 * np.abs(x).max())
-        np.testing.assert_allclose(found.products, x.T @ x / len(x), rtol=1e-4, atol=1e-5 * np.square(x).max())
-        np.testing.assert_allclose(found.covariance(), np.cov(x.T, ddof=0), atol=2e-5 * np.square(x).max())
+        products = x.T @ x / len(x)
+        assert np.abs(found.mean - x.mean(0)).max() < SINGLE * np.abs(x).max()
+        assert same(found.products, products, SINGLE)
+        assert np.abs(found.covariance() - np.cov(x.T, ddof=0)).max() < SINGLE * np.abs(products).max()
         np.testing.assert_array_equal(found.energy, found.products.diagonal())
 
 
@@ -139,7 +140,7 @@ def test_logit_energies_are_those_of_each_dimensions_share_of_the_logits(tiny):
     q, k, _ = np.moveaxis(packed.reshape(*packed.shape[:2], 3, block.heads, block.head_dim), 2, 0)
     shares = block.head_dim**-0.5 * q[:, :, None] * (k - k.mean(1, keepdims=True))[:, None]  # windows, n, m, heads, dim
     expected = np.einsum("wnmhi,wnmhj->hij", shares, shares) / np.prod(shares.shape[:3])
-    np.testing.assert_allclose(got.logits[block.name], expected, rtol=1e-4, atol=1e-6 * expected.max())
+    assert same(got.logits[block.name], expected, SINGLE)
 
 
 def test_progress_comes_after_every_batch_and_the_statistics_with_the_last(tiny):
@@ -156,10 +157,9 @@ def test_a_batch_run_in_parts_gives_the_same_and_tells_of_every_part(tiny, monke
     parts = steps[-1][2]
     for what in ("taylor", "effects", "nvit", "gradients", "squares", "logits"):
         for name, value in getattr(whole, what).items():
-            scale = np.abs(value).max()
-            np.testing.assert_allclose(getattr(parts, what)[name], value, rtol=1e-3, atol=1e-5 * scale, err_msg=what)
+            assert same(getattr(parts, what)[name], value, 10 * SINGLE), f"{what} {name}"
     for name, moments in whole.inputs.items():
-        np.testing.assert_allclose(parts.inputs[name].products, moments.products, rtol=1e-3, atol=1e-4)
+        assert same(parts.inputs[name].products, moments.products, SINGLE), name
 
 
 def test_the_same_seed_gives_the_same_statistics_and_another_seed_others(tiny_swin):
@@ -224,7 +224,7 @@ def test_statistics_are_the_same_in_a_process_under_inference_mode(make_tiny, op
         inside = opened(make_tiny("swin"), "swin")  # all its parameters are inference tensors
         got = collected(inside, images=6, batch=3)
     for known, found in zip(expected.arrays(), got.arrays(), strict=True):
-        np.testing.assert_allclose(found, known, rtol=1e-5, atol=1e-12)
+        assert same(found, known, SINGLE)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -8,6 +8,7 @@ import pytest
 from dimap_core.cost import cost_report
 from dimap_core.errors import InvalidPlan
 from dimap_core.groups import group_sets, kept_counts
+from dimap_core.lookup import cost_factor
 from dimap_core.pipeline import apply_plan, open_model, score
 from dimap_core.plan import SCOPES
 from dimap_core.selection import select
@@ -26,7 +27,7 @@ def brute_force(opened, plan):
             rivals.setdefault(key.get(plan.scope), []).append(group)
     for groups in rivals.values():
         units = [
-            (float(value) * group.macs_per_unit**-plan.cost_exponent, place, rank)
+            (float(value) * cost_factor(group.macs_per_unit, plan.cost_exponent), place, rank)
             for place, group in enumerate(groups)
             for rank, value in enumerate(scores.layers[group.name].ranked[:-1])
         ]

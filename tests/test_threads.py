@@ -1,7 +1,5 @@
 """How many threads a step gets: two as long as two get the cores, one for a while after that was not so."""
 
-import time
-
 import pytest
 import torch
 
@@ -18,42 +16,56 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+class Clock:
+    """The module's time: only steps pass it, each with `share` processor seconds a second."""
+
+    def __init__(self):
+        self.now, self.spent, self.share = 100.0, 0.0, 2.0
+
+    def perf_counter(self):
+        return self.now
+
+    monotonic = perf_counter
+
+    def process_time(self):
+        return self.spent
+
+
 @pytest.fixture
-def processor(monkeypatch):
-    """Processor seconds a second that steps pretend to get."""
-    got = {"share": 2.0}
-    monkeypatch.setattr(threads.time, "process_time", lambda: time.perf_counter() * got["share"])
-    return got
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(threads, "time", found)
+    return found
 
 
-def take(given, seconds=STEP, **how):
+def take(given, clock, seconds=STEP, **how):
     """A step of some length; how many threads it had."""
     with given.given(**how) as many:
         assert torch.get_num_threads() == many
-        time.sleep(seconds)
+        clock.now, clock.spent = clock.now + seconds, clock.spent + seconds * clock.share
     return many
 
 
-def test_two_threads_as_long_as_the_cores_are_free(processor):
+def test_two_threads_as_long_as_the_cores_are_free(clock):
     given = Threads(2)
-    assert [take(given) for _ in range(3)] == [2, 2, 2]
+    assert [take(given, clock) for _ in range(3)] == [2, 2, 2]
 
 
-def test_one_thread_beside_other_work_and_two_are_tried_again_later(processor, monkeypatch):
+def test_one_thread_beside_other_work_and_two_are_tried_again_later(clock):
     given = Threads(2)
-    processor["share"] = 1.2
-    assert [take(given), take(given)] == [2, 1]
-    processor["share"] = 2.0
-    assert take(given) == 1
-    monkeypatch.setattr(given, "rest_until", 0.0)
-    assert [take(given), take(given)] == [2, 2]
+    clock.share = 1.2
+    assert [take(given, clock), take(given, clock)] == [2, 1]
+    clock.share = 2.0
+    assert take(given, clock) == 1
+    clock.now += threads._REST
+    assert [take(given, clock), take(given, clock)] == [2, 2]
 
 
-def test_short_and_serial_steps_say_nothing(processor):
+def test_short_and_serial_steps_say_nothing(clock):
     given = Threads(2)
-    processor["share"] = 1.0
-    assert [take(given, 0.0), take(given, parallel=False), take(given)] == [2, 1, 2]
+    clock.share = 1.0
+    assert [take(given, clock, 0.001), take(given, clock, parallel=False), take(given, clock)] == [2, 1, 2]
 
 
-def test_a_single_core_has_one_thread(processor):
-    assert take(Threads(1)) == 1
+def test_a_single_core_has_one_thread(clock):
+    assert take(Threads(1), clock) == 1

@@ -102,8 +102,8 @@ def images(setting: Setting) -> dict[str, Any] | None:
 def look_again() -> None:
     """List the current setting's images anew: files may have changed."""
     mine, opening = json.dumps(images(state.current())), cache.shared().opening
-    for key in [key for key in opening if key[6] == mine]:
-        del opening[key]
+    for key in [key for key in list(opening) if key[6] == mine]:  # other sessions open models meanwhile
+        opening.pop(key, None)
 
 
 def ready_facts(setting: Setting) -> dict[str, Any] | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 from typer.testing import CliRunner
 
 from dimap_core import cli
 from dimap_core.data import load_data
+from tests.helpers import STUCK, Patience
 
 HEADINGS = {
     "Prune": "Where the cut falls",
@@ -26,33 +27,51 @@ HEADINGS = {
 }
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.browser
-WAIT = 70_000
 DRAWN = ("[data-testid=stMetric]", "[data-testid=stPlotlyChart]", "[data-testid=stMain] [data-testid=stCode]")
 TOP1 = "[data-testid=stMetric]:has-text('Top-1')"
+
+
+def patiently(wait, *what):
+    """A wait of playwright's, for as long as anything goes on."""
+    patience = Patience()
+    while True:
+        try:
+            return wait(*what, timeout=2000)
+        except (TimeoutError, AssertionError):
+            patience.check(what or wait)
+
+
+def seen(locator):
+    """Wait until it is on screen."""
+    patiently(locator.wait_for)
+
+
+def settled(page):
+    """Wait until the page's script has run."""
+    seen(page.locator("[data-testid=stApp][data-test-script-state=notRunning]"))
 
 
 def opened(browser, url, width=1440, scheme="light"):
     """The page at that address, drawn; `outside` lists what it asked of other hosts."""
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
-    page.set_default_timeout(WAIT)
+    page.set_default_timeout(1000 * STUCK)
     page.outside = []
     local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
     page.on("request", lambda request: request.url.startswith(local) or page.outside.append(request.url))
     page.goto(url)
-    page.locator(", ".join(DRAWN)).first.wait_for()
+    seen(page.locator(", ".join(DRAWN)).first)
     return page
 
 
 def judged(page, images="1,080"):
-    page.locator(TOP1).filter(has_text=f"n = {images}").filter(has_not_text="so far").filter(
-        has_not_text="precomputed"
-    ).wait_for()
+    whole = page.locator(TOP1).filter(has_text=f"n = {images}")
+    seen(whole.filter(has_not_text="so far").filter(has_not_text="precomputed"))
 
 
 def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
     page = opened(browser, app_url)
-    page.locator("[data-testid=stPlotlyChart]").first.wait_for()
-    page.get_by_text("zeros: smaller on paper").wait_for()
+    seen(page.locator("[data-testid=stPlotlyChart]").first)
+    seen(page.get_by_text("zeros: smaller on paper"))
     judged(page)
     assert page.outside == []
     assert page.locator("[data-testid=stException]").count() == 0
@@ -60,25 +79,25 @@ def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
 
 def test_a_moved_slider_changes_the_link_and_the_numbers_and_the_link_restores_them(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits")
-    page.get_by_text("zeros: smaller on paper").wait_for()
+    seen(page.get_by_text("zeros: smaller on paper"))
     before = page.locator("[data-testid=stMetricValue]").first.inner_text()
     page.get_by_role("slider").nth(1).focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("DIMAP, module, 85 %").wait_for()
+    seen(page.get_by_text("DIMAP, module, 85 %"))
     kept = page.locator("[data-testid=stMetricValue]").first
-    expect(kept).not_to_have_text(before, timeout=WAIT)  # the heading is sent before the numbers
+    patiently(expect(kept).not_to_have_text, before)  # the heading is sent before the numbers
     judged(page, "540")
     after = kept.inner_text()
-    page.wait_for_function("location.search.includes('ratio=0.85')")
+    patiently(page.wait_for_function, "location.search.includes('ratio=0.85')")
     again = opened(browser, page.url)
-    again.get_by_text("DIMAP, module, 85 %").wait_for()
+    seen(again.get_by_text("DIMAP, module, 85 %"))
     assert again.locator("[data-testid=stMetricValue]").first.inner_text() == after
 
 
 def test_a_deit_is_pruned_by_stage(browser, app_url):
     page = opened(browser, f"{app_url}/?model=deit-digits&stages=0_0.2~1_0.4~2_0.4~3_0.6")
-    page.locator("section").get_by_text("Block group 4").first.wait_for()
-    page.locator(TOP1).filter(has_text="n = ").wait_for()
+    seen(page.locator("section").get_by_text("Block group 4").first)
+    seen(page.locator(TOP1).filter(has_text="n = "))
 
 
 @pytest.mark.parametrize(
@@ -90,8 +109,8 @@ def test_a_deit_is_pruned_by_stage(browser, app_url):
 )
 def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, app_url, link, told):
     page = opened(browser, f"{app_url}/?{link}")
-    page.locator("[data-testid=stAlert]").filter(has_text=told).wait_for()
-    page.get_by_text("DIMAP, module, 80 %").wait_for()
+    seen(page.locator("[data-testid=stAlert]").filter(has_text=told))
+    seen(page.get_by_text("DIMAP, module, 80 %"))
     assert page.outside == []
 
 
@@ -101,10 +120,10 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
     for name in HEADINGS:
         page.set_viewport_size({"width": 1440, "height": 900})  # with the sidebar's links
         page.get_by_role("link", name=name).click()
-        page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first.wait_for()
+        seen(page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first)
         if name != "Compare":  # which is about other cuts than the one in force
-            page.get_by_text("really smaller").first.wait_for()
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+            seen(page.get_by_text("really smaller").first)
+        settled(page)
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)  # charts follow the width
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -116,23 +135,23 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
 
 def test_a_link_to_another_page_is_drawn_on_a_phone_and_asks_nothing_outside(browser, app_url):
     page = opened(browser, f"{app_url}/predictions", 390)
-    page.get_by_text("zeros: smaller on paper").first.wait_for()
+    seen(page.get_by_text("zeros: smaller on paper").first)
     assert page.outside == []
 
 
 def test_a_key_held_down_loses_no_move(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
-    page.get_by_text("zeros: smaller on paper").wait_for()
+    seen(page.get_by_text("zeros: smaller on paper"))
     slider = page.locator("[class*=st-key-w_ratio] input[type=range]")
     slider.focus()
     for _ in range(5):
         slider.press("ArrowRight")
-    page.wait_for_function("location.search.includes('ratio=0.55')")
+    patiently(page.wait_for_function, "location.search.includes('ratio=0.55')")
     judged(page, "540")
-    expect(slider).to_have_attribute("aria-valuetext", "55 %", timeout=WAIT)
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    patiently(expect(slider).to_have_attribute, "aria-valuetext", "55 %")
+    settled(page)
     typed = page.locator("[class*=st-key-w_typed] input")
-    expect(typed).to_have_count(1, timeout=WAIT)  # those of the moves before go when the script has run
+    patiently(expect(typed).to_have_count, 1)  # those of the moves before go when the script has run
     assert typed.input_value() == "55"
 
 
@@ -142,8 +161,8 @@ def click_point(page, key, place):
         const {{xaxis, yaxis}} = plot._fullLayout, [x, y] = ({place})(plot), box = plot.getBoundingClientRect();
         return [box.x + xaxis._offset + xaxis.l2p(x), box.y + yaxis._offset + yaxis.l2p(y)];
     }}"""
-    page.locator(f".st-key-{key} .main-svg").first.wait_for()
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    seen(page.locator(f".st-key-{key} .main-svg").first)
+    settled(page)
     page.locator(f".st-key-{key}").scroll_into_view_if_needed()
     page.mouse.move(*page.locator(f".st-key-{key} .js-plotly-plot").evaluate(script))
     page.wait_for_timeout(300)  # plotly clicks what it has been hovering over
@@ -155,35 +174,35 @@ def test_a_click_on_a_circle_goes_back_to_it(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
     judged(page, "540")
     page.locator("[class*=st-key-w_ratio] input[type=range]").press("ArrowRight")
-    page.get_by_text("DIMAP, module, 35 %").wait_for()
+    seen(page.get_by_text("DIMAP, module, 35 %"))
     judged(page, "540")
     circles = "document.querySelector('.st-key-tradeoff .js-plotly-plot').data.find(t => t.mode === 'markers+text')"
-    page.wait_for_function(circles)
+    patiently(page.wait_for_function, circles)
     click_point(page, "tradeoff", f"() => {{ const t = {circles}; return [t.x[0], t.y[0]]; }}")
-    page.wait_for_function("location.search.includes('ratio=0.3')")
-    page.get_by_text("DIMAP, module, 30 %").wait_for()
+    patiently(page.wait_for_function, "location.search.includes('ratio=0.3')")
+    seen(page.get_by_text("DIMAP, module, 30 %"))
 
 
 def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url):
     page = opened(browser, f"{app_url}/importance?model=swin-digits")
     click_point(page, "heat", "() => [2, 3]")
-    page.get_by_text("layers.1.blocks.1.mlp.fc1: ").wait_for()
+    seen(page.get_by_text("layers.1.blocks.1.mlp.fc1: "))
     page.get_by_role("link", name="Weights").click()
     click_point(page, "ridges", "plot => [plot._fullData.at(-1).x[8], 13.35]")
-    page.locator("[aria-label='Distribution of |w| in the blocks of 1 · fc1']").wait_for()
+    seen(page.locator("[aria-label='Distribution of |w| in the blocks of 1 · fc1']"))
 
 
 def test_a_click_on_an_answer_explains_that_image(browser, app_url):
     page = opened(browser, f"{app_url}/predictions?model=swin-digits&ratio=0.9")
     judged(page, "540")
-    page.locator(".st-key-explanation .main-svg").first.wait_for()
+    seen(page.locator(".st-key-explanation .main-svg").first)
     card = page.locator("[class*=st-key-card_]").nth(2)
     image = card.locator("img").get_attribute("alt")
     card.locator("[data-testid=stBaseButton-secondary]").click()
-    page.get_by_text(image).first.wait_for()
+    seen(page.get_by_text(image).first)
     page.get_by_text("Occlusion", exact=True).click()
-    page.locator("[aria-label^='Occlusion for']").wait_for()
-    page.get_by_text("rank correlation").wait_for()
+    seen(page.locator("[aria-label^='Occlusion for']"))
+    seen(page.get_by_text("rank correlation"))
     assert page.outside == []
 
 
@@ -191,11 +210,11 @@ def test_the_parts_of_importance_fit_a_phone_and_can_be_read_by_everyone(browser
     page = opened(browser, f"{app_url}/importance?model=swin-digits", 390, "dark")
     page.get_by_role("radio", name="Criteria compared").click()
     click_point(page, "agreement", "() => [2, 1]")
-    page.get_by_text("Ranked furthest apart in stage 2: MLP").wait_for()
+    seen(page.get_by_text("Ranked furthest apart in stage 2: MLP"))
     for part, sign in (("Criteria compared", "Against the measured truth"), ("Sensitivity", "Measure (about")):
         page.get_by_role("radio", name=part).click()
-        page.get_by_text(sign).first.wait_for()
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        seen(page.get_by_text(sign).first)
+        settled(page)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
@@ -211,23 +230,23 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
             made.writestr(f"mine/{data.labels[number]}/{number}.png", picture.getvalue())
         made.writestr("mine/notes.bin", random.Random(0).randbytes(2**21))  # more than other uploads may have
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
-    page.get_by_text("zeros: smaller on paper").wait_for()
+    seen(page.get_by_text("zeros: smaller on paper"))
     page.locator(".st-key-w_source input").click()
     page.get_by_role("option", name="a zip to upload").click()
     page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
-    page.get_by_text("mine.zip: judged on 40 images").first.wait_for()
+    seen(page.get_by_text("mine.zip: judged on 40 images").first)
     judged(page, "40")
     assert page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text() == "100.0 %"
-    page.wait_for_function("location.search.includes('data=upload')")
+    patiently(page.wait_for_function, "location.search.includes('data=upload')")
     other = opened(browser, page.url)
-    other.locator("[data-testid=stAlert]").filter(has_text="no longer here; upload it again").wait_for()
+    seen(other.locator("[data-testid=stAlert]").filter(has_text="no longer here; upload it again"))
     assert page.outside == other.outside == []
 
 
 def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_path):
     link = f"{app_url}/?model=swin-digits&granularity=structure&macs=0.5&criterion=magnitude"
     page = opened(browser, link)
-    page.get_by_text("really smaller").first.wait_for()
+    seen(page.get_by_text("really smaller").first)
     judged(page, "540")
     shown = page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text()
     page.get_by_role("link", name="Export").click()
@@ -248,13 +267,13 @@ def test_an_uploaded_checkpoint_is_judged_and_gone_with_its_session(browser, app
     page.locator("input[type=file]").set_input_files(
         {"name": "mine *v2*.safetensors", "mimeType": "application/octet-stream", "buffer": content}
     )
-    page.get_by_text("mine *v2*.safetensors (swin-digits, 32 px)").wait_for()
+    seen(page.get_by_text("mine *v2*.safetensors (swin-digits, 32 px)"))
     judged(page, "540")
-    page.wait_for_function("location.search.includes('model=upload')")
+    patiently(page.wait_for_function, "location.search.includes('model=upload')")
     found = Axe().run(page)
     known = {"presentation-role-conflict"}  # minor, of Streamlit's own uploader
     assert {violation["id"] for violation in found.response["violations"]} <= known, found.generate_report()
     page.reload()
-    page.get_by_text("That uploaded file is no longer here; upload it again.").wait_for()
-    page.locator("[data-testid=stMetric]").first.wait_for()
+    seen(page.get_by_text("That uploaded file is no longer here; upload it again."))
+    seen(page.locator("[data-testid=stMetric]").first)
     assert page.outside == []

@@ -13,10 +13,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
 from pages.ui import cache
+from tests.helpers import STUCK, Patience
 
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
-PATIENCE = 150  # seconds; a worker needs ten to start on a busy machine
 POLL = 0.25  # seconds, as a browser does; more often takes the processor away from the worker, which has less priority
 
 
@@ -33,7 +33,7 @@ class App:
     """One session of the app, rerun as often as a browser's polling would."""
 
     def __init__(self, params: dict[str, str]) -> None:
-        self.at = AppTest.from_file(APP, default_timeout=60)
+        self.at = AppTest.from_file(APP, default_timeout=STUCK)
         for key, value in params.items():
             self.at.query_params[key] = value
         self.run()
@@ -46,9 +46,9 @@ class App:
 
     def until(self, condition: Callable[[], Any], what: str) -> "App":
         """Rerun until `condition` holds."""
-        end = time.monotonic() + PATIENCE
+        patience = Patience()
         while not condition():
-            assert time.monotonic() < end, f"waited {PATIENCE} s for {what}; on screen: {self.texts()}"
+            patience.check(f"{what}; on screen: {self.texts()}")
             time.sleep(POLL)
             self.run()
         return self

@@ -6,21 +6,19 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import cache
+from tests.helpers import STUCK, finish
 
 
 def test_an_answer_that_came_between_two_looks_is_kept_for_everyone(open_app):
     app = open_app(model="swin-digits", ratio="0.35").live()
     key, ticket = app.at.session_state["streams"]["live", False]
-    end = time.monotonic() + 60
-    while ticket.running and time.monotonic() < end:
-        time.sleep(0.02)
+    finish(ticket)
     assert ticket.done and key not in cache.shared().results  # nobody has looked since
     app.set("w_ratio", 45.0)
     assert cache.shared().results[key] == ticket.events[-1:]
 
 
 def polling():
-    import time
 
     import streamlit as st
 
@@ -44,7 +42,7 @@ def polling():
 
 
 def test_a_poll_that_met_the_pages_run_draws_the_page_again():
-    app = AppTest.from_function(polling, default_timeout=20).run()
+    app = AppTest.from_function(polling, default_timeout=STUCK).run()
     assert not app.exception
     assert app.session_state["runs"] == 4
     assert [element.value for element in app.markdown] == ["part", "part"]
@@ -64,7 +62,7 @@ def waited():
 
 
 def test_a_poll_that_waited_for_the_page_draws_its_part_alone():
-    app = AppTest.from_function(waited, default_timeout=20).run()
+    app = AppTest.from_function(waited, default_timeout=STUCK).run()
     assert not app.exception
     assert app.session_state["runs"] == 1
     assert [element.value for element in app.markdown] == ["part", "part"]
@@ -85,7 +83,7 @@ def moved():
 
 
 def test_a_poll_never_draws_one_settings_counts_under_another_settings_name():
-    app = AppTest.from_function(moved, default_timeout=20).run()
+    app = AppTest.from_function(moved, default_timeout=STUCK).run()
     assert not app.exception
     assert [element.value for element in app.markdown] == ["0.85 drawn at 0.85"] * 2
 

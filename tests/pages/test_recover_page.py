@@ -1,11 +1,11 @@
 """The Recover page: a real job from a click to its point on the trade-off, found again by its link."""
 
 import json
-import time
 
 import pytest
 
 from pages.ui import cache
+from tests.helpers import wait
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +28,7 @@ def job(app):
 
 def ended(app):
     """Wait for the end without polling the page: the job has the lowest priority."""
-    end = time.monotonic() + 200
-    while not job(app).ended and time.monotonic() < end:
-        time.sleep(0.2)
-    assert job(app).ended, job(app)
+    wait(lambda: job(app).ended, f"the end of {job(app)}")
 
 
 def test_a_cut_is_trained_and_its_point_joins_the_trade_off(open_app):
