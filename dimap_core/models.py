@@ -164,8 +164,8 @@ def _most_bytes(folder: Path) -> int:
 
 
 def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
-    """A masked or sliced model from its checkpoint alone: no pickle, no original weights, the same outputs bit by
-    bit."""
+    """A masked or sliced model from its checkpoint alone: no pickle, no original weights; the same weights bit by bit,
+    so the same outputs to rounding."""
     tensors, card = checkpoints.read(path)
     model, info = _skeleton(card["model"], card.get("settings", {}))
     place_mixers(model, _mixers(path, card, model))

@@ -2,7 +2,8 @@
 
 AdamW, warm-up and cosine, label smoothing, mixup and cutmix, an average of weights, distillation from a teacher,
 weights held at zero. It runs on one process or, under `accelerate launch`, on several, each with its share of every
-batch, and goes on after a stop from what `save` left, with the same result.
+batch. After a stop it goes on from what `save` left: every weight, moment and random number is restored bit by bit, the
+images come in the same order; kernels promise the same sums to rounding only, so the result may differ by as much.
 Next door: `settings` says how, `augment` moves images; `recipes` and `recovery` use it.
 """
 
