@@ -122,14 +122,15 @@ def _cell(name: str, row: str, column: str) -> str:
 def _fast() -> str:
     """How fast, each figure a stored cell."""
     swin = [_cell("screen", row, "`swin-textured`") for row in ("counts", "first accuracy", "all images")]
-    twenty = [_cell("load", "counts", column) for column in ("p50", "p95")]
+    many = [_cell("load", "counts", column) for column in ("p50", "p95")]
     large = ("`swin_base_patch4_window7_224`", "`deit_base_patch16_224`")
     cut = [_cell("speed", name, "16 images") for name in large]
     days = " and ".join(sorted({stored(name).date for name in ("screen", "load", "speed")}))
     return "\n".join([
         f"- On screen, `swin-textured`: from a key to new counts {swin[0]}, to the first accuracy {swin[1]}, to all",
         f"  images {swin[2]}; medians (largest).",
-        f"- Twenty sessions at once: counts after {twenty[0]} (p50), {twenty[1]} (p95).",
+        f"- Sessions at once (`{stored('load').command}`):",
+        f"  counts after {many[0]} (p50), {many[1]} (p95).",
         f"- {stored('speed').columns[0]}, 16 images, dense / sliced: Swin-B {cut[0]},",
         f"  DeiT-B {cut[1]}.",
         f"- Measured on {days}: {stored('speed').machine.partition(';')[0]}; load and the rest in RESULTS.md.",
