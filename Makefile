@@ -1,5 +1,6 @@
 # Two commands do all set-up: `make run` serves the app, `make test` checks everything.
 PYTHON ?= python3
+VENV_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -17,7 +18,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 $(VENV)/.runtime: requirements.txt
-	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@

@@ -29,6 +29,8 @@ from dimap_core.methods.apma_settings import ABLATIONS, PARTS, WITHOUT, suited_s
 from dimap_core.predictions import Predictions
 from dimap_core.settings import Settings
 
+from .measured import store
+
 MODELS = ("swin-textured", "deit-textured")
 Answers = tuple[Predictions, Predictions]
 
@@ -80,7 +82,7 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The README's table."""
+    """The table of RESULTS.md."""
     lines = ["| model, MACs removed | without | after the cut | after training |", "|" + "---|" * 4]
     for found in rows:
         full = found["full"]
@@ -109,6 +111,7 @@ def main() -> None:
         kept = [row for row in rows if row["model"] != name]
         rows = [*kept, measure_model(name, given.steps, given.macs)]
         ABLATIONS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        store("apma")
     print(table(rows))
     print("\nWithout a part: " + "; ".join(f"{PARTS[part]}: {what}" for part, what in WITHOUT.items()) + ".")
 

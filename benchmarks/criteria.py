@@ -1,4 +1,4 @@
-"""Every criterion on all bundled models: which of those that read training images earn them? The README's tables.
+"""Every criterion on all bundled models: which of those that read training images earn them? The tables of RESULTS.md.
 
     python -m benchmarks.criteria [MODEL ...]   measure, write assets/criteria.json, print the tables
     python -m benchmarks.criteria --tables      print the tables from what was measured before

@@ -1,4 +1,4 @@
-"""What each criterion costs: reading images, once for all that need the same, then scoring. The README's table.
+"""What each criterion costs: reading images, once for all that need the same, then scoring. The table of RESULTS.md.
 
     python -m benchmarks.evidence [MODEL ...]
 
@@ -23,6 +23,8 @@ from dimap_core.data import load_data
 from dimap_core.gates import attribute
 from dimap_core.statistics import collect
 from dimap_core.types import LabelledImages, PruningPlan
+
+from .measured import store, table
 
 MODELS = ("swin-textured", "swin_tiny_patch4_window7_224", "deit_small_patch16_224")
 IMAGES = PruningPlan.images
@@ -71,17 +73,13 @@ def main() -> None:
     names = parser.parse_args().models
     torch.set_num_threads(1)
     found = {name: measure(name) for name in names}
-    print(
-        f"| CPU s: read {IMAGES} images + score weights / structures | "
-        + " | ".join(f"`{name}`" for name in names)
-        + " |"
-    )
-    print("|---|" + "---|" * len(names))
+    columns = [f"CPU s: read {IMAGES} images + score weights / structures", *(f"`{name}`" for name in names)]
+    rows = []
     for info in CRITERIA:
-        told = [
-            f"{read} + {weights} / {groups}" for read, weights, groups in (found[name][info.label] for name in names)
-        ]
-        print(f"| {info.label} | {' | '.join(told)} |")
+        costs = (found[name][info.label] for name in names)
+        rows.append([info.label, *(f"{read} + {weights} / {groups}" for read, weights, groups in costs)])
+    print(table(columns, rows))
+    store("evidence", columns, rows)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from timm.data import ImageNetInfo
 from dimap_core import images, pipeline
 from dimap_core.sources import ImageSource
 from dimap_core.types import LabelledImages, PruningPlan
+
+from .measured import store
 
 SIZE = (500, 375)
 FOLDERS = 100
@@ -47,7 +50,7 @@ def peak() -> float:
 
 
 def main() -> None:
-    """Print one table."""
+    """Print and keep what is measured, one thing a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="swin_base_patch4_window7_224")
     parser.add_argument("--files", type=int, default=1000)
@@ -56,51 +59,61 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print(f"{given.model}, {given.threads} torch thread(s), load average {os.getloadavg()[0]:.1f} at the start\n")
-    opened = pipeline.open_model(given.model, "random")
-    opened.info = replace(opened.info, weights="pretrained")
-    print(f"| | |\n|---|---|\n| memory with the model open | {peak():.2f} GiB |")
+    rows = []
     with tempfile.TemporaryDirectory() as root:
-        place = folder(Path(root), given.files)
-        size = sum(path.stat().st_size for path in place.rglob("*.JPEG")) / given.files / 1024
-        begun = time.perf_counter()
-        *_, (_, found) = images.judged_by(opened, ImageSource(f"folder:{place}", count=given.files))
-        listed = time.perf_counter() - begun
-        if found is None:
-            raise SystemExit("no images")
-        print(f"| {given.files:,} files of {size:.0f} KiB listed, looked at and drawn | {listed:.2f} s |")
-        *_, (_, again) = images.judged_by(opened, ImageSource(f"folder:{place}", count=given.files))
-        judge(found, pipeline.default_data(again or found), given.judge, listed)
+        for row in measure(given.model, Path(root), given.files, given.judge):
+            rows.append(row)
+            print(": ".join(row), flush=True)
+    store("images", [given.model, "value"], rows)
 
 
-def judge(opened: pipeline.Opened, fresh: LabelledImages, limit: int, listed: float) -> None:
-    """Judge the dense model, then decode what it saw alone (`fresh` are the same images, none decoded yet)."""
+def measure(model: str, root: Path, files: int, limit: int) -> Iterator[tuple[str, str]]:
+    """(what, value): a folder of photographs is found and judged."""
+    opened = pipeline.open_model(model, "random")
+    opened.info = replace(opened.info, weights="pretrained")
+    yield "memory with the model open", f"{peak():.2f} GiB"
+    place = folder(root, files)
+    size = sum(path.stat().st_size for path in place.rglob("*.JPEG")) / files / 1024
+    begun = time.perf_counter()
+    *_, (_, found) = images.judged_by(opened, ImageSource(f"folder:{place}", count=files))
+    listed = time.perf_counter() - begun
+    if found is None:
+        raise SystemExit("no images")
+    yield f"{files:,} files of {size:.0f} KiB listed, looked at and drawn", f"{listed:.2f} s"
+    *_, (_, again) = images.judged_by(opened, ImageSource(f"folder:{place}", count=files))
+    yield from judge(found, pipeline.default_data(again or found), limit, listed)
+
+
+def judge(opened: pipeline.Opened, fresh: LabelledImages, limit: int, listed: float) -> Iterator[tuple[str, str]]:
+    """(what, value): the dense model judged, then what it saw decoded alone (`fresh` are the same images, none decoded
+    yet)."""
     data = pipeline.default_data(opened)
     marks, cpu = [(time.perf_counter(), 0)], time.process_time()
     for estimate in pipeline.judge(opened, data, limit=limit, sizes=(30,)):
         marks.append((time.perf_counter(), estimate.n))
-        if len(marks) == 2:
-            print(f"| first number, on {estimate.n} images | {listed + marks[1][0] - marks[0][0]:.1f} s |", flush=True)
-    (start, _), (_, first), (end, last) = marks[0], marks[1], marks[-1]
-    rate = (end - marks[1][0]) / (last - first)
-    print(f"| {last} images | {end - start:.1f} s, {time.process_time() - cpu:.1f} CPU s |")
-    print(f"| all {len(data):,}, extrapolated from these | {(end - start) + rate * (len(data) - last):.0f} s |")
-    print(
-        f"| highest memory | {peak():.2f} GiB, {data.images.nbytes / 1024**3:.2f} of it images once all are decoded |"
-    )
-    begun, cpu = time.perf_counter(), time.process_time()
-    for number in range(0, last, 30):
-        data.images[np.arange(number, min(number + 30, last))]
-    kept = time.perf_counter() - begun
-    begun, cpu = time.perf_counter(), time.process_time()
-    for number in range(0, last, 30):
-        fresh.images[np.arange(number, min(number + 30, last))]
-    seconds, spent = time.perf_counter() - begun, time.process_time() - cpu
-    print(f"| decoding {last} images alone | {seconds:.1f} s, {1000 * spent / last:.1f} CPU ms an image |")
-    print(f"| reading {last} decoded images again | {1000 * kept:.0f} ms |")
+    (start, _), (early, first), (end, last) = marks[0], marks[1], marks[-1]
+    rate = (end - early) / (last - first)
+    yield f"first number, on {first} images", f"{listed + early - start:.1f} s"
+    yield f"{last} images", f"{end - start:.1f} s, {time.process_time() - cpu:.1f} CPU s"
+    yield f"all {len(data):,}, extrapolated from these", f"{(end - start) + rate * (len(data) - last):.0f} s"
+    decoded = f"{data.images.nbytes / 1024**3:.2f} of it images once all are decoded"
+    yield "highest memory", f"{peak():.2f} GiB, {decoded}"
+    kept, _ = read(data, last)
+    seconds, spent = read(fresh, last)
+    yield f"decoding {last} images alone", f"{seconds:.1f} s, {1000 * spent / last:.1f} CPU ms an image"
+    yield f"reading {last} decoded images again", f"{1000 * kept:.0f} ms"
     plan = PruningPlan("magnitude", scope="layer", ratio=0.5)
     begun = time.perf_counter()
     next(pipeline.judge(opened, data, plan, limit=30, sizes=(30,)))
-    print(f"| a cut's first number, 30 images, scoring included | {time.perf_counter() - begun:.1f} s |")
+    yield "a cut's first number, 30 images, scoring included", f"{time.perf_counter() - begun:.1f} s"
+
+
+def read(data: LabelledImages, last: int) -> tuple[float, float]:
+    """Seconds and CPU seconds to read the first images, 30 at a time."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    for number in range(0, last, 30):
+        data.images[np.arange(number, min(number + 30, last))]
+    return time.perf_counter() - begun, time.process_time() - cpu
 
 
 if __name__ == "__main__":

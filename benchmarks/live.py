@@ -18,17 +18,14 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gc
-import os
-import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
 from dimap_core import index, pipeline
@@ -44,6 +41,8 @@ from dimap_core.prefix import PrefixCache
 from dimap_core.ranking import Scores
 from dimap_core.selection import competition_sets, count_to_remove, select
 from dimap_core.types import PruningPlan, Selection
+
+from .measured import machine, store, table
 
 MODELS = ("swin-textured", "deit-textured", "swin_base_patch4_window7_224")
 RATIOS = (0.5, 0.35, 0.6, 0.2, 0.55, 0.7, 0.4, 0.45)
@@ -72,19 +71,6 @@ class Pair:
 def seconds(value: float) -> str:
     """0.0123 -> "12 ms"."""
     return f"{1000 * value:.2g} ms" if value < 0.0995 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
-
-
-def machine() -> str:
-    """One line on where this was measured, and how busy it was."""
-    load = "/".join(f"{value:.2f}" for value in os.getloadavg())
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}"
-    return f"{os.cpu_count()} cores, load average {load}, {torch.get_num_threads()} torch thread(s), {versions}."
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -424,6 +410,14 @@ def repetitions(section: str, small: bool, quick: bool) -> int:
     return {"a": 9, "b": 5, "c": 9, "d": 9, "e": 9}[section] if small else {"b": 2}.get(section, 3)
 
 
+def _cells(name: str, text: str) -> Iterator[list[str]]:
+    """Every cell of a section's table with what it is."""
+    (title, *columns), *rows = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| "))
+    for what, *values in rows:
+        for column, value in zip(columns, values, strict=True):
+            yield [f"`{name}`, {title}: {what}, {column}", value]
+
+
 def main() -> None:
     """Print the machine and one table a model and section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -432,7 +426,7 @@ def main() -> None:
     parser.add_argument("--sections", default="abcde")
     arguments = parser.parse_args()
     print(machine(), "Sections d and e: 1 torch thread here, what the worker chose there.", flush=True)
-    threads = torch.get_num_threads()
+    threads, measured_rows = torch.get_num_threads(), []
     for name in arguments.models:
         small = bundled(name) is not None
         opened = pipeline.open_model(name, "pretrained" if small else "random")
@@ -442,7 +436,10 @@ def main() -> None:
                 continue
             torch.set_num_threads(1 if section in "de" else threads)
             repeats = repetitions(section, small, arguments.quick)
-            print(f"\n{SECTIONS[section](opened, repeats)}", flush=True)
+            text = SECTIONS[section](opened, repeats)
+            print(f"\n{text}", flush=True)
+            measured_rows += _cells(name, text)
+            store("live", ["ours / theirs", "value"], measured_rows)
     print(f"\nAt the end: {machine()}")
 
 

@@ -46,7 +46,7 @@ from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
 from pages.ui.widgets import count, less
 
-from .live import machine, table
+from .measured import machine, store, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "swin-textured"
@@ -363,8 +363,8 @@ def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]
     return compared, wrong
 
 
-def report(log: Log, compared: int, wrong: list[str], printed: str) -> str:
-    """Markdown: counts first, then times, then memory."""
+def report(log: Log, compared: int, wrong: list[str], printed: str, name: str) -> str:
+    """Markdown: counts first, then times (kept under `name`), then memory."""
     moves, seconds, tracebacks = len(log.counts), log.seconds, printed.count("Traceback")
     facts = [
         ["errors seen by sessions", f"{sum(log.errors.values())}"],
@@ -382,8 +382,11 @@ def report(log: Log, compared: int, wrong: list[str], printed: str) -> str:
         ["first accuracy", log.first],
     ]
     times = [[name, *_percentiles(found)] for name, found in [*rows, ["all 1,080 images", log.final]]]
-    parts = [table(["load test", "value"], facts), "", table(["from the move to", "n", "p50", "p95", "max"], times)]
-    parts += ["", table(["MiB in RAM", "start", "middle", "end", "largest"], _memory_rows(log.usage))]
+    columns = (["from the move to", "n", "p50", "p95", "max"], ["MiB in RAM", "start", "middle", "end", "largest"])
+    memory = _memory_rows(log.usage)
+    store(name, columns[0], times)
+    store("load_memory", columns[1], memory)
+    parts = [table(["load test", "value"], facts), "", table(columns[0], times), "", table(columns[1], memory)]
     parts += [f"\nerror x {number}: {text}" for text, number in log.errors.items()] + [f"\n{line}" for line in wrong]
     if tracebacks:
         parts += ["", printed[-3000:]]
@@ -431,7 +434,7 @@ def main() -> None:
     with app() as (port, pid, printed):
         asyncio.run(run(port, pid, arguments, expect, log))
         text = printed.read_text(errors="replace")
-    print(report(log, *check_accuracies(opened, log), text))
+    print(report(log, *check_accuracies(opened, log), text, "load_cold" if arguments.cold else "load"))
     sys.exit(1 if log.errors else 0)
 
 

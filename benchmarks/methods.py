@@ -1,7 +1,7 @@
-"""Which method wins at this budget: whole methods on all bundled models, for the Compare page and the README.
+"""Which method wins at this budget: whole methods on all bundled models, for the Compare page and RESULTS.md.
 
     python -m benchmarks.methods [MODEL ...] [--budgets 0.35 0.5] [--methods KEY ...] [--steps 160] [--again]
-    python -m benchmarks.methods --table        print the README's tables from what was measured before
+    python -m benchmarks.methods --table        print the tables from what was measured before
 
 Each row goes to assets/methods.json at once; rows that are there are not measured again without --again. DIMAP: scope
 module, at single weights and at structures; fine-tuning distilled. A search spends half of the steps on searching and
@@ -33,6 +33,8 @@ from dimap_core.data import load_data
 from dimap_core.methods.latency_measure import undisturbed
 from dimap_core.settings import Settings, preset_settings
 from dimap_core.types import PruningPlan
+
+from .measured import store
 
 _MORE = 1.3  # steps of a half-size student in the time of half dense, half small ones, each with a dense teacher
 _AT_MOST = {"spvit": 400}  # steps of a search that ends by itself, where its gates meet the budget
@@ -134,7 +136,7 @@ def _time_saved(opened: pipeline.Opened, smaller: torch.nn.Module) -> float:
 
 
 def tables(rows: Iterable[Measurement]) -> str:
-    """The README's tables, one a budget: a line a method, a column a model; top-1 in %, change of time."""
+    """The tables of RESULTS.md, one a budget: a line a method, a column a model; top-1 in %, change of time."""
     rows = list(rows)
     return "\n\n".join(_table(rows, budget) for budget in BUDGETS if any(row.budget == budget for row in rows))
 
@@ -187,6 +189,7 @@ def main() -> None:
             continue
         rows[place] = measured(*place, given.steps)
         comparison.write(rows.values())
+        store("methods")
         print(rows[place], flush=True)
     print(tables(comparison.read()))
 

@@ -1,4 +1,4 @@
-"""NViT against a one-shot cut with as much training, on all bundled models: the README's table.
+"""NViT against a one-shot cut with as much training, on all bundled models: the table of RESULTS.md.
 
     python -m benchmarks.nvit [MODEL ...] [--steps 160] [--macs 0.5]   measure, write assets/nvit.json, print the table
     python -m benchmarks.nvit --latency [MODEL ...]                    how well the latency table predicts
@@ -36,6 +36,8 @@ from dimap_core.methods.nvit_settings import suited_search
 from dimap_core.methods.units import Units
 from dimap_core.settings import Settings, preset_settings
 from dimap_core.types import PruningPlan
+
+from .measured import store
 
 FILE = ASSETS / "nvit.json"
 ONE_SHOT = {"DIMAP": PruningPlan("dimap", "structure", "module", None, budget=0.5, repair=True)}
@@ -113,7 +115,7 @@ def latency_error(name: str, models: int = 12) -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The README's table."""
+    """The table of RESULTS.md."""
     lines = ["| MACs removed | dense | NViT | DIMAP + repair + training | NViT − DIMAP, paired |", "|" + "---|" * 5]
     for row in rows:
         cells = [f"{100 * row['macs']:.0f} % of `{row['model']}`", f"{100 * row['dense'][0]:.1f}"]
@@ -148,6 +150,7 @@ def main() -> None:
         kept = [row for row in rows if (row["model"], row["macs"]) != (name, given.macs)]
         rows = [*kept, measure_model(name, given.steps, given.macs)]
         FILE.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        store("nvit")
     print(table(rows))
 
 

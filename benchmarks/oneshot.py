@@ -1,4 +1,4 @@
-"""One-shot accuracy of all bundled models: the README's tables and the app's precomputed curves.
+"""One-shot accuracy of all bundled models: the tables of RESULTS.md, the README's, and the app's precomputed curves.
 
     python -m benchmarks.oneshot            measure everything, write assets/curves/*.json and the tables to stdout
     python -m benchmarks.oneshot --tables   print the tables from what was measured before
@@ -20,6 +20,8 @@ import torch
 from dimap_core import pipeline, sweep
 from dimap_core.bundled import ASSETS, BUNDLED
 from dimap_core.errors import InvalidPlan
+
+from .measured import store
 
 CURVES = ASSETS / "curves"
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -141,6 +143,7 @@ def main() -> None:
     CURVES.mkdir(exist_ok=True)
     for name in [] if arguments.tables else arguments.models:
         (CURVES / f"{name}.json").write_text(json.dumps(measure(name)) + "\n", encoding="utf-8")
+        store("oneshot")
     measured = read(arguments.models)
     print(summary(measured))
     print(tables(measured))

@@ -31,7 +31,8 @@ from dimap_core import pipeline
 from dimap_core.selection import count_to_remove
 from dimap_core.types import PruningPlan
 
-from .live import MIB, Pair, forget_peak, machine, naive_remask, resident, seconds, table, timed
+from .live import MIB, Pair, forget_peak, naive_remask, resident, seconds, timed
+from .measured import machine, store, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "deit_base_patch16_224")
@@ -173,7 +174,9 @@ def context(models: list[str]) -> str:
         found = run("torch-pruning", model, Path("unused.npy"))
         cost = [seconds(found["seconds"]), f"{found['peak'] / MIB:,.0f} MiB"] if "seconds" in found else ["–", "–"]
         rows.append([f"`{model.split('_patch')[0]}`", *cost, found.get("failed", "forward pass works")])
-    return table(["Torch-Pruning, half the channels (structured)", "time", "peak", "afterwards"], rows)
+    columns = ["Torch-Pruning, half the channels (structured)", "time", "peak", "afterwards"]
+    store("peers_structured", columns, rows)
+    return table(columns, rows)
 
 
 def main() -> None:
@@ -192,7 +195,9 @@ def main() -> None:
         found = [
             measure_pair(model, pair, arguments.repeats, Path(folder)) for model in arguments.models for pair in PAIRS
         ]
-    print(table(["plan and apply 50 %", "time, ours / theirs", "peak, ours / theirs"], [times for times, _ in found]))
+    columns, times = ["plan and apply 50 %", "time, ours / theirs", "peak, ours / theirs"], [row for row, _ in found]
+    print(table(columns, times))
+    store("peers", columns, times)
     header = ["removed weights", "asked", "ours", "theirs", "removed by one side only"]
     print(f"\n{table(header, [counts for _, counts in found])}\n\n{context(arguments.models)}")
     print(f"\nAt the end: {machine()}")

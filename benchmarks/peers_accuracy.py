@@ -40,7 +40,7 @@ from dimap_core.selection import select
 from dimap_core.statistics import balanced_subset, collect
 from dimap_core.types import LabelledImages, PruningPlan
 
-from .live import machine, table
+from .measured import machine, store, table
 
 BUDGETS = (0.35, 0.5)
 IMAGES, BATCH = 256, 32
@@ -234,6 +234,7 @@ def main() -> None:
     kinds = [f"{key}{end}" for key in OURS for end in ("", " + repair")]
     header = ["MACs removed", *kinds, "Torch-Pruning L2", "Torch-Pruning Taylor", "best - its best, paired 95 %"]
     print(f"\n{table(header, rows)}")
+    store("peers_accuracy", header, rows)
 
 
 if __name__ == "__main__":

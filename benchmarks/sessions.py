@@ -25,7 +25,7 @@ from dimap_core.types import LabelledImages
 from dimap_core.words import size
 from dimap_core.worker import Worker
 
-from .live import machine, table
+from .measured import machine, store, table
 
 MODELS = (
     "swin_base_patch4_window7_224", "deit_base_patch16_224", "swin_small_patch4_window7_224",
@@ -110,6 +110,9 @@ def main() -> None:
         for name in MODELS
     ]
     print(table(["first and last number after", "first cut", "second cut"], rows))
+    facts = [["private memory above the empty process, at most", size(most)], ["models held at a time, at most", held]]
+    facts += [["room made", f"{evicted} times"], ["errors", len(errors)]]
+    store("sessions", ["ten sessions", "value"], facts)
     print(f"\nprivate memory above the empty process: at most {size(most)} of {arguments.gib:g} GiB allowed")
     print(
         f"models on the shelf at a time: at most {held}; made room: {evicted} times; errors: {len(errors)}; {at:.0f} s"

@@ -3,8 +3,7 @@
     python -m benchmarks.speed [--budget 0.72] [--threads 1] [--repeats 15] [MODEL ...]
 
 Dense and sliced model run by turns; "rounded" keeps sizes in multiples of 8. Timm models get random weights: time does
-not depend on them. Torch-Pruning's own cut (it halves the embedding width too, which none of ours does) runs
-2.2/2.4/2.3/3.3 times as fast on Swin-T/Swin-B/DeiT-Ti/DeiT-B at 71-74 % of MACs removed, one thread, one image.
+not depend on them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from dimap_core.bundled import BUNDLED, bundled
 from dimap_core.errors import InvalidPlan
 from dimap_core.latency import LatencyRow, measure
 from dimap_core.types import PruningPlan
+
+from .measured import store, table
 
 FULL_SIZE = (
     "swin_tiny_patch4_window7_224",
@@ -57,15 +58,15 @@ def main() -> None:
     given = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"{given.threads} thread(s), {given.repeats} runs each by turns, load average {load:.1f} at the start\n")
-    print(
-        f"| {100 * given.budget:g} % of MACs removed | MACs promise | 1 image | 16 images | rounded, 1 | rounded, 16 |"
-    )
-    print("|---|---|---|---|---|---|")
+    title = f"{100 * given.budget:g} % of MACs removed"
+    columns = [title, "MACs promise", "1 image", "16 images", "rounded, 1", "rounded, 16"]
+    found = []
     for name in given.models:
         promised, plain = rows(name, given.budget, given.threads, given.repeats, 1)
         _, rounded = rows(name, given.budget, given.threads, given.repeats, 8)
-        cells = " | ".join(map(cell, [*plain, *(rounded or [None] * len(BATCHES))]))
-        print(f"| `{name}` | {promised:.2f}× | {cells} |", flush=True)
+        found.append([f"`{name}`", f"{promised:.2f}×", *map(cell, [*plain, *(rounded or [None] * len(BATCHES))])])
+    print(table(columns, found))
+    store("speed", columns, found)
 
 
 if __name__ == "__main__":

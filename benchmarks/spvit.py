@@ -1,4 +1,4 @@
-"""SPViT's search against cuts that need none, on all bundled models: the README's table.
+"""SPViT's search against cuts that need none, on all bundled models: the table of RESULTS.md.
 
     python -m benchmarks.spvit [MODEL ...] [--steps 150] [--macs 0.4]  measure, write assets/spvit.json, print the table
     python -m benchmarks.spvit --table                                  print the table from what was measured before
@@ -30,6 +30,8 @@ from dimap_core.judging import training_data
 from dimap_core.methods.spvit import search
 from dimap_core.methods.spvit_settings import suited_search
 
+from .measured import store
+
 FILE = ASSETS / "spvit.json"
 _KEYS = (
     "n", "params", "macs", "top1_before", "top1_after", "top1_after_ci95", "against_dense", "macs_removed", "met",
@@ -59,7 +61,7 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The README's table."""
+    """The table of RESULTS.md."""
     lines = [
         "| model, MACs removed | SPViT | distilled | random units | DIMAP + repair + training | SPViT − random | "
         "SPViT − DIMAP | search, training |",
@@ -106,6 +108,7 @@ def main() -> None:
         kept = [row for row in rows if (row["model"], row["macs"]) != (name, given.macs)]
         rows = [*kept, measure_model(name, given.steps, given.macs)]
         FILE.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        store("spvit")
     print(table(rows))
 
 

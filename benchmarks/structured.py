@@ -1,4 +1,4 @@
-"""One-shot structured cuts of all bundled models, with and without least-squares repair: the README's tables.
+"""One-shot structured cuts of all bundled models, with and without least-squares repair: the tables of RESULTS.md.
 
     python -m benchmarks.structured [MODEL ...]   measure, write assets/structured.json, print the tables
     python -m benchmarks.structured --tables      print the tables from what was measured before

@@ -21,7 +21,8 @@ from dimap_core import pipeline
 from dimap_core.threads import Threads
 from dimap_core.types import PruningPlan
 
-from .live import Pair, machine, table, timed
+from .live import Pair, timed
+from .measured import machine, store, table
 
 MODELS = ("swin-textured", "deit-textured")
 IMAGES = 360
@@ -78,7 +79,9 @@ def main() -> None:
             with busy_core(busy):
                 cells = [compare(opened, threads, arguments.repeats) for threads in (2, Threads())]
             rows.append([f"`{name}`, {'one core busy' if busy else 'cores free'}", *cells])
-    print(table([f"{IMAGES} images", "two threads / one", "the worker's choice / one"], rows))
+    header = [f"{IMAGES} images", "two threads / one", "the worker's choice / one"]
+    print(table(header, rows))
+    store("threads", header, rows)
     print(f"\nAt the end: {machine()}")
 
 

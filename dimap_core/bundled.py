@@ -13,7 +13,9 @@ from typing import Any
 from .errors import CheckpointError
 from .types import Family
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_PACKAGE = Path(__file__).resolve().parent
+ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
+"""Inside the package where it is installed, beside it in the checkout."""
 
 
 @dataclass(frozen=True)

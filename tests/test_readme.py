@@ -1,64 +1,122 @@
-"""The README shows what was measured, not what was remembered."""
+"""README and RESULTS.md show what was measured, not what was remembered; commands, settings and links are there."""
 
+import dataclasses
 import json
 import re
+import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
+from streamlit import config
 
-from benchmarks import apma, criteria, methods, nvit, spvit, structured
-from benchmarks.oneshot import read, summary, tables
-from dimap_core import comparison
-from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
+from benchmarks import criteria, measured, results
+from dimap_core import cli, comparison
 from dimap_core.criteria import CRITERIA
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ("README.md", "SECURITY.md", "benchmarks/README.md", "benchmarks/RESULTS.md")
+NAMES = [name for names in results.CHAPTERS.values() for name in names]
+CODE = [path for folder in ("dimap_core", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def test_the_tables_are_those_of_the_measured_rows():
-    measured = read(spec.name for spec in BUNDLED)
-    assert summary(measured) in README
-    assert tables(measured).strip() in README
+def shell(text):
+    """The lines of the code blocks for a shell, without comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [shlex.split(line, comments=True) for line in "".join(blocks).splitlines()]
 
 
-@pytest.mark.parametrize("spec", BUNDLED, ids=lambda spec: spec.name)
-def test_the_models_row_is_that_of_its_card(spec):
-    card = bundled_card(spec)
-    low, high = card["ci95"]
-    accuracy = f"{100 * card['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}, n = {card['n']:,})"
-    assert f"| `{spec.name}` | {spec.data} | {accuracy}" in README
+def test_the_readme_can_be_read():
+    assert len(README.splitlines()) <= 160
 
 
-def test_structured_tables_are_those_of_the_measured_rows():
-    assert structured.summary(structured.read()) in README
-    assert structured.tables(structured.read()).strip() in README
+@pytest.mark.parametrize(("path", "wanted"), [(results.DOCUMENT, results.document), (results.README, None)])
+def test_what_is_written_is_what_is_stored(path, wanted):
+    text = path.read_text(encoding="utf-8")
+    assert text == (wanted() if wanted else results.readme(text)), "run python -m benchmarks.results"
 
 
-def test_the_criteria_table_is_that_of_the_measured_rows():
-    assert criteria.tables(criteria.read()) in README
+def test_the_readmes_one_table_of_results_is_written_from_measured_rows():
+    parts = re.split(r"<!-- measured: \w+ -->.*?<!-- end -->", README, flags=re.DOTALL)
+    assert len(parts) == 1 + len(results.BLOCKS)
+    assert "±" in README
+    assert not [line for part in parts for line in part.splitlines() if line.startswith("|") and "±" in line]
+
+
+def test_every_criterion_and_every_method_was_measured():
     assert {row["criterion"] for found in criteria.read() for row in found["rows"]} == {info.key for info in CRITERIA}
+    assert {row.key for row in comparison.read()} == set(comparison.wanted())
 
 
-@pytest.mark.parametrize("search", [nvit, spvit, apma])
-def test_a_searchs_table_is_that_of_the_measured_rows(search):
-    file = ASSETS / f"{search.__name__.rpartition('.')[2]}.json"
-    assert search.table(json.loads(file.read_text(encoding="utf-8"))) in README
+def test_everything_that_is_stored_stands_in_a_chapter():
+    assert sorted(NAMES) == sorted(path.stem for path in measured.RESULTS.glob("*.json"))
 
 
-def test_the_methods_tables_are_those_of_the_measured_rows():
-    measured = comparison.read()
-    assert methods.tables(measured).strip() in README
-    assert {row.key for row in measured} == set(comparison.wanted())
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stored_result_says_how_it_was_measured_and_reads_its_own_rows(name):
+    result = measured.stored(name)
+    assert all((result.title, result.command, result.date, result.machine, result.load, result.n, result.interval))
+    assert all(len(cells) == len(result.columns) for cells in result.rows)
+    shown = results._section(name, dataclasses.replace(result, reading=""))
+    assert [figure for figure in re.findall(r"\d+\.\d", result.reading) if figure not in shown] == []
 
 
-def test_every_file_that_is_linked_exists():
-    links = re.findall(r"\]\(([^)#][^)]*)\)", README)
-    assert links
-    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
+def test_storing_keeps_what_it_is_and_drops_what_was_read_from_older_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["/somewhere/benchmarks/speed.py", "--repeats", "3"])
+    old = measured.Result("Speed", "an older command", "1999-12-31", "", "", "3 runs", "none", "by turns", "Fast.")
+    (tmp_path / "speed.json").write_text(json.dumps(dataclasses.asdict(old)), encoding="utf-8")
+    measured.store("speed", ["model", "ms"], [["a", 3]])
+    new = measured.stored("speed")
+    assert (new.title, new.n, new.interval, new.note) == (old.title, old.n, old.interval, old.note)
+    assert new.command == "python -m benchmarks.speed --repeats 3"
+    assert new.date > old.date
+    assert (new.reading, new.columns, new.rows) == ("", ["model", "ms"], [["a", "3"]])
 
 
-def test_the_two_commands_are_targets_of_the_makefile():
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]*)\)", text) if not link.startswith("http")]
+    anchors = {f"#{results._anchor(title)}" for title in re.findall(r"^#+ (.*)", text, re.MULTILINE)}
+    files = [link for link in links if not link.startswith("#")]
+    assert [link for link in files if not (ROOT / name).parent.joinpath(link).exists()] == []
+    assert [link for link in links if link.startswith("#") and link not in anchors] == []
+
+
+def test_the_makefile_has_the_targets_and_variables_that_are_named():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    asked = [word for words in shell(README) if words[:1] == ["make"] for word in words[1:]]
+    assert {"run", "test"} <= set(asked)
+    for word in asked:
+        name, given, _ = word.partition("=")
+        assert re.search(rf"^{name} [?:]=" if given else rf"^{name}:", makefile, re.MULTILINE), word
+
+
+def test_the_command_line_takes_every_command_that_is_shown():
+    lines = [words[words.index("dimap_core") + 1 :] for words in shell(README) if "dimap_core" in words]
+    assert len(lines) > 8
+    for words in lines:
+        command = typer.main.get_command(cli.app)
+        while hasattr(command, "commands"):
+            command, words = command.commands[words[0]], words[1:]
+        command.make_context(command.name, list(words))
+
+
+def test_every_benchmark_that_is_named_exists():
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
+    named = set(re.findall(r"python -m benchmarks\.(\w+)", text))
+    assert named
+    assert [name for name in named if not (ROOT / "benchmarks" / f"{name}.py").exists()] == []
+
+
+def test_the_settings_are_those_that_the_code_reads():
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \|.*\| (.*) \|$", README, re.MULTILINE))
+    code = "".join(path.read_text(encoding="utf-8") for path in CODE)
+    assert {name for name in rows if name.startswith("DIMAP_")} == set(re.findall(r"\bDIMAP_[A-Z_]+\b", code))
+    for name, default in re.findall(r'environ\.get\("(\w+)", "(\d+)"\)', code):
+        assert rows[name] == default
+    allowed = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]["allowedHosts"]
+    assert rows[config.get_config_options()["server.allowedHosts"].env_var] == f"`{' '.join(allowed)}`"
