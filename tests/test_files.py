@@ -136,6 +136,14 @@ def test_named_architectures_are_found_with_other_classes_and_sizes(tmp_path, na
     assert assert_same(model, tmp_path / "a.pt").architecture == name
 
 
+@pytest.mark.parametrize("name", [build.name for build in builds() if build.name.startswith("swin_")])
+def test_a_swin_is_called_by_the_name_that_has_its_windows(name):
+    with torch.device("meta"):
+        model = timm.create_model(name, num_classes=3)
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    assert architecture(shapes, {}).name == name
+
+
 def test_a_swin_v2_is_told_by_its_buffers_or_by_name(tmp_path):
     settings = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2), "num_heads": (1, 2)}
     model = named("swinv2_tiny_window8_256", **settings)
