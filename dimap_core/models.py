@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoints, hub
+from . import checkpoints, hub, results
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
 from .cut.convolution import PLACED, place_mixers
@@ -35,6 +35,7 @@ __all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "loa
 
 FILE = "file:"
 _NEWS = 0.25  # seconds
+_CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
@@ -122,7 +123,14 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     model.load_state_dict(state, assign=True)
     _compute_buffers(model)
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
-    return finish(model.requires_grad_(), info)
+    return finish(model.requires_grad_(), replace(info, zeroed=_pruned(state)))
+
+
+def _pruned(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether so many of the blocks' weights are zero that someone cut them: no card comes with a bare file."""
+    weights = [value for name, value in state.items() if "blocks." in name and value.ndim == 2]
+    zeros = sum(value.numel() - int(value.count_nonzero()) for value in weights)
+    return zeros > _CHANCE * sum(value.numel() for value in weights)
 
 
 def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
@@ -174,7 +182,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     _check_tensors(path, info.name, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     _compute_buffers(model)
-    made = {"architecture": card["model"], "settings": card.get("settings", {})}
+    made = {"architecture": card["model"], "settings": card.get("settings", {}), "zeroed": results.zeroed(card)}
     return finish(model, replace(info, source="directory", weights=card["weights"], **made))
 
 
