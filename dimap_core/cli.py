@@ -194,7 +194,7 @@ def export(
     if format != "onnx":
         raise InvalidPlan(f"'{format}' is no known format; the one there is: onnx.")
     opened = pipeline.open_model(model)
-    write_onnx(opened.model, opened.info.input_size, out)
+    write_onnx(opened.model, opened.info, out)
     result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
     size = out.stat().st_size
     emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")

@@ -98,8 +98,8 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     else:
         with listing(path) as found:
             model, info = _load_listing(found, wanted)
-    # The same weights can be another model: with other heads, another activation, another input size.
-    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items())))
+    # The same weights can be another model: with other heads, another activation, another input size, other classes.
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark)
 
@@ -123,7 +123,13 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     model.load_state_dict(state, assign=True)
     _compute_buffers(model)
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
-    return finish(model.requires_grad_(), replace(info, zeroed=_pruned(state)))
+    return finish(model.requires_grad_(), _naming(model, replace(info, zeroed=_pruned(state)), found.classes))
+
+
+def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(map(str, names))) if fits else info
 
 
 def _pruned(state: Mapping[str, torch.Tensor]) -> bool:
@@ -183,6 +189,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     model.load_state_dict(tensors, assign=True)
     _compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "zeroed": results.zeroed(card)}
+    info = _naming(model, info, card.get("class_names"))
     return finish(model, replace(info, source="directory", weights=card["weights"], **made))
 
 

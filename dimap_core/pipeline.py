@@ -200,7 +200,7 @@ def pruned_with_card(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, dict
 
 def origin(opened: Opened, seed: int) -> dict[str, Any]:
     """What the card of a smaller model says of the one it was made from."""
-    card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed}
+    card = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed, **results.facts(opened.info)}
     if opened.info.source == "file":
         card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
     if opened.info.source in ("directory", "file"):  # it may have been cut before

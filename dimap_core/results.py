@@ -107,6 +107,13 @@ def kept_count(told: Mapping[str, Any], what: str) -> int:
     return told[what] if nonzero is None else nonzero
 
 
+def facts(info: ModelInfo) -> dict[str, Any]:
+    """What must go along with a model's weights to use it: side of its input in pixels, mean and standard deviation of
+    each channel on a 0..1 scale and, where they are known, the names of its outputs in order."""
+    names = {"class_names": list(info.class_names)} if info.class_names else {}
+    return {"input_size": info.input_size, "mean": list(info.mean), "std": list(info.std), **names}
+
+
 def removed_share(before: int, after: int) -> float:
     """1 - after / before."""
     return 1 - after / before

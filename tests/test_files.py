@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dimap_core import pipeline
+from dimap_core import checkpoints, pipeline
 from dimap_core.bundled import ASSETS, bundled
 from dimap_core.catalogue import builds
 from dimap_core.errors import CheckpointError, PruningError, UnsupportedModel
@@ -232,6 +233,28 @@ def test_a_bundled_models_zip_opens_with_its_data(tmp_path):
     path = shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path / "out")
     info = load_model(path)[1]
     assert (info.data, info.source, info.architecture) == ("digits", "file", "deit-digits")
+
+
+@pytest.mark.parametrize("layout", ["pth", "safetensors"])
+def test_names_of_classes_saved_along_are_kept_through_a_cut(tmp_path, layout):
+    model, numbers = custom(), {"zebra": 2, "ape": 0, "10": 1, **{f"x{n}": n for n in range(3, 7)}}
+    file = tmp_path / f"a.{layout}"
+    if layout == "pth":
+        torch.save({"model": model.state_dict(), "class_to_idx": numbers}, file)
+    else:
+        save_file(model.state_dict(), file, {"class_to_idx": json.dumps(numbers)})
+    opened = pipeline.open_model(str(file))
+    assert opened.info.class_names == ("ape", "10", "zebra", "x3", "x4", "x5", "x6")
+    pipeline.save_pruned(tmp_path / "cut", opened, PruningPlan(ratio=0.5))
+    card, again = checkpoints.read_card(tmp_path / "cut"), load_model(str(tmp_path / "cut"))[1]
+    assert again.class_names == tuple(card["class_names"]) == opened.info.class_names
+    assert (card["mean"], card["std"], card["input_size"]) == (list(again.mean), list(again.std), 64)
+
+
+@pytest.mark.parametrize("numbers", [{"a": 0}, {"a": 1, "b": 1}, {"a": "0"}, {"a": True}, ["a"] * 7, "{", 7])
+def test_what_names_no_classes_is_left_alone(tmp_path, numbers):
+    torch.save({"model": custom().state_dict(), "class_to_idx": numbers}, tmp_path / "a.pth")
+    assert load_model(str(tmp_path / "a.pth"))[1].class_names == ()
 
 
 def test_a_file_that_went_away_is_one_sentence(tmp_path):
