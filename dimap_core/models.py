@@ -24,6 +24,7 @@ from .catalogue import bundled_by_shapes
 from .cut.convolution import PLACED, place_mixers
 from .cut.embed import resize_embed
 from .cut.slicing import BlockSizes, block_sizes, is_block, resize
+from .data.subset import shown
 from .errors import CheckpointError, UnsupportedModel
 from .files import Listing, is_own_zip, listing, refused, unpacked
 from .layouts import Architecture, architecture, checked, exact, hints, renamed
@@ -36,6 +37,7 @@ __all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "loa
 FILE = "file:"
 _NEWS = 0.25  # seconds
 _CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
+_LONGEST = 200  # signs of a class's name
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
@@ -129,7 +131,7 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
 def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
     """What is known of a model, with the names of its outputs, if `names` are that."""
     fits = isinstance(names, list | tuple) and len(names) == model.num_classes
-    return replace(info, class_names=tuple(map(str, names))) if fits else info
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
 
 
 def _pruned(state: Mapping[str, torch.Tensor]) -> bool:

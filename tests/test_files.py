@@ -251,6 +251,15 @@ def test_names_of_classes_saved_along_are_kept_through_a_cut(tmp_path, layout):
     assert (card["mean"], card["std"], card["input_size"]) == (list(again.mean), list(again.std), 64)
 
 
+def test_a_class_that_is_called_markup_is_written_without_any(tmp_path):
+    names = ["![x](http://host/x.png)", "<b>", "a\ud800", "z" * 999, "d", "e", "f"]
+    torch.save(
+        {"model": custom().state_dict(), "class_to_idx": {name: n for n, name in enumerate(names)}}, tmp_path / "a"
+    )
+    found = load_model(str(tmp_path / "a"))[1].class_names
+    assert found[:3] == ("!(x)(http://host/x.png)", "‹b›", "a?") and len(found[3]) == 200
+
+
 @pytest.mark.parametrize("numbers", [{"a": 0}, {"a": 1, "b": 1}, {"a": "0"}, {"a": True}, ["a"] * 7, "{", 7])
 def test_what_names_no_classes_is_left_alone(tmp_path, numbers):
     torch.save({"model": custom().state_dict(), "class_to_idx": numbers}, tmp_path / "a.pth")

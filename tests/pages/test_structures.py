@@ -27,7 +27,7 @@ def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
     assert app.url["round"] == "8"
     app.set("w_granularity", "nm").live()
     assert app.url["nm"] == "2:4" and "ratio" not in app.url and "round" not in app.url
-    assert [app.at.metric[place].label for place in (0, 1)] == ["Params kept", "FLOPs (MACs) kept"]
+    assert [app.at.metric[place].label for place in (0, 1)] == ["Params kept", "MACs kept"]
     app.set("w_nm", "4:8").live()
     assert app.plan.nm == "4:8"
     app.set("w_granularity", "weight").live()
