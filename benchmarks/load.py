@@ -44,7 +44,7 @@ from dimap_core.cut.masks import masked_weights
 from dimap_core.evaluate import estimate, evaluate, masked
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
-from pages.ui.widgets import count, less
+from pages.ui.widgets import LEFT_BY_ZEROS, count, less
 
 from .measured import machine, store, table
 
@@ -218,10 +218,9 @@ class Session:
     def _counted(self) -> bool:
         """The screen shows this plan, with its params and MACs."""
         part = self.expect(self.plan)
-        wanted = {
-            "Params": (count(part.params_after), f"{less(part.params, part.params_after)} of {count(part.params)}"),
-            "FLOPs (MACs)": (count(part.macs_after), f"{less(part.macs, part.macs_after)} of {count(part.macs)}"),
-        }
+        params = count(part.params_after), f"{less(part.params, part.params_after)} of {count(part.params)}"
+        macs = count(part.macs_after), f"{less(part.macs, part.macs_after)} of {count(part.macs)}"
+        wanted = dict(zip(LEFT_BY_ZEROS, (params, macs), strict=True))
         named = f"{100 * self.plan.ratio:g} %" in self.screen.header
         return named and all(self.screen.metrics.get(label) == texts for label, texts in wanted.items())
 
@@ -298,7 +297,7 @@ class Session:
         element = message.delta.new_element
         kind = element.WhichOneof("type")
         if kind == "metric":
-            if element.metric.label == "Params":
+            if element.metric.label == LEFT_BY_ZEROS[0]:
                 self.screen.metrics.clear()  # first of a row of four; what follows belongs to it
             self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
         elif kind == "markdown" and element.markdown.body.startswith(f"**{MODEL}**"):

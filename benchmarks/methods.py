@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks.nvit import last
-from dimap_core import comparison, pipeline, recovery
+from dimap_core import comparison, pipeline, recovery, results
 from dimap_core.bundled import BUNDLED
 from dimap_core.comparison import BUDGETS, METHODS, Interval, Measurement
 from dimap_core.data import load_data
@@ -51,15 +51,14 @@ SEARCHES = ("nvit", "spvit", "apma")
 
 
 class Made(NamedTuple):
-    """A smaller model, its accuracy before and after training, its costs, and how many steps it trained."""
+    """A smaller model, its accuracy before and after training, how many steps it trained, and its `results.counts`."""
 
     model: torch.nn.Module
     n: int
     before: Interval
     after: Interval | None
-    params: int
-    macs: int
     steps: int
+    counts: dict[str, int]
 
 
 def searched(opened: pipeline.Opened, key: str, budget: float, steps: int, out: Path) -> Made:
@@ -86,13 +85,13 @@ def cut(opened: pipeline.Opened, plan: PruningPlan) -> Made:
     """A cut as it is."""
     model, _, cost = pipeline.prune(opened, plan)
     found = pipeline.judge_fully(opened, pipeline.default_data(opened), plan)
-    return Made(model, found.n, _interval(found), None, cost.total.params_after, cost.total.macs_after, 0)
+    return Made(model, found.n, _interval(found), None, 0, results.counts(cost.total, plan.granularity))
 
 
 def _made(result: dict[str, Any], out: Path, steps: int) -> Made:
     before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
     smaller = pipeline.open_model(str(out)).model
-    return Made(smaller, result["n"], before, after, result["params"], result["macs"], steps)
+    return Made(smaller, result["n"], before, after, steps, {key: result[key] for key in ("params", "macs")})
 
 
 def _epoch(opened: pipeline.Opened) -> int:
@@ -118,10 +117,11 @@ def measured(model: str, key: str, budget: float, steps: int) -> Measurement:
             made = cut(opened, replace(PLANS[key], budget=budget))
         cpu = time.process_time() - began
     total = pipeline.dense_cost(opened).total
+    params, macs = (results.kept_count(made.counts, what) for what in ("params", "macs"))
     return Measurement(
-        model, key, budget, made.n, _interval(dense), made.before, made.after, made.params, made.macs,
-        1 - made.params / total.params, 1 - made.macs / total.macs, _time_saved(opened, made.model), _BATCH,
-        made.steps, round(cpu, 1),
+        model, key, budget, made.n, _interval(dense), made.before, made.after, **made.counts,
+        params_removed=1 - params / total.params, macs_removed=1 - macs / total.macs,
+        latency_removed=_time_saved(opened, made.model), batch=_BATCH, steps=made.steps, cpu_seconds=round(cpu, 1),
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@
 to build the model again without its original weights: version, name of the model it was made from, with the "settings"
 that timm needs beside it where that came as a file, kind of weights, hash of the tensors file and, for a sliced model,
 the sizes of its blocks (`cut.slicing.kept_sizes`), where embedding channels went too how many are left ("embed"), and
-what stands in the place of attention by block ("mixers").
+what stands in the place of attention by block ("mixers"). "zeroed": single weights had been cut before its own plan.
+"input_size", "mean", "std" and, where they are known, "class_names" say how it is used.
 Next door: `plan` writes the recipe's JSON, `models` rebuilds the architecture around the tensors read here.
 """
 

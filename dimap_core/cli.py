@@ -62,9 +62,13 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     """Params and MACs by stage and module."""
     opened = pipeline.open_model(model, weights, seed)
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
+    result |= results.counted(opened.model, opened.anatomy, opened.info.zeroed)
     rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
     note = f"{NOTE}\n" if model in presets() else ""
-    emit(result, as_json, f"{model}: {result['params']:,} params, {result['macs']:,} MACs\n{note}" + table(rows))
+    size = f"{result['params']:,} params, {result['macs']:,} MACs"
+    if "params_nonzero" in result:
+        size += f"; not zero: {result['params_nonzero']:,} params, {result['macs_nonzero']:,} MACs"
+    emit(result, as_json, f"{model}: {size}\n{note}" + table(rows))
 
 
 @app.command()
@@ -137,8 +141,8 @@ def evaluate(
     for line in precision.prepare(opened, judged, given, limit):
         typer.echo(line, err=True)
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
-    params, macs = results.nonzero_cost(opened.model, opened.anatomy)
-    result = {**results.accuracy(estimate), "params": params, "macs": macs, "seconds": estimate.seconds}
+    counted = results.counted(opened.model, opened.anatomy, opened.info.zeroed)
+    result = {**results.accuracy(estimate), **counted, "seconds": estimate.seconds}
     result["precision"] = "bf16" if opened.bf16 else "fp32"
     low, high = result["ci95"]
     text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
@@ -190,7 +194,7 @@ def export(
     if format != "onnx":
         raise InvalidPlan(f"'{format}' is no known format; the one there is: onnx.")
     opened = pipeline.open_model(model)
-    write_onnx(opened.model, opened.info.input_size, out)
+    write_onnx(opened.model, opened.info, out)
     result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
     size = out.stat().st_size
     emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
@@ -255,11 +259,15 @@ def _numbers(text: str) -> list[float]:
 
 
 def _pruned_text(result: dict[str, Any]) -> str:
-    rows = [
-        {"stage": _stage(row["stage"]), "ratio": row["ratio"], "params": row["params_after"], "macs": row["macs_after"]}
-        for row in result["stages"]
-    ]
     structured = result["plan"]["granularity"] == "structure"
+    suffix = "" if structured else "_nonzero"
+    rows = [
+        {
+            "stage": _stage(row["stage"]), "ratio": row["ratio"],
+            f"params{suffix}": row["params_after"], f"macs{suffix}": row["macs_after"],
+        }
+        for row in result["stages"]
+    ]  # fmt: skip
     text = (
         f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
         f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{table(rows)}"

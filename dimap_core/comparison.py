@@ -47,8 +47,9 @@ class Measurement:
     """One method on one model at one budget.
 
     `before`, `after` training (None: it has none), both of the smaller model on the same `n` validation images as
-    `dense`; `macs` and `params` of the smaller model with the shares removed; `latency_removed` share of the dense
-    model's measured time in batches of `batch`, one thread; `steps` of training; `cpu_seconds` of all the work.
+    `dense`; `macs` and `params` of the smaller model (see `results`) with the shares removed; `latency_removed` share
+    of the dense model's measured time in batches of `batch`, one thread; `steps` of training; `cpu_seconds` of all the
+    work.
     """
 
     model: str
@@ -66,6 +67,8 @@ class Measurement:
     batch: int
     steps: int
     cpu_seconds: float
+    params_nonzero: int | None = None
+    macs_nonzero: int | None = None
 
     @property
     def key(self) -> tuple[str, str, float]:
@@ -100,7 +103,7 @@ def read(file: Path = FILE) -> list[Measurement]:
 
 def write(rows: Iterable[Measurement], file: Path = FILE) -> None:
     """Write all rows, one a line, beside the old file and in its place."""
-    lines = ",\n ".join(json.dumps(row) for row in _ROWS.dump_python(list(rows), mode="json"))
+    lines = ",\n ".join(json.dumps(row) for row in _ROWS.dump_python(list(rows), mode="json", exclude_defaults=True))
     part = file.with_suffix(".part")
     part.write_text(f"[\n {lines}\n]\n", encoding="utf-8")
     part.replace(file)

@@ -1,26 +1,34 @@
 """Params and MACs, analytic: dense, and after a cut. MACs are multiply-accumulates of one image's forward pass.
 
-For masks "after" counts the weights that are not removed and the MACs they take part in: a saving on paper, not in
+For masks "after" counts the weights that are not zero and the MACs they take part in: a saving on paper, not in
 time. For structures it counts the smaller layers. Next door: `anatomy` lists the parts, `selection` says what goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
+from types import MappingProxyType
 
 from .groups import after_cut, kept_counts
 from .types import Anatomy, CostReport, Layer, Part, Selection
 
 
-def cost_report(anatomy: Anatomy, selection: Selection | None = None) -> CostReport:
-    """Cost before and after `selection` (None: nothing removed) of the model, each stage x module and each layer."""
+def cost_report(
+    anatomy: Anatomy, selection: Selection | None = None, zeros: Mapping[str, int] = MappingProxyType({})
+) -> CostReport:
+    """Cost before and after `selection` (None: nothing removed) of the model, each stage x module and each layer.
+
+    `zeros`: kept weights that are zero all the same, by layer; "after" does not count them where single weights go.
+    """
     if selection is not None and selection.granularity == "structure":
         smaller = _smaller(anatomy, selection)
         layers = {layer.name: smaller.get(layer.name) or _part(layer, 0) for layer in anatomy.layers}
     else:
         removed = selection.removed if selection else {}
-        layers = {layer.name: _part(layer, removed.get(layer.name, 0)) for layer in anatomy.layers}
+        layers = {
+            layer.name: _part(layer, removed.get(layer.name, 0), zeros.get(layer.name, 0)) for layer in anatomy.layers
+        }
     cells: dict[tuple[int | None, str], Part] = {}
     for layer in anatomy.layers:
         key = (layer.stage, layer.module)
@@ -45,10 +53,11 @@ def _sum(a: Part, b: Part) -> Part:
     )
 
 
-def _part(layer: Layer, removed: int) -> Part:
-    saved = round(removed * layer.macs_per_unit)
+def _part(layer: Layer, removed: int, zeros: int = 0) -> Part:
+    gone = removed + zeros
+    saved = round(gone * layer.macs_per_unit)
     prunable = layer.size if layer.prunable else 0
-    return Part(layer.params, layer.macs, layer.params - removed, layer.macs - saved, prunable, removed)
+    return Part(layer.params, layer.macs, layer.params - gone, layer.macs - saved, prunable, removed)
 
 
 def _smaller(anatomy: Anatomy, selection: Selection) -> dict[str, Part]:

@@ -6,6 +6,7 @@ Next door: `checkpoints` keeps models for this project, `latency` measures them.
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,14 @@ import torch
 from torch import nn
 
 from .errors import CheckpointError, PruningError
+from .results import facts
+from .types import ModelInfo
 
 
-def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
-    """Write `model` as one ONNX file: input "images" [batch, 3, input_size, input_size], normalised as for training,
-    output "logits" [batch, classes]; the batch may have any size.
+def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
+    """Write `model` as one ONNX file: input "images" [batch, 3, info.input_size, info.input_size], normalised as for
+    training, output "logits" [batch, classes]; the batch may have any size. Its metadata holds `results.facts` of
+    `info` and its "model", each as JSON.
 
     Raises:
         PruningError: the packages that write ONNX are not installed.
@@ -38,12 +42,14 @@ def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
     except OSError as error:
         raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
     # An example of one image would fix the batch to one.
-    images = torch.zeros(2, 3, input_size, input_size, device=next(model.parameters()).device)
+    images = torch.zeros(2, 3, info.input_size, info.input_size, device=next(model.parameters()).device)
     with plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
         program: Any = torch.onnx.export(
             model, (images,), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )  # fmt: skip
+    told = {"model": info.name, **facts(info)}
+    program.model.metadata_props.update({key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
     program.save(path)
 
 

@@ -12,6 +12,7 @@ Next door: `layouts` says what the names mean, `models` builds the model, `check
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import pickletools
 import shutil
@@ -59,11 +60,13 @@ _KINDS = "choose a .safetensors, .pth or .pt file, or the zip of a pruned checkp
 @dataclass(frozen=True)
 class Listing:
     """What a file holds, nothing of it in memory yet: `shapes` by name; `read(name)` gives a tensor of the file's own
-    type; `floats`: the names whose values are floating-point numbers of 16 to 64 bits."""
+    type; `floats`: the names whose values are floating-point numbers of 16 to 64 bits; `classes`: what the outputs are
+    called, in order, where the file says so."""
 
     shapes: Mapping[str, Shape]
     floats: frozenset[str]
     read: Callable[[str], torch.Tensor]
+    classes: tuple[str, ...] = ()
 
 
 def refused(what: str, remedy: str = _KINDS) -> CheckpointError:
@@ -176,7 +179,7 @@ def _safetensors(path: Path, header: int) -> Iterator[Listing]:
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             floats = frozenset(name for name, part in slices.items() if part.get_dtype() in _FLOATS)
             _check_count(shapes)
-            yield Listing(shapes, floats, file.get_tensor)
+            yield Listing(shapes, floats, file.get_tensor, _classes(file.metadata() or {}))
     except (OSError, SafetensorError) as error:
         raise refused("is a damaged safetensors file", "download or save it again") from error
 
@@ -196,7 +199,8 @@ def _torch_listing(path: Path) -> Listing:
             _check_pickle(archive.read(pickles[0]))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise refused("is cut short or damaged") from error
-    state = _state(_torch_load(path, "meta"))
+    content = _torch_load(path, "meta")
+    state = _state(content)
     _check_count({name: tuple(tensor.shape) for name, tensor in state.items()})
     if sum(tensor.nbytes for tensor in state.values()) > size:
         most = max(state, key=lambda name: state[name].nbytes)
@@ -211,7 +215,7 @@ def _torch_listing(path: Path) -> Listing:
             mapped.update(_state(_torch_load(path, "cpu")))
         return mapped[name]
 
-    return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read)
+    return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, _classes(content))
 
 
 def _torch_load(path: Path, device: str) -> Any:
@@ -245,6 +249,21 @@ def _state(content: Any) -> dict[str, torch.Tensor]:
     if not state:
         raise refused("holds no state dict", "save one with torch.save(model.state_dict(), ...)")
     return state
+
+
+def _classes(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the outputs by torchvision's `class_to_idx`, which training scripts save beside the weights (in
+    safetensors' metadata as JSON); nothing where it does not number them from 0."""
+    numbers = content.get("class_to_idx")
+    if isinstance(numbers, str):
+        try:
+            numbers = json.loads(numbers)
+        except (ValueError, RecursionError):
+            return ()
+    if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
+        return ()
+    names = {number: str(name) for name, number in numbers.items()}
+    return tuple(names[number] for number in sorted(names)) if set(names) == set(range(len(numbers))) else ()
 
 
 def _check_count(shapes: Mapping[str, Shape]) -> None:

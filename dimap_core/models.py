@@ -18,12 +18,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoints, hub
+from . import checkpoints, hub, results
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
 from .cut.convolution import PLACED, place_mixers
 from .cut.embed import resize_embed
 from .cut.slicing import BlockSizes, block_sizes, is_block, resize
+from .data.subset import shown
 from .errors import CheckpointError, UnsupportedModel
 from .files import Listing, is_own_zip, listing, refused, unpacked
 from .layouts import Architecture, architecture, checked, exact, hints, renamed
@@ -35,6 +36,8 @@ __all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "loa
 
 FILE = "file:"
 _NEWS = 0.25  # seconds
+_CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
+_LONGEST = 200  # signs of a class's name
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
@@ -97,8 +100,8 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     else:
         with listing(path) as found:
             model, info = _load_listing(found, wanted)
-    # The same weights can be another model: with other heads, another activation, another input size.
-    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items())))
+    # The same weights can be another model: with other heads, another activation, another input size, other classes.
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark)
 
@@ -122,7 +125,20 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     model.load_state_dict(state, assign=True)
     _compute_buffers(model)
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
-    return finish(model.requires_grad_(), info)
+    return finish(model.requires_grad_(), _naming(model, replace(info, zeroed=_pruned(state)), found.classes))
+
+
+def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
+
+
+def _pruned(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether so many of the blocks' weights are zero that someone cut them: no card comes with a bare file."""
+    weights = [value for name, value in state.items() if "blocks." in name and value.ndim == 2]
+    zeros = sum(value.numel() - int(value.count_nonzero()) for value in weights)
+    return zeros > _CHANCE * sum(value.numel() for value in weights)
 
 
 def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
@@ -174,7 +190,8 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     _check_tensors(path, info.name, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     _compute_buffers(model)
-    made = {"architecture": card["model"], "settings": card.get("settings", {})}
+    made = {"architecture": card["model"], "settings": card.get("settings", {}), "zeroed": results.zeroed(card)}
+    info = _naming(model, info, card.get("class_names"))
     return finish(model, replace(info, source="directory", weights=card["weights"], **made))
 
 

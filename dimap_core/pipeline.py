@@ -41,7 +41,7 @@ from .plan import to_recipe
 from .predictions import Predictions
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
 from .ranking import Scores
-from .selection import select
+from .selection import kept_zeros, select
 from .statistics import Statistics, balanced_subset, collect
 from .types import Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
 
@@ -158,7 +158,8 @@ def score(opened: Opened, plan: PruningPlan) -> Scores:
 def apply_plan(opened: Opened, plan: PruningPlan) -> tuple[Selection, CostReport]:
     """What the plan removes and what that costs; nothing is cut yet."""
     selection = select(score(opened, plan), opened.anatomy, plan)
-    return selection, cost_report(opened.anatomy, selection)
+    zeros = kept_zeros(prunable_weights(opened.model, opened.anatomy), score(opened, plan), selection)
+    return selection, cost_report(opened.anatomy, selection, zeros)
 
 
 def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict[str, Tensor]:
@@ -191,7 +192,7 @@ def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]
 def pruned_with_card(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, dict[str, Any]]:
     """A pruned copy of the model and the card of its checkpoint, which holds the plan's result object."""
     pruned, selection, cost = prune(opened, plan)
-    card = origin(opened, plan.seed)
+    card = origin(opened, plan.seed) | ({"zeroed": True} if opened.info.zeroed else {})
     if plan.granularity == "structure":
         card["kept"] = kept_sizes(pruned, opened.anatomy)
     return pruned, {**card, "result": results.pruned(plan, opened.info, opened.anatomy, selection, cost)}
@@ -199,7 +200,7 @@ def pruned_with_card(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, dict
 
 def origin(opened: Opened, seed: int) -> dict[str, Any]:
     """What the card of a smaller model says of the one it was made from."""
-    card: dict[str, Any] = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed}
+    card = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed, **results.facts(opened.info)}
     if opened.info.source == "file":
         card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
     if opened.info.source in ("directory", "file"):  # it may have been cut before

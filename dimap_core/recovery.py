@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoints, pipeline
+from . import checkpoints, pipeline, results
 from .anatomy import build_anatomy
 from .cli_images import by_name
 from .errors import CheckpointError
@@ -47,8 +47,8 @@ class Pruned:
     judged: LabelledImages
 
     def held(self) -> dict[str, torch.Tensor]:
-        """Parameter name -> where a masked model's prunable weights are not zero; nothing of a smaller model."""
-        if self.card["result"].get("plan", {}).get("granularity", "structure") == "structure":
+        """Parameter name -> where prunable weights are not zero; nothing of a model whose single weights were left."""
+        if not results.zeroed(self.card):
             return {}
         layers = build_anatomy(self.model, self.info.family).prunable
         names = [f"{layer.name}.weight" for layer in layers]
@@ -102,7 +102,7 @@ def recover(
     after, recovered = yield from _judge(model, pruned.info, judged)
     gains = {"gain": answers, "against_dense": dense}
     paired = {key: estimate(recovered, judged, other).drops["joint"] for key, other in gains.items()}
-    result = _result(pruned, before, after, paired)
+    result = _result(pruned, model, before, after, paired)
     result |= {"settings": asdict(settings), "steps": training.steps, "seconds": round(training.spent, 1)}
     if training.accelerator.is_main_process:
         card = {**pruned.card, "weights": "trained", "recovered": result}
@@ -162,11 +162,16 @@ def _judge(
 
 
 def _result(
-    pruned: Pruned, before: AccuracyEstimate, after: AccuracyEstimate, paired: Mapping[str, Difference]
+    pruned: Pruned,
+    model: nn.Module,
+    before: AccuracyEstimate,
+    after: AccuracyEstimate,
+    paired: Mapping[str, Difference],
 ) -> dict[str, Any]:
-    """The CLI contract's result object, with intervals and paired differences: value, low, high."""
-    cut = pruned.card["result"]
-    found = {"model": pruned.info.name, "n": after.n, "params": cut["params_after"], "macs": cut["macs_after"]}
+    """The CLI contract's result object of the trained `model`, with intervals and paired differences: value, low,
+    high."""
+    counted = results.counted(model, build_anatomy(model, pruned.info.family), results.zeroed(pruned.card))
+    found: dict[str, Any] = {"model": pruned.info.name, "n": after.n, **counted}
     for key, share in (("top1_before", before.top1), ("top1_after", after.top1)):
         found |= {key: share.value, f"{key}_ci95": [share.low, share.high]}
     return found | {key: [change.value, change.low, change.high] for key, change in paired.items()}

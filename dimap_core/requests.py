@@ -167,7 +167,7 @@ def _export(shelf: Shelf, request: Request) -> Events:
     if request["format"] == "onnx":
         path = folder / "model.onnx"
         pruned, _, _ = pipeline.prune(opened, plan)
-        write_onnx(pruned, opened.info.input_size, path)
+        write_onnx(pruned, opened.info, path)
     else:
         pipeline.save_pruned(folder / "checkpoint", opened, plan)
         path = Path(shutil.make_archive(str(folder / "checkpoint"), "zip", folder / "checkpoint"))

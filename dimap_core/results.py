@@ -1,13 +1,19 @@
-"""The result objects of the CLI contract, as JSON-ready dicts. Next door: `cli` prints them."""
+"""The result objects of the CLI contract, as JSON-ready dicts, and what a count means in all of them.
+
+`params` and `macs` are those of the tensors that are there, whatever their values. Where single weights were cut,
+`params_nonzero` and `macs_nonzero` beside them leave out prunable weights that are zero; elsewhere zeros are chance.
+Next door: `cost` counts, `cli` prints.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .cost import add, cost_report
 from .estimates import AccuracyEstimate
 from .plan import to_recipe
-from .types import MODULES, Anatomy, CostReport, ModelInfo, Part, PruningPlan, Selection
+from .types import MODULES, Anatomy, CostReport, Granularity, ModelInfo, Part, PruningPlan, Selection
 
 
 def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, Any]:
@@ -69,11 +75,43 @@ def accuracy(estimate: AccuracyEstimate) -> dict[str, Any]:
     }
 
 
-def nonzero_cost(model: Any, anatomy: Anatomy) -> tuple[int, int]:
-    """(params, MACs) of a model as it is, prunable weights that are exactly zero left out; for loaded checkpoints."""
+def counts(total: Part, granularity: Granularity) -> dict[str, int]:
+    """Counts of the model that a cut leaves; `total`: of the whole model."""
+    if granularity == "structure" or total.params_after == total.params:
+        return {"params": total.params_after, "macs": total.macs_after}
+    return {**_dense(total), "params_nonzero": total.params_after, "macs_nonzero": total.macs_after}
+
+
+def counted(model: Any, anatomy: Anatomy, zeroed: bool) -> dict[str, int]:
+    """Counts of a model as it is; `zeroed`: single weights of it were cut (see `zeroed`)."""
+    if not zeroed:
+        return _dense(cost_report(anatomy).total)
     zeros = {layer.name: int((model.get_parameter(f"{layer.name}.weight") == 0).sum()) for layer in anatomy.prunable}
-    total = cost_report(anatomy, Selection(zeros, 0.0)).total
-    return total.params_after, total.macs_after
+    return counts(cost_report(anatomy, zeros=zeros).total, "weight")
+
+
+def zeroed(card: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's tensors hold zeros where single weights were cut, by its card's own plan or an earlier
+    one ("zeroed"). Training keeps them zero."""
+    result = card.get("result")
+    plan = result.get("plan") if isinstance(result, Mapping) else None
+    if isinstance(result, Mapping) and isinstance(plan, Mapping) and plan.get("granularity") in ("weight", "nm"):
+        return result.get("params_removed") != 0 or card.get("zeroed") is True
+    return card.get("zeroed") is True
+
+
+def kept_count(told: Mapping[str, Any], what: str) -> int:
+    """How many "params" or "macs" of a row or result take part in anything: those that are not zero, where single
+    weights were cut."""
+    nonzero = told.get(f"{what}_nonzero")
+    return told[what] if nonzero is None else nonzero
+
+
+def facts(info: ModelInfo) -> dict[str, Any]:
+    """What must go along with a model's weights to use it: side of its input in pixels, mean and standard deviation of
+    each channel on a 0..1 scale and, where they are known, the names of its outputs in order."""
+    names = {"class_names": list(info.class_names)} if info.class_names else {}
+    return {"input_size": info.input_size, "mean": list(info.mean), "std": list(info.std), **names}
 
 
 def removed_share(before: int, after: int) -> float:

@@ -278,3 +278,16 @@ def layer_keep(layer: LayerScores, removed: int, selection: Selection) -> np.nda
     if selection.nm is not None and removed:
         return nm_mask(layer.keys, selection.nm)
     return keep_mask(layer, removed)
+
+
+def kept_zeros(weights: Iterable[tuple[str, np.ndarray]], scores: Scores, selection: Selection) -> dict[str, int]:
+    """How many weights of each layer are zero although a selection of single weights keeps them; by chance, or because
+    they were cut before. Nothing where it removes nothing, or structures."""
+    if selection.granularity == "structure" or not any(selection.removed.values()):
+        return {}
+    found = {}
+    for name, values in weights:
+        zeros, removed = values == 0, selection.removed.get(name, 0)
+        if zeros.any():
+            found[name] = int(zeros[layer_keep(scores.layers[name], removed, selection)].sum())
+    return found

@@ -22,7 +22,7 @@ from .pace import batches, slow
 from .pipeline import Opened, apply_plan, check_trained, judge_fully, runner
 from .predictions import Predictions
 from .prefix import PrefixCache
-from .results import accuracy, removed_share
+from .results import accuracy, counts, removed_share
 from .streaming import extend_dense
 from .types import CostReport, LabelledImages, PruningPlan
 
@@ -43,8 +43,7 @@ class Measured:
             **_settings(self.plan),
             "ratio": self.ratio,
             **accuracy(self.estimate),
-            "params": total.params_after,
-            "macs": total.macs_after,
+            **counts(total, self.plan.granularity),
             "params_removed": removed_share(total.params, total.params_after),
             "macs_removed": removed_share(total.macs, total.macs_after),
         }

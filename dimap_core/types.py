@@ -25,8 +25,7 @@ PRUNABLE_MODULES = (QKV, PRJ, MLP)
 KINDS = ("mlp_neuron", "head", "qk_dim", "v_dim")
 """What a structured plan removes; it leaves heads alone unless it names them."""
 Cell = tuple[int | None, str | None]
-"""A stage, a stage x module cell, or (None, module) for a module in all stages; stages count from 0. Where whole
-structures go, a kind of group stands in the module's place."""
+"""A stage, a stage x module (for structures: x kind) cell, or (None, module) in all stages; stages count from 0."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class ModelInfo:
     `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
     `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
     the model it was made from. `architecture`, `settings`: what timm builds the same model by, where it came as a file.
+    `zeroed`: single weights were cut, so that params which are zero are told apart; elsewhere zeros are chance.
     """
 
     name: str
@@ -49,15 +49,15 @@ class ModelInfo:
     data: str | None = None
     architecture: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    zeroed: bool = False
 
 
 @dataclass(frozen=True)
 class Layer:
     """One parameter-owning part of the model (or the attention product, which owns MACs).
 
-    `name` is the dotted timm module name, `shape` the weight's shape (empty where nothing can be pruned), `params`
-    weights plus biases, `macs` multiply-accumulates of one image's forward pass. `stage` and `block` count from 0;
-    both are None for patch embedding, final norm and head. `block` counts within the stage.
+    `name` is the dotted timm module name, `shape` the weight's (empty where nothing can be pruned), `params` weights
+    plus biases, `macs` those of one image's forward pass. `stage` and, within it, `block` count from 0; None: outside.
     """
 
     name: str

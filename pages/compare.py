@@ -50,8 +50,7 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
         return
     for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
         st.markdown(line)
-    dense = rows[0].macs / (1 - rows[0].macs_removed)
-    entries = [*map(compared.entry, rows), *compared.own(model, dense)]
+    entries = [*map(compared.entry, rows), *compared.own(model, cache.cards()[model]["macs"])]
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
     theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
     st.caption(

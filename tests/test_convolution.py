@@ -302,7 +302,7 @@ def test_onnx_runs_it_with_the_same_answers(mixed, tmp_path):
         pytest.skip("takes seconds, and knows the same convolutions")
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "model.onnx"
-    write_onnx(copy.deepcopy(mixed.model), 32, path)
+    write_onnx(copy.deepcopy(mixed.model), mixed.info, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     images = torch.randn(3, 3, 32, 32)
     (found,) = session.run(None, {"images": images.numpy()})

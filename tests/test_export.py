@@ -47,7 +47,7 @@ def test_onnxruntime_answers_as_the_sliced_model(tmp_path, name, fused):
         if hasattr(module, "fused_attn"):
             module.fused_attn = fused
     path = tmp_path / "new" / "model.onnx"
-    write_onnx(model, opened.info.input_size, path)
+    write_onnx(model, opened.info, path)
     onnx.checker.check_model(path)
     assert all(module.fused_attn is fused for module in model.modules() if hasattr(module, "fused_attn"))
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
@@ -72,6 +72,10 @@ def test_the_command_writes_a_checkpoint_as_onnx(tmp_path):
         "model": "deit-digits", "format": "onnx", "input_size": 32, "out": str(tmp_path / "m.onnx"),
         "bytes": (tmp_path / "m.onnx").stat().st_size,
     }  # fmt: skip
+    told = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
+    digits = [str(digit) for digit in range(10)]
+    expected = {"model": "deit-digits", "input_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3, "class_names": digits}
+    assert expected.items() <= told.items()
     images = normalised(opened, 3)
     with torch.inference_mode():
         assert same(run(tmp_path / "m.onnx", images), model(images))
@@ -81,13 +85,13 @@ def test_the_command_writes_a_checkpoint_as_onnx(tmp_path):
 def test_a_missing_package_is_named(tmp_path, monkeypatch, tiny, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(PruningError, match=rf"^Writing ONNX needs the package '{package}'.*pip install.*\.$"):
-        write_onnx(tiny.model, 32, tmp_path / "model.onnx")
+        write_onnx(tiny.model, tiny.info, tmp_path / "model.onnx")
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be written"):
-        write_onnx(load_model("deit-digits")[0], 32, tmp_path / "file" / "model.onnx")
+        write_onnx(*load_model("deit-digits"), tmp_path / "file" / "model.onnx")
 
 
 def test_another_format_is_refused(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dimap_core import pipeline
+from dimap_core import checkpoints, pipeline
 from dimap_core.bundled import ASSETS, bundled
 from dimap_core.catalogue import builds
 from dimap_core.errors import CheckpointError, PruningError, UnsupportedModel
@@ -136,6 +137,14 @@ def test_named_architectures_are_found_with_other_classes_and_sizes(tmp_path, na
     assert assert_same(model, tmp_path / "a.pt").architecture == name
 
 
+@pytest.mark.parametrize("name", [build.name for build in builds() if build.name.startswith("swin_")])
+def test_a_swin_is_called_by_the_name_that_has_its_windows(name):
+    with torch.device("meta"):
+        model = timm.create_model(name, num_classes=3)
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    assert architecture(shapes, {}).name == name
+
+
 def test_a_swin_v2_is_told_by_its_buffers_or_by_name(tmp_path):
     settings = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2), "num_heads": (1, 2)}
     model = named("swinv2_tiny_window8_256", **settings)
@@ -224,6 +233,37 @@ def test_a_bundled_models_zip_opens_with_its_data(tmp_path):
     path = shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path / "out")
     info = load_model(path)[1]
     assert (info.data, info.source, info.architecture) == ("digits", "file", "deit-digits")
+
+
+@pytest.mark.parametrize("layout", ["pth", "safetensors"])
+def test_names_of_classes_saved_along_are_kept_through_a_cut(tmp_path, layout):
+    model, numbers = custom(), {"zebra": 2, "ape": 0, "10": 1, **{f"x{n}": n for n in range(3, 7)}}
+    file = tmp_path / f"a.{layout}"
+    if layout == "pth":
+        torch.save({"model": model.state_dict(), "class_to_idx": numbers}, file)
+    else:
+        save_file(model.state_dict(), file, {"class_to_idx": json.dumps(numbers)})
+    opened = pipeline.open_model(str(file))
+    assert opened.info.class_names == ("ape", "10", "zebra", "x3", "x4", "x5", "x6")
+    pipeline.save_pruned(tmp_path / "cut", opened, PruningPlan(ratio=0.5))
+    card, again = checkpoints.read_card(tmp_path / "cut"), load_model(str(tmp_path / "cut"))[1]
+    assert again.class_names == tuple(card["class_names"]) == opened.info.class_names
+    assert (card["mean"], card["std"], card["input_size"]) == (list(again.mean), list(again.std), 64)
+
+
+def test_a_class_that_is_called_markup_is_written_without_any(tmp_path):
+    names = ["![x](http://host/x.png)", "<b>", "a\ud800", "z" * 999, "d", "e", "f"]
+    torch.save(
+        {"model": custom().state_dict(), "class_to_idx": {name: n for n, name in enumerate(names)}}, tmp_path / "a"
+    )
+    found = load_model(str(tmp_path / "a"))[1].class_names
+    assert found[:3] == ("!(x)(http://host/x.png)", "‹b›", "a?") and len(found[3]) == 200
+
+
+@pytest.mark.parametrize("numbers", [{"a": 0}, {"a": 1, "b": 1}, {"a": "0"}, {"a": True}, ["a"] * 7, "{", 7])
+def test_what_names_no_classes_is_left_alone(tmp_path, numbers):
+    torch.save({"model": custom().state_dict(), "class_to_idx": numbers}, tmp_path / "a.pth")
+    assert load_model(str(tmp_path / "a.pth"))[1].class_names == ()
 
 
 def test_a_file_that_went_away_is_one_sentence(tmp_path):

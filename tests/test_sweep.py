@@ -44,7 +44,8 @@ def test_a_row_says_what_was_cut_and_what_is_left(tiny_swin, digits):
     assert (row["cost_exponent"], row["budget"], row["seed"], row["ratio"]) == (0.5, None, 2, 0.4)
     assert (row["n"], row["top1"], row["top5"]) == (120, estimate.top1.value, estimate.top5.value)
     assert row["ci95"] == [estimate.top1.low, estimate.top1.high]
-    assert (row["params"], row["macs"]) == (cost.total.params_after, cost.total.macs_after)
+    assert (row["params"], row["macs"]) == (cost.total.params, cost.total.macs)
+    assert (row["params_nonzero"], row["macs_nonzero"]) == (cost.total.params_after, cost.total.macs_after)
     removed = sum(selection.removed.values())
     assert row["params_removed"] == pytest.approx(removed / cost.total.params)
 
@@ -58,8 +59,8 @@ def test_a_budgets_row_holds_the_ratio_that_was_solved_for(tiny_swin, digits):
 def test_a_full_row_adds_the_estimate_and_cells_that_sum_to_the_row(tiny_swin, digits):
     row = sweep.measure(tiny_swin, digits, PruningPlan(ratio=0.5)).full_row()
     assert row["estimate"]["n"] == 120 and row["estimate"]["drops"]["joint"]["n"] == 120
-    assert sum(part["params_after"] for _, _, part in row["cells"]) == row["params"]
-    assert sum(part["macs_after"] for _, _, part in row["cells"]) == row["macs"]
+    assert sum(part["params_after"] for _, _, part in row["cells"]) == row["params_nonzero"]
+    assert sum(part["macs_after"] for _, _, part in row["cells"]) == row["macs_nonzero"]
 
 
 def test_a_plan_that_cannot_be_met_is_a_row_with_its_reason(tiny_swin, digits):

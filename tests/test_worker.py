@@ -262,7 +262,7 @@ def test_a_curve_is_one_row_a_ratio_and_ends_where_a_layer_would_be_emptied(work
     assert [row["ratio"] for row in rows] == [0.2, 0.3]
     assert {(row["criterion"], row["scope"], row["cost_exponent"]) for row in rows} == {("magnitude", "model", 0.5)}
     assert all(row["estimate"]["n"] == row["n"] == 540 for row in rows)
-    assert all(sum(cell[2]["params_after"] for cell in row["cells"]) == row["params"] for row in rows)
+    assert all(sum(cell[2]["params_after"] for cell in row["cells"]) == row["params_nonzero"] for row in rows)
 
 
 @pytest.mark.parametrize("criterion", ["dimap", "magnitude", "random"])

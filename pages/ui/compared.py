@@ -12,6 +12,7 @@ import streamlit as st
 from dimap_core import comparison
 from dimap_core.comparison import Interval, Measurement
 from dimap_core.figures.comparison import Entry
+from dimap_core.results import kept_count
 
 from . import longwork, widgets
 
@@ -39,13 +40,20 @@ def own(model: str, dense: float) -> list[Entry]:
         if result.get("model") == model and not job.request.get("images"):
             before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
             name = f"Yours: {escape(job.title.partition(' · ')[2] or job.title)}"  # figures read HTML
-            found.append(Entry(name, f"−{100 * (1 - result['macs'] / dense):.0f} % MACs", after, before))
+            saved = f"−{100 * (1 - kept_count(result, 'macs') / dense):.0f} % MACs"
+            zeros = ", zeros, not faster" if "macs_nonzero" in result else ""
+            found.append(Entry(name, saved + zeros, after, before))
     return found
 
 
 def text(share: Interval | None) -> str:
     """98.4 (97.5 to 99.0); a dash for no training."""
     return "–" if share is None else "{:.1f} ({:.1f} to {:.1f})".format(*(100 * part for part in share))
+
+
+def _counted(there: int, nonzero: int | None) -> str:
+    """What is there and, where single weights were cut, how much of it is not zero."""
+    return widgets.count(there) + (f", {widgets.count(nonzero)} not zero" if nonzero is not None else "")
 
 
 def table(rows: Sequence[Measurement]) -> None:
@@ -56,8 +64,8 @@ def table(rows: Sequence[Measurement]) -> None:
         "Top-1 before training": [text(row.before) for row in rows],
         "Top-1 after training": [text(row.after) for row in rows],
         "n": [row.n for row in rows],
-        "Params": [widgets.count(row.params) for row in rows],
-        "FLOPs (MACs)": [widgets.count(row.macs) for row in rows],
+        "Params": [_counted(row.params, row.params_nonzero) for row in rows],
+        "FLOPs (MACs)": [_counted(row.macs, row.macs_nonzero) for row in rows],
         "Time saved, %": ["not faster" if _zeros(row) else f"{100 * row.latency_removed:.0f}" for row in rows],
         "CPU s in all": [round(row.cpu_seconds) for row in rows],
     }

@@ -1,8 +1,9 @@
 """One sentence for each term that appears on screen; widgets show them as tooltips."""
 
 TERMS = {
-    "params": "Numbers the model has learned. After a cut the removed weights, now zero, are not counted.",
-    "macs": "Multiply-accumulates of one image's forward pass. Papers on vision transformers call them FLOPs.",
+    "params": "Numbers the model has learned. Kept: without removed weights, which are there but zero.",
+    "macs": "Multiply-accumulates of one image's forward pass. Papers on vision transformers call them FLOPs. Kept: "
+    "without those of removed weights, which are there but zero.",
     "top1": "Share of validation images whose first answer is right, with its 95 % Wilson interval.",
     "drop": "Pruned minus dense accuracy on the same images, with Newcombe's paired 95 % interval.",
     "criterion": "How much one weight is worth. The least worthy go first.",

@@ -17,6 +17,7 @@ from dimap_core.figures.tradeoff import Point
 from dimap_core.jobs import Job
 from dimap_core.methods.nvit_settings import AWARE, PAID
 from dimap_core.methods.revit import shape
+from dimap_core.results import kept_count
 
 from . import apma, cache, polling, spvit_found, state, theme, widgets
 
@@ -171,9 +172,9 @@ def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Poin
     for job in mine():
         if job.result is None or job.result["model"] != name or job.request.get("images"):
             continue
-        found, kept = job.result, job.result[axis.lower()] / dense[axis]
+        found, share = job.result, kept_count(job.result, axis.lower()) / dense[axis]
         before, after = (
-            Point(kept, found[key], *found[f"{key}_ci95"], found["n"], label)
+            Point(share, found[key], *found[f"{key}_ci95"], found["n"], label)
             for key, label in (("top1_before", "before training"), ("top1_after", f"{job.title}, trained"))
         )
         pairs.append((before, after))

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
+from dimap_core.cost import add
 from dimap_core.criteria import criterion
 from dimap_core.estimates import AccuracyEstimate, Proportion
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
 from dimap_core.intervals import wilson
+from dimap_core.results import counts
 from dimap_core.types import Part, PruningPlan
 
 from . import brought, cache
@@ -50,8 +52,8 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     row = next((row for row in rows if row["ratio"] == plan.ratio), None)
     if row is None:
         return None
-    total = Part(card["params"], card["macs"], row["params"], row["macs"])
     cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(row["cells"])}
+    total = add(cells.values())
     estimate = _ESTIMATE.validate_python(row["estimate"])
     return PrecomputedRow(0, setting, total, estimate, tuple(rows), cells)
 
@@ -123,7 +125,8 @@ def tried_at(x: float, y: float, tried: list[Tried], axis: str, cue: str) -> Tri
 
 def table(tried: list[Tried]) -> pd.DataFrame:
     """Tried points with estimates as rows, shares 0..1: setting, cost and every cue's accuracy with n and interval."""
-    return pd.json_normalize([_table_row(p) for p in tried], sep="_")
+    rows = pd.json_normalize([_table_row(p) for p in tried], sep="_")
+    return rows.astype({name: "Int64" for name in rows.columns if name.endswith("_nonzero")})  # missing where none went
 
 
 def _table_row(tried: Tried) -> dict[str, Any]:
@@ -134,8 +137,7 @@ def _table_row(tried: Tried) -> dict[str, Any]:
         "model": brought.shown(setting.model),
         "images": setting.data or "own",
         "cut": label(setting.plan),
-        "params": total.params_after,
-        "macs": total.macs_after,
+        **counts(total, setting.plan.granularity),
         "params_kept": round(total.params_after / total.params, 6),
         "macs_kept": round(total.macs_after / total.macs, 6),
         **{

@@ -63,6 +63,10 @@ KINDS_OF_CUT = {
 }
 
 
+LEFT_BY_ZEROS = ("Params kept", "MACs kept")
+"""What counts are called where removed weights are still there."""
+
+
 def header(badge: str = "") -> None:
     """What is on screen, in one line that keeps its height."""
     setting = state.current()
@@ -106,7 +110,8 @@ def judged_by(view: live.View) -> None:
 def metrics(
     total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", precomputed: bool = False
 ) -> None:
-    """Params, MACs, accuracy and drop, each with what it is measured against.
+    """Params, MACs (where single weights go: those that are kept), accuracy and drop, each with what it is measured
+    against.
 
     `badge` says why there is no estimate, `precomputed` that the one shown was measured beforehand.
     """
@@ -121,9 +126,10 @@ def metrics(
             drop = f"{points(loss.value)} points"
             against = f"{points(loss.low)} to {points(loss.high)} against dense"
     saved = less(total.params, total.params_after), less(total.macs, total.macs_after)
+    labels = ("Params", "FLOPs (MACs)") if state.current().plan.granularity == "structure" else LEFT_BY_ZEROS
     with st.container(horizontal=True, gap="small", key="metrics"):
-        _metric("Params", count(total.params_after), f"{saved[0]} of {count(total.params)}", "params")
-        _metric("FLOPs (MACs)", count(total.macs_after), f"{saved[1]} of {count(total.macs)}", "macs")
+        _metric(labels[0], count(total.params_after), f"{saved[0]} of {count(total.params)}", "params")
+        _metric(labels[1], count(total.macs_after), f"{saved[1]} of {count(total.macs)}", "macs")
         _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
         _metric("Change", drop, against, "drop")
 

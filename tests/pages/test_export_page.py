@@ -42,6 +42,7 @@ def test_every_judged_cut_is_in_the_table(open_app):
     assert list(table["number"]) == [1, 2] and (table["joint_n"] == 540).all()
     assert [json.loads(recipe)["ratio"] for recipe in table["recipe"]] == [0.3, 0.4]
     assert (table["joint_low"] <= table["joint_accuracy"]).all()
+    assert (table["params"] == 1_511_310).all() and (table["params_nonzero"] < table["params"]).all()
 
 
 def test_a_file_that_was_cleared_away_is_said_and_made_again(open_app):
