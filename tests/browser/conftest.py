@@ -53,9 +53,15 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def window(chromium):
+    """One window for all tests: what it has loaded and compiled once, it need not again. A tab is a session."""
+    return chromium.new_context(accept_downloads=True)
+
+
 @pytest.fixture
-def browser(chromium):
-    """The browser; its tabs are closed after each test, so that none goes on polling."""
-    yield chromium
-    for context in chromium.contexts:
-        context.close()
+def browser(window):
+    """The window; its tabs are closed after each test, so that none goes on polling."""
+    yield window
+    for page in window.pages:
+        page.close()

@@ -53,7 +53,9 @@ def settled(page):
 
 def opened(browser, url, width=1440, scheme="light"):
     """The page at that address, drawn; `outside` lists what it asked of other hosts."""
-    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
     page.set_default_timeout(1000 * STUCK)
     page.outside = []
     local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")

@@ -17,7 +17,8 @@ from tests.helpers import STUCK, Patience
 
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
-POLL = 0.25  # seconds, as a browser does; more often takes the processor away from the worker, which has less priority
+LOOK = 0.05  # seconds between two looks at whether the worker is done
+POLL = 1.0  # seconds between two reruns while it is not: each takes the processor from it, as it has less priority
 
 
 class _Navigated(PagesManager):
@@ -49,7 +50,9 @@ class App:
         patience = Patience()
         while not condition():
             patience.check(f"{what}; on screen: {self.texts()}")
-            time.sleep(POLL)
+            again, busy = time.monotonic() + POLL, cache.shared().worker.waiting
+            while time.monotonic() < again and cache.shared().worker.waiting == busy:
+                time.sleep(LOOK)
             self.run()
         return self
 
