@@ -59,11 +59,12 @@ class WorkerClient:
     def submit(self, session: str, channel: str, request: Mapping[str, Any]) -> Ticket:
         """Send a request; it replaces the one this session has on that channel (requests to open a model queue up)."""
         ticket, number = Ticket(), str(next(self._numbers))
-        message = {**request, "session": session, "channel": channel, "ticket": number}
+        # Before anyone waits for it: what is no JSON is this caller's error and leaves no ticket behind.
+        line = json.dumps({**request, "session": session, "channel": channel, "ticket": number})
         with self._lock:
             process = self._running()
             self._tickets[number] = ticket
-            self._send(process, message)
+            self._send(process, line)
         return ticket
 
     @property
@@ -75,13 +76,13 @@ class WorkerClient:
         """Drop what this session still waits for, on one channel or on all."""
         with self._lock:
             if self._process is not None:
-                self._send(self._process, {"cancel": session, "channel": channel})
+                self._send(self._process, json.dumps({"cancel": session, "channel": channel}))
 
     def forget(self, prefix: str) -> None:
         """Let the worker drop the models whose names begin with `prefix`, their files, and what is asked of them."""
         with self._lock:
             if self._process is not None:
-                self._send(self._process, {"forget": prefix})
+                self._send(self._process, json.dumps({"forget": prefix}))
 
     def close(self) -> None:
         """Stop the worker and remove its files."""
@@ -92,11 +93,11 @@ class WorkerClient:
             process.wait()
         self._folder.cleanup()
 
-    def _send(self, process: subprocess.Popen[str], message: dict[str, Any]) -> None:
+    def _send(self, process: subprocess.Popen[str], line: str) -> None:
         if process.stdin is None:
             return
         try:
-            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.write(line + "\n")
             process.stdin.flush()
         except BrokenPipeError:
             self._fail_all()  # the reader thread sees the end of the pipe too; whoever is first tells the tickets
@@ -106,7 +107,7 @@ class WorkerClient:
             self._fail_all()  # the old process's reader may not have come to it yet
             command = [sys.executable, "-m", "dimap_core.worker", self._folder.name]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace", cwd=_ROOT
             )
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self._process
@@ -114,24 +115,33 @@ class WorkerClient:
     def _listen(self, process: subprocess.Popen[str]) -> None:
         """Hand every event to its ticket until the process ends."""
         for line in process.stdout or ():
-            message = json.loads(line)
-            ticket = self._tickets.get(message["ticket"])
-            if ticket is None:
-                continue
-            if "event" in message:
-                ticket.events.append(message["event"])
-                continue
-            ticket.kind, ticket.error = message.get("kind", ""), message.get("error")
-            ticket.replaced = message.get("replaced", False)
-            ticket.done = ticket.error is None
-            self._tickets.pop(message["ticket"], None)
+            self._hand_over(line)
         process.wait()  # its end of the request pipe may still be open: nothing more must be sent there
         with self._lock:
             if self._process is process:
                 self._process = None
                 self._fail_all()
 
+    def _hand_over(self, line: str) -> None:
+        """Hand one event to its ticket. A line that is none goes to the log: the others must still be read."""
+        try:
+            message = json.loads(line)
+            number = str(message["ticket"])
+        except (ValueError, KeyError, TypeError):
+            sys.stderr.write(line)
+            return
+        with self._lock:
+            ticket = self._tickets.get(number)
+            if ticket is not None and "event" in message:
+                ticket.events.append(message["event"])
+            elif ticket is not None:
+                ticket.kind, ticket.error = message.get("kind", ""), message.get("error")
+                ticket.replaced = message.get("replaced", False)
+                ticket.done = ticket.error is None
+                del self._tickets[number]
+
     def _fail_all(self) -> None:
+        """Tell every ticket that its process is gone; the caller holds the lock."""
         for ticket in self._tickets.values():
             ticket.error = _RESTARTED
         self._tickets.clear()

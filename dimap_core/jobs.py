@@ -178,10 +178,11 @@ class Jobs:
 
     def submit(self, kind: str, title: str, request: Mapping[str, Any]) -> str:
         """Ask for a job; it starts when those before it have ended. Returns its token."""
-        waiting = self.ledger.waiting
-        if waiting >= MOST_WAITING:
-            raise PruningError(f"{waiting} jobs wait already; try again when some of them are done.")
-        token = self.ledger.add(kind, title, request)
+        with self._lock:  # sessions that ask at once are counted one after the other
+            waiting = self.ledger.waiting
+            if waiting >= MOST_WAITING:
+                raise PruningError(f"{waiting} jobs wait already; try again when some of them are done.")
+            token = self.ledger.add(kind, title, request)
         self.look_after()
         return token
 

@@ -94,7 +94,7 @@ def run(ledger: Ledger, token: str) -> None:
         result = _follow(ledger, token, KINDS[job.kind](job.request, place))
     except PruningError as error:
         ledger.finish(token, None, str(error))
-    except (RuntimeError, MemoryError, OSError) as error:
+    except Exception as error:  # whatever ends it has to be in the ledger, or the job seems interrupted for ever
         traceback.print_exc(file=sys.stderr)
         sentence = f"The work stopped ({type(error).__name__}); resume it, or try smaller batches."
         ledger.finish(token, None, sentence)

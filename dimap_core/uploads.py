@@ -65,10 +65,10 @@ class Uploads:
             shutil.rmtree(place, ignore_errors=True)
             raise
         mine = self._kept.setdefault(session, {})
-        mine[token] = Upload(token, name[:200], path, size)
-        while len(mine) > _MOST_FILES or sum(upload.bytes for upload in mine.values()) > MOST_BYTES:
+        upload = mine[token] = Upload(token, name[:200], path, size)
+        while len(mine) > _MOST_FILES or sum(upload.bytes for upload in tuple(mine.values())) > MOST_BYTES:
             self._remove(session, next(iter(mine)))
-        return mine[token]
+        return upload
 
     def find(self, session: str, token: str) -> Upload:
         """The session's upload; raises DataError for a token it does not have (any more)."""
@@ -98,4 +98,6 @@ class Uploads:
         self._folder.cleanup()
 
     def _remove(self, session: str, token: str) -> None:
-        shutil.rmtree(self._kept[session].pop(token).path.parent, ignore_errors=True)
+        gone = self._kept.get(session, {}).pop(token, None)  # another thread of the session may have been faster
+        if gone is not None:
+            shutil.rmtree(gone.path.parent, ignore_errors=True)

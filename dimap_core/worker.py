@@ -20,7 +20,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -77,16 +77,39 @@ class Worker:
             if not message.get("channel"):
                 self.shelf.images.end(self.shelf.folder, message["cancel"])
             return [task.ticket for task in ended if task]
-        tasks = self.tasks[message["channel"]]
+        # All that others will ask of the task is looked up before anything is changed: it may not be there.
+        tasks, ticket, session = self.tasks[message["channel"]], message["ticket"], message["session"]
+        if not all(isinstance(part, str) for part in (ticket, session, *model_key(message))):
+            raise TypeError("a request's ticket, session, model and weights are text")
+        steps = HANDLERS[message["kind"]](self.shelf, message)
         stays = message["kind"] == message["channel"] == "open"
-        key = message["ticket"] if stays else message["session"]
+        key = ticket if stays else session
         replaced = tasks.pop(key, None)
         asked = replaced.asked if replaced and not replaced.started else time.monotonic()
-        steps = HANDLERS[message["kind"]](self.shelf, message)
-        tasks[key] = Task(message["ticket"], message, steps, asked)
+        tasks[key] = Task(ticket, message, steps, asked)
         if not stays:
             tasks.move_to_end(key, last=False)  # a first number soon; then it takes turns with the others
         return [replaced.ticket] if replaced else []
+
+    def take(self, line: str) -> list[dict[str, Any]]:
+        """`accept` what the client sent, as it sent it; returns the events that follow at once."""
+        message: Any = None
+        try:
+            message = json.loads(line)
+            return [{"ticket": ticket, "replaced": True} for ticket in self.accept(message)]
+        except Exception as error:  # all sessions share this process: one's faulty request must not end it for them
+            told, ticket = _failure(error), message.get("ticket") if isinstance(message, dict) else None
+            return [] if ticket is None else [{"ticket": ticket, **told}]
+
+    def line(self, event: dict[str, Any]) -> str:
+        """An event as the client reads it; one that is no plain data ends its request with an error."""
+        try:
+            return json.dumps(event)
+        except (TypeError, ValueError) as error:
+            for tasks, key, task in list(self._all()):
+                if task.ticket == event["ticket"]:
+                    del tasks[key]
+            return json.dumps({"ticket": event["ticket"], **_failure(error)})
 
     def _forget(self, prefix: str) -> list[str]:
         """End every request for models whose names begin with `prefix`, and let these go."""
@@ -119,10 +142,9 @@ class Worker:
             except StopIteration:
                 del tasks[key]
                 return {"ticket": task.ticket, "done": True}
-            except (PruningError, RuntimeError, MemoryError, OSError) as error:
+            except Exception as error:  # whatever one request stumbles over: the others go on
                 del tasks[key]
-                kind = type(error).__name__ if isinstance(error, PruningError) else ""
-                return {"ticket": task.ticket, "error": _sentence(error), "kind": kind}
+                return {"ticket": task.ticket, **_failure(error)}
             if not task.told:
                 task.told = True
                 return {"ticket": task.ticket, "event": {"doing": _WAITING}}
@@ -141,6 +163,11 @@ class Worker:
         return event
 
 
+def _failure(error: Exception) -> dict[str, str]:
+    """The end of a request's ticket: the sentence, and the class of an error that the core raised."""
+    return {"error": _sentence(error), "kind": type(error).__name__ if isinstance(error, PruningError) else ""}
+
+
 def _sentence(error: Exception) -> str:
     """What a request's page is told; what nobody foresaw is told in full to the log."""
     if isinstance(error, PruningError):
@@ -151,23 +178,31 @@ def _sentence(error: Exception) -> str:
     return f"The model could not be run ({'out of memory' if short else type(error).__name__}); {remedy}."
 
 
-def _read(lines: queue.Queue) -> None:
+def _read(lines: queue.Queue[str | None]) -> None:
     for line in sys.stdin:
-        lines.put(json.loads(line))
+        lines.put(line)
     lines.put(None)
+
+
+def _own_pipe() -> TextIO:
+    """The pipe to the client, for events alone: what libraries print, even past Python, goes to the log."""
+    pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return pipe
 
 
 def main() -> None:
     """Serve requests until stdin closes, at low priority."""
     os.nice(5)
-    events, sys.stdout = sys.stdout, sys.stderr  # stray prints of libraries must not look like events
+    events = _own_pipe()
 
     def emit(event: dict[str, Any]) -> None:
         if event.get("event") != {}:  # a step without news
-            events.write(json.dumps(event) + "\n")
+            events.write(worker.line(event) + "\n")
             events.flush()
 
-    worker, lines = Worker(Path(sys.argv[1])), queue.Queue[dict[str, Any] | None]()
+    worker, lines = Worker(Path(sys.argv[1])), queue.Queue[str | None]()
     if not torch.cuda.is_available():  # its driver reserves address space that is never used
         with contextlib.suppress(PruningError):  # a setting that is no number is told with the first request
             cap(allowed())
@@ -178,11 +213,11 @@ def main() -> None:
             give_back()
             tidied = time.monotonic()
         while not worker.busy or not lines.empty():
-            message = lines.get()
-            if message is None:
+            line = lines.get()
+            if line is None:
                 return
-            for ticket in worker.accept(message):
-                emit({"ticket": ticket, "replaced": True})
+            for event in worker.take(line):
+                emit(event)
         emit(worker.step())
 
 

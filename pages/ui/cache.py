@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -42,13 +43,23 @@ class Shared:
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
     sizes: dict[tuple, int] = field(default_factory=dict)
     scored: dict[str, set[tuple]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # results and sizes belong together
 
     def remember(self, key: tuple, events: list[dict[str, Any]]) -> None:
         """Keep a finished request's events; the oldest results go first."""
-        self.results[key], self.sizes[key] = events, len(json.dumps(events))
-        while len(self.results) > 1 and (len(self.results) > _RESULTS or sum(self.sizes.values()) > _TEXT):
-            oldest, _ = self.results.popitem(last=False)
-            self.sizes.pop(oldest, None)
+        size = len(json.dumps(events))
+        with self._lock:
+            self.results[key], self.sizes[key] = events, size
+            while len(self.results) > 1 and (len(self.results) > _RESULTS or sum(self.sizes.values()) > _TEXT):
+                oldest, _ = self.results.popitem(last=False)
+                self.sizes.pop(oldest, None)
+
+    def drop(self, *keys: tuple) -> None:
+        """Let go of results."""
+        with self._lock:
+            for key in keys:
+                self.results.pop(key, None)
+                self.sizes.pop(key, None)
 
     def cancel(self, session: str) -> None:
         """Drop everything a session still waits for, what it brought, and all that was made of it."""
@@ -62,7 +73,7 @@ class Shared:
         for key, ticket in list(self.opening.items()):
             own = key[0].startswith(prefix) or any(token in key[0] for token in tokens)
             if own or f"/{session}/" in key[-1]:
-                del self.opening[key]
+                self.opening.pop(key, None)
             if own:
                 for event in ticket.events:
                     self.forget(event.get("loaded") or event.get("folder", ""))
@@ -70,11 +81,11 @@ class Shared:
     def forget(self, folder: str) -> None:
         """Drop what is kept of the model in the worker's folder of that name: mapped arrays and results."""
         model.clear(folder)
-        for arguments in self.scored.pop(folder, ()):
+        for arguments in tuple(self.scored.pop(folder, ())):
             _scores.clear(folder, *arguments)
-        for key in [key for key in self.results if key[0] == Path(folder).name]:
-            self.results.pop(key, None)
-            self.sizes.pop(key, None)
+        with self._lock:
+            own = [key for key in self.results if key[0] == Path(folder).name]
+        self.drop(*own)
 
     def close(self) -> None:
         """Stop both workers and delete all uploads."""

@@ -93,8 +93,8 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, job
 def known(view: View, channel: str, wanted: tuple, jobs: bool = False) -> Ticket | None:
     """The ticket of a request that was answered to anyone, or that this session has asked; nothing is asked anew."""
     key, shared = _content(view, wanted), cache.shared()
-    if key in shared.results:
-        return Ticket(shared.results[key], done=True)
+    if (found := shared.results.get(key)) is not None:  # asked once: another session's result may push it out
+        return Ticket(found, done=True)
     mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
     asked, ticket = mine.get((channel, jobs), (None, None))
     if asked != key or ticket is None or ticket.replaced:
@@ -114,7 +114,7 @@ def _keep(key: tuple, ticket: Ticket) -> None:
 
 def forget(view: View, wanted: tuple) -> None:
     """Let go of an answer whose files were cleared away."""
-    cache.shared().results.pop(_content(view, wanted), None)
+    cache.shared().drop(_content(view, wanted))
     st.session_state.pop("streams", None)
 
 
