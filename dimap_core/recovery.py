@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -143,7 +142,7 @@ class Kept:
     def _load(self, place: Path) -> None:
         try:
             self.training.load(place)
-        except (OSError, LookupError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
+        except Exception as error:  # readers of several libraries stumble in very many ways
             raise CheckpointError(
                 f"'{place}' is damaged or of another training ({type(error).__name__}); delete '{self.folder}' or "
                 "choose another folder."
