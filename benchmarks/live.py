@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -262,8 +263,9 @@ def _move_summary(everything: list[Played]) -> str:
 def new_masks(opened: pipeline.Opened, repeats: int) -> str:
     """New masked weights after a move of the common ratio, and of the last stage alone."""
     scores, cached = _score(opened), naive_scores(opened)
+    last = partial(_last_at, stage=len(opened.anatomy.stages) - 1)
     rows = []
-    for what, plan_at in (("all layers change", _all_at), ("only the last stage changes", _last_at)):
+    for what, plan_at in (("all layers change", _all_at), ("only the last stage changes", last)):
         anew, compared = Pair(), Pair()
         for turn in range(repeats):
             before, after = (select(scores, opened.anatomy, plan_at(r)) for r in (0.5, 0.55 + turn / 100))
@@ -285,7 +287,7 @@ def _all_at(ratio: float) -> PruningPlan:
     return PruningPlan(scope="module", ratio=ratio)
 
 
-def _last_at(ratio: float, stage: int = 3) -> PruningPlan:
+def _last_at(ratio: float, stage: int) -> PruningPlan:
     return PruningPlan(scope="module", ratio=0.5, overrides=(((stage, None), ratio),))
 
 
@@ -373,7 +375,7 @@ def prefix(opened: pipeline.Opened, repeats: int) -> str:
     """A change in one stage only, after a first evaluation with the other stages as they are."""
     data, rows, wrong = pipeline.default_data(opened), [], 0
     cache = PrefixCache()
-    for stage in range(4):
+    for stage in range(len(opened.anatomy.stages)):
         first, done = Pair(), Pair()
         _stream(pipeline.judge(opened, data, _last_at(0.5, stage), cache=cache))
         for turn in range(repeats):
@@ -389,7 +391,7 @@ def prefix(opened: pipeline.Opened, repeats: int) -> str:
         rows.append([f"only {opened.anatomy.stage_word} {stage + 1} changes", done.cell(inverse=True), first.cell()])
     header = ["e. prefix cache", "times faster than without; ours / without", "first number: ours / without"]
     held = f"The cache holds {cache.used / MIB:.0f} MiB"
-    return f"{table(header, rows)}\n\n{held}; {wrong} of {4 * repeats} accuracies differ from uncached ones."
+    return f"{table(header, rows)}\n\n{held}; {wrong} of {len(rows) * repeats} accuracies differ from uncached ones."
 
 
 def _collect(estimates: Iterator, into: list) -> Iterator:

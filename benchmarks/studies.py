@@ -3,7 +3,8 @@
     python -m benchmarks.studies [MODEL ...]      prints markdown tables; about 2 minutes a model on one free core
 
 Rank correlations are of each criterion's scores of structures with the measured rise in loss; brackets are 95 %
-intervals. Ratios made from sensitivity curves are set against the plain scope at equal cost, without repair.
+intervals. Ratios made from sensitivity curves (of training images) are set against the plain scope at equal cost,
+without repair, on all validation images.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dimap_core.agreement import foretold, with_truth
 from dimap_core.allocate import allocate, plain, real_share
 from dimap_core.bundled import BUNDLED
 from dimap_core.criteria import CRITERIA
+from dimap_core.judging import training_data
 from dimap_core.leave_one_out import leave_one_out
 from dimap_core.pipeline import Opened, default_data, open_model, score
 from dimap_core.sensitivity import sensitivity
@@ -57,7 +59,7 @@ def ratios(name: str, opened: Opened, data: LabelledImages) -> list[list[str]]:
     cells = []
     for plan, kind in CUTS:
         begun = time.perf_counter()
-        rows = [row for row in sensitivity(opened, data, plan) if row]
+        rows = [row for row in sensitivity(opened, training_data(opened), plan) if row]
         seconds, scores = time.perf_counter() - begun, score(opened, plan)
         made = allocate(opened.anatomy, scores, plan, rows, real_share(opened.anatomy, scores, plan, kind), kind)
         *_, found = versus(opened, data, made.plan, plain(plan, made.saved, kind))

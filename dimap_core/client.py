@@ -128,7 +128,7 @@ class WorkerClient:
             message = json.loads(line)
             number = str(message["ticket"])
         except (ValueError, KeyError, TypeError):
-            print(line, end="", file=sys.stderr)
+            sys.stderr.write(line)
             return
         with self._lock:
             ticket = self._tickets.get(number)

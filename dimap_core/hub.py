@@ -1,30 +1,41 @@
 """Pretrained weights from timm's model hub: fetched once in the background, then read from huggingface_hub's cache.
 
-A download goes on when nobody waits for it any more, and whoever asks again meets it where it is; the client takes up a
-connection that broke where it broke. Once a file is cached the network is not asked again.
-Next door: `named` builds models with what is fetched here.
+A download goes on when nobody waits for it any more, and whoever asks again meets it where it is; a connection that
+broke is taken up where it broke, and so is what a killed process had begun. Once a file is cached the network is not
+asked again.
+Next door: `named` builds models with what is fetched here, `data.download` fetches.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import timm
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.utils import EntryNotFoundError, get_session
+from huggingface_hub import (
+    HfFileMetadata,
+    constants,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import EntryNotFoundError, build_hf_headers, get_session
 from torch import nn
 from tqdm import tqdm
 
+from .data.download import download
 from .errors import CheckpointError, Offline, UnsupportedModel
 
-# The client tells its progress once a chunk (of 10 MB, if nothing is said), and takes up a broken connection after one.
-constants.DOWNLOAD_CHUNK_SIZE = 256 * 1024
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
+_SHA256 = 64  # digits
 _SAFE = {
     "pytorch_model.bin": "model.safetensors",
     "open_clip_pytorch_model.bin": "open_clip_model.safetensors",
@@ -138,7 +149,7 @@ def _run(config: Any, download: Download) -> None:
             download.begun = time.monotonic()
             for file in _files(config):
                 try:
-                    hf_hub_download(config.hf_hub_id, file, tqdm_class=Bar)
+                    _bring(config.hf_hub_id, file, Bar)
                     break
                 except EntryNotFoundError:
                     continue
@@ -146,6 +157,30 @@ def _run(config: Any, download: Download) -> None:
         download.error = error
     finally:
         download.ended.set()
+
+
+def _bring(repo: str, file: str, bar: type[tqdm]) -> None:
+    """One file into the cache. The hub's client would begin again after its process was killed, so its content is
+    brought to where the client keeps it, under the hash that the hub tells; then the client has only to link it."""
+    url = hf_hub_url(repo, file)
+    told = get_hf_file_metadata(url)
+    blobs = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"), "blobs")
+    if told.etag is not None:
+        blobs.mkdir(parents=True, exist_ok=True)
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+        download(
+            url, blobs / told.etag, lambda path: _is_told(path, told),
+            headers=headers, expected_size=told.size, tqdm_class=bar,
+        )  # fmt: skip
+    hf_hub_download(repo, file, tqdm_class=bar)
+
+
+def _is_told(path: Path, told: HfFileMetadata) -> bool:
+    """Whether a file is the one that the hub told of; the hash of a large one is its SHA-256."""
+    if len(told.etag or "") != _SHA256:
+        return told.size in (None, path.stat().st_size)
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest() == told.etag
 
 
 def _check_reachable() -> None:

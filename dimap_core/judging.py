@@ -1,4 +1,4 @@
-"""Which images a model that is open is judged by, and which ones criteria and repair read.
+"""Which images a model that is open is judged by, and which ones criteria, repair and sensitivity read.
 
 Next door: `pipeline` judges, `images` gives a model other images than its own.
 """
@@ -26,9 +26,7 @@ def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
     Raises DataError where there is none, and where `name` means chosen images that have changed since.
     """
     if opened.chosen is not None:
-        if name not in (None, opened.chosen.name):
-            title = opened.chosen.facts.title
-            raise DataError(f"The images of '{title}' have changed since they were listed; choose them again.")
+        _check_listed(opened.chosen, name)
         return opened.chosen.to_judge()
     wanted = name or opened.info.data
     if wanted is None:
@@ -36,9 +34,13 @@ def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
     return load_data(wanted)
 
 
-def training_data(opened: Opened) -> LabelledImages:
-    """The images that statistics and repair read; raises DataError where there are none."""
+def training_data(opened: Opened, name: str | None = None) -> LabelledImages:
+    """The images that statistics, repair and sensitivity read, none of which judges.
+
+    Raises DataError where there are none, and where `name` means chosen images that have changed since.
+    """
     if opened.chosen is not None:
+        _check_listed(opened.chosen, name)
         return opened.chosen.to_read()
     if opened.info.data is None:
         raise DataError(
@@ -46,3 +48,8 @@ def training_data(opened: Opened) -> LabelledImages:
             "repair, or images of your own to judge it by."
         )
     return load_data(opened.info.data, "train")
+
+
+def _check_listed(chosen: Chosen, name: str | None) -> None:
+    if name not in (None, chosen.name):
+        raise DataError(f"The images of '{chosen.facts.title}' have changed since they were listed; choose them again.")

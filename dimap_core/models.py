@@ -32,7 +32,9 @@ from .named import HALF, build, fingerprint, finish, load_bundled, load_named, s
 from .presets import base_of
 from .types import KINDS, Mixer, ModelInfo
 
-__all__ = ["HALF", "build", "fetch_weights", "fingerprint", "load_bundled", "load_file", "load_model", "load_named"]
+__all__ = [
+    "HALF", "build", "fetch_weights", "fill", "fingerprint", "load_bundled", "load_file", "load_model", "load_named",
+]  # fmt: skip
 
 FILE = "file:"
 _NEWS = 0.25  # seconds
@@ -184,15 +186,23 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     so the same outputs to rounding."""
     tensors, card = checkpoints.read(path)
     model, info = _skeleton(card["model"], card.get("settings", {}))
-    place_mixers(model, _mixers(path, card, model))
-    resize(model, _kept(path, card, model))
-    _narrow(path, card, model)
-    _check_tensors(path, info.name, tensors, model.state_dict())
-    model.load_state_dict(tensors, assign=True)
+    fill(model, info.name, path, tensors, card)
     _compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "zeroed": results.zeroed(card)}
     info = _naming(model, info, card.get("class_names"))
     return finish(model, replace(info, source="directory", weights=card["weights"], **made))
+
+
+def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
+    """Make the dense model called `name` what `checkpoints.read` found at `path`, in place.
+
+    Raises CheckpointError where the two do not fit.
+    """
+    place_mixers(model, _mixers(path, card, model))
+    resize(model, _kept(path, card, model))
+    _narrow(path, card, model)
+    _check_tensors(path, name, tensors, model.state_dict())
+    model.load_state_dict(tensors, assign=True)
 
 
 def _compute_buffers(model: nn.Module) -> None:

@@ -136,8 +136,17 @@ class Kept:
         self.training, self.folder, self.saved, self.wait = training, folder, 0.0, self._LEAST
         whole = [place for place in (folder / "a", folder / "b") if (place / "whole").exists()]
         if whole:
-            training.load(max(whole, key=lambda place: (place / "whole").stat().st_mtime_ns))
+            self._load(max(whole, key=lambda place: (place / "whole").stat().st_mtime_ns))
             self.saved = training.spent
+
+    def _load(self, place: Path) -> None:
+        try:
+            self.training.load(place)
+        except Exception as error:  # readers of several libraries stumble in very many ways
+            raise CheckpointError(
+                f"'{place}' is damaged or of another training ({type(error).__name__}); delete '{self.folder}' or "
+                "choose another folder."
+            ) from error
 
     def after(self, spent: float) -> None:
         """Save if it is time: into the older of two folders, marked as whole at the end."""

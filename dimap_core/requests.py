@@ -18,6 +18,7 @@ from typing import Any
 from . import images, pace, pipeline, predictions
 from .errors import PruningError
 from .export import write_onnx
+from .judging import training_data
 from .latency import measure
 from .leave_one_out import leave_one_out
 from .models import fetch_weights
@@ -184,11 +185,12 @@ def _truth(shelf: Shelf, request: Request) -> Events:
 
 
 def _sensitivity(shelf: Shelf, request: Request) -> Events:
-    """One event a stage x module (or kind) and ratio, cut alone by the recipe's criterion, granularity and scope."""
+    """One event a stage x module (or kind) and ratio, cut alone by the recipe's criterion, granularity and scope; on
+    training images, since ratios are made from it that the others judge."""
     opened, plan = shelf.model(request), from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare_scores(opened, plan):
         yield {"doing": doing}
-    for row in sensitivity(opened, pipeline.default_data(opened, request["data"]), plan):
+    for row in sensitivity(opened, training_data(opened, request["data"]), plan):
         yield {} if row is None else asdict(row)
 
 

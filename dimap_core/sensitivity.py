@@ -2,7 +2,8 @@
 
 The classic analysis (Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, arXiv 1608.08710, section 3.2)
 with real cuts of the plan's criterion, granularity and scope. What a ratio leaves as it was is not measured: a cell
-that cannot be cut has no rows, and never looks robust.
+that cannot be cut has no rows, and never looks robust. Ratios are made from the curves, so they are measured on
+training images: those that judge the ratios afterwards must have had no part in them.
 Next door: `studies` says what a row holds, `allocate` turns the curves into ratios.
 """
 
@@ -28,7 +29,8 @@ def sensitivity(
 ) -> Iterator[CellCut | None]:
     """Yield a row for each cell and ascending ratio, last stage first, and None after every batch; close it to cancel.
 
-    Judged by the first `limit` images of the stratified order, without repair. A curve ends where a layer would be
+    `data`: training images (`judging.training_data`), of which the first `limit` of the stratified order are used;
+    without repair. A curve ends where a layer would be
     emptied, and where a higher ratio removes no more.
     """
     check_trained(opened)

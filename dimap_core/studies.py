@@ -20,7 +20,8 @@ from .summaries import columns, units
 from .types import Anatomy, PruningPlan
 
 IMAGES = 360
-"""Validation images that both studies judge by."""
+"""Images of each study: validation images for leave-one-out, from which nothing is made; training images for
+sensitivity, from which ratios are."""
 
 TENTHS = 10  # parts of a block's hidden units
 RATIOS = (0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -51,8 +52,8 @@ class Effect:
 @dataclass(frozen=True)
 class CellCut:
     """One stage x module (or kind) cut alone at `ratio`: `removed` of its units (share), `params` and `macs` saved as
-    shares of the dense model's, accuracy with the paired drop, `rise` of the mean cross-entropy (nats), and the seconds
-    `left` until the study is done."""
+    shares of the dense model's; accuracy on training images with the paired drop, `rise` of the mean cross-entropy
+    (nats), and the seconds `left` until the study is done."""
 
     stage: int
     module: str

@@ -66,8 +66,8 @@ class Uploads:
             raise
         mine = self._kept.setdefault(session, {})
         upload = mine[token] = Upload(token, name[:200], path, size)
-        while len(mine) > _MOST_FILES or sum(upload.bytes for upload in mine.values()) > MOST_BYTES:
-            self._remove(session, next(iter(mine), token))
+        while len(mine) > _MOST_FILES or sum(upload.bytes for upload in tuple(mine.values())) > MOST_BYTES:
+            self._remove(session, next(iter(mine)))
         return upload
 
     def find(self, session: str, token: str) -> Upload:

@@ -1,14 +1,16 @@
 """The client and a real worker process: tickets, replacement, turns, death and return."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from dimap_core import index, pipeline
-from dimap_core.client import WorkerClient
+from dimap_core.client import Ticket, WorkerClient
 from dimap_core.selection import select
 from dimap_core.types import PruningPlan
 from tests.helpers import finish, wait
@@ -158,6 +160,48 @@ def test_a_request_right_after_the_workers_death_leaves_no_ticket_hanging(client
     evaluate(client, "late", 0.62)
     finish(old)
     assert old.error
+
+
+class Watched(dict):
+    """A client's waiting list that notes whether it was changed with the lock held."""
+
+    def __init__(self, client, **tickets):
+        super().__init__(tickets)
+        self.client, self.held = client, []
+
+    def pop(self, *key):
+        self.held.append(self.client._lock.locked())
+        return super().pop(*key)
+
+    def __delitem__(self, key):
+        self.held.append(self.client._lock.locked())
+        super().__delitem__(key)
+
+
+def test_the_waiting_list_is_changed_under_its_lock_and_stray_lines_are_passed_over(capfd):
+    client, tickets = WorkerClient(), [Ticket(), Ticket()]
+    client._tickets = watched = Watched(client, **{str(place): ticket for place, ticket in enumerate(tickets)})
+    lines = [
+        "libgomp: warning\n", "[]\n", '{"event": 1}\n', '{"ticket": "9", "done": true}\n',
+        '{"ticket": "0", "event": {"n": 1}}\n', '{"ticket": "0", "done": true}\n', '{"ticket": "1", "error": "E."}\n',
+    ]  # fmt: skip
+    client._listen(SimpleNamespace(stdout=lines, wait=lambda: 0))
+    assert [(ticket.events, ticket.done, ticket.error) for ticket in tickets] == [
+        ([{"n": 1}], True, None),
+        ([], False, "E."),
+    ]
+    assert watched == {} and watched.held == [True, True]
+    assert "libgomp" in capfd.readouterr().err
+    client.close()
+
+
+def test_a_request_that_is_no_json_leaves_no_ticket_behind():
+    client = WorkerClient()
+    client._process = SimpleNamespace(poll=lambda: None, stdin=io.StringIO(), kill=lambda: None, wait=lambda: 0)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        client.submit("a", "live", {"recipe": object()})
+    assert client.waiting == 0
+    client.close()
 
 
 def test_closing_stops_the_process_and_removes_its_files():

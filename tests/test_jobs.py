@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from dimap_core import jobs, pipeline
+from dimap_core import jobs, pipeline, runner
 from dimap_core.errors import PruningError
 from dimap_core.jobs import Jobs, Ledger
 from tests.helpers import wait
@@ -82,3 +82,26 @@ def test_the_queue_is_bounded(kept, monkeypatch):
     monkeypatch.setattr(jobs, "MOST_WAITING", 0)
     with pytest.raises(PruningError, match="0 jobs wait already"):
         kept.submit("recover", "t", asked(epochs=1))
+
+
+def test_what_nobody_foresaw_ends_its_job_with_a_sentence(tmp_path, monkeypatch):
+    def broken(request, place):
+        yield {"doing": "Reading"}
+        raise KeyError("units")
+
+    monkeypatch.setitem(runner.KINDS, "recover", broken)
+    ledger = Ledger(tmp_path)
+    token = ledger.add("recover", "one", {})
+    ledger.move(token, "running", "waiting")
+    runner.run(ledger, token)
+    job = ledger.find(token)
+    assert (job.state, job.error) == (
+        "failed", "The work stopped (KeyError); resume it, or try smaller batches.",
+    )  # fmt: skip
+    ledger.close()
+
+
+def test_sessions_that_ask_at_once_are_counted_one_after_the_other(kept, monkeypatch):
+    held = []
+    monkeypatch.setattr(kept.ledger, "add", lambda *_: held.append(kept._lock.locked()) or "token")
+    assert kept.submit("recover", "one", asked(epochs=1)) == "token" and held == [True]

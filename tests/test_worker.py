@@ -9,13 +9,16 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from dimap_core import index, pipeline
+from dimap_core import index, judging, pipeline
 from dimap_core.cost import cost_report
+from dimap_core.data import load_data
 from dimap_core.estimates import Versus
+from dimap_core.evaluate import concatenate, masked, predict, stratified_order
 from dimap_core.plan import from_recipe, to_recipe
 from dimap_core.predictions import outcomes
+from dimap_core.requests import HANDLERS
 from dimap_core.selection import select
-from dimap_core.studies import CellCut, Effect
+from dimap_core.studies import IMAGES, CellCut, Effect
 from dimap_core.types import PruningPlan
 from dimap_core.worker import Worker
 from tests.helpers import SINGLE, same
@@ -256,6 +259,25 @@ def test_long_measurements_send_what_the_page_reads(worker, kind, more, type_):
     assert [asdict(each) for each in found] == events
 
 
+def test_ratios_are_made_from_images_that_do_not_judge(worker, opened, monkeypatch):
+    loaded = []
+
+    def watched(name, split="val"):
+        loaded.append(split)
+        return load_data(name, split)
+
+    monkeypatch.setattr(judging, "load_data", watched)
+    worker.accept(study("a", "1", "sensitivity", recipe={"version": 1, "scope": "layer"}))
+    first = next(event for event in iter(lambda: worker.step()["event"], None) if event)
+    assert loaded == ["train"]
+    plan = PruningPlan(scope="layer", overrides=(((3, first["module"]), first["ratio"]),))
+    weights = pipeline.cut_weights(opened, plan, pipeline.apply_plan(opened, plan)[0])
+    train, n = load_data("digits", "train"), first["estimate"]["n"]
+    own = concatenate(list(predict(opened.model, opened.info, train, masked(opened.model, weights), n)))
+    right = own.classes == train.labels[stratified_order(train.labels)[:n]]
+    assert n == IMAGES and first["estimate"]["cues"]["joint"]["correct"] == right.sum()
+
+
 def test_a_curve_is_one_row_a_ratio_and_ends_where_a_layer_would_be_emptied(worker):
     worker.accept(curve("a", "1", [0.2, 0.3, 0.9999], criterion="magnitude", scope="model", cost_exponent=0.5))
     rows = [event["event"] for event in serve(worker) if event.get("event")]
@@ -318,6 +340,52 @@ def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, m
     (event,) = serve(worker)
     assert event["error"] == "The model could not be run (RuntimeError); try another one."
     assert "mat1" in capfd.readouterr().err  # the log has it
+
+
+def test_whatever_one_request_stumbles_over_the_others_are_answered(worker, monkeypatch):
+    kinds = {kind.__name__: kind for kind in (ValueError, KeyError, TypeError, IndexError, AssertionError)}
+
+    def broken(shelf, request):
+        yield {}
+        raise kinds[request["ticket"]]("of one session")
+
+    monkeypatch.setitem(HANDLERS, "latency", broken)
+    for name in kinds:
+        worker.accept({**evaluate(name, name, 0.5), "kind": "latency"})
+    worker.accept(evaluate("b", "good", 0.5))
+    events = [worker.step() for _ in range(2 * len(kinds) + 2)]
+    told = {event["ticket"]: event for event in events if "error" in event}
+    assert told == {
+        name: {"ticket": name, "error": f"The model could not be run ({name}); try another one.", "kind": ""}
+        for name in kinds
+    }
+    assert worker.step()["ticket"] == "good"
+
+
+def test_a_request_that_makes_no_sense_is_an_error_of_its_ticket_and_replaces_nothing(worker):
+    worker.accept(evaluate("a", "1", 0.5))
+    for change in (
+        {"kind": "dance"}, {"channel": "attic"}, {"model": None}, {"model": ["x"]}, {"weights": 3}, {"session": {}},
+    ):  # fmt: skip
+        (told,) = worker.take(json.dumps({**evaluate("a", "2", 0.5), **change}))
+        assert told["ticket"] == "2" and told["error"].endswith("try another one.")
+    assert worker.take(json.dumps({"forget": "file:"})) == []
+    assert worker.step()["ticket"] == "1"
+
+
+def test_a_line_that_is_no_request_ends_nothing(worker):
+    worker.accept(evaluate("a", "1", 0.5))
+    for line in ("", "{", "[]", "3", "null", "{}", '{"forget": 3}', '{"cancel": "a", "channel": "b"}'):
+        assert worker.take(line) == []
+    assert worker.step()["ticket"] == "1"
+
+
+def test_an_event_that_is_no_plain_data_ends_its_request_alone(worker):
+    worker.accept(evaluate("a", "1", 0.5))
+    worker.accept(evaluate("b", "2", 0.5))
+    told = json.loads(worker.line({"ticket": "1", "event": {"image": object()}}))
+    assert told["ticket"] == "1" and "TypeError" in told["error"]
+    assert {worker.step()["ticket"] for _ in range(2)} == {"2"}
 
 
 def test_models_opened_long_ago_are_let_go_with_their_files(worker):

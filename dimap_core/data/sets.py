@@ -6,18 +6,30 @@ Nothing is fetched unless someone asks for it by name (`fetch`).
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torchvision import datasets
+from torchvision.datasets import CIFAR10, CIFAR100, Imagenette
+from torchvision.datasets.utils import check_md5, extract_archive
 
 from ..errors import DataError, Offline
 from ..sources import SETS, ImageSet, data_folder
+from .download import download
 from .places import Arrays, Folder, Place
 
 _BUNDLED = ("digits", "textured-digits")
-FETCHED = ("cifar10", "cifar100", "imagenette")
+ARCHIVES: dict[str, tuple[str, str]] = {
+    **{name: (known.url, known.tgz_md5) for name, known in (("cifar10", CIFAR10), ("cifar100", CIFAR100))},
+    "imagenette": Imagenette._ARCHIVES["320px"],
+}
+"""Where the sets that can be fetched lie, and the MD5 of what lies there, as torchvision knows them."""
+
+FETCHED = tuple(ARCHIVES)
 
 
 def place(known: ImageSet) -> Place:
@@ -59,21 +71,38 @@ def bundled(name: str) -> Arrays:
 
 
 def fetch(name: str) -> Path:
-    """Download a known set into `data_folder()`; returns where it lies. Raises DataError for a set that cannot be
-    fetched, Offline where its server is not reached."""
-    known = next((known for known in SETS if known.key == name and name in FETCHED), None)
+    """Download a known set into `data_folder()`, unless it is there; returns where it lies.
+
+    Raises DataError for a set that cannot be fetched or is not what was published, Offline where its server is not
+    reached; what came of it by then is not fetched again.
+    """
+    known = next((known for known in SETS if known.key == name and name in ARCHIVES), None)
     if known is None:
         raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {', '.join(FETCHED)}.")
     root = data_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if known.reader:
-            getattr(datasets, known.reader)(root, download=True)
-        else:
-            datasets.Imagenette(root, size="320px", download=True)
+        _bring(known, root)
+    except DataError:
+        raise
     except Exception as error:  # downloads fail with the errors of several libraries
         raise Offline(
             f"{known.label} could not be fetched ({type(error).__name__}); connect to the internet, or put it into "
             f"'{root}' yourself."
         ) from error
     return known.path or root
+
+
+def _bring(known: ImageSet, root: Path) -> None:
+    """Fetch a set's archive and unpack it beside its place, moved there whole."""
+    with suppress(DataError):
+        place(known)  # CIFAR's files are checked one by one
+        return
+    url, md5 = ARCHIVES[known.key]
+    archive = root / url.rpartition("/")[2]
+    download(url, archive, lambda path: check_md5(path, md5), headers={"Accept-Encoding": "identity"})
+    with tempfile.TemporaryDirectory(dir=root) as unpacked:
+        extract_archive(archive, unpacked)
+        for found in Path(unpacked).iterdir():
+            shutil.rmtree(root / found.name, ignore_errors=True)
+            found.replace(root / found.name)

@@ -106,7 +106,7 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
 
     for event in search_and_tune(opened, find, asked.finetuning, out, state):
         if "result" in event and processes().is_main_process:
-            apma_similarity.write(out, opened, *kept_model(out, opened.model))
+            apma_similarity.write(out, opened, *kept_model(out, opened))
         yield event
 
 

@@ -17,18 +17,20 @@ from torch import nn
 from .. import checkpoints, pipeline, recovery
 from ..anatomy import build_anatomy
 from ..cost import cost_report
-from ..cut.embed import resize_embed
-from ..cut.slicing import BlockSizes, kept_sizes, resize
+from ..cut.slicing import kept_sizes
+from ..errors import CheckpointError
 from ..judging import training_data
 from ..latency import measure
+from ..models import fill
 from ..settings import Settings
 from ..training import Training, processes
-from ..types import KINDS, LabelledImages
+from ..types import LabelledImages
 
 Event = dict[str, Any]
 Searching = Generator[Event, None, tuple[nn.Module, dict[str, Any]]]
 """A search's events; it returns the smaller model and its card."""
 _LATENCY_BATCH = 16
+_TOLD = {"search", "search_steps", "left", "units", "macs_before", "macs_after"}  # of a search, by its card
 
 
 def search_and_tune(
@@ -52,7 +54,7 @@ def search_and_tune(
         if place is not None:
             _keep(place, smaller, card)
     else:
-        smaller, card = kept_model(place, opened.model)
+        smaller, card = kept_model(place, opened)
     before = card["result"]["search_steps"]
     pruned = recovery.Pruned(smaller, opened.info, opened.model, card, *images)
     found = {"cut": card["result"]["left"], "kept": card["result"]["units"]}
@@ -93,14 +95,19 @@ def _keep(place: Path, smaller: nn.Module, card: dict[str, Any]) -> None:
         part.replace(place)
 
 
-def kept_model(place: Path, dense: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
-    """What a search left in a directory: the smaller model and its card."""
+def kept_model(place: Path, opened: pipeline.Opened) -> tuple[nn.Module, dict[str, Any]]:
+    """What a search left in a directory: the smaller model and its card.
+
+    Raises CheckpointError for a directory that `models` would not open, and for one of another model or no search.
+    """
     tensors, card = checkpoints.read(place)
-    smaller = copy.deepcopy(dense)
-    resize(smaller, {name: BlockSizes(*(kept[kind] for kind in KINDS)) for name, kept in card["kept"].items()})
-    if "embed" in card:
-        resize_embed(smaller, card["embed"])
-    smaller.load_state_dict(tensors, assign=True)
+    own = pipeline.origin(opened, 0)
+    if any(card.get(key) != own.get(key) for key in ("model", "settings")):
+        raise CheckpointError(f"'{place}' holds what was found for another model; choose another folder.")
+    if not isinstance(found := card.get("result"), dict) or not found.keys() >= _TOLD:
+        raise CheckpointError(f"'{place}' does not say how it was found; choose another folder.")
+    smaller = copy.deepcopy(opened.model)
+    fill(smaller, opened.info.name, place, tensors, card)
     return smaller, card
 
 

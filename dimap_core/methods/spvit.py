@@ -31,7 +31,7 @@ from ..latency import measure
 from ..training import Training, processes
 from ..types import LabelledImages
 from .spvit_compare import compare, undisturbed
-from .spvit_derived import Found, build, finished, measure_batchnorms
+from .spvit_derived import Found, build, finished, measure_batchnorms, read_found
 from .spvit_gates import Gated
 from .spvit_pictures import pictures
 from .spvit_settings import Search
@@ -52,7 +52,7 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
     images = training_data(opened), pipeline.default_data(opened)
     place = None if state is None else state / "found.json"
     if place is not None and place.exists():
-        found = Found(**json.loads(place.read_text(encoding="utf-8")))
+        found = read_found(place, opened.anatomy)
     else:
         found = yield from _search(opened, asked, *images, None if state is None else state / "search")
         _keep(place, found)

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 
-from ..cut.convolution import fold
+from ..cut.convolution import PLACED, fold
 from ..cut.derivation import derived
+from ..errors import CheckpointError
 from ..evaluate import normalised, stratified_order
 from ..pipeline import Opened
 from ..recovery import Pruned
-from ..types import LabelledImages, Mixer, ModelInfo
+from ..types import Anatomy, LabelledImages, Mixer, ModelInfo
 
 _MEASURED = 2048  # training images that batch norm is measured on, at most
 _BATCH = 64
@@ -40,6 +43,26 @@ class Found:
     seconds: float
     left: float
     met: bool
+
+
+def read_found(place: Path, anatomy: Anatomy) -> Found:
+    """What an earlier run found and left as JSON; raises CheckpointError where it is damaged or of another model."""
+    units = {block.name: block.part("mlp.fc1").shape[0] for block in anatomy.blocks}
+    try:
+        found = TypeAdapter(Found).validate_json(place.read_bytes(), strict=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"'{place}' holds no result of a search ({type(error).__name__}); delete it or choose another folder."
+        ) from error
+    if not (
+        found.mixers.keys() <= units.keys() == found.hidden.keys()
+        and set(found.mixers.values()) <= set(PLACED)
+        and all(kept and kept == sorted({*kept}) and kept[0] >= 0 for kept in found.hidden.values())
+        and all(kept[-1] < units[name] for name, kept in found.hidden.items())
+        and len(found.blocks) == len(units)
+    ):
+        raise CheckpointError(f"'{place}' holds what was found for another model; delete it or choose another folder.")
+    return found
 
 
 def build(opened: Opened, found: Found, hidden: Mapping[str, np.ndarray] | None = None) -> nn.Module:

@@ -10,7 +10,7 @@ from dimap_core.plan import PATTERNS, sort_overrides
 from dimap_core.summaries import columns
 from dimap_core.types import KINDS, Cell
 
-from . import state
+from . import opening, state
 from .glossary import TERMS
 from .widgets import fill
 
@@ -38,6 +38,8 @@ def draw() -> None:
         _pattern()
         return
     hidden = {"pattern"} | ({"kinds"} if plan.granularity == "weight" else set())
+    if opening.parts(state.current()) is None:  # how many stages there are is not known yet
+        hidden |= {"stages", "grid"}
     modes = [mode for mode in MODES if mode not in hidden or mode == st.session_state.mode]
     st.selectbox(
         "How much to cut", modes, modes.index(fill("w_mode", st.session_state.mode)), key="w_mode",
@@ -61,14 +63,16 @@ def _mode_changed() -> None:
     elif mode == "kinds":
         pairs = {(None, kind): own.get((None, kind), 0.0 if kind == "head" else ratio) for kind in KINDS}
         state.change(ratio=ratio, budget=None, overrides=sort_overrides(pairs))
+    elif (anatomy := opening.parts(state.current())) is None:
+        return  # the model changed under the control, which is drawn anew
     elif mode == "stages":
-        pairs = {str(stage): own.get((stage, None), ratio) for stage in range(4)}
+        pairs = {str(stage.index): own.get((stage.index, None), ratio) for stage in anatomy.stages}
         state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
     else:
+        cells = ((stage.index, module) for stage in anatomy.stages for module in columns(plan.granularity))
         pairs = {
             f"{stage}:{module}": own.get((stage, module), 0.0 if module == "head" else own.get((stage, None), ratio))
-            for stage in range(4)
-            for module in columns(plan.granularity)
+            for stage, module in cells
         }
         state.change(ratio=ratio, budget=None, overrides=state.cells(pairs))
 
@@ -113,10 +117,16 @@ def _preset(ratio: float) -> None:
 
 
 def _stages() -> None:
-    word = "Stage" if state.current().model.startswith("swin") else "Block group"
+    word = _stage_word()
     for (stage, _), ratio in state.current().plan.overrides:
         key = f"w_stage_{stage}"
         _percent(f"{word} {stage + 1}", key, ratio, _override_changed, ((stage, None), key))
+
+
+def _stage_word() -> str:
+    """What a stage is called, by the model itself; "Part" until it is open."""
+    anatomy = opening.parts(state.current())
+    return "Part" if anatomy is None else anatomy.stage_word.capitalize()
 
 
 def _kinds() -> None:
@@ -136,7 +146,7 @@ def _override_changed(cell: Cell, key: str) -> None:
 
 def _grid() -> None:
     own, modules = dict(state.current().plan.overrides), columns(state.current().plan.granularity)
-    widths = [0.45, *[1] * len(modules)]
+    widths, word = [0.45, *[1] * len(modules)], _stage_word()
     for column, title in zip(st.columns(widths, gap="xsmall"), ("%", *(SHORT[m] for m in modules)), strict=True):
         column.caption(title)
     for stage in sorted({stage for stage, _ in own if stage is not None}):
@@ -145,7 +155,7 @@ def _grid() -> None:
         for column, module in zip(fields, modules, strict=True):
             key, ratio = f"w_cell_{stage}_{module}", own.get((stage, module), own.get((stage, None), 0.0))
             column.number_input(
-                f"Stage {stage + 1}, {module}, %", 0.0, 99.9, fill(key, round(100 * ratio, 1)),
+                f"{word} {stage + 1}, {module}, %", 0.0, 99.9, fill(key, round(100 * ratio, 1)),
                 key=key, step=5.0, format="%g",
                 label_visibility="collapsed", on_change=_override_changed, args=((stage, module), key),
             )  # fmt: skip

@@ -15,7 +15,7 @@ from dimap_core.errors import InvalidPlan
 from dimap_core.estimates import Proportion, Versus
 from dimap_core.figures.heat import stage_heatmap
 from dimap_core.plan import to_recipe
-from dimap_core.studies import IMAGES, CellCut, dense_plan
+from dimap_core.studies import CellCut, dense_plan
 from dimap_core.summaries import columns
 from dimap_core.types import PruningPlan
 
@@ -83,7 +83,8 @@ def _judgement(view: live.View, made: Allocation, other: PruningPlan, kind: str)
         return
     st.caption(
         f"Against one common ratio ({measured.family(other)}) that saves the same {100 * made.saved:.1f} % of "
-        f"{measured.KINDS[kind]}, on all validation images ({IMAGES} of them made the curves)."
+        f"{measured.KINDS[kind]}, on all validation images. None of them had a part in the curves, which "
+        f"{studies.training_images(view)} training images made."
     )
     recipes = [to_recipe(made.plan), to_recipe(other)]
     images = cache.cards().get(view.info.name, {"n": 0})["n"]

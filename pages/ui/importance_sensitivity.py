@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from dimap_core.client import Ticket
 from dimap_core.figures.sensitivity import stage_curves
 from dimap_core.plan import to_recipe
-from dimap_core.studies import IMAGES, RATIOS, CellCut, cell_passes, cells, dense_plan
+from dimap_core.studies import RATIOS, CellCut, cell_passes, cells, dense_plan
 from dimap_core.summaries import columns
 
 from . import importance_ratios, live, measured, polling, state, studies, theme
@@ -24,17 +24,20 @@ def draw(view: live.View) -> None:
     why = studies.refusal(view)
     if why is None and plan.granularity == "nm":
         why = "A pattern fixes every ratio: choose single weights or whole structures to see what each part bears."
+    if why is None and not studies.training_images(view):
+        why = "All of your images judge, and none is left to make ratios from: judge fewer, or bring train/ and val/."
     if why is not None:
         st.info(why)
         return
-    recipe = to_recipe(dense_plan(plan))
+    recipe, images = to_recipe(dense_plan(plan)), studies.training_images(view)
     st.caption(
         f"Each {view.anatomy.stage_word} × {'kind' if plan.granularity == 'structure' else 'module'} is cut alone "
-        f"({measured.family(dense_plan(plan))}), everything else stays dense. Top-1, %, on {IMAGES} validation images."
+        f"({measured.family(dense_plan(plan))}), everything else stays dense. Top-1, %, on {images} training "
+        "images, so that those which judge the ratios below have no part in making them."
     )
     ticket = studies.offer(
         view, "sensitivity", {"kind": "sensitivity", "recipe": recipe}, ("sensitivity", str(recipe)), "Measure",
-        IMAGES * cell_passes(view.anatomy, plan.granularity),
+        images * cell_passes(view.anatomy, plan.granularity),
     )  # fmt: skip
     if ticket is None:
         return

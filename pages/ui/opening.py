@@ -17,6 +17,7 @@ from dimap_core.criteria import criterion as criterion_info
 from dimap_core.criteria import images_read
 from dimap_core.errors import DataError
 from dimap_core.sources import FOLDER, ZIP, ImageSource
+from dimap_core.types import Anatomy
 from dimap_core.uploads import PREFIX
 
 from . import brought, cache, polling, state
@@ -114,6 +115,15 @@ def ready_facts(setting: Setting) -> dict[str, Any] | None:
         return None
     done = ticket is not None and ticket.done and ticket.last
     return cache.facts(ticket.last["folder"]) if done else None
+
+
+def parts(setting: Setting) -> Anatomy | None:
+    """The parts of the setting's model once it is open, by whatever it was scored; nothing is asked for."""
+    for key, ticket in list(cache.shared().opening.items()):
+        loaded = ticket.events[-1].get("folder") if ticket.done and ticket.events else None
+        if key[:2] == (setting.model, setting.weights) and loaded and Path(loaded, "anatomy.json").exists():
+            return cache.model(loaded)[1]
+    return None
 
 
 def needs_images(key: str) -> bool:

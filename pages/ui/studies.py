@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.client import Ticket
+from dimap_core.studies import IMAGES
 from dimap_core.words import duration
 
 from . import cache, live, state, widgets
@@ -44,6 +45,11 @@ def offer(
             on_click=_start, args=(view, channel, request, wanted),
         )  # fmt: skip
     return None if ticket is None or ticket.error else ticket
+
+
+def training_images(view: live.View) -> int:
+    """How many training images sensitivity reads."""
+    return IMAGES if view.facts is None else min(IMAGES, view.facts["training"])
 
 
 def seconds_an_image(view: live.View) -> float:

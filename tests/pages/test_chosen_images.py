@@ -53,3 +53,13 @@ def test_a_folder_is_chosen_by_its_path_and_what_is_refused_leaves_the_last_one(
     app.set("w_folder", "/etc").until(lambda: app.notices, "a notice")
     assert re.match(r"'/etc' lies outside the folders that may be read", app.notices[0])
     assert app.url["data"] == f"folder:{folder}"
+
+
+def test_curves_read_images_that_do_not_judge_where_any_are_left(open_app, folder):
+    link = {"model": "swin-digits", "ratio": "0.8", "data": f"folder:{folder}"}
+    few = open_app(**link, n="60").live().page("importance").set("importance_part", "sensitivity")
+    left = re.search(r"read images that are not judged \((\d+)\)", " ".join(few.texts()))
+    assert any(f"Top-1, %, on {left[1]} training images" in text for text in few.texts()) and 0 < int(left[1]) < 90
+    none = open_app(**link).live().page("importance").set("importance_part", "sensitivity")
+    assert any("All of your images judge, and none is left" in text for text in none.texts())
+    assert not any(button.label.startswith("Measure") for button in none.at.button)

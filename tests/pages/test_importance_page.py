@@ -40,7 +40,7 @@ def opened():
 @pytest.fixture(scope="module")
 def curves(opened):
     """Sensitivity of a few images and ratios, as if someone had measured it before."""
-    rows = [asdict(row) for row in sensitivity(opened, load_data("digits"), CURVED, (0.5, 0.9), N) if row]
+    rows = [asdict(row) for row in sensitivity(opened, load_data("digits", "train"), CURVED, (0.5, 0.9), N) if row]
     key = (opened.info.fingerprint, "digits", "sensitivity", str(to_recipe(dense_plan(CURVED))))
     cache.shared().remember(key, rows)
     yield rows
@@ -125,6 +125,8 @@ def test_known_curves_show_at_once_and_become_ratios_that_undo_takes_back(open_a
     link = {"model": "swin-digits", "criterion": "magnitude", "granularity": "structure", "scope": "module"}
     app = to(open_app(**link, ratio="0.5").live(), "sensitivity")
     assert {"bears_mlp_neuron", "bears_head", "bears_qk_dim", "bears_v_dim", "ratios"} <= charts(app)
+    assert any("Top-1, %, on 360 training images" in text for text in app.texts())
+    assert any("None of them had a part in the curves, which 360 training images made." in text for text in app.texts())
     app.set("share", 40)
     text = app.figure("ratios")["data"][0]["text"]
     before = app.url

@@ -31,6 +31,19 @@ def test_a_file_is_judged_and_drawn_on_every_page(open_app, folder):
         assert app.notices == []
 
 
+def test_stages_are_counted_and_called_as_in_the_model_that_was_brought(open_app, folder):
+    small = {"img_size": 64, "embed_dim": 24, "depths": (1, 1, 2), "num_heads": (1, 2, 4), "window_size": 4}
+    swin = timm.create_model("swin_tiny_patch4_window7_224", num_classes=10, **small)
+    torch.save(swin.state_dict(), folder / "mine.pth")
+    app = open_app(model=f"file:{folder}/mine.pth", ratio="0.5").live()
+    app.set("w_mode", "stages").live()
+    assert app.plan.overrides == tuple(((stage, None), 0.5) for stage in range(3)) and app.notices == []
+    assert [app.widget(f"w_stage_{stage}").label for stage in range(3)] == ["Stage 1", "Stage 2", "Stage 3"]
+    app.set("w_mode", "grid").live()
+    assert {stage for (stage, _), _ in app.plan.overrides} == {0, 1, 2} and app.notices == []
+    assert app.widget("w_cell_2_MLP-M").label == "Stage 3, MLP-M, %"
+
+
 def test_a_file_outside_the_allowed_folders_is_not_looked_at(open_app, folder):
     for path in ("/etc/passwd", f"{folder}/../outside.pth"):
         app = open_app(model=f"file:{path}")
