@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import CheckpointError, PruningError
+from .errors import PruningError
+from .writing import check_place, whole_file
 
 
 def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
@@ -32,11 +33,7 @@ def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
         raise PruningError(
             f"Writing ONNX needs the package '{error.name}'; install it with 'pip install onnx onnxscript'."
         ) from error
-    try:  # better refused now than after the export
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
+    check_place(path)  # better refused now than after the export
     # An example of one image would fix the batch to one.
     images = torch.zeros(2, 3, input_size, input_size, device=next(model.parameters()).device)
     with plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
@@ -44,7 +41,8 @@ def write_onnx(model: nn.Module, input_size: int, path: Path) -> None:
             model, (images,), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )  # fmt: skip
-    program.save(path)
+    with whole_file(path) as part:
+        program.save(part)
 
 
 @contextlib.contextmanager

@@ -55,9 +55,10 @@ def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
         if _is(Path.is_dir, name):
             return _load_directory(Path(name))
         file, _, wanted = name.removeprefix(FILE).rpartition("@")
+        place = "" if name.startswith(FILE) else str(Path(name).absolute())  # uploads are gone with their session
         for path, architecture_name in ((name.removeprefix(FILE), ""), (file, wanted)):
             if _is(Path.is_file, path):
-                return load_file(Path(path), architecture_name)
+                return load_file(Path(path), architecture_name, place)
         if name.startswith(FILE):
             raise CheckpointError("That checkpoint file is no longer here; choose it again.")
     return load_named(name, weights, seed)
@@ -84,11 +85,12 @@ def _is(kind: Any, name: str) -> bool:
         return False
 
 
-def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
+def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module, ModelInfo]:
     """The model that a checkpoint file holds, in float32: a state dict of timm's, Microsoft's or Facebook's, or the zip
     of a pruned checkpoint. Names, shapes, types and values are checked before the model gets any of them.
 
-    `wanted`: the architecture's name; default: found from the shapes.
+    `wanted`: the architecture's name; default: found from the shapes. `place`: what opens this file again, for the
+    cards of what is cut from it; default: nobody will know.
     """
     if is_own_zip(path):
         with unpacked(path, _most_bytes) as folder:
@@ -100,7 +102,8 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     # The same weights can be another model: with other heads, another activation, another input size.
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items())))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
-    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark)
+    dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
+    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
 
 
 def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
@@ -167,15 +170,29 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     """A masked or sliced model from its checkpoint alone: no pickle, no original weights, the same outputs bit by
     bit."""
     tensors, card = checkpoints.read(path)
-    model, info = _skeleton(card["model"], card.get("settings", {}))
-    place_mixers(model, _mixers(path, card, model))
-    resize(model, _kept(path, card, model))
-    _narrow(path, card, model)
-    _check_tensors(path, info.name, tensors, model.state_dict())
+    model, info = from_card(path, card)
+    check_tensors(path, info.name, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
     _compute_buffers(model)
-    made = {"architecture": card["model"], "settings": card.get("settings", {})}
+    made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": _dense(card)}
     return finish(model, replace(info, source="directory", weights=card["weights"], **made))
+
+
+def from_card(path: Path, card: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """The model that a card describes, without memory for its parameters."""
+    model, info = _skeleton(card["model"], card.get("settings", {}))
+    _narrow(path, card, model)  # while all that it narrows is attention
+    place_mixers(model, _mixers(path, card, model))
+    resize(model, _kept(path, card, model))
+    return model, info
+
+
+def _dense(card: Mapping[str, Any]) -> dict[str, str]:
+    """What a card says of the file that its model was made from; older cards tell only by their settings that it was
+    one."""
+    told = card.get("dense", {"file": "", "fingerprint": ""} if "settings" in card else {})
+    whole = isinstance(told, dict) and all(isinstance(told.get(key), str) for key in ("file", "fingerprint"))
+    return {key: told[key] for key in ("file", "fingerprint")} if whole else {}
 
 
 def _compute_buffers(model: nn.Module) -> None:
@@ -241,9 +258,7 @@ def _narrow(path: Path, card: Mapping[str, Any], model: Any) -> None:
     resize_embed(model, width)
 
 
-def _check_tensors(
-    path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]
-) -> None:
+def check_tensors(path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]) -> None:
     """Raise CheckpointError at the first tensor that is missing, left over or of another shape or type."""
 
     def told(tensors: Mapping[str, torch.Tensor], key: str) -> str:

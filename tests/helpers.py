@@ -1,6 +1,9 @@
 """What several test files use and the product does not."""
 
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -14,6 +17,17 @@ PATIENCE = 150  # seconds; a worker needs ten to start on a busy machine
 def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:
     """A copy of `model` with everything selected set to zero."""
     return with_weights(model, masked_weights(model, anatomy, scores, selection))
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """No file can grow beyond `most` bytes: what a process meets on a full disk, without one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def wait(condition):

@@ -14,6 +14,7 @@ from torchvision import datasets
 
 from ..errors import DataError, Offline
 from ..sources import SETS, ImageSet, data_folder
+from ..writing import is_of_disk, whole_folder
 from .places import Arrays, Folder, Place
 
 _BUNDLED = ("digits", "textured-digits")
@@ -59,21 +60,26 @@ def bundled(name: str) -> Arrays:
 
 
 def fetch(name: str) -> Path:
-    """Download a known set into `data_folder()`; returns where it lies. Raises DataError for a set that cannot be
-    fetched, Offline where its server is not reached."""
+    """Download a known set into `data_folder()`, whole or not at all; returns where it lies. Raises DataError for a set
+    that cannot be fetched or kept, Offline where its server is not reached."""
     known = next((known for known in SETS if known.key == name and name in FETCHED), None)
     if known is None:
         raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {', '.join(FETCHED)}.")
     root = data_folder()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        if known.reader:
-            getattr(datasets, known.reader)(root, download=True)
-        else:
-            datasets.Imagenette(root, size="320px", download=True)
-    except Exception as error:  # downloads fail with the errors of several libraries
-        raise Offline(
-            f"{known.label} could not be fetched ({type(error).__name__}); connect to the internet, or put it into "
-            f"'{root}' yourself."
-        ) from error
+    if known.path is not None:
+        place(known)  # whole, as far as that can be told
+        return known.path
+    with whole_folder(root, DataError, "another folder by DIMAP_DATA") as part:
+        try:
+            if known.reader:
+                getattr(datasets, known.reader)(part, download=True)
+            else:
+                datasets.Imagenette(part, size="320px", download=True)
+        except Exception as error:  # downloads fail with the errors of several libraries
+            if is_of_disk(error):
+                raise
+            raise Offline(
+                f"{known.label} could not be fetched ({type(error).__name__}); connect to the internet, or put it "
+                f"into '{root}' yourself."
+            ) from error
     return known.path or root
