@@ -75,9 +75,13 @@ def check_place(path: Path, kind: type[PruningError] = CheckpointError, other: s
     """Raise `kind` now where `path`, a file or a folder, could not be written later; leaves nothing."""
     with told(path, kind, other):
         target = path.resolve()
-        if target.is_dir() or not target.exists() or target.is_file():
-            with _beside(target if target.is_dir() else target.parent) as part:
-                (part / "tried").write_bytes(b"0" * 4096)
+        if target.exists() and not target.is_file() and not target.is_dir():
+            return
+        at = target.parent if target.is_file() else target
+        while not at.exists():
+            at = at.parent  # no folder is made: another process may be trying the same
+        with _beside(at) as part:
+            (part / "tried").write_bytes(b"0" * 4096)
 
 
 @contextmanager
