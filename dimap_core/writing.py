@@ -107,9 +107,14 @@ def temporary(prefix: str, kind: type[PruningError] = CheckpointError) -> tempfi
         return tempfile.TemporaryDirectory(prefix=prefix)
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether a disk that takes no more is behind an error."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def is_of_disk(error: BaseException) -> bool:
-    """Whether a disk that is full, or a place that may not be written, is behind an error of a download."""
-    return isinstance(error, OSError) and error.errno in (*_FULL, *_CLOSED)
+    """Whether a full disk, or a place that may not be written, is behind an error of what was to be written there."""
+    return is_full(error) or (isinstance(error, OSError) and error.errno in _CLOSED)
 
 
 @contextmanager

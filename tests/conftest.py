@@ -45,9 +45,10 @@ def _opened(model: nn.Module, family: Family) -> Opened:
     digits = tuple(str(digit) for digit in range(10))
     info = ModelInfo(f"tiny-{family}", family, "file", "trained", 32, HALF, HALF, digits, fingerprint(model))
     architecture, sizes = _TINY[family]
-    settings = {"img_size": 32, "num_classes": 10, **sizes}
+    settings = {key: [*value] if isinstance(value, tuple) else value for key, value in sizes.items()}
+    settings |= {"img_size": 32, "num_classes": 10}
     if "window_size" in settings:
-        settings["window_size"] = (sizes["window_size"],) * len(sizes["depths"])  # as a card tells it
+        settings["window_size"] = [sizes["window_size"]] * len(sizes["depths"])  # as a card tells it
     info = replace(info, data="digits", architecture=architecture, settings=settings)
     return Opened(model, info, build_anatomy(model, family))
 

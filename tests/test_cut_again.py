@@ -16,6 +16,7 @@ from dimap_core.cut.derivation import derived
 from dimap_core.cut.embed import slice_embed
 from dimap_core.cut.slicing import shape_facts
 from dimap_core.errors import CheckpointError
+from dimap_core.methods.phases import found_card
 from dimap_core.models import load_model
 from dimap_core.types import PruningPlan
 
@@ -114,6 +115,17 @@ def test_convolutions_and_a_narrower_stream_are_kept(made, make_tiny, tmp_path):
         pruned = cut(str(tmp_path / str(number)), (ZEROS, SMALLER)[number], tmp_path / str(number + 1))
         again = assert_same(pruned, tmp_path / str(number + 1))
     assert again.embed_dim == keep.sum() and not hasattr(again.blocks[0].attn, "qkv")
+
+
+def test_what_a_search_finds_in_a_cut_of_a_file_leads_back_to_both(made, tmp_path):
+    source = made("own sizes")
+    cut(source, SMALLER, tmp_path / "a")
+    opened = pipeline.open_model(str(tmp_path / "a"))
+    smaller, _, _ = pipeline.prune(opened, SMALLER)
+    card = found_card(opened, smaller, 0, {"search": {"method": "nvit"}})
+    saving.save(tmp_path / "b", smaller, card)
+    assert_same(smaller, tmp_path / "b")
+    assert card["dense"]["file"] == source
 
 
 def test_a_card_that_does_not_lead_back_is_not_written(made, tmp_path):
