@@ -4,13 +4,19 @@ import sys
 
 import streamlit as st
 
-from pages.ui import frame, polling, sidebar, state, theme
+from dimap_core.errors import PruningError
+from pages.ui import cache, frame, polling, sidebar, state, theme
 
 # Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
 # that is being drawn: with many sessions most of a page's time.
 sys.setswitchinterval(0.0005)
 st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide")
 theme.style()
+try:
+    cache.shared()
+except PruningError as error:  # nowhere to keep anything
+    st.error(str(error))
+    st.stop()
 state.start()
 
 page = frame.navigation()

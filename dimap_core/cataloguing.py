@@ -22,6 +22,7 @@ from .errors import UnsupportedModel
 from .layouts import exact, signature
 from .named import FAMILIES, build
 from .types import Family
+from .writing import whole_file
 
 
 def names() -> list[str]:
@@ -107,7 +108,8 @@ def main() -> None:
             parts.append(f' "{key}": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in value) + "\n ]")
         else:
             parts.append(f' "{key}": {json.dumps(value, indent=2) if isinstance(value, dict) else json.dumps(value)}')
-    PATH.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    with whole_file(PATH) as part:
+        part.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
     counts = {key: len(content[key]) for key in ("models", "architectures", "refused")}
     sys.stdout.write(f"{PATH.name}: {counts}\n")
 

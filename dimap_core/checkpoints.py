@@ -4,55 +4,102 @@
 to build the model again without its original weights: version, name of the model it was made from, with the "settings"
 that timm needs beside it where that came as a file, kind of weights, hash of the tensors file and, for a sliced model,
 the sizes of its blocks (`cut.slicing.kept_sizes`), where embedding channels went too how many are left ("embed"), and
-what stands in the place of attention by block ("mixers"). "zeroed": single weights had been cut before its own plan.
-"input_size", "mean", "std" and, where they are known, "class_names" say how it is used.
-Next door: `plan` writes the recipe's JSON, `models` rebuilds the architecture around the tensors read here.
+what stands in the place of attention by block ("mixers"); "dense" tells the file it was made from, if it was one.
+"zeroed": single weights had been cut before its own plan. "input_size", "mean", "std" and, where they are known,
+"class_names" say how it is used.
+Next door: `writing` moves a whole directory to its place, `plan` writes the recipe's JSON, `models` rebuilds the
+architecture around the tensors read here.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from .errors import CheckpointError
+from .writing import check_place, told, whole_folder
 
 TENSORS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.json"
 VERSION = 2  # 1 had no hash and knew no sliced models
 _REMEDY = "pass a directory that 'prune --out' wrote"
+_OTHER = "another directory"
 
 
 def write(
-    path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any], recipe: Mapping[str, Any] | None = None
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    card: Mapping[str, Any],
+    recipe: Mapping[str, Any] | None = None,
+    check: Callable[[Path], object] = lambda written: None,
 ) -> None:
-    """Write a checkpoint to the directory `path`.
+    """Write a checkpoint to the directory `path`: whole, or nothing of it. An older checkpoint there makes room once
+    the new one was read back; all other files stay.
 
     Args:
         tensors: the model's state dict.
         card: "model" (a bundled or timm name) and "weights" (trained, pretrained or random), "kept" for a sliced
             model (`kept_sizes`), and whatever else should be told.
         recipe: the plan (`plan.to_recipe`); default: that of the card's "result", if any.
+        check: called with the written directory before it is moved to its place; raises where it cannot be used.
 
     Raises:
-        CheckpointError: the place cannot be written.
+        CheckpointError: the place cannot be written, or has files of the same names that are no checkpoint's.
     """
     recipe = recipe or card.get("result", {}).get("plan")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path / TENSORS)
+    _check_own(path)
+    with whole_folder(path, other=_OTHER, instead_of=(TENSORS, CARD, RECIPE)) as part:
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, part / TENSORS)
         if recipe is not None:
-            _write_json(path / RECIPE, recipe)
-        _write_json(path / CARD, {**card, "version": VERSION, "sha256": _hash(path / TENSORS)})
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"'{path}' cannot be written ({type(error).__name__}); choose another directory."
-        ) from error
+            _write_json(part / RECIPE, recipe)
+        _write_json(part / CARD, {**card, "version": VERSION, "sha256": _hash(part / TENSORS)})
+        _check_written(part, tensors)
+        check(part)
+
+
+def check_writable(path: Path) -> None:
+    """Raise CheckpointError now where `write` could not write to `path` later, so that no long work is in vain."""
+    _check_own(path)
+    check_place(path, other=_OTHER)
+
+
+def _check_own(path: Path) -> None:
+    """Raise CheckpointError where a directory has files of a checkpoint's names that `write` did not write."""
+    with told(path, other=_OTHER):
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        there = [name for name in (TENSORS, CARD, RECIPE) if (path / name).exists()] if path.is_dir() else []
+    if there and there != [RECIPE]:
+        try:
+            read_card(path)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"'{path}' holds a {there[0]} that is no pruned checkpoint's and would be lost; choose {_OTHER}."
+            ) from error
+
+
+def _check_written(part: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise CheckpointError unless the file holds these tensors bit by bit; one of them is in memory at a time."""
+    with safe_open(part / TENSORS, framework="pt") as file:
+        same = set(file.keys()) == set(tensors) and all(
+            _same(file.get_tensor(name), tensor.detach().cpu()) for name, tensor in tensors.items()
+        )
+    if not same:
+        raise CheckpointError("What was written is not what was to be written; check the disk and try again.")
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are the same bit by bit, NaN or not."""
+    bits = (tensor.contiguous().reshape(-1).view(torch.uint8) for tensor in (one, other))
+    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(*bits)
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -107,3 +154,11 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dense_file(card: Mapping[str, Any]) -> dict[str, str]:
+    """What a card says of the file that its model was made from; older cards tell only by their settings that it was
+    one."""
+    told = card.get("dense", {"file": "", "fingerprint": ""} if "settings" in card else {})
+    whole = isinstance(told, dict) and all(isinstance(told.get(key), str) for key in ("file", "fingerprint"))
+    return {key: told[key] for key in ("file", "fingerprint")} if whole else {}

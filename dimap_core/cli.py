@@ -6,6 +6,7 @@ Next door: `pipeline` does the work, `results` builds the objects printed here.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from .export import write_onnx
 from .plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
 from .presets import NOTE, presets
 from .types import Cell, PruningPlan
+from .writing import check_place, sentence
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
 
@@ -45,6 +47,10 @@ def main() -> None:
         message = str(error)
     except typer.Abort:
         message = "Interrupted."
+    except OSError as error:
+        # The process ends here: what no command foresaw of the disk (or of where stdout goes) is no reason for a trace.
+        message = sentence(error.filename or "output", error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unwritten would fail once more
     typer.echo(message, err=True)
     sys.exit(2)
 
@@ -173,7 +179,7 @@ def sweep_command(
     opened, judged = by_name(pipeline.open_model(model), data, limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
-        sweep.write_csv(rows, out)  # better refused now than after the sweep
+        check_place(out, DataError, "another file")  # better refused now than after the sweep
     for row in sweep.run(opened, judged, grid, limit):
         rows.append(row)
         typer.echo(f"{len(rows)}/{len(grid)}", err=True)

@@ -10,12 +10,13 @@ import itertools
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .writing import temporary
 
 _ROOT = Path(__file__).resolve().parent.parent
 _RESTARTED = "The evaluation process stopped and was started anew; move a slider to try again."
@@ -50,7 +51,7 @@ class WorkerClient:
     """One worker process, shared by all sessions; started on first use and again after it died."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="dimap-explorer-")
+        self._folder = temporary("dimap-explorer-")
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._tickets: dict[str, Ticket] = {}

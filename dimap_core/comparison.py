@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from .bundled import ASSETS, BUNDLED
+from .writing import whole_file
 
 FILE = ASSETS / "methods.json"
 BUDGETS = (0.35, 0.5)
@@ -102,11 +103,10 @@ def read(file: Path = FILE) -> list[Measurement]:
 
 
 def write(rows: Iterable[Measurement], file: Path = FILE) -> None:
-    """Write all rows, one a line, beside the old file and in its place."""
+    """Write all rows, one a line."""
     lines = ",\n ".join(json.dumps(row) for row in _ROWS.dump_python(list(rows), mode="json", exclude_defaults=True))
-    part = file.with_suffix(".part")
-    part.write_text(f"[\n {lines}\n]\n", encoding="utf-8")
-    part.replace(file)
+    with whole_file(file) as part:
+        part.write_text(f"[\n {lines}\n]\n", encoding="utf-8")
 
 
 def wanted() -> Iterator[tuple[str, str, float]]:

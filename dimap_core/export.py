@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import CheckpointError, PruningError
+from .errors import PruningError
 from .results import facts
 from .types import ModelInfo
+from .writing import check_place, whole_file
 
 
 def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
@@ -36,11 +37,7 @@ def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
         raise PruningError(
             f"Writing ONNX needs the package '{error.name}'; install it with 'pip install onnx onnxscript'."
         ) from error
-    try:  # better refused now than after the export
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise CheckpointError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
+    check_place(path)  # better refused now than after the export
     # An example of one image would fix the batch to one.
     images = torch.zeros(2, 3, info.input_size, info.input_size, device=next(model.parameters()).device)
     with plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
@@ -50,7 +47,8 @@ def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
         )  # fmt: skip
     told = {"model": info.name, **facts(info)}
     program.model.metadata_props.update({key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
-    program.save(path)
+    with whole_file(path) as part:
+        program.save(part)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,6 @@ import math
 import pickletools
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +31,7 @@ from safetensors import SafetensorError, safe_open
 from .checkpoints import CARD, RECIPE, TENSORS
 from .errors import CheckpointError
 from .layouts import Shape
+from .writing import TEMPORARY, is_of_disk, sentence, temporary
 
 _MOST_NAMES = 20_000
 _MOST_TEXT = 4 * 1024**2  # bytes of a header, a card or a zip's directory
@@ -100,7 +100,7 @@ def unpacked(path: Path, most: Callable[[Path], int]) -> Iterator[Path]:
 
     `most(directory)`: bytes that the weights may take, asked once the card lies there.
     """
-    with tempfile.TemporaryDirectory(prefix="dimap-checkpoint-") as place:
+    with temporary("dimap-checkpoint-") as place:
         try:
             _unpack(path, Path(place), most)
             yield Path(place)
@@ -135,32 +135,37 @@ def _unpack(path: Path, place: Path, most: Callable[[Path], int]) -> None:
         with zipfile.ZipFile(path) as archive:
             _unpack_known(archive, place, most)
     except (OSError, ValueError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        if is_of_disk(error):
+            raise CheckpointError(sentence(place, error, TEMPORARY)) from error
         raise refused(f"is a damaged zip ({type(error).__name__})") from error
 
 
 def _unpack_known(archive: zipfile.ZipFile, place: Path, most: Callable[[Path], int]) -> None:
     known = (TENSORS, CARD, RECIPE)
-    found = {item.filename: item for item in archive.infolist() if not item.is_dir()}
+    items = [item for item in archive.infolist() if not item.is_dir()]
+    folders = {item.filename.rpartition("/")[0] for item in items}
+    around = f"{folders.pop()}/" if len(folders) == 1 and folders != {""} else ""  # a zip of the folder itself
+    found = {item.filename.removeprefix(around): item for item in items}
     for name, item in found.items():
         if name not in known or stat.S_ISLNK(item.external_attr >> 16):
             raise refused(f"is a zip that holds '{name[:80]}'", f"zip {', '.join(known)} alone, as files")
     for name in known[1:]:
         if name in found:
-            _extract(archive, found[name], place, _MOST_TEXT)
+            _extract(archive, found[name], place / name, _MOST_TEXT)
     if TENSORS not in found or CARD not in found:
         raise refused(f"lacks {TENSORS} or {CARD}", "download it again")
     packed = sum(item.compress_size for item in found.values())
-    _extract(archive, found[TENSORS], place, min(most(place), _MOST_RATIO * packed) + _MOST_TEXT)
+    _extract(archive, found[TENSORS], place / TENSORS, min(most(place), _MOST_RATIO * packed) + _MOST_TEXT)
 
 
 def _extract(archive: zipfile.ZipFile, item: zipfile.ZipInfo, place: Path, most: int) -> None:
-    """Write one member under its own, known name; what it declares may be a lie, so what it gives is counted."""
+    """Write one member to `place`; what it declares may be a lie, so what it gives is counted."""
     if item.file_size > most:
         raise refused(f"declares {item.file_size:,} bytes for '{item.filename}'", "prune that model again")
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(place.parent).free
     if item.file_size > free // 2:
         raise refused("is larger than the space left on disk", "make room and try again")
-    with archive.open(item) as packed, (place / item.filename).open("wb") as file:
+    with archive.open(item) as packed, place.open("wb") as file:
         left = item.file_size
         while piece := packed.read(min(1024**2, left + 1)):
             left -= len(piece)

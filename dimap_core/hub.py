@@ -32,6 +32,7 @@ from tqdm import tqdm
 
 from .data.download import download
 from .errors import CheckpointError, Offline, UnsupportedModel
+from .writing import is_of_disk, sentence
 
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
@@ -86,7 +87,7 @@ def fetch(name: str) -> Iterator[Download]:
         yield download
     _downloads.pop(key, None)
     if download.error is not None:
-        raise _offline(name) from download.error
+        raise _failed(name, download.error) from download.error
 
 
 def pretrained(name: str) -> nn.Module:
@@ -104,10 +105,13 @@ def pretrained(name: str) -> nn.Module:
             raise CheckpointError(
                 f"The cached weights of '{name}' are damaged ({type(error).__name__}); delete {cached} and try again."
             ) from error
-        raise _offline(name) from error
+        raise _failed(name, error) from error
 
 
-def _offline(name: str) -> Offline:
+def _failed(name: str, error: Exception) -> CheckpointError | Offline:
+    """Why weights did not come: the disk did not take them, or they were not reached."""
+    if is_of_disk(error):
+        return CheckpointError(sentence(constants.HF_HUB_CACHE, error, "another folder by HF_HOME"))
     return Offline(
         f"Pretrained weights of '{name}' are not cached and no model hub was reached; connect to the internet "
         "once, open a checkpoint file, or use random weights (--weights random) for counts only."

@@ -21,6 +21,7 @@ from .criteria import images_read
 from .groups import group_sets
 from .ranking import BLOCK, LayerScores, Scores
 from .types import Anatomy, LabelledImages, ModelInfo, PruningPlan
+from .writing import whole_file
 
 FACTS = "chosen.json"  # what is told of chosen images
 _READY = ".scores.json"
@@ -35,7 +36,9 @@ def write_model(folder: Path, info: ModelInfo, anatomy: Anatomy, weights: dict[s
     folder.mkdir(parents=True, exist_ok=True)
     _write_flat(folder / "weights.npy", [weights[layer.name] for layer in anatomy.prunable], np.float32)
     (folder / "info.json").write_bytes(_INFO.dump_json(info))
-    (folder / "anatomy.json").write_bytes(_ANATOMY.dump_json(anatomy))
+    # Written last, and whole: its presence says that the others are complete.
+    with whole_file(folder / "anatomy.json") as part:
+        part.write_bytes(_ANATOMY.dump_json(anatomy))
 
 
 def link_model(own: Path, folder: Path, info: ModelInfo, facts: dict[str, Any]) -> None:
@@ -44,7 +47,7 @@ def link_model(own: Path, folder: Path, info: ModelInfo, facts: dict[str, Any]) 
     for name in ("weights.npy", "anatomy.json"):
         _link(own / name, folder / name)
     (folder / "info.json").write_bytes(_INFO.dump_json(info))
-    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    _write_last(folder / FACTS, facts)
 
 
 def link_scores(own: Path, folder: Path, criterion: str, seed: int, granularity: str, images: int) -> None:
@@ -80,8 +83,13 @@ def write_data(folder: Path, data: LabelledImages) -> None:
             file.truncate(file.tell() + math.prod(data.images.shape))
     cues = {name: values.tolist() for name, values in data.cues.items()}
     facts = {"name": data.name, "class_names": data.class_names, "cues": cues, "cue_names": dict(data.cue_names)}
-    # Written last: its presence says that the images are complete.
-    (folder / "data.json").write_text(json.dumps({**facts, "labels": data.labels.tolist()}), encoding="utf-8")
+    _write_last(folder / "data.json", {**facts, "labels": data.labels.tolist()})
+
+
+def _write_last(path: Path, facts: dict[str, Any]) -> None:
+    """What says by its presence that the arrays beside it are complete."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def write_images(folder: Path, data: LabelledImages, numbers: np.ndarray) -> None:
@@ -112,10 +120,7 @@ def write_scores(folder: Path, scores: Scores, images: int = _IMAGES) -> None:
         _write_groups(folder / f"{name}.groups.npz", scores)
     else:
         _write_weights(folder, name, scores, scores.table)
-    # Written last: its presence says that the arrays are complete.
-    (folder / f"{name}{_READY}").write_text(
-        json.dumps({"by_magnitude": scores.by_magnitude, "top": scores.top}), encoding="utf-8"
-    )
+    _write_last(folder / f"{name}{_READY}", {"by_magnitude": scores.by_magnitude, "top": scores.top})
     _evict(folder)
 
 
@@ -202,14 +207,14 @@ def _stem(criterion: str, seed: int, granularity: str, images: int) -> str:
 
 
 def _write_flat(path: Path, arrays: list[np.ndarray], dtype: type) -> None:
-    """All arrays one after another in one flat .npy, written layer by layer so that memory holds one copy only."""
-    total = sum(array.size for array in arrays)
-    target = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(total,))
-    start = 0
-    for array in arrays:
-        target[start : start + array.size] = array.reshape(-1)
-        start += array.size
-    target.flush()
+    """All arrays one after another in one flat .npy, written layer by layer so that memory holds one copy only; not by
+    a memory map: a full disk would end the process."""
+    with path.open("wb") as file:
+        descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+        header = {"descr": descr, "fortran_order": False, "shape": (sum(array.size for array in arrays),)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for array in arrays:
+            file.write(np.ascontiguousarray(array, dtype).reshape(-1).data)
 
 
 def _split(path: Path, anatomy: Anatomy, shaped: bool) -> dict[str, np.ndarray]:

@@ -18,7 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ from typing import Any
 import psutil
 
 from .errors import PruningError
+from .roots import user_home
+from .writing import told
 
+HOME_SET = "another folder by the setting DIMAP_HOME"
 ENDED = ("done", "failed", "cancelled", "interrupted")
 MOST_WAITING = 20
 _ROOT = Path(__file__).resolve().parent.parent
@@ -59,15 +63,21 @@ class Job:
 
 
 class Ledger:
-    """The index of all jobs on disk; the app and the processes of jobs each open their own."""
+    """The index of all jobs on disk; the app and the processes of jobs each open their own.
+
+    Raises PruningError, then and later, where the folder cannot be written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._base = sqlite3.connect(folder / "jobs.sqlite", check_same_thread=False, isolation_level=None, timeout=30)
-        self._base.execute("PRAGMA journal_mode=WAL")
-        self._base.executescript(_SCHEMA)
+        with self._told():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(
+                folder / "jobs.sqlite", check_same_thread=False, isolation_level=None, timeout=30
+            )
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Let the file go."""
@@ -162,8 +172,17 @@ class Ledger:
         shutil.rmtree(self.place(token), ignore_errors=True)
 
     def _do(self, statement: str, *values: Any) -> list[Any]:
-        with self._lock:
+        with self._lock, self._told():
             return self._base.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What keeps the folder from being used, in one sentence."""
+        try:
+            with told(self.folder, PruningError, HOME_SET):
+                yield
+        except sqlite3.Error as error:
+            raise PruningError(f"Jobs cannot be kept in '{self.folder}' ({error}); choose {HOME_SET}.") from error
 
 
 class Jobs:
@@ -246,7 +265,7 @@ class Jobs:
 
 def home() -> Path:
     """Where jobs are kept: the setting DIMAP_HOME, or a folder of the user's own."""
-    return Path(os.environ.get("DIMAP_HOME") or Path.home() / ".local" / "share" / "dimap-explorer")
+    return Path(os.environ.get("DIMAP_HOME") or user_home() / ".local" / "share" / "dimap-explorer")
 
 
 def _works_on(pid: int | None, token: str) -> bool:

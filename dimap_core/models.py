@@ -60,9 +60,10 @@ def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
         if _is(Path.is_dir, name):
             return _load_directory(Path(name))
         file, _, wanted = name.removeprefix(FILE).rpartition("@")
+        place = "" if name.startswith(FILE) else str(Path(name).absolute())  # uploads are gone with their session
         for path, architecture_name in ((name.removeprefix(FILE), ""), (file, wanted)):
             if _is(Path.is_file, path):
-                return load_file(Path(path), architecture_name)
+                return load_file(Path(path), architecture_name, place)
         if name.startswith(FILE):
             raise CheckpointError("That checkpoint file is no longer here; choose it again.")
     return load_named(name, weights, seed)
@@ -89,11 +90,12 @@ def _is(kind: Any, name: str) -> bool:
         return False
 
 
-def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
+def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module, ModelInfo]:
     """The model that a checkpoint file holds, in float32: a state dict of timm's, Microsoft's or Facebook's, or the zip
     of a pruned checkpoint. Names, shapes, types and values are checked before the model gets any of them.
 
-    `wanted`: the architecture's name; default: found from the shapes.
+    `wanted`: the architecture's name; default: found from the shapes. `place`: what opens this file again, for the
+    cards of what is cut from it; default: nobody will know.
     """
     if is_own_zip(path):
         with unpacked(path, _most_bytes) as folder:
@@ -105,7 +107,8 @@ def load_file(path: Path, wanted: str = "") -> tuple[nn.Module, ModelInfo]:
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
-    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark)
+    dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
+    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
 
 
 def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
@@ -188,9 +191,9 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     model, info = _skeleton(card["model"], card.get("settings", {}))
     fill(model, info.name, path, tensors, card)
     _compute_buffers(model)
-    made = {"architecture": card["model"], "settings": card.get("settings", {}), "zeroed": results.zeroed(card)}
-    info = _naming(model, info, card.get("class_names"))
-    return finish(model, replace(info, source="directory", weights=card["weights"], **made))
+    made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
+    info = replace(info, source="directory", weights=card["weights"], zeroed=results.zeroed(card), **made)
+    return finish(model, _naming(model, info, card.get("class_names")))
 
 
 def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
@@ -198,11 +201,23 @@ def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Te
 
     Raises CheckpointError where the two do not fit.
     """
+    _shape(model, path, card)
+    check_tensors(path, name, tensors, model.state_dict())
+    model.load_state_dict(tensors, assign=True)
+
+
+def from_card(path: Path, card: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """The model that a card describes, without memory for its parameters."""
+    model, info = _skeleton(card["model"], card.get("settings", {}))
+    _shape(model, path, card)
+    return model, info
+
+
+def _shape(model: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
+    """Give a dense model the sizes and mixers that its card lists, in place."""
+    _narrow(path, card, model)  # while all that it narrows is attention
     place_mixers(model, _mixers(path, card, model))
     resize(model, _kept(path, card, model))
-    _narrow(path, card, model)
-    _check_tensors(path, name, tensors, model.state_dict())
-    model.load_state_dict(tensors, assign=True)
 
 
 def _compute_buffers(model: nn.Module) -> None:
@@ -268,9 +283,7 @@ def _narrow(path: Path, card: Mapping[str, Any], model: Any) -> None:
     resize_embed(model, width)
 
 
-def _check_tensors(
-    path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]
-) -> None:
+def check_tensors(path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]) -> None:
     """Raise CheckpointError at the first tensor that is missing, left over or of another shape or type."""
 
     def told(tensors: Mapping[str, torch.Tensor], key: str) -> str:

@@ -41,6 +41,7 @@ from .plan import to_recipe
 from .predictions import Predictions
 from .prefix import PrefixCache, PrefixRunner, segments, states_before
 from .ranking import Scores
+from .saving import save
 from .selection import kept_zeros, select
 from .statistics import Statistics, balanced_subset, collect
 from .types import Anatomy, CostReport, LabelledImages, ModelInfo, PruningPlan, Selection
@@ -184,8 +185,9 @@ def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, Cost
 
 def save_pruned(path: Path, opened: Opened, plan: PruningPlan) -> dict[str, Any]:
     """Prune and write the checkpoint directory `path`: tensors, recipe, card; returns the plan's result object."""
+    checkpoints.check_writable(path)
     pruned, card = pruned_with_card(opened, plan)
-    checkpoints.write(path, pruned.state_dict(), card)
+    save(path, pruned, card)
     return card["result"]
 
 
@@ -201,10 +203,9 @@ def pruned_with_card(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, dict
 def origin(opened: Opened, seed: int) -> dict[str, Any]:
     """What the card of a smaller model says of the one it was made from."""
     card = {"model": opened.info.name, "weights": opened.info.weights, "seed": seed, **results.facts(opened.info)}
-    if opened.info.source == "file":
-        card |= {"model": opened.info.architecture, "settings": dict(opened.info.settings)}
-    if opened.info.source in ("directory", "file"):  # it may have been cut before
-        card |= shape_facts(opened.model, opened.anatomy)
+    if opened.info.source in ("directory", "file"):  # it may have been cut before, in whatever form it was built
+        card |= {"model": opened.info.architecture, **shape_facts(opened.model, opened.anatomy)}
+        card |= {key: dict(told) for key in ("settings", "dense") if (told := getattr(opened.info, key))}
     return card
 
 

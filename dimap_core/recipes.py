@@ -24,6 +24,7 @@ from .models import build, load_bundled
 from .settings import Settings
 from .training import Training
 from .types import LabelledImages
+from .writing import check_place, whole_folder
 
 Progress = Callable[[str], None]
 DROP_PATH = 0.05
@@ -48,6 +49,7 @@ def train_bundled(name: str, out: Path = ASSETS, seed: int = 0, progress: Progre
         raise UnsupportedModel(f"'{name}' is not a bundled model; choose {', '.join(m.name for m in BUNDLED)}.")
     # One thread: models this small gain nothing from two, and the result does not depend on the machine's cores.
     torch.set_num_threads(1)
+    check_place(out, other="another directory")
     set_seed(seed)
     start = time.perf_counter()
     data = load_data(spec.data, "train")
@@ -61,11 +63,11 @@ def train_bundled(name: str, out: Path = ASSETS, seed: int = 0, progress: Progre
             mean = sum(losses[-epoch:]) / epoch
             progress(f"epoch {done}/{epochs}, loss {mean:.3f}, {step.seconds_left:.0f} s left")
     seconds = time.perf_counter() - start
-    out.mkdir(parents=True, exist_ok=True)
     tensors = {key: tensor.half().contiguous() for key, tensor in training.result().state_dict().items()}
-    save_file(tensors, out / f"{name}.safetensors")
-    card = _card(spec, out, seed, seconds)
-    (out / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    with whole_folder(out) as part:
+        save_file(tensors, part / f"{name}.safetensors")
+        card = _card(spec, part, seed, seconds)  # opens and judges what was written
+        (part / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
 
 

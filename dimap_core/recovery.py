@@ -19,15 +19,17 @@ from torch import nn
 from . import checkpoints, pipeline, results
 from .anatomy import build_anatomy
 from .cli_images import by_name
-from .errors import CheckpointError
+from .errors import CheckpointError, PruningError
 from .estimates import AccuracyEstimate, Difference
 from .evaluate import estimate, evaluate
 from .judging import training_data
-from .models import load_named
+from .models import load_model, load_named
 from .predictions import Predictions
+from .saving import check_leads_back, save
 from .settings import Settings
 from .training import Training
 from .types import LabelledImages, ModelInfo, PruningPlan
+from .writing import told
 
 CURVE_IMAGES = 256  # of the validation split, judged on the way
 _CURVE_POINTS = 10
@@ -36,12 +38,12 @@ Events = Iterator[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Pruned:
-    """A pruned model, the dense one it came from, what its checkpoint's card says, and the images to train on and to
-    judge by."""
+    """A pruned model, the dense one it came from (None: not known), what its checkpoint's card says, and the images to
+    train on and to judge by."""
 
     model: nn.Module
     info: ModelInfo
-    dense: nn.Module
+    dense: nn.Module | None
     card: Mapping[str, Any]
     train: LabelledImages
     judged: LabelledImages
@@ -63,9 +65,9 @@ def from_plan(opened: pipeline.Opened, plan: PruningPlan) -> Pruned:
     return Pruned(model, opened.info, opened.model, card, *images)
 
 
-def from_directory(path: Path, data: str | None = None) -> Pruned:
-    """A checkpoint that `prune` wrote, with the dense model that its card names and the images that `data` names as
-    --data does; raises CheckpointError for others."""
+def from_directory(path: Path, data: str | None = None, dense: str | None = None, distill: bool = False) -> Pruned:
+    """A checkpoint that `prune` wrote, with the dense model that `dense` or its card names and the images that `data`
+    names as --data does; raises CheckpointError for others, and to `distill` where no dense model is known."""
     opened = pipeline.open_model(str(path))
     if opened.info.source != "directory":
         raise CheckpointError(f"'{path}' is not a directory that prune wrote; prune a model with --out first.")
@@ -73,9 +75,43 @@ def from_directory(path: Path, data: str | None = None) -> Pruned:
     card = checkpoints.read_card(path)
     if not {"plan", "search"} & set(card.get("result", {})):
         raise CheckpointError(f"'{path}' does not say how it was pruned; prune the model again.")
-    dense, _ = load_named(card["model"], "pretrained")
+    taught_by = _dense(path, opened, dense, distill)
     opened, judged = by_name(opened, data)
-    return Pruned(opened.model, opened.info, dense, card, training_data(opened), judged)
+    return Pruned(opened.model, opened.info, taught_by, card, training_data(opened), judged)
+
+
+def _dense(path: Path, opened: pipeline.Opened, named: str | None, needed: bool) -> nn.Module | None:
+    """The model that a checkpoint was made from: the one `named`, else the file of its card while that holds the same
+    weights, else the one of its name. None where it cannot be had and is not `needed`."""
+    info, model = opened.info, None
+    if named is not None:
+        model, found = load_model(named)
+        sizes = [(given.input_size, taught.num_classes) for given, taught in ((found, model), (info, opened.model))]
+        if sizes[0] != sizes[1]:
+            raise CheckpointError(
+                f"'{named}' (input size, classes: {sizes[0]}) cannot teach '{path}' ({sizes[1]}); name the model that "
+                "it was made from."
+            )
+        return model
+    try:
+        if not info.dense:
+            return load_named(info.architecture, "pretrained")[0]
+        model, found = load_model(info.dense["file"])
+        if found.fingerprint == info.dense["fingerprint"]:
+            return model
+    except PruningError:
+        if needed and not info.dense:
+            raise
+    if needed:
+        raise _unknown(str(path))
+    return None
+
+
+def _unknown(name: str) -> CheckpointError:
+    return CheckpointError(
+        f"The dense model that '{name}' was made from is not known or has changed; name it with --dense, or train "
+        "without --distill."
+    )
 
 
 def recover(
@@ -83,7 +119,7 @@ def recover(
     settings: Settings,
     out: Path,
     state: Path | None = None,
-    finish: Callable[[nn.Module], nn.Module] = lambda model: model,
+    finish: Callable[[nn.Module], nn.Module] | None = None,
 ) -> Events:
     """Train and write the checkpoint directory `out`; close it to stop within a step.
 
@@ -92,21 +128,27 @@ def recover(
     gone on from, see `Kept`. `finish`: what is done with the trained model before it is judged and written.
     """
     judged = pruned.judged
+    checkpoints.check_writable(out)
+    if settings.distill != "none" and pruned.dense is None:
+        raise _unknown(pruned.info.name)
+    if finish is None:  # better refused now than after hours
+        check_leads_back(out, pruned.model, pruned.card)
     yield {"doing": "Judging the pruned model"}
-    _, dense = yield from _judge(pruned.dense, pruned.info, judged)
     before, answers = yield from _judge(pruned.model, pruned.info, judged)
+    gains = {"gain": answers}
+    if pruned.dense is not None:
+        _, gains["against_dense"] = yield from _judge(pruned.dense, pruned.info, judged)
     normal = pruned.info.mean, pruned.info.std
     training = Training(pruned.model, pruned.train, settings, *normal, pruned.dense, pruned.held())
     yield from steps(training, pruned.info, judged, state)
-    model = finish(training.result())
+    model = training.result()
+    model = model if finish is None else finish(model)
     after, recovered = yield from _judge(model, pruned.info, judged)
-    gains = {"gain": answers, "against_dense": dense}
     paired = {key: estimate(recovered, judged, other).drops["joint"] for key, other in gains.items()}
     result = _result(pruned, model, before, after, paired)
     result |= {"settings": asdict(settings), "steps": training.steps, "seconds": round(training.spent, 1)}
     if training.accelerator.is_main_process:
-        card = {**pruned.card, "weights": "trained", "recovered": result}
-        checkpoints.write(out, model.state_dict(), card)
+        save(out, model, {**pruned.card, "weights": "trained", "recovered": result})
     yield {"result": {**result, "out": str(out)}}
 
 
@@ -155,9 +197,10 @@ class Kept:
         began = time.perf_counter()
         marks = {place: place / "whole" for place in (self.folder / "a", self.folder / "b")}
         place = min(marks, key=lambda found: marks[found].stat().st_mtime_ns if marks[found].exists() else 0)
-        marks[place].unlink(missing_ok=True)
-        self.training.save(place)
-        marks[place].touch()
+        with told(self.folder, other="another folder, and go on from the older state there"):
+            marks[place].unlink(missing_ok=True)
+            self.training.save(place)
+            marks[place].touch()
         self.saved, self.wait = spent, max(self._LEAST, (time.perf_counter() - began) / self._SHARE)
 
 

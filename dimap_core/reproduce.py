@@ -17,6 +17,8 @@ from . import recount, table3
 from .console import emit, table
 from .errors import DataError
 from .published import PUBLICATIONS, publication
+from .roots import user_home
+from .writing import whole_file
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -123,13 +125,11 @@ def _table3_text(result: dict[str, Any]) -> str:
 
 def _cache(imagenet: Path) -> Path:
     """Where the steps lie without --out: in the user's cache, by folder of images."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or user_home() / ".cache")
     name = hashlib.sha256(str(imagenet.resolve()).encode()).hexdigest()[:16]
     return base / "dimap-explorer" / f"table3-{name}.jsonl"
 
 
 def _write(path: Path, result: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
+    with whole_file(path, DataError) as part:
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

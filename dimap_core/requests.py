@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -28,6 +27,7 @@ from .shelf import Request, Shelf
 from .streaming import stream
 from .sweep import Measured, compare, versus
 from .types import LabelledImages
+from .writing import whole_file
 
 _SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
 _EXPORTS = 20  # files kept for downloads
@@ -164,14 +164,15 @@ def _export(shelf: Shelf, request: Request) -> Events:
         yield {"doing": doing}
     yield {"doing": "Writing the file"}
     folder = shelf.folder / "exports" / request["ticket"]
-    folder.mkdir(parents=True)
     if request["format"] == "onnx":
         path = folder / "model.onnx"
         pruned, _, _ = pipeline.prune(opened, plan)
         write_onnx(pruned, opened.info, path)
     else:
+        path = folder / "checkpoint.zip"
         pipeline.save_pruned(folder / "checkpoint", opened, plan)
-        path = Path(shutil.make_archive(str(folder / "checkpoint"), "zip", folder / "checkpoint"))
+        with whole_file(path) as part:
+            shutil.make_archive(str(part.with_suffix("")), "zip", folder / "checkpoint")
     for older in sorted(folder.parent.iterdir(), key=lambda found: found.stat().st_mtime_ns)[:-_EXPORTS]:
         shutil.rmtree(older, ignore_errors=True)
     yield {"file": str(path), "bytes": path.stat().st_size}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from .errors import DataError
@@ -13,7 +14,15 @@ _SETTING = "DIMAP_ROOTS"
 def roots() -> tuple[Path, ...]:
     """The folders named by the environment's DIMAP_ROOTS (colons between), else the current and the home directory."""
     named = [part for part in os.environ.get(_SETTING, "").split(os.pathsep) if part]
-    return tuple(Path(part).expanduser().resolve() for part in named) or (Path.cwd().resolve(), Path.home().resolve())
+    return tuple(Path(part).expanduser().resolve() for part in named) or (Path.cwd().resolve(), user_home().resolve())
+
+
+def user_home() -> Path:
+    """The user's home folder, or one for temporary files where the system knows of none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir())
 
 
 def inside(path: Path, places: tuple[Path, ...]) -> bool:

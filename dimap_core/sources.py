@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
+from .roots import user_home
 
 FOLDER, ZIP = "folder:", "zip:"
 COUNT = 1000  # images judged unless someone chooses another number
@@ -73,7 +74,8 @@ def from_request(request: Mapping[str, Any]) -> ImageSource:
 
 def data_folder() -> Path:
     """Where known sets are looked for: the environment's DIMAP_DATA, else a folder in the user's cache."""
-    return Path(os.environ.get("DIMAP_DATA") or "~/.cache/dimap/data").expanduser()
+    named = os.environ.get("DIMAP_DATA")
+    return Path(named).expanduser() if named else user_home() / ".cache" / "dimap" / "data"
 
 
 def image_set(key: str) -> ImageSet | None:

@@ -25,6 +25,7 @@ from .prefix import PrefixCache
 from .results import accuracy, counts, removed_share
 from .streaming import extend_dense
 from .types import CostReport, LabelledImages, PruningPlan
+from .writing import whole_file
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,8 @@ def compare(
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
     """Rows as CSV; each cue gets a column of its own."""
-    try:
-        pd.json_normalize(rows).to_csv(path, index=False)
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be written ({type(error).__name__}); choose another file.") from error
+    with whole_file(path, DataError) as part:
+        pd.json_normalize(rows).to_csv(part, index=False)
 
 
 def _settings(plan: PruningPlan) -> dict[str, Any]:

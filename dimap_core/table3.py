@@ -25,6 +25,7 @@ from .plan import to_recipe
 from .published import publication
 from .types import LabelledImages, PruningPlan
 from .words import duration
+from .writing import told
 
 MODELS = {size: f"{size}_patch4_window7_224.ms_in1k" for size in ("swin_tiny", "swin_small", "swin_base")}
 """The weights trained on ImageNet-1k alone, as the paper's dense figures are; timm's default ones saw ImageNet-22k."""
@@ -98,7 +99,7 @@ class Journal:
         self._append(json.dumps(self.lines[-1]) + "\n")
 
     def _append(self, text: str) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        with told(self.path, DataError, "another --out"), self.path.open("a", encoding="utf-8") as file:
             file.write(text)
 
 

@@ -9,6 +9,7 @@ Next door: `settings` says how, `augment` moves images; `recipes` and `recovery`
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -138,8 +139,11 @@ class Training:
         return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False).cpu().eval()
 
     def save(self, folder: Path) -> None:
-        """Leave all that `load` needs to go on from here."""
-        self.accelerator.save_state(str(folder))
+        """Leave all that `load` needs to go on from here; raises OSError where that cannot be written."""
+        try:
+            self.accelerator.save_state(str(folder))
+        except RuntimeError as error:  # what torch.save makes of a disk that takes no more
+            raise OSError(errno.EIO, "writing failed") from error
 
     def load(self, folder: Path) -> None:
         """Go on from what `save` left; the settings, model and images have to be the same."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import recipes, recovery
+from . import checkpoints, recipes, recovery
 from .console import Data, Json, Seed, emit
 from .errors import InvalidPlan
 from .settings import preset_settings
@@ -39,6 +39,7 @@ def recover(
     epochs: Annotated[float | None, typer.Option(help="passes over the training images")] = None,
     seconds: Annotated[float | None, typer.Option(help="as many steps as fit into this, instead of epochs")] = None,
     distill: Annotated[bool, typer.Option("--distill", help="learn from the dense model's answers too")] = False,
+    dense: Annotated[str | None, typer.Option(help="the dense model, where the directory does not tell it")] = None,
     preset: Annotated[str, typer.Option(help="suited (default) or dimap: the paper's 30 epochs at lr 2e-5")] = "suited",
     lr: Annotated[float | None, typer.Option(help="peak learning rate of AdamW")] = None,
     batch_size: Annotated[int | None, typer.Option(help="images a step, of all processes together")] = None,
@@ -50,7 +51,8 @@ def recover(
     """Train a pruned model back: masked weights stay zero, a smaller model stays as small."""
     if epochs is not None and seconds is not None:
         raise InvalidPlan("Give either --epochs or --seconds, not both.")
-    pruned = recovery.from_directory(model, data)
+    checkpoints.check_writable(out)
+    pruned = recovery.from_directory(model, data, dense, distill)
     given = {"epochs": epochs, "seconds": seconds, "lr": lr, "batch_size": batch_size}
     settings = preset_settings(preset, pruned.info.data, {k: v for k, v in given.items() if v is not None})
     settings = replace(settings, distill="soft" if distill else "none", precision="bf16" if bf16 else "no", seed=seed)

@@ -34,8 +34,8 @@ class ModelInfo:
     `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
     `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
     the model it was made from. `architecture`, `settings`: what timm builds the same model by, where it came as a file.
-    `zeroed`: single weights were cut, so that params which are zero are told apart; elsewhere zeros are chance.
-    """
+    `dense`: the "file" that it is or was cut from, and its "fingerprint"; empty where `name` says all. `zeroed`: single
+    weights were cut, so that params which are zero are told apart; elsewhere zeros are chance."""
 
     name: str
     family: Family
@@ -49,13 +49,13 @@ class ModelInfo:
     data: str | None = None
     architecture: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    dense: Mapping[str, str] = field(default_factory=dict, hash=False)
     zeroed: bool = False
 
 
 @dataclass(frozen=True)
 class Layer:
     """One parameter-owning part of the model (or the attention product, which owns MACs).
-
     `name` is the dotted timm module name, `shape` the weight's (empty where nothing can be pruned), `params` weights
     plus biases, `macs` those of one image's forward pass. `stage` and, within it, `block` count from 0; None: outside.
     """

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import DataError
+from .writing import TEMPORARY, sentence, temporary
 
 PREFIX = "upload:"
 MOST_BYTES = 4 * 1024**3  # of one session's files
@@ -32,26 +33,36 @@ class Upload:
     bytes: int
 
 
+def room(most: int) -> int:
+    """MiB, `most` or a power of two below it, that an upload may have: the folder for temporary files holds it twice,
+    as it comes from the browser and as it is kept. 0: there is no room."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free // (2 * _PIECE)
+    return most if free >= most else 1 << (free.bit_length() - 1) if free else 0
+
+
+def little_room(most: int) -> str:
+    """What to say where an upload may have only `most` MiB."""
+    left = f"only for files up to {most:,} MiB" if most else "for no file"
+    return f"The folder for temporary files has room {left}; make room there, or choose {TEMPORARY}."
+
+
 @dataclass
 class Uploads:
     """Every session's uploads, oldest first."""
 
-    _folder: tempfile.TemporaryDirectory = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="dimap-uploads-")
-    )
+    _folder: tempfile.TemporaryDirectory = field(default_factory=lambda: temporary("dimap-uploads-"))
     _kept: dict[str, dict[str, Upload]] = field(default_factory=dict)
 
     def add(self, session: str, name: str, content: BinaryIO, suffix: str) -> Upload:
         """Keep a copy of `content`; the session's oldest files make room for it.
 
         `suffix`: of the file on disk, chosen by the caller and never taken from the name. Raises DataError where the
-        file alone is larger than a session may keep.
+        file alone is larger than a session may keep, or than the disk takes.
         """
         token = secrets.token_hex(16)
-        place = self.folder(session) / token
-        place.mkdir(parents=True)
-        path, size = place / f"file{suffix}", 0
+        path, size = self.folder(session) / token / f"file{suffix}", 0
         try:
+            path.parent.mkdir(parents=True)
             with path.open("wb") as file:
                 while piece := content.read(_PIECE):
                     size += len(piece)
@@ -61,8 +72,10 @@ class Uploads:
                             "on this machine's disk and give its path."
                         )
                     file.write(piece)
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+        except BaseException as error:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise DataError(sentence(self._folder.name, error, TEMPORARY)) from error
             raise
         mine = self._kept.setdefault(session, {})
         upload = mine[token] = Upload(token, name[:200], path, size)

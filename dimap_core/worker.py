@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -29,6 +30,7 @@ from .memory import SETTING, allowed, cap, give_back
 from .requests import HANDLERS, Events
 from .shelf import Shelf, model_key
 from .threads import Threads
+from .writing import TEMPORARY, is_full, sentence
 
 CHANNELS = ("open", "live", "versus", "background", "truth", "sensitivity")
 """Most urgent first; a channel is served only while the ones before it are idle. Versus, truth and sensitivity are
@@ -173,6 +175,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, PruningError):
         return str(error)
     traceback.print_exception(error, file=sys.stderr)
+    if is_full(error):
+        return sentence(tempfile.gettempdir(), error, TEMPORARY)
     short = isinstance(error, MemoryError) or "memory" in str(error)
     remedy = f"choose a smaller model, or start with a larger {SETTING}" if short else "try another one"
     return f"The model could not be run ({'out of memory' if short else type(error).__name__}); {remedy}."

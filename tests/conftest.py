@@ -41,10 +41,16 @@ def _make_tiny(family: Family, **overrides: object) -> nn.Module:
 
 
 def _opened(model: nn.Module, family: Family) -> Opened:
-    """`model` as the pipeline would open it; it passes as trained on the digits."""
+    """`model` as the pipeline would open it from a file; it passes as trained on the digits."""
     digits = tuple(str(digit) for digit in range(10))
-    info = ModelInfo(f"tiny-{family}", family, "bundled", "trained", 32, HALF, HALF, digits, fingerprint(model))
-    return Opened(model, replace(info, data="digits"), build_anatomy(model, family))
+    info = ModelInfo(f"tiny-{family}", family, "file", "trained", 32, HALF, HALF, digits, fingerprint(model))
+    architecture, sizes = _TINY[family]
+    settings = {key: [*value] if isinstance(value, tuple) else value for key, value in sizes.items()}
+    settings |= {"img_size": 32, "num_classes": 10}
+    if "window_size" in settings:
+        settings["window_size"] = [sizes["window_size"]] * len(sizes["depths"])  # as a card tells it
+    info = replace(info, data="digits", architecture=architecture, settings=settings)
+    return Opened(model, info, build_anatomy(model, family))
 
 
 def _quantised(model: nn.Module) -> nn.Module:

@@ -1,5 +1,6 @@
 """The model hub: a mock-up of it on this machine, the real huggingface_hub client and timm's own loading code."""
 
+import errno
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ import timm
 import torch
 from safetensors.torch import save
 
+from dimap_core import hub as module
+from dimap_core.errors import CheckpointError
 from dimap_core.models import fingerprint
 from tests.helpers import wait
 
@@ -116,3 +119,17 @@ def test_weights_are_fetched_with_progress_resumed_and_read_from_the_cache_when_
     model.load_state_dict(weights)
     folders = {line["event"]["folder"] for line in lines if "folder" in line.get("event", {})}
     assert [Path(folder).name for folder in folders] == [fingerprint(model)] == [lines[-1]["cached"]]
+
+
+def test_weights_that_the_disk_does_not_take_are_no_lack_of_a_network(monkeypatch, tmp_path):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "hf_hub_download", full)
+    monkeypatch.setattr(module, "_check_reachable", lambda: None)
+    with pytest.raises(
+        CheckpointError, match=r"no space left.*make room there, or choose another folder by HF_HOME\.$"
+    ) as error:
+        list(module.fetch(NAME))
+    assert str(tmp_path) in str(error.value)

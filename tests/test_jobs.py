@@ -5,10 +5,13 @@ import signal
 
 import pytest
 
-from dimap_core import jobs, pipeline, runner
+from dimap_core import jobs, pipeline, roots, runner
 from dimap_core.errors import PruningError
 from dimap_core.jobs import Jobs, Ledger
-from tests.helpers import wait
+from dimap_core.methods.latency_table import latency_cost
+from dimap_core.methods.units import Units
+from dimap_core.sources import data_folder
+from tests.helpers import full_disk, wait
 
 CUT = {"version": 1, "criterion": "magnitude", "granularity": "structure", "scope": "layer", "budget": {"macs": 0.7}}
 REQUEST = {"model": "swin-digits", "weights": "pretrained", "recipe": CUT}
@@ -105,3 +108,45 @@ def test_sessions_that_ask_at_once_are_counted_one_after_the_other(kept, monkeyp
     held = []
     monkeypatch.setattr(kept.ledger, "add", lambda *_: held.append(kept._lock.locked()) or "token")
     assert kept.submit("recover", "one", asked(epochs=1)) == "token" and held == [True]
+
+
+def assert_names_the_home(call, folder):
+    with pytest.raises(PruningError, match=r"^[^\n]*; (make room there, or )?choose .* DIMAP_HOME\.$") as error:
+        call()
+    assert str(folder) in str(error.value)
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "home").touch()
+    monkeypatch.delenv("DIMAP_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert_names_the_home(Jobs, tmp_path / "home" / ".local" / "share" / "dimap-explorer" / "jobs")
+    (tmp_path / "jobs.sqlite").mkdir()
+    assert_names_the_home(lambda: Jobs(tmp_path), tmp_path)
+
+
+def test_a_user_without_a_home_has_a_folder_all_the_same(monkeypatch):
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DIMAP_HOME", raising=False)
+    monkeypatch.delenv("DIMAP_ROOTS", raising=False)
+    monkeypatch.delenv("DIMAP_DATA", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", none)
+    assert jobs.home().is_absolute() and roots.roots() and data_folder().is_absolute()
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_lost(tmp_path):
+    ledger = Ledger(tmp_path)
+    token = ledger.add("recover", "t", {})
+    with full_disk(4096):
+        assert_names_the_home(lambda: ledger.add("recover", "t", {"long": "x" * 100_000}), tmp_path)
+    assert ledger.find(token).state == "waiting" and ledger.waiting == 1
+    ledger.close()
+
+
+def test_times_that_could_not_be_kept_are_not_measured(tiny_swin, tmp_path, monkeypatch):
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path / "home"))
+    units = Units(tiny_swin.model, tiny_swin.anatomy)
+    assert_names_the_home(lambda: next(latency_cost(tiny_swin.model, tiny_swin.info, units)), tmp_path / "home")

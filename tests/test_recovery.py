@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from accelerate.state import AcceleratorState
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from dimap_core import checkpoints, pipeline, results
 from dimap_core.errors import CheckpointError, DataError, InvalidPlan
+from dimap_core.models import load_model
 from dimap_core.recovery import Kept, from_directory, from_plan, recover
 from dimap_core.settings import PRESETS, Settings, preset_settings
 from dimap_core.types import PruningPlan
@@ -71,6 +73,66 @@ def test_a_recovery_that_was_killed_goes_on_from_its_last_state(tmp_path, monkey
     first = next(event["step"] for event in steps if "step" in event)
     assert first == 4
     assert same_result(steps[-1]["result"], whole, whole["n"], ("seconds", "out"))
+
+
+@pytest.fixture(scope="module")
+def from_file(tmp_path_factory):
+    """(checkpoint file, directory of a cut of it, directory of a cut of that) of a trained model with other weights."""
+    place = tmp_path_factory.mktemp("file")
+    state = load_file(ROOT / "assets" / "deit-digits.safetensors")
+    save_file({key: value * 1.01 for key, value in state.items()}, place / "mine.safetensors")
+    for source, out in (("mine.safetensors", "a"), ("a", "b")):
+        pipeline.save_pruned(place / out, pipeline.open_model(str(place / source)), SMALLER)
+    return place / "mine.safetensors", place / "a", place / "b"
+
+
+def same(model, file):
+    there = load_model(str(file))[0].state_dict()
+    return all(torch.equal(value, there[key]) for key, value in model.state_dict().items())
+
+
+def test_the_dense_model_is_the_file_that_the_cut_was_made_from(from_file, monkeypatch):
+    file, *cuts = from_file
+    monkeypatch.chdir(ROOT)
+    for cut in cuts:
+        assert same(from_directory(cut, "digits", distill=True).dense, file)
+
+
+def test_a_file_that_changed_is_no_teacher_and_not_missed_where_nothing_is_distilled(from_file, tmp_path):
+    file, cut, _ = from_file
+    for change in (lambda: save_file(load_file(ROOT / "assets" / "deit-digits.safetensors"), file), file.unlink):
+        kept = file.read_bytes()
+        change()
+        try:
+            pruned = from_directory(cut, "digits")
+            with pytest.raises(
+                CheckpointError, match=r"^The dense model that .* name it with --dense, or train without"
+            ):
+                from_directory(cut, "digits", distill=True)
+        finally:
+            file.write_bytes(kept)
+        assert pruned.dense is None
+    result = end(recover(pruned, replace(BRIEF, epochs=0.1), tmp_path / "out"))
+    assert "against_dense" not in result and result["gain"] and pipeline.open_model(str(tmp_path / "out"))
+    with pytest.raises(CheckpointError, match="name it with --dense"):
+        end(recover(pruned, replace(BRIEF, distill="soft"), tmp_path / "out"))
+
+
+def test_the_dense_model_can_be_named(from_file, tmp_path):
+    file, cut, _ = from_file
+    (tmp_path / "moved.safetensors").write_bytes(file.read_bytes())
+    assert same(from_directory(cut, "digits", str(tmp_path / "moved.safetensors"), True).dense, file)
+    with pytest.raises(
+        CheckpointError, match=r"'swin-textured' .* cannot teach .*; name the model that it was made from"
+    ):
+        from_directory(cut, "digits", "swin-textured", True)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_trained(tmp_path):
+    (tmp_path / "file").touch()
+    pruned = from_plan(pipeline.open_model("deit-digits"), SMALLER)
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        next(recover(pruned, BRIEF, tmp_path / "file"))
 
 
 def test_two_processes_train_what_one_trains(tmp_path, monkeypatch, capsys):

@@ -101,7 +101,8 @@ def test_csv_has_a_line_a_row_and_a_column_a_cue(tmp_path):
     assert table["ratio"].tolist() == [0.5, 0.7] and table["error"].iloc[1] == "no, not this"
 
 
-@pytest.mark.parametrize("place", ["nowhere/rows.csv", "."])
+@pytest.mark.parametrize("place", ["taken/rows.csv", "."])
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path, place):
+    (tmp_path / "taken").touch()
     with pytest.raises(DataError, match=r"cannot be written \((?!None).+\); choose another file\.$"):
         sweep.write_csv([{"ratio": 0.5}], tmp_path / place)

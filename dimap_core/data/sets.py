@@ -6,8 +6,6 @@ Nothing is fetched unless someone asks for it by name (`fetch`).
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,11 @@ from torchvision.datasets.utils import check_md5, extract_archive
 
 from ..errors import DataError, Offline
 from ..sources import SETS, ImageSet, data_folder
+from ..writing import is_of_disk, told, whole_folder
 from .download import download
 from .places import Arrays, Folder, Place
 
+_ELSEWHERE = "another folder by DIMAP_DATA"
 _BUNDLED = ("digits", "textured-digits")
 ARCHIVES: dict[str, tuple[str, str]] = {
     **{name: (known.url, known.tgz_md5) for name, known in (("cifar10", CIFAR10), ("cifar100", CIFAR100))},
@@ -71,25 +71,28 @@ def bundled(name: str) -> Arrays:
 
 
 def fetch(name: str) -> Path:
-    """Download a known set into `data_folder()`, unless it is there; returns where it lies.
+    """Download a known set into `data_folder()`, unless it is there, whole or not at all; returns where it lies.
 
-    Raises DataError for a set that cannot be fetched or is not what was published, Offline where its server is not
-    reached; what came of it by then is not fetched again.
+    Raises DataError for a set that cannot be fetched or kept, or is not what was published, Offline where its server is
+    not reached; what came of it by then is not fetched again.
     """
     known = next((known for known in SETS if known.key == name and name in ARCHIVES), None)
     if known is None:
         raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {', '.join(FETCHED)}.")
     root = data_folder()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        _bring(known, root)
-    except DataError:
-        raise
-    except Exception as error:  # downloads fail with the errors of several libraries
-        raise Offline(
-            f"{known.label} could not be fetched ({type(error).__name__}); connect to the internet, or put it into "
-            f"'{root}' yourself."
-        ) from error
+    with told(root, DataError, _ELSEWHERE):
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            _bring(known, root)
+        except DataError:
+            raise
+        except Exception as error:  # downloads fail with the errors of several libraries
+            if is_of_disk(error):
+                raise
+            raise Offline(
+                f"{known.label} could not be fetched ({type(error).__name__}); connect to the internet, or put it into "
+                f"'{root}' yourself."
+            ) from error
     return known.path or root
 
 
@@ -101,8 +104,5 @@ def _bring(known: ImageSet, root: Path) -> None:
     url, md5 = ARCHIVES[known.key]
     archive = root / url.rpartition("/")[2]
     download(url, archive, lambda path: check_md5(path, md5), headers={"Accept-Encoding": "identity"})
-    with tempfile.TemporaryDirectory(dir=root) as unpacked:
+    with whole_folder(root, DataError, _ELSEWHERE) as unpacked:
         extract_archive(archive, unpacked)
-        for found in Path(unpacked).iterdir():
-            shutil.rmtree(root / found.name, ignore_errors=True)
-            found.replace(root / found.name)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..pipeline import Opened
+from ..writing import whole_file
 from .apma_indicators import channel_rows
 from .apma_scores import cosines
 from .apma_settings import SIMILARITY
@@ -31,7 +32,8 @@ def write(folder: Path, opened: Opened, smaller: nn.Module, card: Mapping[str, A
         for kind in ("qk_dim", "v_dim"):
             row[kind] = {"before": dense[kind], "after": left[kind], "kept": kept[kind]}
         found.append(row)
-    (folder / SIMILARITY).write_text(json.dumps(found), encoding="utf-8")
+    with whole_file(folder / SIMILARITY) as part:
+        part.write_text(json.dumps(found), encoding="utf-8")
 
 
 def _percent(attention: nn.Module) -> dict[str, list[list[list[int]]]]:

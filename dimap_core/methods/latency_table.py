@@ -25,8 +25,9 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 from torch import nn
 
-from ..jobs import home
+from ..jobs import HOME_SET, home
 from ..types import Anatomy, Block, ModelInfo
+from ..writing import check_place, whole_file
 from .latency_measure import axes, block_seconds, cells, drawn, outside_seconds, whole_seconds
 from .units import Units, Widths
 
@@ -103,6 +104,7 @@ def latency_cost(model: nn.Module, info: ModelInfo, units: Units, device: str | 
     known = _read(path)
     small = [drawn(units, seed) for seed in range(_DRAWN)]
     if known is None:
+        check_place(path, other=HOME_SET)  # better refused now than after minutes
         known = {"measured": key, "grids": [], "outside": []}
         count = sum(len(list(cells(units, block))) for block in shapes)
         done = 0
@@ -174,8 +176,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:
-    """Written beside and moved, so that a second job never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    part.replace(path)
+    """Whole, so that a second job never reads half of it."""
+    with whole_file(path, other=HOME_SET) as part:
+        part.write_text(json.dumps(found, indent=1), encoding="utf-8")

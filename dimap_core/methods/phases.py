@@ -6,7 +6,6 @@ Next door: `nvit` and `apma` are the searches, `recovery` the fine-tuning.
 from __future__ import annotations
 
 import copy
-import shutil
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +46,7 @@ def search_and_tune(
     DataError without images or trained weights, and what `find` does.
     """
     pipeline.check_trained(opened)
+    checkpoints.check_writable(out)
     images = training_data(opened), pipeline.default_data(opened)
     place = None if state is None else state / "found"
     if place is None or not place.exists():
@@ -87,12 +87,9 @@ def found_card(opened: pipeline.Opened, smaller: nn.Module, seed: int, result: M
 
 
 def _keep(place: Path, smaller: nn.Module, card: dict[str, Any]) -> None:
-    """Leave the found model for a run that goes on; moved there whole."""
+    """Leave the found model for a run that goes on."""
     if processes().is_main_process:
-        part = place.with_name("found.part")
-        shutil.rmtree(part, ignore_errors=True)
-        checkpoints.write(part, smaller.state_dict(), card)
-        part.replace(place)
+        checkpoints.write(place, smaller.state_dict(), card)
 
 
 def kept_model(place: Path, opened: pipeline.Opened) -> tuple[nn.Module, dict[str, Any]]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from .. import pipeline, recovery
 from ..anatomy import build_anatomy
+from ..checkpoints import check_writable
 from ..cost import cost_report
 from ..cut.convolution import check_attends, fold
 from ..cut.slicing import check_sliceable, kept_sizes
@@ -30,6 +31,7 @@ from ..judging import training_data
 from ..latency import measure
 from ..training import Training, processes
 from ..types import LabelledImages
+from ..writing import whole_file
 from .spvit_compare import compare, undisturbed
 from .spvit_derived import Found, build, finished, measure_batchnorms, read_found
 from .spvit_gates import Gated
@@ -49,6 +51,7 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
     attention in every block.
     """
     pipeline.check_trained(opened)
+    check_writable(out)
     images = training_data(opened), pipeline.default_data(opened)
     place = None if state is None else state / "found.json"
     if place is not None and place.exists():
@@ -66,7 +69,7 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
             event |= {"step": event["step"] + found.steps, "steps": event["steps"] + found.steps, **told}
         if "result" in event:
             yield {"doing": "Measuring the latency"}
-            event["result"] |= _told(pruned, found)
+            event["result"] |= _told(opened, pruned, found)
             event["result"]["undisturbed_seconds"] = found.seconds + undisturbed(quickest, event["result"])
             if asked.compare:
                 event["result"]["comparison"] = yield from compare(opened, asked, found, pruned, event["result"], state)
@@ -123,12 +126,10 @@ def _expected(asked: Search, training: Training) -> int:
 
 
 def _keep(place: Path | None, found: Found) -> None:
-    """Leave what was found for a run that goes on; moved there whole."""
+    """Leave what was found for a run that goes on."""
     if place is not None and processes().is_main_process:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(".part")
-        part.write_text(json.dumps(asdict(found)), encoding="utf-8")
-        part.replace(place)
+        with whole_file(place) as part:
+            part.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
 
 def _smaller(
@@ -149,10 +150,10 @@ def _smaller(
     return recovery.Pruned(model, opened.info, opened.model, card, train, judged)
 
 
-def _told(pruned: recovery.Pruned, found: Found) -> dict[str, Any]:
+def _told(opened: pipeline.Opened, pruned: recovery.Pruned, found: Found) -> dict[str, Any]:
     """What the search adds to a recovery's result."""
     result = pruned.card["result"]
-    (row,) = measure(pruned.dense, pruned.model, pruned.info.input_size, (LATENCY_BATCH,))
+    (row,) = measure(opened.model, pruned.model, pruned.info.input_size, (LATENCY_BATCH,))
     return {
         "method": "spvit", "left": found.left, "met": found.met, "blocks": found.blocks,
         "search_steps": found.steps, "search_seconds": found.seconds,
@@ -160,5 +161,5 @@ def _told(pruned: recovery.Pruned, found: Found) -> dict[str, Any]:
         "macs_removed": 1 - result["macs_after"] / result["macs_before"],
         "params_removed": 1 - result["params_after"] / result["params_before"],
         "latency_removed": row.removed, "latency": asdict(row),
-        "pictures": pictures(pruned.dense, pruned.model, pruned.info, pruned.judged),
+        "pictures": pictures(opened.model, pruned.model, pruned.info, pruned.judged),
     }  # fmt: skip

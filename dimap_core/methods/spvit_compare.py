@@ -97,7 +97,7 @@ def _trained(key: str, rival: recovery.Pruned, settings: Settings, place: Path) 
     """Train a rival in place; its result."""
     deployed = recovery.recover(
         rival, settings, place / "checkpoint", place / "state",
-        (lambda model: finished(model, rival)) if key == "random" else (lambda model: model),
+        (lambda model: finished(model, rival)) if key == "random" else None,
     )  # fmt: skip
     quickest = math.inf
     for event in deployed:

@@ -16,7 +16,7 @@ from streamlit.typing import UploadedFile
 from dimap_core.catalogue import architectures
 from dimap_core.errors import DataError
 from dimap_core.roots import allowed
-from dimap_core.uploads import PREFIX, Upload
+from dimap_core.uploads import PREFIX, Upload, little_room, room
 
 from . import cache, state
 
@@ -82,9 +82,12 @@ def controls() -> None:
     """The sidebar's part: upload a file, or go back to one."""
     opened = st.session_state.get("files_open", False) or is_brought(state.current().model)
     key = f"w_file-{st.session_state.get('files_taken', 0)}"
+    most = room(LARGEST)
     with st.expander("Your own checkpoint", icon=":material/upload_file:", expanded=opened):
+        if most < LARGEST:
+            st.warning(little_room(most))
         st.file_uploader(
-            "Checkpoint file", TYPES, key=key, on_change=_uploaded, args=(key,), max_upload_size=LARGEST,
+            "Checkpoint file", TYPES, key=key, on_change=_uploaded, args=(key,), max_upload_size=max(1, most),
             help="safetensors, a state dict of PyTorch (.pth, .pt, .bin), or the zip that the Export page gives. "
             "Nothing in it is executed. It is deleted when you close this page.",
         )  # fmt: skip
@@ -135,9 +138,8 @@ def _uploaded(key: str) -> None:
         return  # taken away again
     try:
         upload = cache.shared().uploads.add(cache.session(), file.name, file, SUFFIX)
-    except (DataError, OSError) as error:
-        known = isinstance(error, DataError)
-        st.session_state.notice = str(error) if known else "The file could not be kept; make room on the disk."
+    except DataError as error:
+        st.session_state.notice = str(error)
     else:
         _go(_as_it_is(_model(upload)))
     # Streamlit holds uploads in memory; now that the file is on disk its copy goes, and the widget begins anew.

@@ -15,6 +15,7 @@ from dimap_core.figures.learning import learning_curve
 from dimap_core.figures.redistribution import redistribution
 from dimap_core.figures.tradeoff import Point
 from dimap_core.jobs import Job
+from dimap_core.methods.apma_settings import SIMILARITY
 from dimap_core.methods.nvit_settings import AWARE, PAID
 from dimap_core.methods.revit import shape
 from dimap_core.results import kept_count
@@ -41,14 +42,18 @@ def start(kind: str, title: str, request: Mapping[str, Any]) -> None:
 
 
 def mine() -> list[Job]:
-    """The session's jobs that still exist, newest first."""
+    """The session's jobs that still exist, newest first; raises PruningError where none can be kept."""
     found = [cache.long_work().find(token) for token in reversed(st.session_state.jobs)]
     return [job for job in found if job is not None]
 
 
 def draw() -> None:
     """All jobs; polled while any of them may still change."""
-    jobs = mine()
+    try:
+        jobs = mine()
+    except PruningError as error:
+        st.error(widgets.plain(str(error)))
+        return
     if not jobs:
         st.info("Nothing was trained yet. Choose how, and start.", icon=":material/model_training:")
         return
@@ -75,12 +80,19 @@ def _button(label: str, icon: str, what: str, token: str) -> None:
 
 
 def _do(what: str, token: str) -> None:
-    getattr(cache.long_work(), what)(token)
+    try:
+        getattr(cache.long_work(), what)(token)
+    except PruningError as error:
+        st.session_state.notice = str(error)
 
 
 def _card(token: str, ended: bool) -> None:
     """What a job does now, its curve, and its end."""
-    job = cache.long_work().find(token)
+    try:
+        job = cache.long_work().find(token)
+    except PruningError as error:
+        st.error(widgets.plain(str(error)))
+        return
     if job is None or job.ended != ended:
         st.rerun()
     if job is None:
@@ -158,18 +170,24 @@ def _download(job: Job) -> None:
 
 
 def _zipped(folder: Path) -> bytes:
+    """The checkpoint as the Export page gives it: what else lies beside it is for this page."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(folder.iterdir()):
-            archive.write(path, f"checkpoint/{path.name}")
+            if path.name != SIMILARITY:
+                archive.write(path, path.name)
     return content.getvalue()
 
 
 def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Point, Point]]:
     """Before and after of the session's finished recoveries of a model on its own images, as the trade-off figure draws
     them; `dense`: its MACs and params."""
-    pairs = []
-    for job in mine():
+    pairs: list[tuple[Point, Point]] = []
+    try:
+        jobs = mine()
+    except PruningError:  # the Recover page says it
+        return pairs
+    for job in jobs:
         if job.result is None or job.result["model"] != name or job.request.get("images"):
             continue
         found, share = job.result, kept_count(job.result, axis.lower()) / dense[axis]

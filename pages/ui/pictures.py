@@ -11,7 +11,7 @@ import streamlit as st
 from dimap_core.bundled import BUNDLED, bundled
 from dimap_core.errors import DataError
 from dimap_core.sources import FOLDER, MOST, SETS, ZIP
-from dimap_core.uploads import PREFIX
+from dimap_core.uploads import PREFIX, little_room, room
 
 from . import cache, opening, state, widgets
 from .glossary import TERMS
@@ -85,14 +85,17 @@ def _choose(data: str) -> None:
 def _upload() -> None:
     """A file uploader that is new after every upload, so that the browser's copy leaves the server's memory."""
     number = st.session_state.setdefault("zips", 0)
-    file = st.file_uploader("Zip, one folder a class", "zip", key=f"w_zip-{number}", max_upload_size=MIB)
+    most = room(MIB)
+    if most < MIB:
+        st.warning(little_room(most))
+    file = st.file_uploader("Zip, one folder a class", "zip", key=f"w_zip-{number}", max_upload_size=max(1, most))
     if file is None:
         return
     st.session_state.zips = number + 1
     try:
         kept = cache.shared().uploads.add(cache.session(), file.name, file, ".zip")
-    except (DataError, OSError) as error:
-        st.session_state.notice = str(error) if isinstance(error, DataError) else "The upload could not be kept."
+    except DataError as error:
+        st.session_state.notice = str(error)
     else:
         _choose(PREFIX + kept.token)
     st.rerun()

@@ -7,7 +7,8 @@ import timm
 import torch
 
 from dimap_core.bundled import ASSETS
-from pages.ui import cache
+from dimap_core.errors import PruningError
+from pages.ui import brought, cache
 
 
 @pytest.fixture
@@ -118,3 +119,15 @@ def test_uploaded_files_are_opened_kept_for_the_session_and_gone_with_it(open_ap
     assert path.exists()
     cache.shared().cancel(session)
     assert not path.exists()
+
+
+def test_where_the_temporary_folder_has_little_room_it_says_how_large_an_upload_may_be(open_app, monkeypatch):
+    monkeypatch.setattr(brought, "room", lambda most: 128)
+    app = open_app(model="swin-digits")
+    assert any("only for files up to 128 MiB" in text and "TMPDIR" in text for text in app.notices), app.notices
+    monkeypatch.setattr(cache, "shared", refused)
+    assert [error.value for error in app.at.run().error] == ["There is no folder for temporary files."]
+
+
+def refused():
+    raise PruningError("There is no folder for temporary files.")

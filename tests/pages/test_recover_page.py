@@ -1,10 +1,12 @@
 """The Recover page: a real job from a click to its point on the trade-off, found again by its link."""
 
+import io
 import json
+import zipfile
 
 import pytest
 
-from pages.ui import cache
+from pages.ui import cache, longwork
 from tests.helpers import wait
 
 
@@ -150,3 +152,22 @@ def test_an_apma_style_search_shows_its_indicators_and_similarities(open_app, tm
     notes = [note["text"] for note in app.figure(f"similar_{token}")["layout"]["annotations"]]
     assert notes == ["<b>dense</b><br>mean 40 %", "<b>pruned, trained</b><br>mean 30 %"]
     assert len([trace for trace in app.figure(f"units_{token}")["data"] if trace["type"] == "bar"]) == 3
+
+
+def test_a_home_that_cannot_be_written_is_told_on_the_page_and_nothing_else_fails(open_app, tmp_path, monkeypatch):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path / "taken"))
+    app = open_app(model="swin-digits", ratio="0.9").live().page("recover")
+    app.until(lambda: "Start training" in labels(app), "the controls")
+    app.click("Start training")
+    assert any(str(tmp_path / "taken") in text and "DIMAP_HOME" in text for text in app.notices), app.notices
+    app = open_app(model="swin-digits", ratio="0.9", jobs="0" * 32).live().page("recover")
+    app.until(lambda: any("DIMAP_HOME" in text.replace("\\", "") for text in app.texts()), "the reason")
+
+
+def test_the_download_of_a_search_is_a_checkpoint_that_opens(tmp_path):
+    (tmp_path / "found").mkdir()
+    for name in ("model.safetensors", "card.json", "similarity.json"):
+        (tmp_path / "found" / name).write_text("{}")
+    with zipfile.ZipFile(io.BytesIO(longwork._zipped(tmp_path / "found"))) as archive:
+        assert archive.namelist() == ["card.json", "model.safetensors"]
