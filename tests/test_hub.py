@@ -9,6 +9,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -27,6 +28,7 @@ PIECE, BREAKS_AT = 256 * 1024, 900_000
 CLIENT = """
 import json, sys
 from pathlib import Path
+from types import SimpleNamespace
 from huggingface_hub import constants
 from dimap_core.worker import Worker
 from dimap_core.models import load_model
@@ -126,7 +128,8 @@ def test_weights_that_the_disk_does_not_take_are_no_lack_of_a_network(monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "hf_hub_download", full)
+    monkeypatch.setattr(module, "get_hf_file_metadata", lambda _: SimpleNamespace(etag="0" * 40, size=1))
+    monkeypatch.setattr(module, "download", full)
     monkeypatch.setattr(module, "_check_reachable", lambda: None)
     with pytest.raises(
         CheckpointError, match=r"no space left.*make room there, or choose another folder by HF_HOME\.$"

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,8 @@ def assert_told(call, *parts):
 
 
 def onnx(opened, place):
-    write_onnx(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 64)).eval(), 8, place / "m.onnx")
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 64)).eval()
+    write_onnx(model, replace(opened.info, input_size=8), place / "m.onnx")
 
 
 def pruned(opened, place):
@@ -234,14 +236,15 @@ def test_a_download_is_made_whole_or_told_why_not(tmp_path):
 def test_a_set_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("DIMAP_DATA", str(tmp_path / "data"))
 
-    def download(root, size, download):
+    def unpack(archive, root):
         (root / "imagenette2-320" / "train").mkdir(parents=True)
         (root / "imagenette2-320" / "train" / "x.jpg").write_bytes(b"0" * 9999)
 
-    monkeypatch.setattr(sets.datasets, "Imagenette", download)
+    monkeypatch.setattr(sets, "download", lambda *_, **__: None)
+    monkeypatch.setattr(sets, "extract_archive", unpack)
     with full_disk(4096):
         assert_told(lambda: sets.fetch("imagenette"), "no space left", "DIMAP_DATA")
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "data").iterdir()) == []
     assert sets.fetch("imagenette") == tmp_path / "data" / "imagenette2-320"
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["imagenette2-320"]
 
