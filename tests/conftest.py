@@ -20,6 +20,21 @@ torch.set_num_threads(1)
 settings.register_profile("core", deadline=None, derandomize=True, database=None)
 settings.load_profile("core")
 
+APART = {
+    "architecture", "catalogue", "cli", "client", "data", "fetch", "figures", "figures_predictions", "files",
+    "hostile_files", "hostile_images", "hub", "jobs", "package", "plan", "readme", "reproduce", "sessions", "shared",
+    "uploads", "worker_images", "writing",
+}  # fmt: skip
+"""Files about processes, files and pictures; all others compare numbers, and so are run once more by other kernels."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what compares numbers."""
+    for item in items:
+        if item.path.parent.name == "tests" and item.path.stem.removeprefix("test_") not in APART:
+            item.add_marker("numbers")
+
+
 _TINY = {
     "swin": (
         "swin_tiny_patch4_window7_224",
