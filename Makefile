@@ -1,16 +1,24 @@
-# Two commands do all set-up: `make run` serves the app, `make test` checks everything.
+# Two commands do all set-up: `make run` serves the app, `make test` checks everything. `make test-plain` runs what
+# compares numbers once more by the plainest kernels, as on a processor without AVX.
 PYTHON ?= python3
 VENV_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check clean
+PLAIN := NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR" ATEN_CPU_CAPABILITY=default \
+	ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 OPENBLAS_CORETYPE=Nehalem
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: run test test-plain check clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -m streamlit run app.py
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-plain: $(VENV)/.dev
+	$(PLAIN) $(PYTEST) -m numbers
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

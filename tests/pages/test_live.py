@@ -19,7 +19,6 @@ def test_an_answer_that_came_between_two_looks_is_kept_for_everyone(open_app):
 
 
 def polling():
-    import time
 
     import streamlit as st
 
