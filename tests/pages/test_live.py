@@ -5,7 +5,7 @@ import time
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import cache
+from pages.ui.session import cache
 from tests.helpers import STUCK, finish
 
 
@@ -22,7 +22,7 @@ def polling():
 
     import streamlit as st
 
-    from pages.ui import polling, state
+    from pages.ui.session import polling, state
 
     state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
@@ -51,7 +51,7 @@ def test_a_poll_that_met_the_pages_run_draws_the_page_again():
 def waited():
     import streamlit as st
 
-    from pages.ui import polling, state
+    from pages.ui.session import polling, state
 
     state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
@@ -71,7 +71,7 @@ def test_a_poll_that_waited_for_the_page_draws_its_part_alone():
 def moved():
     import streamlit as st
 
-    from pages.ui import polling, state
+    from pages.ui.session import polling, state
 
     state.start()
     ratio = state.current().plan.ratio
