@@ -1,7 +1,5 @@
 """Polling: what a look at the worker may find, and what it does when it meets the page's own run."""
 
-import time
-
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -19,6 +17,7 @@ def test_an_answer_that_came_between_two_looks_is_kept_for_everyone(open_app):
 
 
 def polling():
+    import time
 
     import streamlit as st
 
