@@ -35,7 +35,7 @@ def draw(view: View) -> None:
     if st.session_state.get("timed") != wanted:
         return
     request = {"kind": "latency", "recipe": recipe, "batches": sorted(batches), "threads": threads}
-    ticket = requests.stream(view, "background", request, ("latency", *wanted), jobs=True)
+    ticket = requests.stream(view, "background", request, ("latency", *wanted), slow=True)
     polling.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
 
 

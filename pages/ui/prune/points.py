@@ -48,7 +48,7 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     return PrecomputedRow(0, setting, total, estimate, tuple(rows), cells)
 
 
-def dense_point(tried: Tried, cue: str) -> Point | None:
+def _dense_point(tried: Tried, cue: str) -> Point | None:
     """The dense model's point: measured beforehand, or on chosen images what the pruned one's drop tells."""
     setting, found = tried.setting, tried.estimate
     if setting.model in cache.cards() and not setting.data:
@@ -90,7 +90,7 @@ def picture(
     """All that the trade-off figure shows of one model on its images: `rows` are its current curve's, `tried` its
     history, `recovered` trained points, which are known for the joint answer only."""
     return Tradeoff(
-        dense=dense_point(current, cue),
+        dense=_dense_point(current, cue),
         curves=curves(current.setting, rows, cue, axis),
         history=[point(p, cue, axis) for p in tried if _drawable(p, current.setting) and p is not current],
         pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, current.setting)},

@@ -33,12 +33,12 @@ _TEXT = 32 * 1024**2  # characters of all results as JSON; in memory they take a
 class Shared:
     """What all sessions of this server share: the worker, its open requests, and finished results by content.
 
-    `jobs` is a second worker, started when first asked, for steps that take seconds each: exports and latency.
+    `slow` is a second worker, started when first asked, for steps that take seconds each: exports and latency.
     `uploads` are the files that sessions brought; `scored` which scores are mapped, by the worker's folder.
     """
 
     worker: WorkerClient = field(default_factory=WorkerClient)
-    jobs: WorkerClient = field(default_factory=WorkerClient)
+    slow: WorkerClient = field(default_factory=WorkerClient)
     uploads: Uploads = field(default_factory=Uploads)
     opening: dict[tuple, Ticket] = field(default_factory=dict)
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
@@ -65,9 +65,9 @@ class Shared:
     def cancel(self, session: str) -> None:
         """Drop everything a session still waits for, what it brought, and all that was made of it."""
         self.worker.cancel(session)
-        self.jobs.cancel(session)
+        self.slow.cancel(session)
         prefix = f"file:{self.uploads.folder(session)}/"
-        for worker in (self.worker, self.jobs):
+        for worker in (self.worker, self.slow):
             worker.forget(prefix)
         tokens = tuple(upload.token for upload in self.uploads.of(session))
         self.uploads.release(session)
@@ -91,7 +91,7 @@ class Shared:
     def close(self) -> None:
         """Stop both workers and delete all uploads."""
         self.worker.close()
-        self.jobs.close()
+        self.slow.close()
         self.uploads.close()
 
 
@@ -182,13 +182,6 @@ def allocated(
 def cards() -> dict[str, dict[str, Any]]:
     """The bundled models' cards by name."""
     return {spec.name: bundled_card(spec) for spec in BUNDLED}
-
-
-def chance(name: str, cue: str) -> float:
-    """Accuracy of guessing on a bundled model's data, or on those that the model on screen is judged by."""
-    data = st.session_state.get("judged_on")
-    known = [card for key, card in cards().items() if key == name or (name not in cards() and card["data"] == data)]
-    return known[0]["chance"][cue] if known else 0.0
 
 
 @st.cache_resource(show_spinner=False)

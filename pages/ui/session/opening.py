@@ -124,7 +124,7 @@ def ready_facts(setting: Setting) -> dict[str, Any] | None:
     return cache.facts(ticket.last["folder"]) if done else None
 
 
-def parts(setting: Setting) -> Anatomy | None:
+def anatomy(setting: Setting) -> Anatomy | None:
     """The parts of the setting's model once it is open, by whatever it was scored; nothing is asked for."""
     for key, ticket in list(cache.shared().opening.items()):
         loaded = ticket.events[-1].get("folder") if ticket.done and ticket.events else None

@@ -15,31 +15,31 @@ from . import cache, opening, state
 from .opened import View
 
 
-def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, jobs: bool = False) -> Ticket:
+def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, slow: bool = False) -> Ticket:
     """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one.
 
-    `wanted`: what the answer depends on beside the model, the request's kind first. `jobs`: for the second worker,
+    `wanted`: what the answer depends on beside the model, the request's kind first. `slow`: for the second worker,
     whose steps may take long.
     """
-    ticket = known(view, channel, wanted, jobs)
+    ticket = known(view, channel, wanted, slow)
     if ticket is None:
         setting = state.current()
         base = {**opening.model_request(setting), "data": view.info.data}
-        worker = cache.shared().jobs if jobs else cache.shared().worker
-        if older := st.session_state.streams.get((channel, jobs)):
+        worker = cache.shared().slow if slow else cache.shared().worker
+        if older := st.session_state.streams.get((channel, slow)):
             _keep(*older)  # it may have ended since it was last looked at
         ticket = worker.submit(cache.session(), channel, {**base, **request})
-        st.session_state.streams[channel, jobs] = (_content(view, wanted), ticket)
+        st.session_state.streams[channel, slow] = (_content(view, wanted), ticket)
     return ticket
 
 
-def known(view: View, channel: str, wanted: tuple, jobs: bool = False) -> Ticket | None:
+def known(view: View, channel: str, wanted: tuple, slow: bool = False) -> Ticket | None:
     """The ticket of a request that was answered to anyone, or that this session has asked; nothing is asked anew."""
     key, shared = _content(view, wanted), cache.shared()
     if (found := shared.results.get(key)) is not None:  # asked once: another session's result may push it out
         return Ticket(found, done=True)
     mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
-    asked, ticket = mine.get((channel, jobs), (None, None))
+    asked, ticket = mine.get((channel, slow), (None, None))
     if asked != key or ticket is None or ticket.replaced:
         return None
     _keep(key, ticket)

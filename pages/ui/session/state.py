@@ -46,7 +46,7 @@ def current() -> Setting:
 def arrive(setting: Setting) -> None:
     """Put `setting` in force without a trace in undo."""
     st.session_state.setting = setting
-    st.session_state.mode = mode_of(setting.plan)
+    st.session_state.mode = _mode_of(setting.plan)
 
 
 def go(setting: Setting) -> None:
@@ -99,11 +99,11 @@ def back(source: str = "undo", target: str = "redo") -> None:
 def refuse(message: str) -> None:
     """The setting in force cannot be met: say why and return to the last one that could."""
     st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else Setting()
-    st.session_state.mode = mode_of(current().plan)
+    st.session_state.mode = _mode_of(current().plan)
     st.session_state.notice = message
 
 
-def mode_of(plan: PruningPlan) -> str:
+def _mode_of(plan: PruningPlan) -> str:
     """Which control shows a plan: "one" ratio, "kinds", "stages", "grid" of stage x module, "budget", or "pattern"."""
     if plan.granularity == "nm":
         return "pattern"

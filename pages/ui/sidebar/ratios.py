@@ -32,7 +32,7 @@ def draw() -> None:
         _pattern()
         return
     hidden = {"pattern"} | ({"kinds"} if plan.granularity == "weight" else set())
-    if opening.parts(state.current()) is None:  # how many stages there are is not known yet
+    if opening.anatomy(state.current()) is None:  # how many stages there are is not known yet
         hidden |= {"stages", "grid"}
     modes = [mode for mode in _MODES if mode not in hidden or mode == st.session_state.mode]
     st.selectbox(
@@ -57,7 +57,7 @@ def _mode_changed() -> None:
     elif mode == "kinds":
         pairs = {(None, kind): own.get((None, kind), 0.0 if kind == "head" else ratio) for kind in KINDS}
         state.change(ratio=ratio, budget=None, overrides=sort_overrides(pairs))
-    elif (anatomy := opening.parts(state.current())) is None:
+    elif (anatomy := opening.anatomy(state.current())) is None:
         return  # the model changed under the control, which is drawn anew
     elif mode == "stages":
         pairs = {str(stage.index): own.get((stage.index, None), ratio) for stage in anatomy.stages}
@@ -119,7 +119,7 @@ def _stages() -> None:
 
 def _stage_word() -> str:
     """What a stage is called, by the model itself; "Part" until it is open."""
-    anatomy = opening.parts(state.current())
+    anatomy = opening.anatomy(state.current())
     return "Part" if anatomy is None else anatomy.stage_word.capitalize()
 
 
