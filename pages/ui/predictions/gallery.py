@@ -101,10 +101,8 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
         text = f"{before} → {after}" if before != after else before
         looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
         st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
-        sure, margins = (
-            [100 * getattr(answers, part)[place] for answers in (found.dense, found.pruned)]
-            for part in ("confidence", "margin")
-        )
+        sure = [100 * answers.confidence[place] for answers in (found.dense, found.pruned)]
+        margins = [100 * answers.margin[place] for answers in (found.dense, found.pruned)]
         truth = "" if before == label else f"label {label}  \n"
         st.caption(
             f"{BADGES[direction]}  \n{truth}sure {sure[0]:.0f} → {sure[1]:.0f} %  \n"

@@ -83,13 +83,7 @@ def _card(token: str, ended: bool) -> None:
         st.rerun()
     if job is None:
         return
-    progress = job.progress
-    left = f", {_span(progress['seconds_left'])} left" if "step" in progress and job.state == "running" else ""
-    if "cut" in progress:
-        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search'].get('aware', 'macs')]} left"
-    where = f"step {progress['step']:,} of {progress['steps']:,}{left}" if "step" in progress else progress.get("doing")
-    if job.state == "waiting":
-        where = f"{cache.kept_jobs().ledger.waiting_before(token)} before it"
+    progress, where = job.progress, _where(job)
     st.markdown(_BADGES[job.state] + (f" &nbsp; {where}" if where and job.state != "done" else ""))
     if job.error:
         st.error(formats.plain(job.error))
@@ -113,6 +107,19 @@ def _card(token: str, ended: bool) -> None:
     if job.result is not None:
         apma_results.similarity(token, Path(job.result["out"]))
         _download(job)
+
+
+def _where(job: Job) -> str | None:
+    """How far a job is, or how many are before it."""
+    progress = job.progress
+    if job.state == "waiting":
+        return f"{cache.kept_jobs().ledger.waiting_before(job.token)} before it"
+    if "step" not in progress:
+        return progress.get("doing")
+    left = f", {_span(progress['seconds_left'])} left" if job.state == "running" else ""
+    if "cut" in progress:
+        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search'].get('aware', 'macs')]} left"
+    return f"step {progress['step']:,} of {progress['steps']:,}{left}"
 
 
 def _result(token: str, result: Mapping[str, Any]) -> None:

@@ -25,6 +25,8 @@ from dimap_core.studies import CellCut
 from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
 from dimap_core.uploads import Uploads
 
+from .setting import FILE
+
 _RESULTS = 4000
 _TEXT = 32 * 1024**2  # characters of all results as JSON; in memory they take about five bytes each
 
@@ -66,7 +68,7 @@ class Shared:
         """Drop everything a session still waits for, what it brought, and all that was made of it."""
         self.worker.cancel(session)
         self.slow.cancel(session)
-        prefix = f"file:{self.uploads.folder(session)}/"
+        prefix = f"{FILE}{self.uploads.folder(session)}/"
         for worker in (self.worker, self.slow):
             worker.forget(prefix)
         tokens = tuple(upload.token for upload in self.uploads.of(session))

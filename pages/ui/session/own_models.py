@@ -15,14 +15,12 @@ from dimap_core.roots import allowed
 from dimap_core.uploads import PREFIX, Upload
 
 from . import cache, state
-from .setting import Setting
-
-_FILE = "file:"
+from .setting import FILE, Setting
 
 
 def is_own(model: str) -> bool:
     """Whether a setting's model is a file."""
-    return model.startswith((PREFIX, _FILE))
+    return model.startswith((PREFIX, FILE))
 
 
 def place(model: str) -> str:
@@ -30,9 +28,9 @@ def place(model: str) -> str:
     may not be read."""
     what, architecture = split(model)
     if what.startswith(PREFIX):
-        return joined(f"{_FILE}{cache.shared().uploads.find(cache.session(), what).path}", architecture)
-    if what.startswith(_FILE):
-        return joined(f"{_FILE}{allowed(what.removeprefix(_FILE))}", architecture)
+        return joined(f"{FILE}{cache.shared().uploads.find(cache.session(), what).path}", architecture)
+    if what.startswith(FILE):
+        return joined(f"{FILE}{allowed(what.removeprefix(FILE))}", architecture)
     return model
 
 
@@ -42,7 +40,7 @@ def shown(model: str) -> str:
     if what.startswith(PREFIX):
         found = next((one for one in cache.shared().uploads.of(cache.session()) if name_of(one) == what), None)
         return joined(found.name if found else "uploaded file", architecture)
-    return joined(Path(what.removeprefix(_FILE)).name, architecture) if what.startswith(_FILE) else model
+    return joined(Path(what.removeprefix(FILE)).name, architecture) if what.startswith(FILE) else model
 
 
 def split(model: str) -> tuple[str, str]:

@@ -10,6 +10,9 @@ from dimap_core.estimates import AccuracyEstimate
 from dimap_core.plan import to_recipe
 from dimap_core.sources import COUNT
 from dimap_core.types import Part, PruningPlan
+from dimap_core.uploads import PREFIX
+
+FILE = "file:"  # before the path of a model that is a file on this machine
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Setting:
 
     def recipe(self) -> dict[str, Any]:
         """The plan as a recipe that names the model, unless it is a file."""
-        return to_recipe(self.plan, None if self.model.startswith(("upload:", "file:")) else self.model)
+        return to_recipe(self.plan, None if self.model.startswith((PREFIX, FILE)) else self.model)
 
 
 @dataclass
