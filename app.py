@@ -5,7 +5,9 @@ import sys
 import streamlit as st
 
 from dimap_core.errors import PruningError
-from pages.ui import cache, frame, polling, sidebar, state, theme
+from pages.ui import sidebar
+from pages.ui.look import frame, theme
+from pages.ui.session import cache, polling, state
 
 # Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
 # that is being drawn: with many sessions most of a page's time.

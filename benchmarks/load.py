@@ -44,7 +44,8 @@ from dimap_core.cut.masks import masked_weights
 from dimap_core.evaluate import estimate, evaluate, masked
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
-from pages.ui.widgets import LEFT_BY_ZEROS, count, less
+from pages.ui.look import formats
+from pages.ui.parts import metrics
 
 from .measured import machine, store, table
 
@@ -218,9 +219,11 @@ class Session:
     def _counted(self) -> bool:
         """The screen shows this plan, with its params and MACs."""
         part = self.expect(self.plan)
-        params = count(part.params_after), f"{less(part.params, part.params_after)} of {count(part.params)}"
-        macs = count(part.macs_after), f"{less(part.macs, part.macs_after)} of {count(part.macs)}"
-        wanted = dict(zip(LEFT_BY_ZEROS, (params, macs), strict=True))
+        params, macs = (
+            (formats.count(after), f"{formats.less(before, after)} of {formats.count(before)}")
+            for before, after in ((part.params, part.params_after), (part.macs, part.macs_after))
+        )
+        wanted = dict(zip(metrics.LEFT_BY_ZEROS, (params, macs), strict=True))
         named = f"{100 * self.plan.ratio:g} %" in self.screen.header
         return named and all(self.screen.metrics.get(label) == texts for label, texts in wanted.items())
 
@@ -297,7 +300,7 @@ class Session:
         element = message.delta.new_element
         kind = element.WhichOneof("type")
         if kind == "metric":
-            if element.metric.label == LEFT_BY_ZEROS[0]:
+            if element.metric.label == metrics.LEFT_BY_ZEROS[0]:
                 self.screen.metrics.clear()  # first of a row of four; what follows belongs to it
             self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
         elif kind == "markdown" and element.markdown.body.startswith(f"**{MODEL}**"):

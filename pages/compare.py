@@ -11,7 +11,10 @@ from dimap_core import comparison, published
 from dimap_core.bundled import BUNDLED
 from dimap_core.comparison import BUDGETS, Measurement
 from dimap_core.figures.comparison import comparison as drawn
-from pages.ui import cache, compared, frame, state, theme, widgets
+from pages.ui.compare import results
+from pages.ui.look import frame, theme
+from pages.ui.parts import notice
+from pages.ui.session import cache, state
 
 NAMES = [spec.name for spec in BUNDLED]
 SHOWN = {"both": BUDGETS, **{f"{100 * budget:.0f} %": (budget,) for budget in BUDGETS}}
@@ -23,7 +26,7 @@ PAPER = {
 
 def main() -> None:
     """Filters, the answer in a sentence, the figure, the table; below, what papers print."""
-    widgets.notice()
+    notice.show()
     st.subheader("Which method wins at this budget?", anchor=False)
     left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     current = state.current().model
@@ -38,7 +41,7 @@ def main() -> None:
         if absent := comparison.missing(rows, model, budget):
             st.caption(f"Not measured yet at {100 * budget:.0f} %: {', '.join(absent)}.")
     if rows:
-        compared.table(rows)
+        results.table(rows)
     papers()
 
 
@@ -50,7 +53,7 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
         return
     for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
         st.markdown(line)
-    entries = [*map(compared.entry, rows), *compared.own(model, cache.cards()[model]["macs"])]
+    entries = [*map(results.entry, rows), *results.own(model, cache.cards()[model]["macs"])]
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
     theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
     st.caption(
@@ -68,7 +71,7 @@ def answer(rows: Sequence[Measurement], budget: float) -> str:
     if found is None:
         return ""
     best, others = found
-    line = f"**{100 * budget:.0f} % removed:** {best.label} leads with {compared.text(best.top1)} %"
+    line = f"**{100 * budget:.0f} % removed:** {best.label} leads with {results.text(best.top1)} %"
     close = ", ".join(row.label for row in others)
     return line + (f"; its interval overlaps with that of {close}." if close else ", clear of all others measured.")
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import brought, downloads, frame, measured, state, widgets
+from pages.ui.export import downloads, tried_points
+from pages.ui.look import frame
+from pages.ui.parts import header
+from pages.ui.session import own_models, state
 
 LOADER = """from dimap_core import load_model
 
@@ -19,10 +22,10 @@ print(info.name, info.input_size)
 
 def main() -> None:
     """What can be taken home, the heaviest first."""
-    view = widgets.opened()
+    view = header.begin()
     if view is None:
         return
-    name = Path(brought.shown(view.info.name)).stem
+    name = Path(own_models.shown(view.info.name)).stem
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Checkpoint", anchor=False)
@@ -36,7 +39,7 @@ def main() -> None:
         downloads.prepared(view, "onnx", "live", f"{name}-pruned.onnx", "application/octet-stream")
         st.subheader("Recipe", anchor=False)
         st.markdown("A few lines of JSON; paste them into the sidebar or pass them to `prune --recipe`.")
-        recipe = json.dumps(state.recipe(state.current()), indent=1)
+        recipe = json.dumps(state.current().recipe(), indent=1)
         st.download_button("Download recipe.json", recipe, "recipe.json", "application/json", on_click="ignore")
     st.subheader("All tried points", anchor=False)
     points()
@@ -44,7 +47,7 @@ def main() -> None:
 
 def points() -> None:
     """Everything on the trade-off plot as a table and as CSV."""
-    table = measured.table([point for point in st.session_state.history if point.estimate])
+    table = tried_points.table([point for point in st.session_state.history if point.estimate])
     if table.empty:
         st.markdown("Nothing was judged yet. Move a slider on the Prune page; every cut that is judged appears here.")
         return

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import frame, importance_blocks, importance_criteria, importance_sensitivity, widgets
+from pages.ui.importance import blocks, criteria, sensitivity
+from pages.ui.look import frame
+from pages.ui.parts import header
 
 PARTS = {
-    "blocks": ("Where it lies", importance_blocks.draw),
-    "criteria": ("Criteria compared", importance_criteria.draw),
-    "sensitivity": ("Sensitivity", importance_sensitivity.draw),
+    "blocks": ("Where it lies", blocks.draw),
+    "criteria": ("Criteria compared", criteria.draw),
+    "sensitivity": ("Sensitivity", sensitivity.draw),
 }
 
 
 def main() -> None:
     """The part that was chosen."""
-    view = widgets.opened()
+    view = header.begin()
     if view is None:
         return
     chosen = st.segmented_control(

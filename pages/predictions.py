@@ -10,8 +10,10 @@ from dimap_core.client import Ticket
 from dimap_core.figures.predictions import confusion_chart, drop_chart
 from dimap_core.predictions import Outcomes
 from dimap_core.types import LabelledImages
-from pages.ui import answers, explained, frame, gallery, live, polling, theme, widgets
-from pages.ui.glossary import TERMS
+from pages.ui.look import TERMS, formats, frame, theme
+from pages.ui.parts import header, metrics
+from pages.ui.predictions import explanation, gallery, outcomes
+from pages.ui.session import View, cache, polling
 
 POLL = 0.4  # seconds; a gallery takes longer to draw than a number
 ROWS = 16  # classes in the chart of losses
@@ -20,7 +22,7 @@ CONFUSED = 40  # classes in the chart of confusions
 
 def main() -> None:
     """Everything is drawn by a fragment: again and again while images stream in, then as the reader asks."""
-    view = widgets.opened()
+    view = header.begin()
     if view is None:
         return
     if view.info.data is None or view.info.weights == "random":
@@ -29,38 +31,38 @@ def main() -> None:
             "see what this cut does to them."
         )
         return
-    running = answers.ask(view).running
+    running = outcomes.ask(view).running
     polling.polled(body, running, POLL)(view, running)
 
 
-def body(view: live.View, polling: bool) -> None:
+def body(view: View, polling: bool) -> None:
     """What happened to how many answers, to which, why, and where accuracy was lost."""
-    ticket = answers.ask(view)
+    ticket = outcomes.ask(view)
     if polling and not ticket.running:
         st.rerun()
     if ticket.error:
-        st.error(widgets.plain(ticket.error))
+        st.error(formats.plain(ticket.error))
         return
-    arrived = answers.arrived(ticket)
+    arrived = outcomes.arrived(ticket)
     if arrived is None:
         waiting(view, ticket)
         return
     data, found, total = arrived
-    st.markdown(answers.headline(found, total))
-    widgets.metrics(view.cost.total, found.estimate(data, total), "joint")
+    st.markdown(outcomes.headline(found, total))
+    metrics.draw(view.cost.total, found.estimate(data, total), "joint")
     left, right = st.columns([3, 2], gap="medium")
     with left:
         gallery.draw(found, data)
     with right:
-        explained.draw(view, found, data, ticket.running)
+        explanation.draw(view, found, data, ticket.running)
     losses(found, data)
 
 
-def waiting(view: live.View, ticket: Ticket) -> None:
+def waiting(view: View, ticket: Ticket) -> None:
     """Until the first images are in."""
     doing = (ticket.last or {}).get("doing") or "First images on their way"
     st.markdown(f"{doing} …")
-    widgets.metrics(view.cost.total, None, "joint", "first images on their way")
+    metrics.draw(view.cost.total, None, "joint", "first images on their way")
 
 
 def losses(found: Outcomes, data: LabelledImages) -> None:
@@ -79,7 +81,7 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
     key = (found.images.tobytes(), found.pruned.classes.tobytes(), cue, look)
     left, right = st.columns(2, gap="medium")
     with left:
-        figure = answers.memo("drops", key, lambda: drop_chart(shares[:ROWS], look))
+        figure = cache.memo("drops", key, lambda: drop_chart(shares[:ROWS], look))
         theme.chart(figure, "drops", f"Change of accuracy by {word} with 95 % intervals")
         judged = "" if cue is None else f", judged by the {cue} alone"
         fewest = min(share.drop.n for share in shares)
@@ -92,7 +94,7 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
         change = predictions.confusion_change(found, data, cue)
         few = predictions.most_confused(change, CONFUSED)
         shown, told = change[np.ix_(few, few)], [names[place] for place in few]
-        figure = answers.memo("confusion", key, lambda: confusion_chart(shown, told, look))
+        figure = cache.memo("confusion", key, lambda: confusion_chart(shown, told, look))
         theme.chart(figure, "confusion", f"Change of the confusions by {word}")
         most = f" The {len(few)} of {len(names):,} that changed most." if len(few) < len(names) else ""
         st.caption(

@@ -8,15 +8,17 @@ import streamlit as st
 
 from dimap_core.presets import presets
 from dimap_core.settings import preset_settings
-from pages.ui import apma, brought, frame, live, longwork, measured, opening, searches, spvit, state, widgets
-from pages.ui.glossary import TERMS
+from pages.ui.look import TERMS, frame, plan_names
+from pages.ui.parts import header
+from pages.ui.recover import apma_results, job_cards, searches, spvit_published
+from pages.ui.session import View, jobs, opening, own_models, state
 
 PRESETS = {"suited": "suited to small models", "dimap": "the paper's (DIMAP)"}
 
 
 def main() -> None:
     """Controls on the left, jobs on the right."""
-    view = widgets.opened()
+    view = header.begin()
     if view is None:
         return
     left, right = st.columns([1, 2], gap="medium")
@@ -25,14 +27,14 @@ def main() -> None:
         controls(view)
     with right:
         st.subheader("Jobs", anchor=False)
-        longwork.draw()
+        job_cards.draw()
         if st.session_state.get("recover_method") == "apma":
-            apma.parts()
+            apma_results.parts()
     if st.session_state.get("recover_method") == "spvit" or view.info.name in presets():
-        spvit.published()
+        spvit_published.draw()
 
 
-def controls(view: live.View) -> None:
+def controls(view: View) -> None:
     """What is to be trained and how, and the button that starts it."""
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
@@ -40,11 +42,11 @@ def controls(view: live.View) -> None:
     names = {"recover": "fine-tune this cut", "nvit": "NViT", "spvit": "SPViT", "apma": "APMA-style"}
     method = st.radio("Method", list(names), key="recover_method", format_func=names.get, persist_state="session")
     st.caption(TERMS[method])
-    {"recover": recovery, "nvit": searches.nvit, "spvit": spvit.controls, "apma": searches.apma}[method](view)
+    {"recover": recovery, "nvit": searches.nvit, "spvit": searches.spvit, "apma": searches.apma}[method](view)
     st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
 
 
-def recovery(view: live.View) -> None:
+def recovery(view: View) -> None:
     """How the current cut would be trained."""
     preset = st.selectbox("Recipe", list(PRESETS), key="recover_preset", format_func=PRESETS.get, help=TERMS["preset"],
                           persist_state="session")  # fmt: skip
@@ -69,8 +71,8 @@ def begin(data: str, preset: str, length: dict[str, float | None], distill: bool
     setting = state.current()
     given = {key: value for key, value in length.items() if value is not None}
     settings = replace(preset_settings(preset, data, given), distill="soft" if distill else "none")
-    request = {**opening.model_request(setting), "recipe": state.recipe(setting), "settings": asdict(settings)}
-    longwork.start("recover", f"{brought.shown(setting.model)} · {measured.label(setting.plan)}", request)
+    request = {**opening.model_request(setting), "recipe": setting.recipe(), "settings": asdict(settings)}
+    jobs.start("recover", f"{own_models.shown(setting.model)} · {plan_names.label(setting.plan)}", request)
 
 
 frame.enter()

@@ -10,16 +10,16 @@ from dimap_core import summaries
 from dimap_core.criteria import criterion
 from dimap_core.figures.distribution import plain_against_plan, ridgeline
 from dimap_core.types import PruningPlan
-from pages.ui import cache, frame, live, opening, state, theme, widgets
-from pages.ui.measured import family
+from pages.ui.look import frame, plan_names, theme
+from pages.ui.parts import header, waiting
+from pages.ui.session import View, cache, opened, opening, state
 
 VIEWS = {"log": "|w|, log scale", "signed": "signed weights", "norms": "norms of output units"}
-WHOLE = "all rows"
 
 
 def main() -> None:
     """Distribution with thresholds, one row in detail, and the paper's argument beside it."""
-    view = widgets.opened()
+    view = header.begin()
     if view is None:
         return
     st.segmented_control(
@@ -35,7 +35,7 @@ def main() -> None:
     detail(view, [row.label for row in rows])
 
 
-def distribution(view: live.View, rows: list[summaries.WeightRow]) -> None:
+def distribution(view: View, rows: list[summaries.WeightRow]) -> None:
     """The ridgeline in the chosen form."""
     shown = st.session_state.get("weights_view") or "log"
     title = {"log": "|w|", "signed": "w", "norms": "L2 norm of an output unit's weights"}[shown]
@@ -63,12 +63,12 @@ def choose() -> None:
         st.session_state.weights_row = points[0]["customdata"][0]
 
 
-def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
+def argument(view: View, rows: list[summaries.WeightRow]) -> None:
     """What one plain threshold over the whole model would take from each row instead, on |w| or on norms of groups."""
     st.subheader("Against one plain threshold", anchor=False)
     place = opening.folder(state.current(), "magnitude")
     if place is None:
-        opening.wait_for("magnitude")
+        waiting.wait_for("magnitude")
         return
     plan = state.current().plan
     scored, total = plan.scored, view.cost.total
@@ -76,12 +76,12 @@ def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
     if scored == "structure":
         plain = replace(plain, ratio=None, budget=1 - total.params_after / total.params, budget_kind="params")
     magnitude = cache.scores(place, "magnitude", plan.seed, scored, plan.images)
-    selection, message = live.attempt(plain, magnitude, view.anatomy)
+    selection, message = opened.attempt(plain, magnitude, view.anatomy)
     if selection is None:
         st.info(f"One plain threshold cannot remove as much here. {message}")
         return
     other = summaries.weight_rows(view.anatomy, view.weights, magnitude, selection)
-    name = family(replace(plan, budget=None))
+    name = plan_names.family(replace(plan, budget=None))
     figure = plain_against_plan(other, rows, name, theme.look(), "norms" if scored == "structure" else "|w|")
     theme.chart(figure, "argument", "Share removed from each row by this plan and by one magnitude threshold")
     st.caption(
@@ -90,7 +90,7 @@ def argument(view: live.View, rows: list[summaries.WeightRow]) -> None:
     )
 
 
-def detail(view: live.View, labels: list[str]) -> None:
+def detail(view: View, labels: list[str]) -> None:
     """One row split into its blocks."""
     st.subheader("One row, block by block", anchor=False)
     chosen = st.selectbox("Row", labels, key="weights_row", persist_state="session", label_visibility="collapsed")

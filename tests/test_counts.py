@@ -23,7 +23,8 @@ from dimap_core.cut.linear_attention import linearise
 from dimap_core.data import load_data
 from dimap_core.export import plain_attention
 from dimap_core.types import Part, PruningPlan
-from pages.ui import measured, state
+from pages.ui.export import tried_points
+from pages.ui.session import Setting, Tried
 
 ZEROS = PruningPlan("dimap", ratio=0.5)
 PATTERN = PruningPlan("magnitude", "nm", ratio=None, nm="2:4")
@@ -208,8 +209,8 @@ def test_sweeps_tell_zeros_apart_and_so_does_their_file(ask, tmp_path):
 
 def test_the_table_of_tried_cuts_tells_zeros_apart():
     total = Part(1_000, 5_000, 400, 2_000, 900, 600)
-    tried = [state.Tried(place, state.Setting(plan=plan), total) for place, plan in enumerate((ZEROS, SMALLER))]
-    table = measured.table(tried)
+    tried = [Tried(place, Setting(plan=plan), total) for place, plan in enumerate((ZEROS, SMALLER))]
+    table = tried_points.table(tried)
     assert table["params"].tolist() == [1_000, 400] and table["macs"].tolist() == [5_000, 2_000]
     assert table["params_nonzero"].fillna(0).tolist() == [400, 0]
     assert table.to_csv(index=False).splitlines()[1].count(",400,") == 1  # no 400.0

@@ -12,7 +12,7 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
-from pages.ui import cache
+from pages.ui.session import cache
 from tests.helpers import STUCK, Patience
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -2,7 +2,7 @@
 
 from dimap_core import published
 from dimap_core.comparison import BUDGETS, missing, read
-from pages.ui import cache
+from pages.ui.session import cache
 
 
 def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
@@ -29,8 +29,8 @@ def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
 
 def test_the_sessions_own_results_join_the_plot_and_those_on_other_images_do_not(open_app, tmp_path, monkeypatch):
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    cache.long_work.clear()
-    ledger, tokens = cache.long_work().ledger, []
+    cache.kept_jobs.clear()
+    ledger, tokens = cache.kept_jobs().ledger, []
     result = {"model": "swin-digits", "n": 540, "macs": 9_728_000, "params": 500_000}
     result |= {f"top1_{when}{ci}": [0.9, 0.97] if ci else 0.95 for when in ("before", "after") for ci in ("", "_ci95")}
     masked = {**result, "params": 1_511_310, "macs": 19_453_824, "params_nonzero": 500_000, "macs_nonzero": 7_781_530}
@@ -49,4 +49,4 @@ def test_the_sessions_own_results_join_the_plot_and_those_on_other_images_do_not
         "<b>Yours: mine</b>  −50 % MACs",
         "<b>Yours: zeros</b>  −60 % MACs, zeros, not faster",
     }
-    cache.long_work.clear()
+    cache.kept_jobs.clear()

@@ -75,9 +75,7 @@ def test_a_block_that_the_next_model_lacks_is_left(app):
 
 
 def test_pages_and_app_import_no_torch():
-    names = [
-        f"pages.ui.{path.stem}" for path in sorted((ROOT / "pages" / "ui").glob("*.py")) if path.stem != "__init__"
-    ]
+    names = [f"pages.ui.{path.parent.name}" for path in sorted((ROOT / "pages" / "ui").glob("*/__init__.py"))]
     figures = [f"dimap_core.figures.{p.stem}" for p in sorted((ROOT / "dimap_core/figures").glob("*.py"))]
     imports = f"{names + [name for name in figures if not name.endswith('__init__')]!r}"
     code = f"import importlib, sys\nfor n in {imports}: importlib.import_module(n)\nprint('torch' in sys.modules)"

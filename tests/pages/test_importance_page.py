@@ -12,7 +12,7 @@ from dimap_core.plan import to_recipe
 from dimap_core.sensitivity import sensitivity
 from dimap_core.studies import dense_plan
 from dimap_core.types import PruningPlan
-from pages.ui import cache
+from pages.ui.session import cache
 
 LINK = {"model": "swin-digits", "ratio": "0.7"}
 CURVED = PruningPlan("magnitude", "structure", "module", 0.5)

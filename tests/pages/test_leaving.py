@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dimap_core.client import Ticket
-from pages.ui import cache
+from pages.ui.session import cache
 
 
 def folder_of(name):
@@ -55,12 +55,12 @@ def test_a_closed_tab_leaves_nothing_of_its_uploads_behind(open_app, tmp_path):
 def test_a_slow_models_pace_and_precision_are_told():
     def page():
         from dimap_core.client import Ticket
-        from pages.ui import widgets
+        from pages.ui.parts import metrics
 
-        widgets.pace(None)
-        widgets.pace(Ticket([{"doing": "Loading"}]))
-        widgets.pace(Ticket([{"n": 4, "left": 360.0, "note": "Judged in bf16: as good."}]))
-        widgets.pace(Ticket([{"n": 9, "left": 0.0, "note": "Judged in fp32."}]))
+        metrics.time_left(None)
+        metrics.time_left(Ticket([{"doing": "Loading"}]))
+        metrics.time_left(Ticket([{"n": 4, "left": 360.0, "note": "Judged in bf16: as good."}]))
+        metrics.time_left(Ticket([{"n": 9, "left": 0.0, "note": "Judged in fp32."}]))
 
     shown = AppTest.from_function(page).run()
     assert not shown.exception

@@ -1,11 +1,9 @@
 """Polling: what a look at the worker may find, and what it does when it meets the page's own run."""
 
-import time
-
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import cache
+from pages.ui.session import cache
 from tests.helpers import STUCK, finish
 
 
@@ -19,10 +17,11 @@ def test_an_answer_that_came_between_two_looks_is_kept_for_everyone(open_app):
 
 
 def polling():
+    import time
 
     import streamlit as st
 
-    from pages.ui import polling, state
+    from pages.ui.session import polling, state
 
     state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
@@ -51,7 +50,7 @@ def test_a_poll_that_met_the_pages_run_draws_the_page_again():
 def waited():
     import streamlit as st
 
-    from pages.ui import polling, state
+    from pages.ui.session import polling, state
 
     state.start()
     st.session_state.runs = st.session_state.get("runs", 0) + 1
@@ -71,7 +70,7 @@ def test_a_poll_that_waited_for_the_page_draws_its_part_alone():
 def moved():
     import streamlit as st
 
-    from pages.ui import polling, state
+    from pages.ui.session import polling, state
 
     state.start()
     ratio = state.current().plan.ratio

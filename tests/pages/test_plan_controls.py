@@ -24,7 +24,7 @@ def late():
     import streamlit as st
 
     from dimap_core.plan import SCOPES
-    from pages.ui import state
+    from pages.ui.session import state
 
     state.start()
     for st.session_state.w_scope in ("module (DIMAP)", "model"):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pages.ui import cache
+from pages.ui.session import cache
 
 
 def charts(app):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui import cache
+from pages.ui.session import cache
 
 
 def circles(app):

@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from pages.ui import cache, longwork
+from pages.ui.recover import job_cards
+from pages.ui.session import cache
 from tests.helpers import wait
 
 
@@ -14,9 +15,9 @@ from tests.helpers import wait
 def own_home(tmp_path, monkeypatch):
     """Jobs of this test alone."""
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    cache.long_work.clear()
+    cache.kept_jobs.clear()
     yield
-    cache.long_work.clear()
+    cache.kept_jobs.clear()
 
 
 def labels(app):
@@ -25,7 +26,7 @@ def labels(app):
 
 def job(app):
     (token,) = app.at.session_state["jobs"]
-    return cache.long_work().find(token)
+    return cache.kept_jobs().find(token)
 
 
 def ended(app):
@@ -55,7 +56,7 @@ def test_a_cut_is_trained_and_its_point_joins_the_trade_off(open_app):
 
 
 def test_what_was_trained_on_other_images_is_not_drawn_among_the_models_own(open_app):
-    ledger = cache.long_work().ledger
+    ledger = cache.kept_jobs().ledger
     result = {"model": "swin-digits", "n": 9, "MACs": 0, "macs": 9_000_000, "params": 500_000}
     result |= {f"top1_{when}{ci}": [0.4, 0.6] if ci else 0.5 for when in ("before", "after") for ci in ("", "_ci95")}
     for request, shown in (({"images": {"source": "folder:/x"}}, False), ({"images": None}, True)):
@@ -106,7 +107,7 @@ def test_a_search_is_asked_for_and_what_it_kept_is_drawn(open_app):
         "latency": {"batch_size": 16},
     }
     result = {**share, **change, **found, "n": 540, "kept": kept, "model": "deit-digits", "params": 1, "macs": 1}
-    ledger = cache.long_work().ledger
+    ledger = cache.kept_jobs().ledger
     assert ledger.move(job(app).token, "running", "cancelled")
     ledger.finish(job(app).token, {**result, "out": "nowhere"})
     app.run()
@@ -134,7 +135,7 @@ def test_an_apma_style_search_shows_its_indicators_and_similarities(open_app, tm
     share = {"top1_before": 0.9, "top1_before_ci95": [0.8, 0.95], "top1_after": 0.95, "top1_after_ci95": [0.9, 0.98]}
     result = {**share, "gain": [0.05, 0.01, 0.09], "against_dense": [-0.04, -0.08, -0.01], "n": 540, "kept": kept}
     result |= {"aware": "macs", "macs_removed": 0.3, "latency_removed": 0.2, "left": 0.7, "latency": {"batch_size": 16}}
-    ledger = cache.long_work().ledger
+    ledger = cache.kept_jobs().ledger
     for step, asks in ((1, 100), (2, 67)):
         found = {kind: [[asks, 100], [100, asks]] for kind in ("qk_dim", "v_dim")} | {"mlp_neuron": [[100], [asks]]}
         point = {"step": step, "steps": 4, "loss": 1.0, "indicators": found, "search_steps": 2}
@@ -169,5 +170,5 @@ def test_the_download_of_a_search_is_a_checkpoint_that_opens(tmp_path):
     (tmp_path / "found").mkdir()
     for name in ("model.safetensors", "card.json", "similarity.json"):
         (tmp_path / "found" / name).write_text("{}")
-    with zipfile.ZipFile(io.BytesIO(longwork._zipped(tmp_path / "found"))) as archive:
+    with zipfile.ZipFile(io.BytesIO(job_cards.zipped(tmp_path / "found"))) as archive:
         assert archive.namelist() == ["card.json", "model.safetensors"]

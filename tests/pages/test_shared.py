@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from pages.ui import cache
+from pages.ui.session import cache
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ from dimap_core import checkpoints, pipeline
 from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.slicing import kept_sizes
-from pages.ui import cache
+from pages.ui.session import cache
 
 
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
     """Jobs of this test alone."""
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    cache.long_work.clear()
+    cache.kept_jobs.clear()
     yield
-    cache.long_work.clear()
+    cache.kept_jobs.clear()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_search_is_asked_for_and_what_it_found_is_drawn(open_app, own_home):
     assert any("8.3" in str(table.value) for table in app.at.dataframe)
     app.click("Start the search")
     (token,) = app.at.session_state["jobs"]
-    asked = cache.long_work().find(token).request["search"]
+    asked = cache.kept_jobs().find(token).request["search"]
     assert (asked["target"], asked["finetuning"]["distill"], asked["compare"]) == (0.3, "soft", True)
     app.click("Stop")
     chances = {"conv1": 0.9, "conv3": 0.8, "softmax": 0.2}
@@ -75,7 +75,7 @@ def test_a_search_is_asked_for_and_what_it_found_is_drawn(open_app, own_home):
         "search_steps": 100, "pictures": {"blocks.0": {"attention": np.eye(7).tolist(), "kernel": np.eye(3).tolist()}},
         "comparison": {"rows": [row, rival, {"key": "one-shot", "why": "cannot"}], "verdict": "It did not."},
     }  # fmt: skip
-    ledger = cache.long_work().ledger
+    ledger = cache.kept_jobs().ledger
     assert ledger.move(token, "running", "cancelled")
     result = {**share, **change, **found, "n": 540, "model": "deit-digits", "params": 1, "macs": 1, "out": "nowhere"}
     ledger.finish(token, result)

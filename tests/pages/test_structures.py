@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui import cache
+from pages.ui.session import cache
 
 PATTERN = {"model": "deit-digits", "granularity": "nm", "nm": "2:4"}
 LINK = {"model": "swin-digits", "granularity": "structure", "ratio": "0.3"}

@@ -1,0 +1,107 @@
+"""Where importance lies: blocks and modules, heads of one block, masks of its layers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core import summaries
+from dimap_core.figures import importance
+from dimap_core.selection import weight_mask
+from dimap_core.types import KINDS
+
+from ..look import TERMS, plan_names, theme
+from ..session import View, state
+
+FIRST_LAYER, FIRST_LAYER_OF_KIND = ("qkv", "proj", "fc1"), ("fc1", "qkv", "qkv", "qkv")
+VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs saved"}
+
+
+def draw(view: View) -> None:
+    """Heatmap on the left; the chosen block's heads and masks on the right."""
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        heatmap(view)
+    with right:
+        block_detail(view)
+
+
+def heatmap(view: View) -> None:
+    """Block x module; a click chooses the block that is shown beside it."""
+    st.subheader("Where importance lies", anchor=False)
+    shown = st.segmented_control(
+        "Show", list(VALUES), default="kept", key="importance_value", format_func=VALUES.get, required=True,
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    values = {
+        "kept": lambda: summaries.kept_by_block(view.anatomy, view.selection),
+        "score": lambda: summaries.score_by_block(view.anatomy, view.scores),
+        "lost": lambda: summaries.lost_per_mac(view.anatomy, view.scores, view.selection),
+    }[shown or "kept"]()
+    names = [name for name, _ in summaries.blocks(view.anatomy)]
+    title = VALUES[shown or "kept"]
+    columns = summaries.columns(view.selection.granularity)
+    figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept", columns=columns)
+    theme.chart(figure, "heat", f"{title} by block and module", on_select=choose, selection_mode="points")
+    word = view.anatomy.stage_word
+    hint = {"score": TERMS["score"], "lost": TERMS["lost"]}.get(shown or "", "")
+    st.caption(f"2.1 is the first block of {word} 2. Click a cell to look inside its block. {hint}")
+
+
+def choose() -> None:
+    """A click on the heatmap chooses block and layer, or block and kind."""
+    points = st.session_state.heat["selection"]["points"]
+    if points:
+        st.session_state.block_place = int(points[0]["y"])
+        column = int(points[0]["x"])
+        groups = state.current().plan.granularity == "structure"
+        st.session_state.block_layer = (FIRST_LAYER_OF_KIND if groups else FIRST_LAYER)[column]
+        if groups:
+            st.session_state.block_kind = KINDS[column]
+
+
+def block_detail(view: View) -> None:
+    """Heads of one block, and the mask of one of its layers."""
+    blocks = summaries.blocks(view.anatomy)
+    place = min(st.session_state.setdefault("block_place", 0), len(blocks) - 1)
+    st.session_state.block_place = place
+    st.subheader("Inside one block", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Block", range(len(blocks)), key="block_place", format_func=lambda i: f"block {blocks[i][0]}",
+            persist_state="session", label_visibility="collapsed",
+        )  # fmt: skip
+        block = blocks[st.session_state.block_place][1]
+        layers = [layer for layer in block.layers if layer.prunable]
+        if st.session_state.get("block_layer") not in (names := [summaries.kind(layer) for layer in layers]):
+            st.session_state.block_layer = names[0]
+        chosen = st.segmented_control(
+            "Layer", names, key="block_layer", required=True,
+            default=summaries.kind(layers[0]), persist_state="session", label_visibility="collapsed",
+        )  # fmt: skip
+    if view.selection.granularity == "structure":
+        unit_scores(view, block.name)
+    if heads := summaries.kept_by_head(view.anatomy, block, view.scores, view.selection):
+        alt = "Kept weights by head, for Q, K, V and output"
+        theme.chart(importance.head_heatmap(heads, theme.look()), "heads", alt)
+    else:
+        st.caption("No heads in this block: a convolution or nothing took the place of attention, and is never cut.")
+    layer = next((layer for layer in layers if summaries.kind(layer) == chosen), layers[0])
+    mask = weight_mask(view.anatomy, view.scores, view.selection, layer)
+    figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
+    theme.chart(figure, "mask", f"Mask of {layer.name}")
+    st.caption(f"{layer.name}: {100 * mask.mean():.1f} % kept. Each dot is a weight that stays.")
+
+
+def unit_scores(view: View, block: str) -> None:
+    """Every unit's score of one kind in the block, what goes and what stays."""
+    kinds = [kind for kind in KINDS if f"{block}:{kind}" in view.scores.layers]
+    if st.session_state.get("block_kind") not in kinds:
+        st.session_state.block_kind = kinds[0]
+    kind = st.segmented_control(
+        "Kind", kinds, key="block_kind", default=KINDS[0], format_func=plan_names.SHORT.get, required=True,
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    name = f"{block}:{kind or KINDS[0]}"
+    figure = importance.score_bars(view.scores.layers[name].ranked, view.selection.removed[name], theme.look())
+    theme.chart(figure, "units", f"Scores of {plan_names.KIND_LABELS[kind or KINDS[0]]} in this block, lowest first")
+    st.caption("Lowest first; outlined ones go. A dimension goes from every head at once, each head giving its lowest.")

@@ -1,0 +1,9 @@
+"""How things look: theme, tooltips, the list of pages, names of plans and numbers as text.
+
+Not here: anything that knows of the session or asks a worker. Next door: `session`.
+"""
+
+from . import formats, frame, plan_names, theme
+from .glossary import TERMS
+
+__all__ = ["TERMS", "formats", "frame", "plan_names", "theme"]

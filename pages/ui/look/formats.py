@@ -1,0 +1,28 @@
+"""Numbers as a reader is shown them, and typed text made safe for Markdown."""
+
+from __future__ import annotations
+
+import re
+
+
+def count(value: float) -> str:
+    """1234567 -> "1.23 M"."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def points(share: float) -> str:
+    """-0.012 -> "−1.2"."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def less(before: int, after: int) -> str:
+    """Share removed, e.g. "−55.1 %"."""
+    return f"−{100 * (1 - after / before):.1f} %"
+
+
+def plain(text: str) -> str:
+    """Text that may hold what a user typed, escaped: Markdown makes no link, picture, icon or formula of it."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$:])", r"\\\1", text)

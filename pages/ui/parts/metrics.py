@@ -1,0 +1,54 @@
+"""Cost and accuracy in four numbers, each with what it is measured against."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core.client import Ticket
+from dimap_core.estimates import AccuracyEstimate
+from dimap_core.types import Part
+from dimap_core.words import duration
+
+from ..look import TERMS, formats
+from ..session import state
+
+LEFT_BY_ZEROS = ("Params kept", "MACs kept")
+"""What counts are called where removed weights are still there."""
+
+
+def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", precomputed: bool = False) -> None:
+    """Params, MACs (where single weights go: those that are kept), accuracy and drop, each with what it is measured
+    against.
+
+    `badge` says why there is no estimate, `precomputed` that the one shown was measured beforehand.
+    """
+    top1, between, drop, against = "–", badge, "–", "against the dense model"
+    if estimate is not None:
+        share = estimate.cues[cue]
+        so_far = "precomputed, " if precomputed else "" if estimate.done else "so far, "
+        top1 = f"{100 * share.value:.1f} %"
+        between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {so_far}n = {share.n:,}"
+        if cue in estimate.drops:
+            loss = estimate.drops[cue]
+            drop = f"{formats.points(loss.value)} points"
+            against = f"{formats.points(loss.low)} to {formats.points(loss.high)} against dense"
+    saved = formats.less(total.params, total.params_after), formats.less(total.macs, total.macs_after)
+    labels = ("Params", "FLOPs (MACs)") if state.current().plan.granularity == "structure" else LEFT_BY_ZEROS
+    with st.container(horizontal=True, gap="small", key="metrics"):
+        _metric(labels[0], formats.count(total.params_after), f"{saved[0]} of {formats.count(total.params)}", "params")
+        _metric(labels[1], formats.count(total.macs_after), f"{saved[1]} of {formats.count(total.macs)}", "macs")
+        _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
+        _metric("Change", drop, against, "drop")
+
+
+def time_left(ticket: Ticket | None) -> None:
+    """Of a slow model: how much longer its images take, and in which precision they are judged."""
+    last = ticket.last if ticket is not None and ticket.last else {}
+    told = [f"About {duration(last['left'])} left for all images."] if last.get("left") else []
+    told += [last["note"]] if last.get("note") else []
+    if told:
+        st.caption(" ".join(told))
+
+
+def _metric(label: str, value: str, below: str, term: str) -> None:
+    st.metric(label, value, below, delta_color="off", delta_arrow="off", border=True, help=TERMS[term])

@@ -1,0 +1,39 @@
+"""Waiting for a model: what the worker does until it is open, and how far a download is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ..session import Setting, cache, opening, polling, state
+
+
+def wait_for(criterion: str | None = None, quietly: bool = False, other: Setting | None = None) -> None:
+    """Poll until the current (or another) setting's model is open, scored by the plan's (or another) criterion, then
+    draw the page anew."""
+    polling.polled(_wait)(criterion, quietly, other)
+
+
+def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
+    setting = other or state.current()
+    if opening.folder(setting, criterion) is not None:
+        st.rerun()
+    if quietly:
+        return
+    ticket = cache.shared().opening.get(opening.key_of(setting, criterion))
+    doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
+    text = doing or "Loading the model; the first start takes about ten seconds"
+    if st.session_state.get("reopening") == opening.key_of(setting, criterion):
+        text = f"Made room for newer models; opening this one again ({text[0].lower()}{text[1:]})"
+    st.info(f"{text}.", icon=":material/hourglass_top:")
+    if ticket is not None and ticket.last and ticket.last.get("total"):
+        _download(ticket.last)
+
+
+def _download(event: dict[str, Any]) -> None:
+    """How far the weights' download is."""
+    done, total, left = event["done"], event["total"], event["left"]
+    time_left = f", about {left:.0f} s left" if left is not None and left < 90 else ""
+    time_left = time_left or (f", about {left / 60:.0f} min left" if left is not None else "")
+    st.progress(min(1.0, done / total), f"{done / 1e6:.1f} of {total / 1e6:.1f} MB{time_left}")

@@ -1,0 +1,135 @@
+"""Why did the answer change? One picked image: attributions of the dense and the pruned model side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from dimap_core.explanations import METHODS, MethodInfo, in_words
+from dimap_core.figures.predictions import explanation_chart
+from dimap_core.plan import to_recipe
+from dimap_core.predictions import Outcomes
+from dimap_core.types import LabelledImages
+
+from ..look import TERMS, formats, theme
+from ..session import View, cache, polling, requests, state
+from . import gallery
+
+FEW = 16  # places; a rank correlation over fewer is mostly chance
+
+
+def draw(view: View, found: Outcomes, data: LabelledImages, streaming: bool) -> None:
+    """Which image, what both models say of it, and why."""
+    st.subheader("Why? One image, explained", anchor=False, help=TERMS["explanation"])
+    place = _picked(found, data)
+    label, before, after = (int(a[place]) for a in (found.labels, found.dense.classes, found.pruned.classes))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="picked_image"):
+        image = int(found.images[place])
+        st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=76)
+        st.markdown(_facts(found, data, place), width="content")
+    info = _method(view)
+    target = _target(data, label, before, after) if info.of_class else before
+    if streaming:
+        st.info("The explanation follows when all images are in.", icon=":material/hourglass_top:")
+        return
+    recipe = to_recipe(state.current().plan)
+    request = {"kind": "explain", "recipe": recipe, "image": image, "method": info.key, "target": target}
+    wanted = ("explain", str(recipe), image, info.key, target)
+    ticket = requests.stream(view, "live", request, wanted)
+    name = data.class_names[target]
+    polling.polled(_result, ticket.running)(view, request, wanted, info, data.images[image], name, ticket.running)
+
+
+def _picked(found: Outcomes, data: LabelledImages) -> int:
+    """The place of the picked image; until one is picked, of the one that changed most."""
+    total = len(data)
+    if st.session_state.get("picked_of") != data.name or (st.session_state.get("picked") or 0) > total:
+        st.session_state.picked_of, st.session_state.picked = data.name, None
+    number = st.number_input(
+        f"Image, 1 to {total:,}", 1, total, None, key="picked", placeholder="the one that changed most",
+        persist_state="session",
+    )  # fmt: skip
+    known = np.flatnonzero(found.images == (number or 0) - 1)
+    return int(known[0] if len(known) else found.worst_first()[0])
+
+
+def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
+    names = data.class_names
+    lines = [f"Image {found.images[place] + 1:,}, labelled **{names[found.labels[place]]}**"]
+    for name, model in (("dense", found.dense), ("pruned", found.pruned)):
+        said, sure, margin = names[model.classes[place]], model.confidence[place], model.margin[place]
+        lines.append(f"{name}: **{said}**, {100 * sure:.0f} %, margin {100 * margin:.0f}")
+    return "  \n".join(lines)
+
+
+def _method(view: View) -> MethodInfo:
+    """The method picker, with a sentence on what this model cannot have."""
+    family = view.anatomy.family
+    here = {info.key: info for info in METHODS if family not in info.missing}
+    if st.session_state.get("method") not in here:
+        st.session_state.method = next(iter(here))
+    chosen = st.pills(
+        "Method", list(here), key="method", format_func=lambda key: here[key].label, required=True,
+        persist_state="session", wrap=True,
+        help=" ".join(TERMS[key] for key in ("integrated-gradients", "occlusion", "grad-cam", "rollout")),
+    )  # fmt: skip
+    info = here[chosen or next(iter(here))]
+    missing = " ".join(other.missing[family] for other in METHODS if family in other.missing)
+    st.caption(f"{info.summary} ({info.paper}) {missing}")
+    return info
+
+
+def _target(data: LabelledImages, label: int, before: int, after: int) -> int:
+    """Which class the maps speak for: the dense answer unless the reader wants another one."""
+    whose = {"dense": before, "pruned": after, "label": label}
+    words = {"dense": "dense answer", "pruned": "pruned answer", "label": "label"}
+    chosen = st.selectbox(
+        "What speaks for", list(whose), key="target", persist_state="session",
+        format_func=lambda who: f"{words[who]}: {data.class_names[whose[who]]}",
+    )  # fmt: skip
+    return whose[chosen or "dense"]
+
+
+def _result(
+    view: View, request: dict, wanted: tuple, info: MethodInfo, image: np.ndarray, name: str, polling: bool
+) -> None:
+    """Both maps, and how far one lies from the other."""
+    ticket = requests.stream(view, "live", request, wanted)
+    if polling and not ticket.running:
+        st.rerun()
+    if ticket.error:
+        st.error(formats.plain(ticket.error))
+        return
+    if ticket.running or not ticket.last or "dense" not in ticket.last:
+        doing = (ticket.last or {}).get("doing") or "Looking at the image"
+        st.info(f"{doing}.", icon=":material/hourglass_top:")
+        return
+    event = ticket.last
+    speaks, look = f"for {name}" if info.of_class else "attended to", theme.look()
+
+    def drawn() -> go.Figure:
+        maps = (np.array(event[who]) for who in ("dense", "pruned"))
+        return explanation_chart(image, *maps, info.signed, speaks, look)
+
+    figure = cache.memo("explanation", (view.info.fingerprint, wanted, look), drawn)
+    theme.chart(figure, "explanation", f"{info.label} for {name}, dense and pruned model side by side")
+    st.markdown(_moved(event))
+    if event["error_dense"] is not None:
+        st.caption(_completeness(event), help=TERMS["completeness"])
+
+
+def _moved(event: dict) -> str:
+    moved, cells = event["moved"], event["cells"]
+    if moved is not None and cells < FEW:
+        return f"These maps have {cells} places, **too few to say** how far the explanation moved."
+    number = "" if moved is None else f" (rank correlation {moved:.2f} over {cells:,} places)".replace("-", "−")
+    return f"The explanation **{in_words(moved)}**{number}."
+
+
+def _completeness(event: dict) -> str:
+    parts = [
+        f"{abs(event[f'error_{who}']):.3f} of {event[f'change_{who}']:+.1f} ({who})".replace("-", "−")
+        for who in ("dense", "pruned")
+    ]
+    return f"Completeness error, of the logit's change from a black image: {', '.join(parts)}."

@@ -1,0 +1,62 @@
+"""Accuracy of the current plan and of its curve: asked of the worker, drawn as far as it has come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+from pydantic import TypeAdapter
+
+from dimap_core.client import Ticket
+from dimap_core.estimates import AccuracyEstimate
+from dimap_core.plan import to_recipe
+
+from ..session import Tried, View, cache, requests, state
+
+_HISTORY = 60  # tried points kept
+_CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+_CURVE_MACS = 3e13  # of a whole curve: some ten minutes of one core
+_CURVE_IMAGES = 100  # at least, for each of its points
+_ESTIMATE = TypeAdapter(AccuracyEstimate)
+
+
+def current(view: View) -> tuple[Tried, Ticket | None]:
+    """The current plan's point in the history, with the newest estimate, and the ticket that brings more."""
+    point = _tried(view)
+    if view.info.data is None or view.info.weights == "random":
+        return point, None
+    recipe = to_recipe(state.current().plan)
+    ticket = requests.stream(view, "live", {"kind": "evaluate", "recipe": recipe}, ("evaluate", str(recipe)))
+    if ticket.last and "n" in ticket.last:
+        point.estimate = _ESTIMATE.validate_python(ticket.last)
+    return point, ticket
+
+
+def _tried(view: View) -> Tried:
+    """The current setting's point, moved to the end of the history; a new one if it was not tried before."""
+    history: list[Tried] = st.session_state.history
+    point = next((p for p in history if p.setting == state.current()), None)
+    if point is None:
+        number = max((p.number for p in history), default=-1) + 1
+        point = Tried(number, state.current(), view.cost.total)
+        # A move that was replaced before its first images came leaves no point, unless it was pinned.
+        pinned = list(st.session_state.pins.values())
+        st.session_state.history = [*(p for p in history if p.estimate or p in pinned), point][-_HISTORY:]
+    return point
+
+
+def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
+    """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
+    plan = state.current().plan
+    rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
+    if rows or view.info.data is None or view.info.weights == "random":
+        return rows, None
+    if plan.granularity == "nm":
+        return [], None  # a pattern has no ratio to vary
+    recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
+    # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(_CURVE_RATIOS)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": _CURVE_RATIOS, "limit": images}
+    ticket = requests.stream(view, "background", request, ("curve", str(request)))
+    return ticket.events, ticket

@@ -1,0 +1,73 @@
+"""Is it faster here? Latency of the cut, measured on this device by the second worker, beside what MACs promise."""
+
+from __future__ import annotations
+
+import os
+
+import pandas as pd
+import streamlit as st
+
+from dimap_core.client import Ticket
+from dimap_core.plan import to_recipe
+from dimap_core.types import Part
+
+from ..look import TERMS, formats
+from ..session import View, polling, requests, state
+
+BATCHES = (1, 4, 16, 64)
+
+
+def draw(view: View) -> None:
+    """Batch sizes and a button, then a row for each batch size as it is measured."""
+    st.subheader("Is it faster here?", anchor=False, help=TERMS["latency"])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        batches = st.pills(
+            "Images at a time", BATCHES, default=[1, 16], selection_mode="multi", key="batches", persist_state="session"
+        )
+        threads = st.segmented_control(
+            "Threads", range(1, min(os.cpu_count() or 1, 4) + 1), default=1, key="threads", required=True,
+            persist_state="session",
+        )  # fmt: skip
+        recipe = to_recipe(state.current().plan)
+        wanted = (view.info.fingerprint, str(recipe), tuple(sorted(batches)), threads)
+        if st.button("Measure", key="measure", disabled=not batches, icon=":material/speed:"):
+            st.session_state.timed = wanted
+    if st.session_state.get("timed") != wanted:
+        return
+    request = {"kind": "latency", "recipe": recipe, "batches": sorted(batches), "threads": threads}
+    ticket = requests.stream(view, "background", request, ("latency", *wanted), slow=True)
+    polling.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
+
+
+def _rows(ticket: Ticket, total: Part, polling: bool) -> None:
+    if polling and not ticket.running:
+        st.rerun()
+    if ticket.error:
+        st.error(formats.plain(ticket.error))
+    rows = [event for event in ticket.events if "batch_size" in event]
+    if rows:
+        promised = total.macs / total.macs_after
+        st.dataframe(pd.DataFrame([_row(row, promised) for row in rows]), hide_index=True)
+        device = "CPU" if rows[0]["device"] == "cpu" else rows[0]["device"]
+        st.caption(
+            f"Medians with quartiles of {rows[0]['repeats']} alternating runs on this {device}, "
+            f"{rows[0]['threads']} thread(s). MACs promise {promised:.2f}×."
+        )
+    if ticket.running:
+        doing = (ticket.last or {}).get("doing") or ("Measuring" if rows else "Starting a process for it")
+        st.info(f"{doing}.", icon=":material/hourglass_top:")
+
+
+def _row(row: dict, promised: float) -> dict[str, str]:
+    faster = row["dense"]["median"] / row["pruned"]["median"]
+    return {
+        "images": str(row["batch_size"]),
+        "dense, ms": _spread(row["dense"]),
+        "this cut, ms": _spread(row["pruned"]),
+        "speed-up": f"{faster:.2f}×",
+        "of what MACs promise": f"{100 * faster / promised:.0f} %",
+    }
+
+
+def _spread(found: dict) -> str:
+    return f"{1e3 * found['median']:.3g} ({1e3 * found['low']:.3g} to {1e3 * found['high']:.3g})"

@@ -1,0 +1,162 @@
+"""Measured rows, tried points and trained ones as the trade-off figure draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from dimap_core.cost import add
+from dimap_core.errors import PruningError
+from dimap_core.estimates import AccuracyEstimate, Proportion
+from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
+from dimap_core.intervals import wilson
+from dimap_core.results import kept_count
+from dimap_core.types import Part
+
+from ..look import plan_names
+from ..session import Setting, Tried, cache, jobs, state
+
+_ESTIMATE = TypeAdapter(AccuracyEstimate)
+_NEAR = 0.2  # points; two measurements of one plan differ by an image or two
+_CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
+
+
+@dataclass
+class PrecomputedRow(Tried):
+    """A row measured beforehand, with its model's other rows and its cells."""
+
+    rows: tuple[dict[str, Any], ...] = ()
+    cells: Any = None
+
+
+def precomputed_row(setting: Setting) -> PrecomputedRow | None:
+    """What was measured beforehand for exactly this setting, if anything."""
+    plan, card = setting.plan, cache.cards().get(setting.model)
+    own = card is not None and setting.weights == "pretrained" and not setting.data
+    if not own or plan.overrides or plan.protected or plan.budget is not None:
+        return None
+    rows = cache.precomputed_rows(setting.model, plan)
+    row = next((row for row in rows if row["ratio"] == plan.ratio), None)
+    if row is None:
+        return None
+    cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(row["cells"])}
+    total = add(cells.values())
+    estimate = _ESTIMATE.validate_python(row["estimate"])
+    return PrecomputedRow(0, setting, total, estimate, tuple(rows), cells)
+
+
+def _dense_point(tried: Tried, cue: str) -> Point | None:
+    """The dense model's point: measured beforehand, or on chosen images what the pruned one's drop tells."""
+    setting, found = tried.setting, tried.estimate
+    if setting.model in cache.cards() and not setting.data:
+        estimate = _ESTIMATE.validate_python(cache.precomputed(setting.model)["dense"])
+        return _point(1.0, estimate.cues[cue], "dense")
+    if found is None or cue not in found.drops:
+        return None
+    right = found.cues[cue].correct - round(found.drops[cue].value * found.n)
+    return _point(1.0, wilson(right, found.n), "dense")
+
+
+def chance(setting: Setting, cue: str, classes: int | None = None) -> float:
+    """What guessing gets right; `classes`: how many compete, where images were chosen."""
+    if setting.data or setting.model not in cache.cards():
+        return 1 / classes if classes else 0.0
+    return cache.cards()[setting.model]["chance"][cue]
+
+
+def point(tried: Tried, cue: str, axis: str) -> Point:
+    """A tried point with an estimate, as the figure draws it."""
+    if tried.estimate is None:
+        raise ValueError("a point without an estimate cannot be drawn")
+    total = tried.total
+    kept = total.macs_after / total.macs if axis == "MACs" else total.params_after / total.params
+    smaller = tried.setting.plan.granularity == "structure"
+    return _point(kept, tried.estimate.cues[cue], plan_names.label(tried.setting.plan), tried.number, smaller)
+
+
+def picture(
+    rows: Any,
+    current: Tried,
+    tried: list[Tried],
+    pins: dict[str, Tried],
+    axis: str,
+    cue: str,
+    chance: float,
+    recovered: Sequence[tuple[Point, Point]] = (),
+) -> Tradeoff:
+    """All that the trade-off figure shows of one model on its images: `rows` are its current curve's, `tried` its
+    history, `recovered` trained points, which are known for the joint answer only."""
+    return Tradeoff(
+        dense=_dense_point(current, cue),
+        curves=curves(current.setting, rows, cue, axis),
+        history=[point(p, cue, axis) for p in tried if _drawable(p, current.setting) and p is not current],
+        pins={pin: point(p, cue, axis) for pin, p in pins.items() if _drawable(p, current.setting)},
+        current=point(current, cue, axis) if current.estimate else None,
+        recovered=recovered if cue == "joint" else (),
+        chance=chance,
+        unit=axis,
+        judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
+    )
+
+
+def tried_at(x: float, y: float, tried: list[Tried], axis: str, cue: str) -> Tried | None:
+    """The tried point of the current model that was drawn at x, y, both in %; by place, since a curve's point may lie
+    on top of it and take the click."""
+    for p in reversed(tried):
+        if _drawable(p, state.current()):
+            drawn = point(p, cue, axis)
+            if abs(100 * drawn.x - x) < _NEAR and abs(100 * drawn.y - y) < _NEAR:
+                return p
+    return None
+
+
+def _drawable(tried: Tried, setting: Setting) -> bool:
+    return tried.estimate is not None and tried.setting.judged == setting.judged
+
+
+def curves(setting: Setting, rows: Any, cue: str, axis: str) -> list[Curve]:
+    """The current criterion's curve over global ratios, and uniform magnitude's beside it where it was measured
+    beforehand."""
+    plan, own = setting.plan, plan_names.family(setting.plan)
+    found = [Curve(own, _row_points(rows, cue, axis), reference=own == plan_names.family(plan_names.UNIFORM))]
+    if not found[0].reference and not setting.data:
+        other = _row_points(cache.precomputed_rows(setting.model, plan_names.UNIFORM), cue, axis)
+        name = plan_names.family(plan_names.UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
+        found.insert(0, Curve(name, other, reference=True))
+    return found
+
+
+def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Point, Point]]:
+    """Before and after of the session's finished recoveries of a model on its own images, as the trade-off figure draws
+    them; `dense`: its MACs and params."""
+    pairs: list[tuple[Point, Point]] = []
+    try:
+        known = jobs.mine()
+    except PruningError:  # the Recover page says it
+        return pairs
+    for job in known:
+        if job.result is None or job.result["model"] != name or job.request.get("images"):
+            continue
+        found, share = job.result, kept_count(job.result, axis.lower()) / dense[axis]
+        before, after = (
+            Point(share, found[key], *found[f"{key}_ci95"], found["n"], label)
+            for key, label in (("top1_before", "before training"), ("top1_after", f"{job.title}, trained"))
+        )
+        pairs.append((before, after))
+    return pairs
+
+
+def _row_points(rows: Any, cue: str, axis: str) -> list[Point]:
+    key = "macs_removed" if axis == "MACs" else "params_removed"
+    found = []
+    for row in rows:
+        estimate = _ESTIMATE.validate_python(row["estimate"])
+        found.append(_point(1 - row[key], estimate.cues[cue], f"{100 * row['ratio']:g} % removed"))
+    return found
+
+
+def _point(x: float, share: Proportion, text: str, key: int = -1, smaller: bool = False) -> Point:
+    return Point(x, share.value, share.low, share.high, share.n, text, key, smaller)

@@ -1,0 +1,22 @@
+"""What one session looks at: setting and link, models, images and jobs, what it asked of workers; caches.
+
+Not here: drawing, save what must be said where a session cannot go on. Next door: `parts` draws what pages share.
+"""
+
+from . import cache, jobs, opened, opening, own_models, polling, requests, state
+from .opened import View
+from .setting import Setting, Tried
+
+__all__ = [
+    "Setting",
+    "Tried",
+    "View",
+    "cache",
+    "jobs",
+    "opened",
+    "opening",
+    "own_models",
+    "polling",
+    "requests",
+    "state",
+]

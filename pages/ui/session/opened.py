@@ -1,0 +1,61 @@
+"""The opened model: everything synchronous about the current setting, which needs no answer from a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dimap_core.cost import cost_report
+from dimap_core.errors import InvalidPlan
+from dimap_core.ranking import Scores
+from dimap_core.selection import select
+from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
+
+from . import cache, opening, state
+
+
+@dataclass(frozen=True)
+class View:
+    """A model that is open, scored and planned: everything synchronous about the current setting. `info.data` names
+    the images it is judged by, `facts` tells of them where they were chosen (`data.chosen.Facts`)."""
+
+    folder: str
+    info: ModelInfo
+    anatomy: Anatomy
+    weights: dict[str, np.ndarray]
+    scores: Scores
+    selection: Selection
+    cost: CostReport
+    facts: dict[str, Any] | None = None
+
+
+def view() -> View | None:
+    """The current setting's view, or None while its model is loading; a plan that cannot be met is refused."""
+    setting = state.current()
+    place = opening.folder(setting)
+    if place is None:
+        return None
+    opening.stop_reading(opening.key_of(setting, None))
+    info, anatomy, weights = cache.model(place)
+    info = replace(info, name=setting.model)  # the worker calls a file by its place
+    st.session_state.recognised = f"{info.architecture}, {info.input_size} px"
+    plan = setting.plan
+    scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
+    try:
+        selection = select(scores, anatomy, plan)
+    except InvalidPlan as error:
+        state.refuse(str(error))
+        st.rerun()
+    cost = cost_report(anatomy, selection)
+    return View(place, info, anatomy, weights, scores, selection, cost, cache.facts(place))
+
+
+def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:
+    """The selection of a plan that the user did not ask for, or why there is none."""
+    try:
+        return select(scores, anatomy, plan), ""
+    except InvalidPlan as error:
+        return None, str(error)

@@ -1,0 +1,71 @@
+"""Requests about the opened model: asked of a worker, never waited for; `polling` looks again at what has come.
+
+Finished ones are shared by content with all sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.client import Ticket
+
+from . import cache, opening, state
+from .opened import View
+
+
+def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, slow: bool = False) -> Ticket:
+    """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one.
+
+    `wanted`: what the answer depends on beside the model, the request's kind first. `slow`: for the second worker,
+    whose steps may take long.
+    """
+    ticket = known(view, channel, wanted, slow)
+    if ticket is None:
+        setting = state.current()
+        base = {**opening.model_request(setting), "data": view.info.data}
+        worker = cache.shared().slow if slow else cache.shared().worker
+        if older := st.session_state.streams.get((channel, slow)):
+            _keep(*older)  # it may have ended since it was last looked at
+        ticket = worker.submit(cache.session(), channel, {**base, **request})
+        st.session_state.streams[channel, slow] = (_content(view, wanted), ticket)
+    return ticket
+
+
+def known(view: View, channel: str, wanted: tuple, slow: bool = False) -> Ticket | None:
+    """The ticket of a request that was answered to anyone, or that this session has asked; nothing is asked anew."""
+    key, shared = _content(view, wanted), cache.shared()
+    if (found := shared.results.get(key)) is not None:  # asked once: another session's result may push it out
+        return Ticket(found, done=True)
+    mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
+    asked, ticket = mine.get((channel, slow), (None, None))
+    if asked != key or ticket is None or ticket.replaced:
+        return None
+    _keep(key, ticket)
+    return ticket
+
+
+def _keep(key: tuple, ticket: Ticket) -> None:
+    """Remember a whole answer for all sessions."""
+    lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
+    if ticket.done and lasting and not ticket.replaced:
+        # The last of some answers says all that the ones before it said.
+        alone = key[2] in ("evaluate", "versus", "explain")
+        cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
+
+
+def forget(view: View, wanted: tuple) -> None:
+    """Let go of an answer whose files were cleared away."""
+    cache.shared().drop(_content(view, wanted))
+    st.session_state.pop("streams", None)
+
+
+def stop(channel: str) -> None:
+    """Cancel what this session has on a channel."""
+    cache.shared().worker.cancel(cache.session(), channel)
+    st.session_state.get("streams", {}).pop((channel, False), None)
+
+
+def _content(view: View, wanted: tuple) -> tuple:
+    return (view.info.fingerprint, view.info.data, *wanted)

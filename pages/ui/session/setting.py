@@ -1,0 +1,52 @@
+"""The setting, which is the whole of what a link restores, and a tried point, which remembers one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dimap_core.bundled import BUNDLED
+from dimap_core.estimates import AccuracyEstimate
+from dimap_core.plan import to_recipe
+from dimap_core.sources import COUNT
+from dimap_core.types import Part, PruningPlan
+from dimap_core.uploads import PREFIX
+
+FILE = "file:"  # before the path of a model that is a file on this machine
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is looked at: a model, how its weights come, the plan, and images to judge by.
+
+    `model`: a bundled or timm name, or a file (see `own_models`).
+    `data`: "" for the model's own set, "folder:PATH", "zip:PATH", "upload:TOKEN" or the name of a set; `count`, `draw`
+    and `classes` are those of `sources.ImageSource` (`draw` its seed).
+    """
+
+    model: str = BUNDLED[0].name
+    weights: str = "pretrained"
+    plan: PruningPlan = field(default_factory=lambda: PruningPlan(ratio=0.8))
+    data: str = ""
+    count: int = COUNT
+    draw: int = 0
+    classes: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def judged(self) -> tuple:
+        """What accuracies depend on besides the plan: two settings with the same can be compared."""
+        return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes)
+
+    def recipe(self) -> dict[str, Any]:
+        """The plan as a recipe that names the model, unless it is a file."""
+        return to_recipe(self.plan, None if self.model.startswith((PREFIX, FILE)) else self.model)
+
+
+@dataclass
+class Tried:
+    """One point of the history; `estimate` grows while images stream in."""
+
+    number: int
+    setting: Setting
+    total: Part
+    estimate: AccuracyEstimate | None = None

@@ -1,0 +1,140 @@
+"""The session's state: the setting in force, undo and redo, what was refused, and their mirror in the URL.
+
+Widgets are filled from the setting before they are drawn, and their callbacks replace it; nothing else writes it.
+Next door: `setting` says what it is made of, `links` how an address says it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.errors import InvalidPlan, PruningError
+from dimap_core.plan import from_recipe, validate
+from dimap_core.types import PruningPlan
+
+from . import links
+from .setting import Setting
+
+_UNDO = 100
+_JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
+_TOKEN = re.compile("[0-9a-f]{32}")
+_MOST_JOBS = 8
+
+
+def start() -> None:
+    """Fill a new session from the URL; nonsense there becomes one notice and the default setting."""
+    if "setting" in st.session_state:
+        return
+    st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
+    st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
+    try:
+        arrive(links.from_url({key: st.query_params[key] for key in st.query_params if key != _JOBS}))
+    except PruningError as error:
+        st.session_state.notice = f"{str(error).rstrip('.')} (the link was ignored, the default is shown)."
+
+
+def current() -> Setting:
+    """The setting in force."""
+    return st.session_state.setting
+
+
+def arrive(setting: Setting) -> None:
+    """Put `setting` in force without a trace in undo."""
+    st.session_state.setting = setting
+    st.session_state.mode = _mode_of(setting.plan)
+
+
+def go(setting: Setting) -> None:
+    """Put `setting` in force; the one before can be had back by undo."""
+    if setting == current():
+        return
+    st.session_state.undo = [*st.session_state.undo, current()][-_UNDO:]
+    st.session_state.redo = []
+    st.session_state.notice = None
+    arrive(setting)
+
+
+def change(**fields: Any) -> None:
+    """Replace fields of the plan; a plan that would be invalid changes nothing and leaves a notice."""
+    try:
+        go(replace(current(), plan=validate(replace(current().plan, **fields))))
+    except InvalidPlan as error:
+        st.session_state.notice = str(error)
+
+
+def fill(key: str, value: Any) -> Any:
+    """Give a control its value, where it has another, and return it to be its default too.
+
+    A value that is written overrides what the reader moved meanwhile, so only a new one is.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+    return value
+
+
+def take(name: str, options: Sequence[Any] | None = None) -> None:
+    """A control's callback: the field of the plan gets what the control shows.
+
+    `options`: all it may show, where another control was in its place: the browser may still send what that one showed.
+    """
+    value = st.session_state[f"w_{name}"]
+    if value is not None and (options is None or value in options):
+        change(**{name: value})
+
+
+def back(source: str = "undo", target: str = "redo") -> None:
+    """Undo; with the arguments swapped, redo."""
+    if st.session_state[source]:
+        st.session_state[target] = [*st.session_state[target], current()]
+        *st.session_state[source], setting = st.session_state[source]
+        st.session_state.notice = None
+        arrive(setting)
+
+
+def refuse(message: str) -> None:
+    """The setting in force cannot be met: say why and return to the last one that could."""
+    st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else Setting()
+    st.session_state.mode = _mode_of(current().plan)
+    st.session_state.notice = message
+
+
+def _mode_of(plan: PruningPlan) -> str:
+    """Which control shows a plan: "one" ratio, "kinds", "stages", "grid" of stage x module, "budget", or "pattern"."""
+    if plan.granularity == "nm":
+        return "pattern"
+    if plan.budget is not None:
+        return "budget"
+    if not plan.overrides:
+        return "one"
+    if any(stage is None for (stage, _), _ in plan.overrides):
+        return "kinds"
+    return "grid" if any(module for (_, module), _ in plan.overrides) else "stages"
+
+
+def mirror() -> None:
+    """Write the setting to the URL."""
+    wanted = links.to_url(current())
+    if st.session_state.jobs:
+        wanted[_JOBS] = "~".join(st.session_state.jobs)
+    if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def add_job(token: str) -> None:
+    """Remember a job of this session, in the link too; the oldest make room."""
+    st.session_state.jobs = [*st.session_state.jobs, token][-_MOST_JOBS:]
+
+
+def load_recipe(text: str | bytes) -> None:
+    """Put a recipe in force; one for another bundled model loads that model, anything malformed leaves a notice."""
+    try:
+        plan = from_recipe(text, current().model)
+    except InvalidPlan as error:
+        st.session_state.notice = str(error)
+    else:
+        go(replace(current(), plan=plan))

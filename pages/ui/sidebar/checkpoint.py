@@ -1,0 +1,83 @@
+"""The model picker's part for files: upload one, go back to one, say what architecture it is."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.typing import UploadedFile
+
+from dimap_core.catalogue import architectures
+from dimap_core.errors import DataError
+from dimap_core.uploads import Upload, little_room, room
+
+from ..session import cache, own_models, state
+
+_TYPES = ("safetensors", "pth", "pt", "bin", "zip")
+_LARGEST = 2048  # MiB of one uploaded checkpoint
+_SUFFIX = ".checkpoint"  # of the files kept, which tells them from uploaded images
+
+
+def draw() -> None:
+    """The sidebar's part: upload a file, or go back to one."""
+    opened = st.session_state.get("files_open", False) or own_models.is_own(state.current().model)
+    key = f"w_file-{st.session_state.get('files_taken', 0)}"
+    most = room(_LARGEST)
+    with st.expander("Your own checkpoint", icon=":material/upload_file:", expanded=opened):
+        if most < _LARGEST:
+            st.warning(little_room(most))
+        st.file_uploader(
+            "Checkpoint file", _TYPES, key=key, on_change=_uploaded, args=(key,), max_upload_size=max(1, most),
+            help="safetensors, a state dict of PyTorch (.pth, .pt, .bin), or the zip that the Export page gives. "
+            "Nothing in it is executed. It is deleted when you close this page.",
+        )  # fmt: skip
+        uploads = [upload for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)]
+        kept = {own_models.name_of(upload): f"{number}. {upload.name}" for number, upload in enumerate(uploads, 1)}
+        current, architecture = own_models.split(state.current().model)
+        if kept:
+            names = list(kept)
+            chosen = names.index(current) if current in names else None
+            st.selectbox(
+                "Uploaded", names, chosen, key=f"w_kept-{len(names)}-{chosen}", format_func=kept.__getitem__,
+                on_change=_reopen, args=(f"w_kept-{len(names)}-{chosen}",), placeholder="open one again",
+            )  # fmt: skip
+        if own_models.is_own(current):
+            known = architectures()
+            options = known if architecture in ("", *known) else (*known, architecture)
+            st.selectbox(
+                "Its architecture", options, options.index(architecture) if architecture else None,
+                key=f"w_architecture-{architecture}", placeholder="found from its weights", accept_new_options=True,
+                on_change=_rename, args=(f"w_architecture-{architecture}",),
+                help="Weights of the same shapes can belong to several architectures; if the one found is wrong, "
+                "choose.",
+            )  # fmt: skip
+
+
+def _is_model(upload: Upload) -> bool:
+    return upload.path.suffix == _SUFFIX
+
+
+def _uploaded(key: str) -> None:
+    file = st.session_state[key]
+    if not isinstance(file, UploadedFile):
+        return  # taken away again
+    try:
+        upload = cache.shared().uploads.add(cache.session(), file.name, file, _SUFFIX)
+    except DataError as error:
+        st.session_state.notice = str(error)
+    else:
+        own_models.open_as(own_models.name_of(upload))
+    # Streamlit holds uploads in memory; now that the file is on disk its copy goes, and the widget begins anew.
+    context = get_script_run_ctx()
+    if context is not None:
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+    st.session_state.files_taken = st.session_state.get("files_taken", 0) + 1
+
+
+def _reopen(key: str) -> None:
+    if st.session_state[key]:
+        own_models.open_as(st.session_state[key])
+
+
+def _rename(key: str) -> None:
+    what, _ = own_models.split(state.current().model)
+    own_models.open_as(own_models.joined(what, (st.session_state[key] or "").strip()))

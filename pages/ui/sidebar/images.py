@@ -1,0 +1,165 @@
+"""The sidebar's images control: the model's own set, a folder, a zip, a known set; how many; which class is which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dimap_core.bundled import BUNDLED, bundled
+from dimap_core.errors import DataError
+from dimap_core.sources import FOLDER, MOST, SETS, ZIP
+from dimap_core.uploads import PREFIX, little_room, room
+
+from ..look import TERMS, formats
+from ..session import Setting, cache, opening, state
+
+_MIB = 500  # of a zip: the browser's upload lies in memory until it is kept; larger ones are given as a path
+_OUT = "left out"
+_OWN = "own:"
+
+
+def draw() -> None:
+    """What the model is judged by, and on which of its images."""
+    setting = state.current()
+    options = _options(setting)
+    shown = st.session_state.get("pending_source") or _kind(setting.data) or next(iter(options))
+    options.setdefault(shown, shown[:40])
+    st.selectbox(
+        "Images", list(options), list(options).index(state.fill("w_source", shown)), key="w_source",
+        format_func=options.get, on_change=_source_changed, help=TERMS["pictures"],
+    )  # fmt: skip
+    if shown == FOLDER:
+        path = setting.data.removeprefix(FOLDER).removeprefix(ZIP) if _kind(setting.data) == FOLDER else ""
+        st.text_input(
+            "Folder or zip on this machine", state.fill("w_folder", path), key="w_folder",
+            placeholder="~/pets, one sub-folder a class", on_change=_folder_changed,
+        )  # fmt: skip
+    if shown == PREFIX:
+        _upload()
+    if setting.data:
+        _amount(setting)
+        _told(setting)
+
+
+def _options(setting: Setting) -> dict[str, str]:
+    """What can be chosen here: kind or name of a set -> label; the model's own set first.
+
+    Its key changes with its label: the browser would go on showing the label that an option had.
+    """
+    spec = bundled(setting.model)
+    own = {f"{_OWN}{spec.data}": f"its own: {spec.data.replace('-', ' ')}"} if spec else {_OWN: "none"}
+    ways = {FOLDER: "a folder on this machine", PREFIX: "a zip to upload"}
+    known = {known.key: known.label for known in SETS if known.path}
+    others = {} if spec else {row.data: row.data.replace("-", " ") for row in BUNDLED}
+    return {**own, **ways, **known, **others}
+
+
+def _kind(data: str) -> str:
+    """The option that stands for a setting's images."""
+    if data.startswith((FOLDER, ZIP)):
+        return FOLDER
+    return PREFIX if data.startswith(PREFIX) else data
+
+
+def _source_changed() -> None:
+    chosen = st.session_state.w_source or ""
+    st.session_state.pending_source = chosen if chosen in (FOLDER, PREFIX) else None
+    if chosen not in (FOLDER, PREFIX):
+        _choose("" if chosen.startswith(_OWN) else chosen)
+
+
+def _folder_changed() -> None:
+    path = (st.session_state.w_folder or "").strip()
+    if path:
+        _choose(FOLDER + path)
+
+
+def _choose(data: str) -> None:
+    st.session_state.pending_source = None
+    state.go(replace(state.current(), data=data, classes=()))
+
+
+def _upload() -> None:
+    """A file uploader that is new after every upload, so that the browser's copy leaves the server's memory."""
+    number = st.session_state.setdefault("zips", 0)
+    most = room(_MIB)
+    if most < _MIB:
+        st.warning(little_room(most))
+    file = st.file_uploader("Zip, one folder a class", "zip", key=f"w_zip-{number}", max_upload_size=max(1, most))
+    if file is None:
+        return
+    st.session_state.zips = number + 1
+    try:
+        kept = cache.shared().uploads.add(cache.session(), file.name, file, ".zip")
+    except DataError as error:
+        st.session_state.notice = str(error)
+    else:
+        _choose(PREFIX + kept.token)
+    st.rerun()
+
+
+def _amount(setting: Setting) -> None:
+    left, right = st.columns(2, gap="xsmall")
+    left.number_input(
+        "At most", 2, MOST, state.fill("w_count", setting.count), key="w_count", step=100,
+        on_change=_amount_changed, help=TERMS["count"],
+    )  # fmt: skip
+    right.number_input(
+        "Seed", 0, 2**32 - 1, state.fill("w_draw", setting.draw), key="w_draw", on_change=_amount_changed,
+        help=TERMS["draw"],
+    )  # fmt: skip
+
+
+def _amount_changed() -> None:
+    count, seed = st.session_state.w_count, st.session_state.w_draw
+    if count is not None and seed is not None:
+        state.go(replace(state.current(), count=count, draw=seed))
+
+
+def _told(setting: Setting) -> None:
+    """How the images were chosen, and the classes they were given."""
+    facts, same = opening.ready_facts(setting), (setting.model, setting.data)
+    known, last = st.session_state.get("told", (None, None))
+    if facts is None and known != same:
+        return
+    if facts is not None:
+        st.session_state.told = same, facts
+    # What was told last stays until the same files are listed again, so that the table does not close at every change.
+    shown = facts or last
+    notes = " ".join(shown["notes"]) if facts is not None else "Looking at the files …"
+    st.caption(formats.plain(notes))
+    with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
+        _editor(setting, shown)
+        st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
+
+
+def _editor(setting: Setting, facts: dict[str, Any]) -> None:
+    """The mapping as a table whose last column can be changed."""
+    labels = [_OUT, *(f"{output}: {name}".removesuffix(": ")[:60] for output, name in enumerate(facts["outputs"]))]
+    rows = facts["rows"]
+    given = {row["folder"]: row["output"] for row in rows} | dict(setting.classes)
+    known = {place - 1: label for place, label in enumerate(labels)}
+    table = pd.DataFrame(
+        {
+            "class": [known.get(given[row["folder"]], _OUT) for row in rows],
+            "folder": [row["folder"] for row in rows],
+            "images": [row["files"] for row in rows],
+        }
+    )
+    key = f"w_classes-{abs(hash((setting.data, setting.model, setting.classes)))}"
+    st.data_editor(
+        table, key=key, hide_index=True, column_order=("folder", "class", "images"), disabled=("folder", "images"),
+        column_config={"class": st.column_config.SelectboxColumn("class of the model", options=labels, required=True)},
+        on_change=_classes_changed, args=(key, labels, [row["folder"] for row in rows]), height=260,
+    )  # fmt: skip
+
+
+def _classes_changed(key: str, labels: list[str], folders: list[str]) -> None:
+    edits = dict(state.current().classes)
+    for row, changed in st.session_state[key]["edited_rows"].items():
+        if changed.get("class") in labels:
+            edits[folders[int(row)]] = labels.index(changed["class"]) - 1
+    state.go(replace(state.current(), classes=tuple(sorted(edits.items()))))

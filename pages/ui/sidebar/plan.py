@@ -1,0 +1,103 @@
+"""The plan's controls beside its ratios: what goes, by which criterion, in which scope, paid in what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dimap_core.criteria import CRITERIA, criterion
+from dimap_core.plan import MOST_IMAGES, SCOPES
+
+from ..look import TERMS
+from ..session import Setting, state
+
+_UNITS = {
+    "weight": "single weights (zeros)",
+    "structure": "whole structures (smaller)",
+    "nm": "N of every M weights (zeros)",
+}
+_SCOPE_LABELS = {
+    "layer": "each layer alone (uniform)",
+    "stage-module": "stage × module",
+    "module": "module (DIMAP)",
+    "model": "whole model (LAMP)",
+}
+_GROUP_SCOPE_LABELS = {
+    "layer": "each block and kind alone",
+    "stage-module": "stage × kind",
+    "module": "kind",
+    "model": "whole model",
+}
+
+
+def units() -> None:
+    """What one unit is that goes."""
+    place = list(_UNITS).index(state.fill("w_granularity", state.current().plan.granularity))
+    st.selectbox(
+        "What to remove", list(_UNITS), place, key="w_granularity", format_func=_UNITS.get, on_change=_units_changed,
+        help=TERMS["granularity"],
+    )  # fmt: skip
+
+
+def _units_changed() -> None:
+    """The same amount of another unit, as far as it can be said there."""
+    granularity, plan = st.session_state.w_granularity, state.current().plan
+    if granularity is None:
+        return
+    amount = {"ratio": 0.5 if plan.ratio is None and plan.budget is None else plan.ratio, "nm": None, "overrides": ()}
+    if granularity == "nm":
+        amount |= {"ratio": None, "budget": None, "cost_exponent": 0.0, "nm": "2:4"}
+    if granularity != "structure":
+        amount |= {"round_to": 1, "repair": False}
+    if replace(plan, granularity=granularity).scored not in criterion(plan.criterion).scores:
+        amount["criterion"] = Setting().plan.criterion
+    state.change(granularity=granularity, protected=(), **amount)
+
+
+def ranking() -> None:
+    """Criterion, scope and what is paid for."""
+    plan = state.current().plan
+    labels = {
+        info.key: f"{info.label} (reads images)" if info.reads_images else info.label
+        for info in CRITERIA
+        if plan.scored in info.scores
+    }
+    info = next(info for info in CRITERIA if info.key == plan.criterion)
+    st.selectbox(
+        "Criterion", list(labels), list(labels).index(state.fill("w_criterion", plan.criterion)),
+        key="w_criterion", format_func=labels.get, on_change=state.take,
+        args=("criterion", list(labels)),
+        help=f"{TERMS['criterion']} {info.label}: {info.summary} ({info.equation}; {info.paper})",
+    )  # fmt: skip
+    if plan.criterion == "random":
+        seed = state.fill("w_seed", plan.seed)
+        st.number_input(
+            "Seed", 0, 2**32 - 1, seed, key="w_seed", on_change=state.take, args=("seed",), help=TERMS["seed"]
+        )
+    if plan.granularity == "nm":
+        return
+    groups = plan.granularity == "structure"
+    scopes = _GROUP_SCOPE_LABELS if groups else _SCOPE_LABELS
+    st.selectbox(
+        "Structures compete within" if groups else "Weights compete within", SCOPES,
+        SCOPES.index(state.fill("w_scope", plan.scope)), key="w_scope", format_func=scopes.get, on_change=state.take,
+        args=("scope", SCOPES), help=TERMS["scope"],
+    )  # fmt: skip
+    options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
+    st.select_slider(
+        "What do you pay for?", options, state.fill("w_cost_exponent", plan.cost_exponent),
+        key="w_cost_exponent", on_change=state.take, args=("cost_exponent",),
+        format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
+    )  # fmt: skip
+
+
+def images() -> None:
+    """How many training images are read, where any are."""
+    plan = state.current().plan
+    if criterion(plan.criterion).reads_images or plan.repair:
+        count = state.fill("w_images", plan.images)
+        st.number_input(
+            "Training images to read", 1, MOST_IMAGES, count, key="w_images", step=64, on_change=state.take,
+            args=("images",), help=TERMS["images"],
+        )  # fmt: skip
