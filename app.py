@@ -4,7 +4,7 @@ import sys
 
 import streamlit as st
 
-from dimap_core.errors import PruningError
+from dimap_core.types import PruningError
 from pages.ui import sidebar
 from pages.ui.look import frame, theme
 from pages.ui.session import cache, polling, state

@@ -23,11 +23,8 @@ import torch
 from benchmarks.nvit import last, last_answers
 from dimap_core import pipeline
 from dimap_core.data import load_data
-from dimap_core.evaluate import estimate
-from dimap_core.methods.apma import search
-from dimap_core.methods.apma_settings import ABLATIONS, PARTS, WITHOUT, suited_search
-from dimap_core.predictions import Predictions
-from dimap_core.settings import Settings
+from dimap_core.measure import Predictions, estimate
+from dimap_core.training import Settings, apma
 
 from .measured import store
 
@@ -40,13 +37,13 @@ def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[di
     opened = pipeline.open_model(name)
     judged = load_data(str(opened.info.data))
     epoch = -(-len(load_data(str(opened.info.data), "train")) // Settings.batch_size)
-    asked = suited_search(opened.info.data, macs, **switches)
+    asked = apma.suited_search(opened.info.data, macs, **switches)
     half = {"epochs": steps / 2 / epoch, "seconds": None}
     asked = replace(asked, training=replace(asked.training, **half), finetuning=replace(asked.finetuning, **half))
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        result = last(search(opened, asked, place / "out", place / "state"))
+        result = last(apma.search(opened, asked, place / "out", place / "state"))
         spent = time.process_time() - began
         places = (place / "state" / "found", place / "out")
         before, after = (last_answers(pipeline.open_model(str(found)), judged) for found in places)
@@ -70,7 +67,7 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
     full, whole = one_search(name, steps, macs)
     print(name, full, flush=True)
     found: dict[str, Any] = {"model": name, "steps": steps, "budget_macs": macs, "full": full, "without": []}
-    for part in PARTS:
+    for part in apma.PARTS:
         row, answers = one_search(name, steps, macs, **{part: False})
         row |= {"part": part}
         for when, own, other in zip(("before", "after"), answers, whole, strict=True):
@@ -93,7 +90,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         for row in found["without"]:
             cells = [" ".join((f"{100 * c[0]:+.1f}", f"[{100 * c[1]:.1f}, {100 * c[2]:.1f}]"))
                      for c in (row["change_before"], row["change_after"])]  # fmt: skip
-            lines.append(f"| {100 * row['macs_removed']:.1f} % | {PARTS[row['part']]} | " + " | ".join(cells) + " |")
+            lines.append(
+                f"| {100 * row['macs_removed']:.1f} % | {apma.PARTS[row['part']]} | " + " | ".join(cells) + " |"
+            )
     return "\n".join(lines)
 
 
@@ -106,14 +105,14 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = json.loads(ABLATIONS.read_text("utf-8")) if ABLATIONS.exists() else []
+    rows = json.loads(apma.ABLATIONS.read_text("utf-8")) if apma.ABLATIONS.exists() else []
     for name in [] if given.table else given.models:
         kept = [row for row in rows if row["model"] != name]
         rows = [*kept, measure_model(name, given.steps, given.macs)]
-        ABLATIONS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        apma.ABLATIONS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
         store("apma")
     print(table(rows))
-    print("\nWithout a part: " + "; ".join(f"{PARTS[part]}: {what}" for part, what in WITHOUT.items()) + ".")
+    print("\nWithout a part: " + "; ".join(f"{apma.PARTS[part]}: {what}" for part, what in apma.WITHOUT.items()) + ".")
 
 
 if __name__ == "__main__":

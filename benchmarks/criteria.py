@@ -18,10 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from dimap_core import pipeline
-from dimap_core.bundled import ASSETS
 from dimap_core.criteria import CRITERIA
-from dimap_core.errors import InvalidPlan
-from dimap_core.types import PruningPlan
+from dimap_core.types import ASSETS, InvalidPlan, PruningPlan
 
 from . import measured
 from .measured import share

@@ -18,10 +18,8 @@ import numpy as np
 import torch
 
 from dimap_core import pipeline
-from dimap_core.criteria import CRITERIA
+from dimap_core.criteria import CRITERIA, attribute, collect
 from dimap_core.data import load_data
-from dimap_core.gates import attribute
-from dimap_core.statistics import collect
 from dimap_core.types import LabelledImages, PruningPlan
 
 from .measured import store, table

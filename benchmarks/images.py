@@ -22,8 +22,9 @@ import torch
 from PIL import Image
 from timm.data import ImageNetInfo
 
-from dimap_core import images, pipeline
-from dimap_core.sources import ImageSource
+from dimap_core import pipeline
+from dimap_core.data import ImageSource
+from dimap_core.pipeline import judged_by
 from dimap_core.types import LabelledImages, PruningPlan
 
 from .measured import store
@@ -75,12 +76,12 @@ def measure(model: str, root: Path, files: int, limit: int) -> Iterator[tuple[st
     place = folder(root, files)
     size = sum(path.stat().st_size for path in place.rglob("*.JPEG")) / files / 1024
     begun = time.perf_counter()
-    *_, (_, found) = images.judged_by(opened, ImageSource(f"folder:{place}", count=files))
+    *_, (_, found) = judged_by(opened, ImageSource(f"folder:{place}", count=files))
     listed = time.perf_counter() - begun
     if found is None:
         raise SystemExit("no images")
     yield f"{files:,} files of {size:.0f} KiB listed, looked at and drawn", f"{listed:.2f} s"
-    *_, (_, again) = images.judged_by(opened, ImageSource(f"folder:{place}", count=files))
+    *_, (_, again) = judged_by(opened, ImageSource(f"folder:{place}", count=files))
     yield from judge(found, pipeline.default_data(again or found), limit, listed)
 
 

@@ -29,19 +29,14 @@ from typing import Any
 
 import torch
 
-from dimap_core import index, pipeline
-from dimap_core.bundled import bundled
-from dimap_core.client import Ticket, WorkerClient
-from dimap_core.cost import cost_report
+from dimap_core import pipeline
 from dimap_core.criteria import criterion
-from dimap_core.cut.masks import masked_weights
-from dimap_core.errors import InvalidPlan
-from dimap_core.evaluate import concatenate, predict
-from dimap_core.plan import SCOPES, to_recipe
-from dimap_core.prefix import PrefixCache
-from dimap_core.ranking import Scores
-from dimap_core.selection import competition_sets, count_to_remove, select
-from dimap_core.types import PruningPlan, Selection
+from dimap_core.cut import masked_weights
+from dimap_core.measure import PrefixCache, concatenate, cost_report, predict
+from dimap_core.models import bundled
+from dimap_core.plan import SCOPES, competition_sets, count_to_remove, select, to_recipe
+from dimap_core.service import Ticket, WorkerClient, index
+from dimap_core.types import InvalidPlan, PruningPlan, Scores, Selection
 
 from .measured import machine, store, table
 

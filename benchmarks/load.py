@@ -3,7 +3,7 @@
     python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0] [--cold]
 
 Each session speaks Streamlit's own protocol (protobuf over /_stcore/stream), polls its fragments as the browser does,
-types ratios of its own into the sidebar and waits until the screen shows the params and MACs that `selection.select`
+types ratios of its own into the sidebar and waits until the screen shows the params and MACs that `plan.select`
 gives in this process for that plan: another session's numbers would not match. Then it waits for the first accuracy,
 every third time for the last one. Afterwards a sample of the accuracies is compared with an evaluation in this process.
 Nothing but loopback is used; the app is always stopped.
@@ -40,8 +40,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dimap_core import pipeline
-from dimap_core.cut.masks import masked_weights
-from dimap_core.evaluate import estimate, evaluate, masked
+from dimap_core.cut import masked_weights
+from dimap_core.measure import estimate, evaluate, masked
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
 from pages.ui.look import formats

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dimap_core.bundled import BUNDLED
+from dimap_core.models import BUNDLED
 
 RESULTS = Path(__file__).with_name("results")
 UNKNOWN = "not recorded"

@@ -26,12 +26,12 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks.nvit import last
-from dimap_core import comparison, pipeline, recovery, results
-from dimap_core.bundled import BUNDLED
-from dimap_core.comparison import BUDGETS, METHODS, Interval, Measurement
+from dimap_core import pipeline
 from dimap_core.data import load_data
-from dimap_core.methods.latency_measure import undisturbed
-from dimap_core.settings import Settings, preset_settings
+from dimap_core.models import BUNDLED
+from dimap_core.pipeline import results
+from dimap_core.studies import BUDGETS, Interval, Measurement, comparison
+from dimap_core.training import Settings, preset_settings, recovery, undisturbed
 from dimap_core.types import PruningPlan
 
 from .measured import store
@@ -51,7 +51,7 @@ SEARCHES = ("nvit", "spvit", "apma")
 
 
 class Made(NamedTuple):
-    """A smaller model, its accuracy before and after training, how many steps it trained, and its `results.counts`."""
+    """A smaller model, its accuracy before and after training, how many steps it trained, and its `pipeline.counts`."""
 
     model: torch.nn.Module
     n: int
@@ -147,7 +147,7 @@ def _table(rows: list[Measurement], budget: float) -> str:
     models = [spec.name for spec in BUNDLED if spec.name in dense]
     lines = [" | ".join([f"{100 * budget:.0f} % of MACs removed", *(f"`{name}`, {dense[name]}" for name in models)])]
     lines.append("|".join("---" for _ in [0, *models]))
-    for method in METHODS:
+    for method in comparison.METHODS:
         cells = [found.get((name, method.key)) for name in models]
         if any(cells):
             lines.append(" | ".join([method.label, *map(_cell, cells)]))

@@ -24,18 +24,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from dimap_core import pipeline, recovery
-from dimap_core.bundled import ASSETS, BUNDLED
+from dimap_core import pipeline
 from dimap_core.data import load_data
-from dimap_core.evaluate import estimate, evaluate
-from dimap_core.latency import measure
-from dimap_core.methods.latency_measure import drawn, undisturbed
-from dimap_core.methods.latency_table import LatencyCost, latency_cost
-from dimap_core.methods.nvit import search
-from dimap_core.methods.nvit_settings import suited_search
-from dimap_core.methods.units import Units
-from dimap_core.settings import Settings, preset_settings
-from dimap_core.types import PruningPlan
+from dimap_core.measure import estimate, evaluate, measure
+from dimap_core.models import BUNDLED
+from dimap_core.training import (
+    LatencyCost,
+    Settings,
+    Units,
+    drawn,
+    latency_cost,
+    nvit,
+    preset_settings,
+    recovery,
+    undisturbed,
+)
+from dimap_core.types import ASSETS, PruningPlan
 
 from .measured import store
 
@@ -61,11 +65,11 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
         for method in ("NViT", *ONE_SHOT):
             began, out = time.process_time(), Path(folder) / method
             if method == "NViT":
-                asked = suited_search(opened.info.data, macs)
+                asked = nvit.suited_search(opened.info.data, macs)
                 half = {"epochs": steps / 2 / epoch}
                 asked = replace(asked, training=replace(asked.training, **half),
                                 finetuning=replace(asked.finetuning, **half))  # fmt: skip
-                result = last(search(opened, asked, out))
+                result = last(nvit.search(opened, asked, out))
             else:
                 plan = replace(ONE_SHOT[method], budget=macs)
                 pruned = recovery.from_plan(pipeline.open_model(name), plan)

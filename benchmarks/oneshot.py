@@ -17,9 +17,10 @@ from dataclasses import asdict, replace
 
 import torch
 
-from dimap_core import pipeline, sweep
-from dimap_core.bundled import ASSETS, BUNDLED
-from dimap_core.errors import InvalidPlan
+from dimap_core import pipeline
+from dimap_core.models import BUNDLED
+from dimap_core.studies import sweep
+from dimap_core.types import ASSETS, InvalidPlan
 
 from .measured import store
 

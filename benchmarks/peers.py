@@ -28,7 +28,7 @@ import torch
 from torch.nn.utils import prune as torch_prune
 
 from dimap_core import pipeline
-from dimap_core.selection import count_to_remove
+from dimap_core.plan import count_to_remove
 from dimap_core.types import PruningPlan
 
 from .live import MIB, Pair, forget_peak, naive_remask, resident, seconds, timed

@@ -28,16 +28,12 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from dimap_core import pipeline
-from dimap_core.bundled import BUNDLED
-from dimap_core.cost import cost_report
-from dimap_core.criteria import criterion
-from dimap_core.cut.masks import masked_weights
-from dimap_core.cut.repair import repair
-from dimap_core.data import load_data
-from dimap_core.evaluate import concatenate, masked, normalised, predict, stratified_order
-from dimap_core.intervals import paired_difference, wilson
-from dimap_core.selection import select
-from dimap_core.statistics import balanced_subset, collect
+from dimap_core.criteria import collect, criterion
+from dimap_core.cut import masked_weights, repair
+from dimap_core.data import balanced_subset, load_data, normalised, stratified_order
+from dimap_core.measure import concatenate, cost_report, masked, paired_difference, predict, wilson
+from dimap_core.models import BUNDLED
+from dimap_core.plan import select
 from dimap_core.types import LabelledImages, PruningPlan
 
 from .measured import machine, store, table

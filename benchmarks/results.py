@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dimap_core import comparison
-from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
-from dimap_core.published import PUBLICATIONS, publication
+from dimap_core.models import BUNDLED, PUBLICATIONS, bundled_card, publication
+from dimap_core.studies import comparison
+from dimap_core.types import ASSETS
 
 from . import apma, criteria, methods, nvit, oneshot, spvit, structured
 from .measured import Result, stored, table

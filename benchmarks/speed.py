@@ -12,10 +12,9 @@ import argparse
 import os
 
 from dimap_core import pipeline
-from dimap_core.bundled import BUNDLED, bundled
-from dimap_core.errors import InvalidPlan
-from dimap_core.latency import LatencyRow, measure
-from dimap_core.types import PruningPlan
+from dimap_core.measure import LatencyRow, measure
+from dimap_core.models import BUNDLED, bundled
+from dimap_core.types import InvalidPlan, PruningPlan
 
 from .measured import store, table
 

@@ -25,10 +25,10 @@ from typing import Any
 import torch
 
 from dimap_core import pipeline
-from dimap_core.bundled import ASSETS, BUNDLED
-from dimap_core.judging import training_data
-from dimap_core.methods.spvit import search
-from dimap_core.methods.spvit_settings import suited_search
+from dimap_core.models import BUNDLED
+from dimap_core.pipeline import training_data
+from dimap_core.training import spvit
+from dimap_core.types import ASSETS
 
 from .measured import store
 
@@ -48,12 +48,12 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
         state = Path(folder) / "plain"
         for method in ("plain", "distilled"):
             opened, began = pipeline.open_model(name), time.process_time()
-            asked = suited_search(opened.info.data, macs, images=images, compare=method == "plain",
+            asked = spvit.suited_search(opened.info.data, macs, images=images, compare=method == "plain",
                                   distill=method == "distilled")  # fmt: skip
             asked = replace(asked, finetuning=replace(asked.finetuning, epochs=steps / -(-images // 100)))
             if method == "distilled":  # the same search
                 shutil.copytree(state, Path(folder) / method, ignore=shutil.ignore_patterns("tuned", "random", "one-*"))
-            *_, event = search(opened, asked, Path(folder) / f"{method} out", Path(folder) / method)
+            *_, event = spvit.search(opened, asked, Path(folder) / f"{method} out", Path(folder) / method)
             found[method] = {key: event["result"][key] for key in _KEYS if key in event["result"]}
             found[method]["cpu_seconds"] = round(time.process_time() - began)
             print(f"{name} {method}: {found[method]}", flush=True)

@@ -16,8 +16,7 @@ from pathlib import Path
 import torch
 from torch.func import functional_call
 
-from dimap_core.cut.masks import masked_weights
-from dimap_core.cut.slicing import slice_model
+from dimap_core.cut import masked_weights, slice_model
 from dimap_core.pipeline import Opened, apply_plan, open_model, score
 from dimap_core.types import KINDS, PruningPlan
 

@@ -18,18 +18,12 @@ from typing import Any
 import torch
 
 from dimap_core import pipeline
-from dimap_core.bundled import ASSETS
-from dimap_core.cost import cost_report
-from dimap_core.criteria import criterion
-from dimap_core.cut.masks import masked_weights
-from dimap_core.cut.repair import repair
-from dimap_core.data import load_data
-from dimap_core.errors import InvalidPlan
-from dimap_core.evaluate import evaluate, masked
-from dimap_core.ranking import Scores
-from dimap_core.selection import select
-from dimap_core.statistics import balanced_subset, collect
-from dimap_core.types import PruningPlan
+from dimap_core.criteria import collect, criterion
+from dimap_core.cut import masked_weights, repair
+from dimap_core.data import balanced_subset, load_data
+from dimap_core.measure import cost_report, evaluate, masked
+from dimap_core.plan import select
+from dimap_core.types import ASSETS, InvalidPlan, PruningPlan, Scores
 
 from . import measured
 from .measured import share

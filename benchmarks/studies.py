@@ -14,15 +14,10 @@ import time
 
 import torch
 
-from dimap_core.agreement import foretold, with_truth
-from dimap_core.allocate import allocate, plain, real_share
-from dimap_core.bundled import BUNDLED
 from dimap_core.criteria import CRITERIA
-from dimap_core.judging import training_data
-from dimap_core.leave_one_out import leave_one_out
-from dimap_core.pipeline import Opened, default_data, open_model, score
-from dimap_core.sensitivity import sensitivity
-from dimap_core.sweep import versus
+from dimap_core.models import BUNDLED
+from dimap_core.pipeline import Opened, default_data, open_model, score, training_data
+from dimap_core.studies import allocate, foretold, leave_one_out, plain, real_share, sensitivity, versus, with_truth
 from dimap_core.types import LabelledImages, PruningPlan
 
 from .measured import store, table

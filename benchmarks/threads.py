@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import torch
 
 from dimap_core import pipeline
-from dimap_core.threads import Threads
+from dimap_core.service import Threads
 from dimap_core.types import PruningPlan
 
 from .live import Pair, timed

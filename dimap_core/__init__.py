@@ -8,23 +8,24 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "BUNDLED": "bundled",
+    "BUNDLED": "models",
     "CRITERIA": "criteria",
     "DATASETS": "data",
-    "PruningError": "errors",
+    "PruningError": "types",
     "PruningPlan": "types",
     "apply_plan": "pipeline",
     "build_anatomy": "anatomy",
-    "cost_report": "cost",
+    "cost_report": "measure",
     "from_recipe": "plan",
     "judge": "pipeline",
-    "keep_mask": "selection",
+    "keep_mask": "cut",
     "load_data": "data",
     "load_model": "models",
+    "main": "cli",
     "open_model": "pipeline",
     "prune": "pipeline",
     "score": "pipeline",
-    "select": "selection",
+    "select": "plan",
     "to_recipe": "plan",
 }
 
@@ -32,7 +33,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its room on first use."""
+    """Import a public name through its room's door on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'dimap_core' has no attribute '{name}'")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

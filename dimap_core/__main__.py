@@ -1,5 +1,5 @@
 """`python -m dimap_core COMMAND ...`; the commands live in `cli`."""
 
-from .cli import main
+from dimap_core import main
 
 main()

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dimap_core import comparison, published
-from dimap_core.bundled import BUNDLED
-from dimap_core.comparison import BUDGETS, Measurement
-from dimap_core.figures.comparison import comparison as drawn
+from dimap_core.figures import comparison as drawn
+from dimap_core.models import BUNDLED, published
+from dimap_core.studies import BUDGETS, Measurement, comparison
 from pages.ui.compare import results
 from pages.ui.look import frame, theme
 from pages.ui.parts import notice

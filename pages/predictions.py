@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dimap_core import predictions
-from dimap_core.client import Ticket
-from dimap_core.figures.predictions import confusion_chart, drop_chart
-from dimap_core.predictions import Outcomes
+from dimap_core.figures import confusion_chart, drop_chart
+from dimap_core.measure import Outcomes, predictions
+from dimap_core.service import Ticket
 from dimap_core.types import LabelledImages
 from pages.ui.look import TERMS, formats, frame, theme
 from pages.ui.parts import header, metrics

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.client import Ticket
-from dimap_core.figures.kept import kept_bars
+from dimap_core.figures import kept_bars
+from dimap_core.service import Ticket
 from pages.ui.look import formats, frame, theme
 from pages.ui.parts import header, metrics, notice, waiting
 from pages.ui.prune import accuracy, latency, points, tradeoff

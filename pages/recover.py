@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 
 import streamlit as st
 
-from dimap_core.presets import presets
-from dimap_core.settings import preset_settings
+from dimap_core.models import presets
+from dimap_core.training import preset_settings
 from pages.ui.look import TERMS, frame, plan_names
 from pages.ui.parts import header
 from pages.ui.recover import apma_results, job_cards, searches, spvit_published

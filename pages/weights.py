@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dimap_core import summaries
 from dimap_core.criteria import criterion
-from dimap_core.figures.distribution import plain_against_plan, ridgeline
-from dimap_core.types import PruningPlan
+from dimap_core.figures import plain_against_plan, ridgeline
+from dimap_core.studies import summaries
+from dimap_core.types import PruningPlan, WeightRow
 from pages.ui.look import frame, plan_names, theme
 from pages.ui.parts import header, waiting
 from pages.ui.session import View, cache, opened, opening, state
@@ -35,7 +35,7 @@ def main() -> None:
     detail(view, [row.label for row in rows])
 
 
-def distribution(view: View, rows: list[summaries.WeightRow]) -> None:
+def distribution(view: View, rows: list[WeightRow]) -> None:
     """The ridgeline in the chosen form."""
     shown = st.session_state.get("weights_view") or "log"
     title = {"log": "|w|", "signed": "w", "norms": "L2 norm of an output unit's weights"}[shown]
@@ -63,7 +63,7 @@ def choose() -> None:
         st.session_state.weights_row = points[0]["customdata"][0]
 
 
-def argument(view: View, rows: list[summaries.WeightRow]) -> None:
+def argument(view: View, rows: list[WeightRow]) -> None:
     """What one plain threshold over the whole model would take from each row instead, on |w| or on norms of groups."""
     st.subheader("Against one plain threshold", anchor=False)
     place = opening.folder(state.current(), "magnitude")

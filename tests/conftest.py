@@ -10,10 +10,10 @@ import torch
 from hypothesis import settings
 from torch import nn
 
-from dimap_core.anatomy import build_anatomy
-from dimap_core.models import HALF, fingerprint
-from dimap_core.pipeline import Opened, open_model
-from dimap_core.types import Family, ModelInfo
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.models.named_models import HALF, fingerprint
+from dimap_core.pipeline.opened import Opened, open_model
+from dimap_core.types.model import Family, ModelInfo
 
 torch.set_num_threads(1)
 # Same examples in every run, no time limits, nothing written to disk.

@@ -20,9 +20,10 @@ import torch
 from torch import nn
 
 from dimap_core.cut.masks import masked_weights, with_weights
-from dimap_core.pipeline import Opened
-from dimap_core.ranking import Scores
-from dimap_core.types import Anatomy, Selection
+from dimap_core.pipeline.opened import Opened
+from dimap_core.types.model import Anatomy
+from dimap_core.types.plan import Selection
+from dimap_core.types.scores import Scores
 
 EXACT = 1e-9
 """Of the largest value, float64: 2.2e-16 for each of the roundings of a whole network, with a hundredfold margin."""

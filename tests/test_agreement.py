@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
-from dimap_core import agreement, pipeline, summaries
-from dimap_core.estimates import Difference
-from dimap_core.groups import group_sets
-from dimap_core.studies import Effect, Piece, pieces
-from dimap_core.types import PRUNABLE_MODULES, PruningPlan
+from dimap_core import pipeline
+from dimap_core.anatomy.groups import group_sets
+from dimap_core.studies import agreement, summaries
+from dimap_core.studies.effort import pieces
+from dimap_core.types.estimates import Difference
+from dimap_core.types.findings import Effect, Piece
+from dimap_core.types.model import PRUNABLE_MODULES
+from dimap_core.types.plan import PruningPlan
 
 PAIR = ("dimap", "random")
 

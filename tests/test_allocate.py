@@ -5,13 +5,15 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dimap_core import allocate, pipeline
-from dimap_core.cost import cost_report
-from dimap_core.errors import InvalidPlan
-from dimap_core.estimates import AccuracyEstimate, Difference, Proportion
-from dimap_core.selection import select
-from dimap_core.studies import CellCut, cells
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.measure.cost import cost_report
+from dimap_core.plan.selection import select
+from dimap_core.studies import allocation
+from dimap_core.studies.effort import cells
+from dimap_core.types.errors import InvalidPlan
+from dimap_core.types.estimates import AccuracyEstimate, Difference, Proportion
+from dimap_core.types.findings import CellCut
+from dimap_core.types.plan import PruningPlan
 
 NONE = AccuracyEstimate(10, 10, {"joint": Proportion(10, 9, 0.6, 1.0)}, Proportion(10, 10, 0.7, 1.0))
 
@@ -38,14 +40,14 @@ def test_the_solver_finds_the_least_of_all_combinations():
     rng = np.random.default_rng(0)
     for _ in range(40):
         made = [
-            allocate.Options(
-                (place, "MLP-M"), np.arange(4.0), np.array([0, *np.sort(rng.integers(0, 1500, 3))]) / allocate.GRID,
+            allocation.Options(
+                (place, "MLP-M"), np.arange(4.0), np.array([0, *np.sort(rng.integers(0, 1500, 3))]) / allocation.GRID,
                 np.array([0, *np.sort(rng.random(3))]),
             )
             for place in range(4)
         ]  # fmt: skip
-        target = rng.integers(1, int(allocate.GRID * sum(cell.saved[-1] for cell in made))) / allocate.GRID
-        picks = allocate.cheapest(made, target)
+        target = rng.integers(1, int(allocation.GRID * sum(cell.saved[-1] for cell in made))) / allocation.GRID
+        picks = allocation.cheapest(made, target)
         meeting = [
             choice
             for choice in product(range(4), repeat=4)
@@ -57,22 +59,22 @@ def test_the_solver_finds_the_least_of_all_combinations():
 
 
 def test_more_than_all_curves_save_cannot_be_met():
-    made = allocate.options([row(0, "MLP-M", 0.9, 0.25, 1.0), row(1, "MLP-M", 0.5, 0.125, 1.0)], "macs")
-    assert len(allocate.cheapest(made, 0.375)) == 2
+    made = allocation.options([row(0, "MLP-M", 0.9, 0.25, 1.0), row(1, "MLP-M", 0.5, 0.125, 1.0)], "macs")
+    assert len(allocation.cheapest(made, 0.375)) == 2
     with pytest.raises(InvalidPlan, match=r"reach 37\.5 % together; ask for less\."):
-        allocate.cheapest(made, 0.376)
+        allocation.cheapest(made, 0.376)
 
 
 def test_curves_begin_at_nothing_never_fall_and_hold_what_was_measured():
     rows = [row(1, "QKV-M", 0.5, 0.2, 0.4), row(1, "QKV-M", 0.2, 0.1, -0.1), row(0, "MLP-M", 0.4, 0.3, 0.8)]
     rows += [row(0, "MLP-M", 0.8, 0.6, 0.2)]
-    first, second = allocate.options(rows, "macs")
+    first, second = allocation.options(rows, "macs")
     assert (first.cell, second.cell) == ((0, "MLP-M"), (1, "QKV-M"))
     np.testing.assert_allclose(first.ratios[[0, 40, -1]], [0, 0.4, 0.8])
     np.testing.assert_allclose(first.rise[[0, 20, 40, -1]], [0, 0.25, 0.5, 0.5])  # 0.8 and 0.2 pool to their mean
     np.testing.assert_allclose(second.rise[[0, 20, 35, 50]], [0, 0, 0.2, 0.4])  # a gain counts as no loss
     np.testing.assert_allclose(second.saved[[0, 20, 35, 50]], [0, 0.1, 0.15, 0.2])
-    np.testing.assert_allclose(allocate.options(rows, "params")[1].saved, 2 * second.saved)
+    np.testing.assert_allclose(allocation.options(rows, "params")[1].saved, 2 * second.saved)
 
 
 @pytest.mark.parametrize("granularity", ["weight", "structure"])
@@ -82,15 +84,15 @@ def test_the_whole_cut_really_saves_the_share(tiny, granularity, kind):
     plan = PruningPlan("magnitude", granularity, "stage-module", ratio=0.2, repair=granularity == "structure")
     scores, rows = pipeline.score(tiny, plan), curves(tiny, granularity, rng)
     for target in (0.1, 0.35, 0.5):
-        made = allocate.allocate(tiny.anatomy, scores, plan, rows, target, kind)
+        made = allocation.allocate(tiny.anatomy, scores, plan, rows, target, kind)
         total = cost_report(tiny.anatomy, select(scores, tiny.anatomy, made.plan)).total
         real = 1 - total.macs_after / total.macs if kind == "macs" else 1 - total.params_after / total.params
         assert target - 1e-9 <= made.saved < target + 0.05 and made.saved == pytest.approx(real)
         assert {cell for cell, _ in made.plan.overrides} == set(cells(tiny.anatomy, granularity))
         assert (made.plan.ratio, made.plan.budget, made.plan.scope) == (0.0, None, "stage-module")
         assert made.plan.repair == plan.repair and made.rise > 0
-        other = allocate.plain(made.plan, made.saved, kind)
-        assert allocate.real_share(tiny.anatomy, scores, other, kind) == pytest.approx(made.saved, abs=0.02)
+        other = allocation.plain(made.plan, made.saved, kind)
+        assert allocation.real_share(tiny.anatomy, scores, other, kind) == pytest.approx(made.saved, abs=0.02)
         assert other.overrides == ()
     with pytest.raises(InvalidPlan, match="ask for less"):
-        allocate.allocate(tiny.anatomy, scores, plan, rows, 0.999, kind)
+        allocation.allocate(tiny.anatomy, scores, plan, rows, 0.999, kind)

@@ -7,11 +7,11 @@ import timm.layers
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dimap_core.anatomy import build_anatomy
-from dimap_core.bundled import BUNDLED
-from dimap_core.cost import cost_report
-from dimap_core.errors import UnsupportedModel
-from dimap_core.models import build
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.measure.cost import cost_report
+from dimap_core.models.bundled import BUNDLED
+from dimap_core.models.named_models import build
+from dimap_core.types.errors import UnsupportedModel
 
 SWIN = "swin_{}_patch4_window7_224"
 DEIT = "deit_{}_patch16_224"

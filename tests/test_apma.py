@@ -8,33 +8,27 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from dimap_core import checkpoints, cli, pipeline, recovery
-from dimap_core.anatomy import build_anatomy
-from dimap_core.cost import cost_report
+from dimap_core import pipeline
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.cli import commands
 from dimap_core.cut.linear_attention import linearise
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, InvalidPlan, UnsupportedModel
-from dimap_core.evaluate import normalised
-from dimap_core.methods import apma_scores
-from dimap_core.methods.apma import Learner, search
-from dimap_core.methods.apma_calibration import differences
-from dimap_core.methods.apma_indicators import KINDS, Indicators, channel_rows
-from dimap_core.methods.apma_removal import removed
-from dimap_core.methods.apma_settings import (
-    PARTS,
-    SIMILARITY,
-    WITHOUT,
-    Search,
-    search_from,
-    suited_search,
-)
-from dimap_core.recovery import Kept
-from dimap_core.settings import Settings
-from dimap_core.statistics import training_subset
-from dimap_core.training import Training
+from dimap_core.data.batches import normalised, training_subset
+from dimap_core.data.registry import load_data
+from dimap_core.measure.cost import cost_report
+from dimap_core.models import checkpoints
+from dimap_core.training import recovery
+from dimap_core.training.loop import Training
+from dimap_core.training.methods.apma import scores
+from dimap_core.training.methods.apma.calibration import differences
+from dimap_core.training.methods.apma.indicators import KINDS, Indicators, channel_rows
+from dimap_core.training.methods.apma.method import Learner, search
+from dimap_core.training.methods.apma.removal import removed
+from dimap_core.training.methods.apma.settings import PARTS, SIMILARITY, WITHOUT, Search, search_from, suited_search
+from dimap_core.training.recovery import Kept
+from dimap_core.training.settings import Settings
+from dimap_core.types.errors import DataError, InvalidPlan, UnsupportedModel
 from tests.helpers import SINGLE, same, same_result
 
 BRIEF = Settings(epochs=1, batch_size=200, distill="soft", lr=5e-4, rise=1.0, fall=1.0)
@@ -69,7 +63,7 @@ def draw(*shape, seed=0):
 
 def test_similarity_weights_are_the_mean_distance_to_the_other_channels_of_the_head():
     rows = draw(3, 5, 7)
-    found = apma_scores.similarity_weights(rows)
+    found = scores.similarity_weights(rows)
     for head in range(3):
         w = rows[head].numpy()
         plain = np.zeros(5)
@@ -79,7 +73,7 @@ def test_similarity_weights_are_the_mean_distance_to_the_other_channels_of_the_h
                 plain[c] += (1 - abs(cosine)) / 4
         assert found[head].numpy() == pytest.approx(plain / plain.mean(), rel=1e-12)
     alike = torch.ones(2, 4, 3, dtype=torch.float64)
-    assert torch.equal(apma_scores.similarity_weights(alike), torch.ones(2, 4, dtype=torch.float64))
+    assert torch.equal(scores.similarity_weights(alike), torch.ones(2, 4, dtype=torch.float64))
 
 
 def test_q_and_k_are_compared_together_and_v_alone(tiny):
@@ -101,7 +95,7 @@ def test_the_difference_of_linear_attention_is_that_of_the_whole_map(largest):
     phi_q, phi_k = (draw(2, 3, 9, 6, seed=seed).abs() + 0.01 for seed in (1, 2))
     phi_q[..., 2] *= largest  # a channel that is nearly all of its row
     whole = phi_q @ phi_k.mT
-    shortcut, raw = apma_scores.linear_difference(phi_q, phi_k), apma_scores.softmax_difference(phi_q, phi_k)
+    shortcut, raw = scores.linear_difference(phi_q, phi_k), scores.softmax_difference(phi_q, phi_k)
     for c in range(6):
         others = [i for i in range(6) if i != c]
         fewer = phi_q[..., others] @ phi_k[..., others].mT
@@ -113,41 +107,41 @@ def test_the_difference_of_linear_attention_is_that_of_the_whole_map(largest):
 def test_first_indicators_are_spread_by_rank_and_nothing_starts_as_removed():
     d = torch.tensor([[3.0, 1.0, 2.0, 9.0]], dtype=torch.float64)
     ones = torch.ones_like(d)
-    assert apma_scores.first_indicators(d, ones).tolist() == [[0.875, 0.625, 0.75, 1.0]]
-    assert apma_scores.first_indicators(None, ones).tolist() == [[0.75] * 4]
+    assert scores.first_indicators(d, ones).tolist() == [[0.875, 0.625, 0.75, 1.0]]
+    assert scores.first_indicators(None, ones).tolist() == [[0.75] * 4]
     w = torch.tensor([[0.4, 0.2, 1.4, 2.0]], dtype=torch.float64)
     for difference in (d, None):
-        m = apma_scores.first_indicators(difference, w)
-        assert apma_scores.keep_mask(m * w, equal=True).all()
-        assert m[0, 2] == apma_scores.first_indicators(difference, ones)[0, 2]  # raised only where needed
+        m = scores.first_indicators(difference, w)
+        assert scores.keep_mask(m * w, equal=True).all()
+        assert m[0, 2] == scores.first_indicators(difference, ones)[0, 2]  # raised only where needed
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 0.5, 2.0]), st.booleans())
 def test_all_heads_lose_equally_many_and_each_keeps_its_own_best(heads, size, seed, threshold, ties):
     strength = np.random.default_rng(seed).random((heads, size))
     strength = np.round(strength, 1) if ties else strength
-    keep = apma_scores.keep_mask(torch.from_numpy(strength), True, threshold).numpy()
+    keep = scores.keep_mask(torch.from_numpy(strength), True, threshold).numpy()
     wanted = max(1, round((strength >= threshold).sum(1).mean()))
     assert (keep.sum(1) == wanted).all()
     for row, kept in zip(strength, keep, strict=True):
         assert kept.all() or row[kept].min() >= row[~kept].max()
-    alone = apma_scores.keep_mask(torch.from_numpy(strength), False, threshold).numpy()
+    alone = scores.keep_mask(torch.from_numpy(strength), False, threshold).numpy()
     assert (alone.sum(1) == np.maximum(1, (strength >= threshold).sum(1))).all()
 
 
 def test_the_masks_gradient_goes_to_the_indicators_unchanged():
     strength = torch.tensor([[0.9, 0.2, 0.6], [0.7, 0.4, 0.1]], dtype=torch.float64, requires_grad=True)
-    gate = apma_scores.straight_through(strength, apma_scores.keep_mask(strength.detach(), True))
+    gate = scores.straight_through(strength, scores.keep_mask(strength.detach(), True))
     assert gate.tolist() == [[1, 0, 1], [1, 1, 0]]  # 2 and 1 above the threshold: 1.5 on average, rounded to even
     (gate * torch.tensor([[1.0, 2, 3], [4, 5, 6]])).sum().backward()
     assert strength.grad.tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
 def test_the_resource_loss_by_hand():
-    assert apma_scores.resource_loss(torch.tensor(0.9), 0.6).item() == pytest.approx(5 * (0.5 + 0.25))
-    assert apma_scores.resource_loss(torch.tensor(0.5), 0.6).item() == 0
+    assert scores.resource_loss(torch.tensor(0.9), 0.6).item() == pytest.approx(5 * (0.5 + 0.25))
+    assert scores.resource_loss(torch.tensor(0.5), 0.6).item() == 0
     share = torch.tensor(0.9, requires_grad=True)
-    apma_scores.resource_loss(share, 0.6).backward()
+    scores.resource_loss(share, 0.6).backward()
     assert share.grad.item() == pytest.approx(5 * (1 + 2 * 0.5) / 0.6)
 
 
@@ -369,7 +363,7 @@ def test_the_search_on_the_command_line(tmp_path, monkeypatch, capsys):
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["dimap_core", *words])
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
         return leaving.value.code, *capsys.readouterr()
 
     out = str(tmp_path / "found")

@@ -11,14 +11,15 @@ import torch
 from captum.attr import LayerGradCam
 from scipy.stats import rankdata
 
-from dimap_core import attribution, pipeline
+from dimap_core import pipeline
 from dimap_core.cut.attention import SplitAttention
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, PruningError
-from dimap_core.explanations import METHODS, Attribution, Explanation, in_words, method, rank_agreement
-from dimap_core.plan import from_recipe
-from dimap_core.selection import select
-from dimap_core.types import PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.plan.recipe import from_recipe
+from dimap_core.plan.selection import select
+from dimap_core.studies import attribution
+from dimap_core.studies.explanations import METHODS, Attribution, Explanation, in_words, method, rank_agreement
+from dimap_core.types.errors import DataError, PruningError
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, mask_model, same
 
 DIGITS = load_data("digits")

@@ -1,16 +1,19 @@
 """What ships: checkpoints that are as good as their cards say, and precomputed curves that measure those very files."""
 
 import json
+import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from dimap_core import pipeline, sweep
-from dimap_core.bundled import ASSETS, BUNDLED, bundled, bundled_card
-from dimap_core.errors import CheckpointError
-from dimap_core.plan import SCOPES
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.models.bundled import BUNDLED, bundled, bundled_card
+from dimap_core.plan.validation import SCOPES
+from dimap_core.studies import sweep
+from dimap_core.types.errors import CheckpointError
+from dimap_core.types.folders import ASSETS
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import EXACT, FLIPS
 
 BARS = {
@@ -114,7 +117,7 @@ def test_a_precomputed_row_is_measured_again(opened, curves, place):
 
 
 def test_a_missing_card_names_the_command_that_makes_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("dimap_core.bundled.ASSETS", tmp_path)
+    monkeypatch.setattr(sys.modules[bundled_card.__module__], "ASSETS", tmp_path)
     with pytest.raises(
         CheckpointError, match=r"is missing; make it with 'python -m dimap_core train swin-textured'\.$"
     ):

@@ -4,17 +4,17 @@ import pytest
 import timm
 import torch
 
-from dimap_core import catalogue, cataloguing
-from dimap_core.errors import UnsupportedModel
-from dimap_core.types import Family
+from dimap_core.models import catalogue, make_catalogue
+from dimap_core.types.errors import UnsupportedModel
+from dimap_core.types.model import Family
 
 REFUSED = catalogue.refused()
 
 
 def test_no_name_is_missing_and_none_is_unknown():
     listed = {entry.name for entry in catalogue.entries()}
-    refused = {name for name in cataloguing.names() if name.partition(".")[0] in REFUSED}
-    assert listed | refused == set(cataloguing.names()) and not listed & refused
+    refused = {name for name in make_catalogue.names() if name.partition(".")[0] in REFUSED}
+    assert listed | refused == set(make_catalogue.names()) and not listed & refused
     assert {entry.architecture for entry in catalogue.entries()} == {build.name for build in catalogue.builds()}
 
 
@@ -27,14 +27,14 @@ def test_a_row_is_what_timm_builds(name):
         model = timm.create_model(name)
     assert entry.params == sum(parameter.numel() for parameter in model.parameters())
     assert (entry.classes, entry.input_size) == (model.num_classes, model.patch_embed.img_size[0])
-    row, _ = cataloguing.look_into(entry.architecture)
+    row, _ = make_catalogue.look_into(entry.architecture)
     assert [build for build in catalogue._content()["architectures"] if build[0] == entry.architecture] == [row]
 
 
 @pytest.mark.parametrize("name", ["test_vit3", "vit_pwee_patch16_reg1_gap_256"])
 def test_what_cannot_be_taken_apart_is_left_out_with_the_reason(name):
     with pytest.raises(UnsupportedModel) as error:
-        cataloguing.look_into(name)
+        make_catalogue.look_into(name)
     assert REFUSED[name] == str(error.value)
 
 

@@ -8,12 +8,13 @@ import pickle
 import pytest
 import torch
 
-from dimap_core import checkpoints
-from dimap_core.errors import CheckpointError, PruningError
-from dimap_core.models import load_model
-from dimap_core.pipeline import open_model, prune
-from dimap_core.plan import from_recipe, to_recipe
-from dimap_core.types import PruningPlan
+from dimap_core.models import checkpoints
+from dimap_core.models.load import load_model
+from dimap_core.pipeline.chain import prune
+from dimap_core.pipeline.opened import open_model
+from dimap_core.plan.recipe import from_recipe, to_recipe
+from dimap_core.types.errors import CheckpointError, PruningError
+from dimap_core.types.plan import PruningPlan
 
 CARD = {"model": "swin-digits", "weights": "random"}
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}

@@ -10,9 +10,10 @@ import pytest
 import timm.layers
 from PIL import Image
 
-from dimap_core import cli, recipes
-from dimap_core.bundled import BUNDLED
-from dimap_core.data import load_data
+from dimap_core.cli import commands
+from dimap_core.data.registry import load_data
+from dimap_core.models.bundled import BUNDLED
+from dimap_core.training import recipes
 
 ROOT = Path(__file__).parent.parent
 SWIN_T = ("swin_tiny_patch4_window7_224", "--weights", "random")
@@ -25,7 +26,7 @@ def call(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments)])
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
         return leaving.value.code, *capsys.readouterr()
 
     return run

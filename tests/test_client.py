@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from dimap_core import index, pipeline
-from dimap_core.client import Ticket, WorkerClient
-from dimap_core.selection import select
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.plan.selection import select
+from dimap_core.service import index
+from dimap_core.service.client import Ticket, WorkerClient
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import finish, wait
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +43,7 @@ def open_model(client, session, **request):
 def workers():
     """Worker processes that this process started and that are still alive."""
     children = psutil.Process().children()
-    return [p for p in children if p.status() != psutil.STATUS_ZOMBIE and "dimap_core.worker" in p.cmdline()]
+    return [p for p in children if p.status() != psutil.STATUS_ZOMBIE and "dimap_core.service.worker" in p.cmdline()]
 
 
 def test_no_process_is_started_before_it_is_needed():
@@ -214,6 +215,6 @@ def test_closing_stops_the_process_and_removes_its_files():
 
 
 def test_the_client_imports_no_torch():
-    code = "import sys; from dimap_core.client import WorkerClient; print('torch' in sys.modules)"
+    code = "import sys; from dimap_core.service.client import WorkerClient; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

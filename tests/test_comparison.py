@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.methods import PLANS, SEARCHES, tables
-from dimap_core import comparison
-from dimap_core.bundled import BUNDLED
-from dimap_core.comparison import METHODS, Measurement, leaders, missing, read, write
-from dimap_core.figures.comparison import Entry
-from dimap_core.figures.comparison import comparison as drawn
+from dimap_core.figures.comparison import Entry, comparison as drawn
 from dimap_core.figures.look import Look
+from dimap_core.models.bundled import BUNDLED
+from dimap_core.studies import comparison
+from dimap_core.studies.comparison import METHODS, Measurement, leaders, missing, read, write
 
 ROW = Measurement(
     "swin-digits", "dimap-tuned", 0.5, 540, (0.99, 0.98, 0.995), (0.9, 0.87, 0.92), (0.98, 0.965, 0.99), 750_000,

@@ -11,26 +11,31 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dimap_core import checkpoints, pipeline, recovery, summaries
-from dimap_core.anatomy import build_anatomy
-from dimap_core.architectures import spvit
-from dimap_core.bundled import bundled
-from dimap_core.cost import cost_report
-from dimap_core.criteria import CRITERIA
+from dimap_core import pipeline
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.anatomy.groups import group_sets
+from dimap_core.criteria.registry import CRITERIA
+from dimap_core.cut import slicing
 from dimap_core.cut.convolution import ALPHA, ConvMixer, Place, Shared, UnmergedMixer, fold, over_map
 from dimap_core.cut.derivation import derived
-from dimap_core.errors import CheckpointError, PruningError, UnsupportedModel
-from dimap_core.export import write_onnx
-from dimap_core.groups import group_sets
-from dimap_core.leave_one_out import leave_one_out
-from dimap_core.methods import nvit
-from dimap_core.methods.nvit_settings import suited_search
-from dimap_core.models import load_model
-from dimap_core.named import load_bundled, load_named, skeleton
-from dimap_core.pipeline import Opened
-from dimap_core.presets import presets
-from dimap_core.published import publication
-from dimap_core.types import PruningPlan
+from dimap_core.measure import prefix
+from dimap_core.measure.cost import cost_report
+from dimap_core.models import checkpoints
+from dimap_core.models.bundled import bundled
+from dimap_core.models.load import load_model
+from dimap_core.models.named_models import load_bundled, load_named, skeleton
+from dimap_core.models.presets import presets
+from dimap_core.models.published import publication
+from dimap_core.models.to_onnx import write_onnx
+from dimap_core.pipeline.opened import Opened
+from dimap_core.studies import summaries
+from dimap_core.studies.architectures import spvit
+from dimap_core.studies.leave_one_out import leave_one_out
+from dimap_core.training import recovery
+from dimap_core.training.methods.nvit import method
+from dimap_core.training.methods.nvit.settings import suited_search
+from dimap_core.types.errors import CheckpointError, PruningError, UnsupportedModel
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import double, same
 
 DOUBLE = torch.float64
@@ -221,7 +226,7 @@ def test_a_checkpoint_comes_back_bit_by_bit(mixed, tmp_path, monkeypatch):
     model = fold(derived(dense, anatomy, mixers, units)).eval()
     opened = Opened(model, info, build_anatomy(model, info.family))
     card = {"model": info.name, "weights": "trained", "mixers": mixers}
-    checkpoints.write(tmp_path / "whole", model.state_dict(), card | {"kept": pipeline.kept_sizes(model, anatomy)})
+    checkpoints.write(tmp_path / "whole", model.state_dict(), card | {"kept": slicing.kept_sizes(model, anatomy)})
     again, _ = load_model(str(tmp_path / "whole"))
     images = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
@@ -278,7 +283,7 @@ def test_a_prefix_cache_repair_and_leave_one_out_know_convolutions(mixed):
     images = torch.randn(4, 3, 32, 32)
     with torch.inference_mode():
         plain = pipeline.runner(mixed, data, plan, None)(0, lambda: images)
-        cached = pipeline.runner(mixed, data, plan, pipeline.PrefixCache())(0, lambda: images)
+        cached = pipeline.runner(mixed, data, plan, prefix.PrefixCache())(0, lambda: images)
     assert same(plain, cached)
     effects = [effect for effect in leave_one_out(mixed, data, 20) if effect is not None]
     places = {effect.piece.block for effect in effects if effect.piece.kind == "head"}
@@ -286,7 +291,7 @@ def test_a_prefix_cache_repair_and_leave_one_out_know_convolutions(mixed):
 
 
 def test_explanations_work_or_say_why_not(mixed):
-    from dimap_core.attribution import explain
+    from dimap_core.studies.attribution import explain
 
     data = pipeline.default_data(mixed)
     for key in ("grad-cam", "rollout"):
@@ -312,9 +317,9 @@ def test_onnx_runs_it_with_the_same_answers(mixed, tmp_path):
 
 def test_nvits_search_says_that_it_needs_attention(mixed):
     with pytest.raises(UnsupportedModel, match="needs attention in every block"):
-        list(nvit.search(mixed, suited_search("digits", 0.3), Path("unused")))
+        list(method.search(mixed, suited_search("digits", 0.3), Path("unused")))
 
 
 def test_a_card_of_a_model_cut_before_is_plain_data(mixed):
-    facts = pipeline.shape_facts(mixed.model, mixed.anatomy)
+    facts = slicing.shape_facts(mixed.model, mixed.anatomy)
     assert json.loads(json.dumps(facts))["mixers"][mixed.anatomy.blocks[0].name] == "conv3"

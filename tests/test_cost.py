@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from dimap_core.cost import add, cost_report
-from dimap_core.pipeline import apply_plan, score
-from dimap_core.types import MODULES, Part, PruningPlan, Selection
+from dimap_core.measure.cost import add, cost_report
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.types.cost import Part
+from dimap_core.types.model import MODULES
+from dimap_core.types.plan import PruningPlan, Selection
 from tests.helpers import mask_model
 
 PLAN = PruningPlan(ratio=0.5, overrides=(((1, "MLP-M"), 0.8),))

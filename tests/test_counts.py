@@ -14,15 +14,21 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from dimap_core import cli, comparison, pipeline, recovery, results
-from dimap_core.anatomy import build_anatomy
-from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
+from dimap_core import pipeline
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.cli import commands
 from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.linear_attention import linearise
-from dimap_core.data import load_data
-from dimap_core.export import plain_attention
-from dimap_core.types import Part, PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.models.bundled import BUNDLED, bundled_card
+from dimap_core.models.to_onnx import plain_attention
+from dimap_core.pipeline import results
+from dimap_core.studies import comparison
+from dimap_core.training import recovery
+from dimap_core.types.cost import Part
+from dimap_core.types.folders import ASSETS
+from dimap_core.types.plan import PruningPlan
 from pages.ui.export import tried_points
 from pages.ui.session import Setting, Tried
 
@@ -107,7 +113,7 @@ def ask(monkeypatch, capsys):
     def run(*arguments, text=False):
         monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments), *([] if text else ["--json"])])
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
         out, err = capsys.readouterr()
         assert leaving.value.code == 0, err
         return out if text else json.loads(out)

@@ -8,17 +8,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from dimap_core.criteria import CRITERIA, criterion
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, InvalidPlan
-from dimap_core.gates import attribute
-from dimap_core.groups import group_sets
-from dimap_core.ranking import rank
-from dimap_core.selection import keep_mask
-from dimap_core.statistics import collect
+from dimap_core.anatomy.groups import group_sets
+from dimap_core.criteria.gates import attribute
+from dimap_core.criteria.registry import CRITERIA, criterion
+from dimap_core.criteria.statistics import collect
+from dimap_core.cut.keep import keep_mask
+from dimap_core.data.registry import load_data
+from dimap_core.types.errors import DataError, InvalidPlan
+from dimap_core.types.scores import rank
 
 KEYS = [info.key for info in CRITERIA if "weight" in info.scores]
 GROUP_KEYS = [info.key for info in CRITERIA if "structure" in info.scores]

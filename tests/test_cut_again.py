@@ -9,16 +9,17 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dimap_core import checkpoints, pipeline, saving
-from dimap_core.anatomy import build_anatomy
+from dimap_core import pipeline
+from dimap_core.anatomy.build import build_anatomy
 from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.embed import slice_embed
 from dimap_core.cut.slicing import shape_facts
-from dimap_core.errors import CheckpointError
-from dimap_core.methods.phases import found_card
-from dimap_core.models import load_model
-from dimap_core.types import PruningPlan
+from dimap_core.models import checkpoints, saving
+from dimap_core.models.load import load_model
+from dimap_core.training.methods.phases import found_card
+from dimap_core.types.errors import CheckpointError
+from dimap_core.types.plan import PruningPlan
 
 SWIN, DEIT = "swin_tiny_patch4_window7_224", "deit_tiny_patch16_224"
 FILES = {

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dimap_core.data import DATASETS, digits, load_data, textured
-from dimap_core.errors import DataError
+from dimap_core.data import digits, textured
+from dimap_core.data.registry import DATASETS, load_data
+from dimap_core.types.errors import DataError
 
 
 @pytest.fixture(scope="module")

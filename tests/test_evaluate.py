@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from dimap_core.cut.masks import masked_weights
-from dimap_core.data import load_data
-from dimap_core.errors import DataError
-from dimap_core.evaluate import BATCH_SIZE, concatenate, estimate, evaluate, predict, stratified_order
-from dimap_core.evaluate import masked as masked_run
-from dimap_core.intervals import paired_difference, wilson
-from dimap_core.pipeline import score
-from dimap_core.selection import select
-from dimap_core.types import LabelledImages, PruningPlan
+from dimap_core.data.batches import stratified_order
+from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import BATCH_SIZE, estimate, evaluate, masked as masked_run, predict
+from dimap_core.measure.intervals import paired_difference, wilson
+from dimap_core.measure.predictions import concatenate
+from dimap_core.pipeline.chain import score
+from dimap_core.plan.selection import select
+from dimap_core.types.errors import DataError
+from dimap_core.types.images import LabelledImages
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, mask_model
 
 

@@ -8,17 +8,19 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from dimap_core.activations import LayerInputs
-from dimap_core.criteria import criterion, obs
+from dimap_core.anatomy.activations import LayerInputs
+from dimap_core.criteria import obs
+from dimap_core.criteria.gates import Attributions
+from dimap_core.criteria.registry import criterion
+from dimap_core.criteria.statistics import Statistics, collect
 from dimap_core.criteria.wanda import within_rows
-from dimap_core.data import load_data
-from dimap_core.errors import UnsupportedModel
-from dimap_core.evaluate import normalised
-from dimap_core.gates import Attributions
-from dimap_core.pipeline import apply_plan, prepare_scores, prune, score
-from dimap_core.selection import weight_mask
-from dimap_core.statistics import Statistics, balanced_subset, collect
-from dimap_core.types import KINDS, PruningPlan
+from dimap_core.cut.keep import weight_mask
+from dimap_core.data.batches import balanced_subset, normalised
+from dimap_core.data.registry import load_data
+from dimap_core.pipeline.chain import apply_plan, prepare_scores, prune, score
+from dimap_core.types.errors import UnsupportedModel
+from dimap_core.types.model import KINDS
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, same
 
 IMAGES = 12

@@ -10,14 +10,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from dimap_core import checkpoints, cli
+from dimap_core.cli import commands
 from dimap_core.cut.slicing import kept_sizes, slice_model
-from dimap_core.data import load_data
-from dimap_core.errors import CheckpointError, PruningError
-from dimap_core.export import write_onnx
-from dimap_core.models import load_model
-from dimap_core.pipeline import apply_plan, open_model, score
-from dimap_core.types import PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.models import checkpoints
+from dimap_core.models.load import load_model
+from dimap_core.models.to_onnx import write_onnx
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.pipeline.opened import open_model
+from dimap_core.types.errors import CheckpointError, PruningError
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import same
 
 RATIOS = {"mlp_neuron": 0.5, "head": 0.25, "qk_dim": 0.5, "v_dim": 0.25}
@@ -65,7 +67,7 @@ def test_the_command_writes_a_checkpoint_as_onnx(tmp_path):
     card = {"model": "deit-digits", "weights": "trained", "kept": kept_sizes(model, opened.anatomy)}
     checkpoints.write(tmp_path / "pruned", model.state_dict(), card)
     command = ["export", str(tmp_path / "pruned"), "--out", str(tmp_path / "m.onnx"), "--json"]
-    done = CliRunner().invoke(cli.app, command)
+    done = CliRunner().invoke(commands.app, command)
     result = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
     assert result == {
@@ -97,7 +99,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 def test_another_format_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["dimap_core", "export", "deit-digits", "--format", "gguf", "--out", "x"])
     with pytest.raises(SystemExit) as leaving:
-        cli.main()
+        commands.main()
     assert leaving.value.code == 2
     out, told = capsys.readouterr()
     assert out == "" and "no known format" in told

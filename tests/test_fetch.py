@@ -11,9 +11,9 @@ import pytest
 from huggingface_hub import file_download
 from PIL import Image
 
-from dimap_core.data import sets
-from dimap_core.errors import DataError, Offline
-from dimap_core.sources import ImageSet
+from dimap_core.data import sets, sources
+from dimap_core.data.sources import ImageSet
+from dimap_core.types.errors import DataError, Offline
 
 BREAKS_AT = 300_000
 
@@ -124,7 +124,7 @@ def test_another_file_than_the_published_one_is_refused_and_not_kept(server, par
 
 
 def test_a_set_that_is_no_archive_is_not_taken_for_imagenette(server, monkeypatch):
-    monkeypatch.setattr(sets, "SETS", (*sets.SETS, ImageSet("flowers", "Flowers", ("flowers",))))
+    monkeypatch.setattr(sets, "SETS", (*sources.SETS, ImageSet("flowers", "Flowers", ("flowers",))))
     monkeypatch.setattr(sets, "FETCHED", (*sets.FETCHED, "flowers"))
     with pytest.raises(DataError, match="'flowers' cannot be fetched"):
         sets.fetch("flowers")

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from dimap_core import pipeline, summaries
-from dimap_core.agreement import Compared, Disagreement
-from dimap_core.estimates import AccuracyEstimate, Difference, Proportion
+from dimap_core import pipeline
 from dimap_core.figures import agreement, distribution, importance, kept, sensitivity, tradeoff
 from dimap_core.figures.look import MODULE_COLORS, Look, rgba
 from dimap_core.figures.tradeoff import Curve, Point, Tradeoff, difference, pareto_front
-from dimap_core.selection import select
-from dimap_core.studies import CellCut, Effect, Piece
-from dimap_core.types import PRUNABLE_MODULES, PruningPlan
+from dimap_core.plan.selection import select
+from dimap_core.studies import summaries
+from dimap_core.types.estimates import AccuracyEstimate, Difference, Proportion
+from dimap_core.types.findings import CellCut, Compared, Disagreement, Effect, Piece
+from dimap_core.types.model import PRUNABLE_MODULES
+from dimap_core.types.plan import PruningPlan
 
 LOOKS = [Look(), Look(dark=True, size=20)]
 

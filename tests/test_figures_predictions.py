@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from dimap_core.estimates import Difference
 from dimap_core.figures.look import LOSS, Look
 from dimap_core.figures.predictions import GAIN, confusion_chart, drop_chart, explanation_chart
-from dimap_core.intervals import wilson
-from dimap_core.predictions import Share
+from dimap_core.measure.intervals import wilson
+from dimap_core.types.estimates import Difference
+from dimap_core.types.findings import Share
 
 LOOKS = [Look(), Look(dark=True, size=20)]
 SHARES = [

@@ -10,13 +10,15 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dimap_core import checkpoints, pipeline
-from dimap_core.bundled import ASSETS, bundled
-from dimap_core.catalogue import builds
-from dimap_core.errors import CheckpointError, PruningError, UnsupportedModel
-from dimap_core.layouts import architecture, renamed
-from dimap_core.models import load_model
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.models import checkpoints
+from dimap_core.models.bundled import bundled
+from dimap_core.models.catalogue import builds
+from dimap_core.models.layouts import architecture, renamed
+from dimap_core.models.load import load_model
+from dimap_core.types.errors import CheckpointError, PruningError, UnsupportedModel
+from dimap_core.types.folders import ASSETS
+from dimap_core.types.plan import PruningPlan
 
 SWIN, DEIT = "swin_tiny_patch4_window7_224", "deit_tiny_patch16_224"
 SMALL_SWIN = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2, 2), "num_heads": (1, 2, 3)}

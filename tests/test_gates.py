@@ -9,14 +9,14 @@ from captum.attr import LayerIntegratedGradients
 from torch import nn
 from torch.func import functional_call
 
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, UnsupportedModel
-from dimap_core.evaluate import normalised
-from dimap_core.gates import KINDS, Suffix, attribute
-from dimap_core.pipeline import prune
-from dimap_core.prefix import embed
-from dimap_core.statistics import balanced_subset, plain, tensors
-from dimap_core.types import PruningPlan
+from dimap_core.anatomy.running import plain, tensors
+from dimap_core.anatomy.segments import embed
+from dimap_core.criteria.gates import KINDS, Suffix, attribute
+from dimap_core.data.batches import balanced_subset, normalised
+from dimap_core.data.registry import load_data
+from dimap_core.pipeline.chain import prune
+from dimap_core.types.errors import DataError, UnsupportedModel
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, same
 
 IMAGES = 3

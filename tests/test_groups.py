@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.criteria import CRITERIA
+from dimap_core.anatomy.groups import block_cut, group_sets, group_sums, kept_counts, kept_units, parameter_masks
 from dimap_core.criteria.arrays import block_parameters, group_energies
+from dimap_core.criteria.registry import CRITERIA
 from dimap_core.cut.masks import masked_weights
-from dimap_core.groups import block_cut, group_sets, group_sums, kept_counts, kept_units, parameter_masks
-from dimap_core.pipeline import apply_plan, score
-from dimap_core.ranking import LayerScores, rank_groups
-from dimap_core.types import KINDS, PruningPlan
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.types.model import KINDS
+from dimap_core.types.plan import PruningPlan
+from dimap_core.types.scores import LayerScores, rank_groups
 from tests.helpers import mask_model
 
 EVERY_KIND = tuple(((None, kind), ratio) for kind, ratio in zip(KINDS, (0.5, 0.5, 0.25, 0.75), strict=True))

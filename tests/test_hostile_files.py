@@ -16,9 +16,10 @@ import timm
 import torch
 from safetensors.torch import save, save_file
 
-from dimap_core import checkpoints, pipeline
-from dimap_core.types import PruningPlan
-from dimap_core.worker import Worker
+from dimap_core import pipeline
+from dimap_core.models import checkpoints
+from dimap_core.service.worker import Worker
+from dimap_core.types.plan import PruningPlan
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = 40  # MiB that opening a hostile file may add to the process's peak
@@ -26,8 +27,8 @@ SETTINGS = {"img_size": 32, "window_size": 4, "embed_dim": 12, "depths": (1, 1),
 OPENER = """
 import json, sys
 from pathlib import Path
-from dimap_core.errors import PruningError
-from dimap_core.models import load_model
+from dimap_core.types.errors import PruningError
+from dimap_core.models.load import load_model
 
 def kib(what):
     return int(Path("/proc/self/status").read_text().split(what + ":")[1].split()[0])

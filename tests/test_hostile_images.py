@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimap_core import images, roots
-from dimap_core.data import archive, places, subset
+from dimap_core.data import archive, permitted, subset, trees
 from dimap_core.data.archive import Zip
-from dimap_core.errors import DataError
-from dimap_core.sources import ImageSource
+from dimap_core.data.sources import ImageSource
+from dimap_core.pipeline import images
+from dimap_core.types.errors import DataError
 
 ROOT = Path(__file__).parent.parent
 
@@ -221,7 +221,7 @@ def test_ten_thousand_files_are_fine_and_the_limit_is_stated(tiny_swin, tmp_path
         os.link(root / "0" / "a.png", root / str(number % 2) / f"{number}.png")
     found = chosen(tiny_swin, f"folder:{root}", count=50)
     assert len(found.judged) == 50 and [row.files for row in found.facts.rows] == [5002, 5002]
-    monkeypatch.setattr(places, "MOST_FILES", 10_000)
+    monkeypatch.setattr(trees, "MOST_FILES", 10_000)
     with pytest.raises(DataError, match="holds more than 10,000 files; give a part of it"):
         chosen(tiny_swin, f"folder:{root}")
     monkeypatch.setattr(subset, "MOST_FOLDERS", 1)
@@ -246,7 +246,7 @@ def test_only_paths_below_the_allowed_roots_may_be_named_from_a_browser(tmp_path
     (tmp_path / "open").mkdir()
     (tmp_path / "open" / "out").symlink_to("/etc")
     monkeypatch.setenv("DIMAP_ROOTS", f"{tmp_path / 'open'}:{tmp_path / 'other'}")
-    assert roots.allowed(str(tmp_path / "open" / "set")) == tmp_path / "open" / "set"
+    assert permitted.allowed(str(tmp_path / "open" / "set")) == tmp_path / "open" / "set"
     for path in (
         "/etc",
         f"{tmp_path}/open/../closed",
@@ -257,14 +257,14 @@ def test_only_paths_below_the_allowed_roots_may_be_named_from_a_browser(tmp_path
         "x" * 9999,
     ):
         with pytest.raises(DataError) as refused:
-            roots.allowed(path)
+            permitted.allowed(path)
         assert len(str(refused.value)) < 400
 
 
 WORST = """
 import resource, sys
-from dimap_core import images, pipeline
-from dimap_core.sources import ImageSource
+from dimap_core.service import open_images as images; from dimap_core.pipeline import chain as pipeline
+from dimap_core.data.sources import ImageSource
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MiB

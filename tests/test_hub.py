@@ -16,9 +16,9 @@ import timm
 import torch
 from safetensors.torch import save
 
-from dimap_core import hub as module
-from dimap_core.errors import CheckpointError
-from dimap_core.models import fingerprint
+from dimap_core.models import hub as module
+from dimap_core.models.named_models import fingerprint
+from dimap_core.types.errors import CheckpointError
 from tests.helpers import wait
 
 ROOT = Path(__file__).parents[1]
@@ -30,8 +30,8 @@ import json, sys
 from pathlib import Path
 from types import SimpleNamespace
 from huggingface_hub import constants
-from dimap_core.worker import Worker
-from dimap_core.models import load_model
+from dimap_core.service.worker import Worker
+from dimap_core.models.load import load_model
 
 worker = Worker(Path(sys.argv[1]))
 recipe = {"version": 1, "criterion": "dimap"}

@@ -12,18 +12,23 @@ import timm
 import torchvision
 from PIL import Image
 
-from dimap_core import gates, images, pipeline
-from dimap_core.bundled import bundled, bundled_card
-from dimap_core.data import load_data, subset
-from dimap_core.data.chosen import choose
+from dimap_core import pipeline
+from dimap_core.criteria import gates
+from dimap_core.criteria.statistics import collect
+from dimap_core.data import subset
+from dimap_core.data.batches import normalised
 from dimap_core.data.decode import Decoded, Memory
+from dimap_core.data.from_source import choose
 from dimap_core.data.mapping import heads, match, short_names
-from dimap_core.data.places import Folder
-from dimap_core.errors import DataError
-from dimap_core.evaluate import evaluate, normalised, predict
-from dimap_core.sources import LEFT_OUT, ImageSource
-from dimap_core.statistics import collect
-from dimap_core.types import ModelInfo, PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.data.sources import LEFT_OUT, ImageSource
+from dimap_core.data.trees import Folder
+from dimap_core.measure.accuracy import evaluate, predict
+from dimap_core.models.bundled import bundled, bundled_card
+from dimap_core.pipeline import images
+from dimap_core.types.errors import DataError
+from dimap_core.types.model import ModelInfo
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, same
 
 

@@ -6,12 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from dimap_core import index
-from dimap_core.criteria import CRITERIA
-from dimap_core.pipeline import apply_plan, score
-from dimap_core.plan import SCOPES
-from dimap_core.selection import keep_mask, select
-from dimap_core.types import PruningPlan
+from dimap_core.criteria.registry import CRITERIA
+from dimap_core.cut.keep import keep_mask
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.plan.selection import select
+from dimap_core.plan.validation import SCOPES
+from dimap_core.service import index
+from dimap_core.types.plan import PruningPlan
 
 KEYS = [info.key for info in CRITERIA if "weight" in info.scores]
 
@@ -86,8 +87,8 @@ def test_scores_written_long_ago_make_room_and_the_last_ones_stay(tiny_ties, tmp
 
 def test_the_index_is_read_without_torch(folder):
     code = (
-        "import sys; from pathlib import Path; from dimap_core import index; from dimap_core.selection import select\n"
-        "from dimap_core.cost import cost_report; from dimap_core.types import PruningPlan\n"
+        "import sys; from pathlib import Path; from dimap_core.service import index\n"
+        "from dimap_core import PruningPlan, cost_report, select\n"
         "folder = Path(sys.argv[1]); info, anatomy = index.read_model(folder)\n"
         "selection = select(index.read_scores(folder, anatomy, 'dimap', 3), anatomy, PruningPlan(ratio=0.3))\n"
         "print(cost_report(anatomy, selection).total.removed, 'torch' in sys.modules)"

@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from dimap_core.estimates import Correlation, Difference
-from dimap_core.intervals import mean_difference, paired_difference, rank_correlation, wilson
+from dimap_core.measure.intervals import mean_difference, paired_difference, rank_correlation, wilson
+from dimap_core.types.estimates import Correlation, Difference
 
 Z = 1.959963984540054
 

@@ -5,12 +5,15 @@ import signal
 
 import pytest
 
-from dimap_core import jobs, pipeline, roots, runner
-from dimap_core.errors import PruningError
-from dimap_core.jobs import Jobs, Ledger
-from dimap_core.methods.latency_table import latency_cost
-from dimap_core.methods.units import Units
-from dimap_core.sources import data_folder
+from dimap_core import pipeline
+from dimap_core.data import permitted
+from dimap_core.service import jobs, runner
+from dimap_core.service.jobs import Jobs, Ledger
+from dimap_core.training.methods.latency_table import latency_cost
+from dimap_core.training.methods.units import Units
+from dimap_core.types import folders
+from dimap_core.types.errors import PruningError
+from dimap_core.types.folders import data_folder
 from tests.helpers import full_disk, wait
 
 CUT = {"version": 1, "criterion": "magnitude", "granularity": "structure", "scope": "layer", "budget": {"macs": 0.7}}
@@ -133,7 +136,7 @@ def test_a_user_without_a_home_has_a_folder_all_the_same(monkeypatch):
     monkeypatch.delenv("DIMAP_ROOTS", raising=False)
     monkeypatch.delenv("DIMAP_DATA", raising=False)
     monkeypatch.setattr("pathlib.Path.home", none)
-    assert jobs.home().is_absolute() and roots.roots() and data_folder().is_absolute()
+    assert folders.home().is_absolute() and permitted.roots() and data_folder().is_absolute()
 
 
 def test_a_disk_that_is_full_is_told_and_nothing_is_lost(tmp_path):

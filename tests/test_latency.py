@@ -5,11 +5,10 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from dimap_core.errors import InvalidPlan
-from dimap_core.latency import LatencyRow, Timing, measure, measured_saving, solve
+from dimap_core.measure.latency import LatencyRow, Timing, measure, measured_saving, solve
+from dimap_core.types.errors import InvalidPlan
 
 
 def test_a_row_for_each_batch_size_says_how_it_was_measured(tiny):

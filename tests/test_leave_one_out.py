@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.data import load_data
-from dimap_core.errors import DataError
-from dimap_core.evaluate import stratified_order
-from dimap_core.intervals import mean_difference, paired_difference
-from dimap_core.leave_one_out import leave_one_out
-from dimap_core.studies import TENTHS, Piece, piece_passes, pieces
+from dimap_core.data.batches import stratified_order
+from dimap_core.data.registry import load_data
+from dimap_core.measure.intervals import mean_difference, paired_difference
+from dimap_core.studies.effort import TENTHS, piece_passes, pieces
+from dimap_core.studies.leave_one_out import leave_one_out
+from dimap_core.types.errors import DataError
+from dimap_core.types.findings import Piece
 from tests.helpers import SINGLE
 
 N = 50

@@ -11,28 +11,30 @@ from safetensors.torch import save_file
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from dimap_core.activations import Watch
-from dimap_core.anatomy import build_anatomy
-from dimap_core.cost import cost_report
-from dimap_core.criteria import CRITERIA
+from dimap_core.anatomy.activations import Watch
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.anatomy.groups import group_sets
+from dimap_core.anatomy.mixers import kept_kernels
 from dimap_core.criteria.arrays import group_energies
+from dimap_core.criteria.gates import KINDS as GATED
+from dimap_core.criteria.registry import CRITERIA
+from dimap_core.criteria.statistics import collect
 from dimap_core.cut.linear_attention import EPSILON, FocusedLinearAttention, focus, linearise
 from dimap_core.cut.masks import masked_weights
 from dimap_core.cut.repair import repair
 from dimap_core.cut.slicing import slice_model
-from dimap_core.data import load_data
-from dimap_core.errors import UnsupportedModel
-from dimap_core.evaluate import normalised
-from dimap_core.gates import KINDS as GATED
-from dimap_core.groups import group_sets, kept_kernels
-from dimap_core.layouts import architecture
-from dimap_core.methods.costs import MacCost
-from dimap_core.methods.units import Units
-from dimap_core.models import load_model
-from dimap_core.pipeline import apply_plan, score
-from dimap_core.statistics import balanced_subset, collect
-from dimap_core.structure import GroupProblem
-from dimap_core.types import KINDS, PruningPlan, Selection
+from dimap_core.data.batches import balanced_subset, normalised
+from dimap_core.data.registry import load_data
+from dimap_core.measure.cost import cost_report
+from dimap_core.models.layouts import architecture
+from dimap_core.models.load import load_model
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.plan.structure import GroupProblem
+from dimap_core.training.methods.costs import MacCost
+from dimap_core.training.methods.units import Units
+from dimap_core.types.errors import UnsupportedModel
+from dimap_core.types.model import KINDS
+from dimap_core.types.plan import PruningPlan, Selection
 from tests.helpers import SINGLE, double, same
 from tests.test_gates import entering
 

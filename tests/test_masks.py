@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
+from dimap_core.cut.keep import keep_mask
 from dimap_core.cut.masks import masked_weights
-from dimap_core.pipeline import score
-from dimap_core.selection import keep_mask, select
-from dimap_core.types import PruningPlan
+from dimap_core.pipeline.chain import score
+from dimap_core.plan.selection import select
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import mask_model, same
 
 PLAN = PruningPlan(ratio=0.6, overrides=(((0, "QKV-M"), 0.0),))

@@ -7,10 +7,11 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from dimap_core.anatomy import build_anatomy
-from dimap_core.bundled import BUNDLED, bundled, bundled_card
-from dimap_core.errors import CheckpointError, Offline, UnsupportedModel
-from dimap_core.models import build, fingerprint, load_bundled, load_model
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.models.bundled import BUNDLED, bundled, bundled_card
+from dimap_core.models.load import load_model
+from dimap_core.models.named_models import build, fingerprint, load_bundled
+from dimap_core.types.errors import CheckpointError, Offline, UnsupportedModel
 
 CACHED = "test_vit.r160_in1k"  # timm's smallest ViT with weights on the hub
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from dimap_core.errors import InvalidPlan
-from dimap_core.nm import nm_mask
-from dimap_core.pipeline import apply_plan, score
-from dimap_core.plan import PATTERNS, from_recipe, validate
-from dimap_core.types import PruningPlan
+from dimap_core.cut.keep import nm_mask
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.plan.recipe import from_recipe
+from dimap_core.plan.validation import PATTERNS, validate
+from dimap_core.types.errors import InvalidPlan
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import mask_model
 
 

@@ -11,22 +11,24 @@ import timm
 import torch
 from torch.nn import functional as F
 
-from dimap_core import checkpoints, cli, pipeline
-from dimap_core.anatomy import build_anatomy
-from dimap_core.cost import cost_report
+from dimap_core import pipeline
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.cli import commands
 from dimap_core.cut.slicing import BlockSizes, kept_sizes, resize
-from dimap_core.errors import CheckpointError, DataError, InvalidPlan
-from dimap_core.methods import latency_measure, latency_table
-from dimap_core.methods.costs import MacCost
-from dimap_core.methods.latency_table import Grid, LatencyCost, latency_cost
-from dimap_core.methods.nvit import Pruner, search
-from dimap_core.methods.nvit_ranking import ranking, remove_down_to, squared_effects
-from dimap_core.methods.nvit_settings import Search, search_from, suited_search
-from dimap_core.methods.revit import epsilon, shape
-from dimap_core.methods.units import GROUP_SIZES, Units, Widths, group_size
-from dimap_core.recovery import Kept
-from dimap_core.settings import Settings
-from dimap_core.types import KINDS
+from dimap_core.measure.cost import cost_report
+from dimap_core.models import checkpoints
+from dimap_core.training.methods import latency_measure, latency_table
+from dimap_core.training.methods.costs import MacCost
+from dimap_core.training.methods.latency_table import Grid, LatencyCost, latency_cost
+from dimap_core.training.methods.nvit.method import Pruner, search
+from dimap_core.training.methods.nvit.ranking import ranking, remove_down_to, squared_effects
+from dimap_core.training.methods.nvit.settings import Search, search_from, suited_search
+from dimap_core.training.methods.revit import epsilon, shape
+from dimap_core.training.methods.units import GROUP_SIZES, Units, Widths, group_size
+from dimap_core.training.recovery import Kept
+from dimap_core.training.settings import Settings
+from dimap_core.types.errors import CheckpointError, DataError, InvalidPlan
+from dimap_core.types.model import KINDS
 from tests.helpers import same, same_result
 
 BRIEF = Settings(epochs=1, batch_size=200, distill="soft", rise=1.0, fall=1.0)
@@ -314,7 +316,7 @@ def test_the_search_on_the_command_line(tmp_path, monkeypatch, capsys):
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["dimap_core", *words])
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
         return leaving.value.code, *capsys.readouterr()
 
     out = str(tmp_path / "found")

@@ -32,7 +32,9 @@ def installed(tmp_path_factory):
 
 
 def test_the_wheel_holds_every_module_and_every_asset_that_is_read(installed):
-    modules = {path.relative_to(ROOT) for path in (ROOT / "dimap_core").rglob("*.py")}
+    modules = {
+        path.relative_to(ROOT) for path in (ROOT / "dimap_core").rglob("*.py*") if path.suffix in (".py", ".pyi")
+    }
     assets = {"dimap_core" / path.relative_to(ROOT) for pattern in ASSETS for path in (ROOT / "assets").glob(pattern)}
     found = {path.relative_to(installed) for path in (installed / "dimap_core").rglob("*") if path.is_file()}
     assert found == modules | assets
@@ -42,7 +44,7 @@ def test_the_readmes_command_and_snippet_run_from_another_folder(installed, tmp_
     command = next(line for line in README.splitlines() if line.endswith("--out smaller"))
     snippet = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
     arguments = shlex.split(command.partition("dimap_core ")[2])
-    program = f"from dimap_core.cli import app\napp({arguments!r}, standalone_mode=False)\n{snippet}"
+    program = f"from dimap_core.cli.commands import app\napp({arguments!r}, standalone_mode=False)\n{snippet}"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -6,16 +6,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dimap_core.bundled import BUNDLED, bundled_card
-from dimap_core.cost import cost_report
-from dimap_core.criteria import CRITERIA
+from dimap_core.criteria.registry import CRITERIA
 from dimap_core.cut.repair import repair
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, InvalidPlan, UnsupportedModel
-from dimap_core.evaluate import evaluate
-from dimap_core.pipeline import apply_plan, cut_weights, default_data, judge, judge_fully, open_model, prune, score
-from dimap_core.statistics import balanced_subset
-from dimap_core.types import PruningPlan
+from dimap_core.data.batches import balanced_subset
+from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import evaluate
+from dimap_core.measure.cost import cost_report
+from dimap_core.models.bundled import BUNDLED, bundled_card
+from dimap_core.pipeline.chain import apply_plan, cut_weights, prune, score
+from dimap_core.pipeline.evaluation import judge, judge_fully
+from dimap_core.pipeline.images import default_data
+from dimap_core.pipeline.opened import open_model
+from dimap_core.types.errors import DataError, InvalidPlan, UnsupportedModel
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import FLIPS
 
 

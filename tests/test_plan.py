@@ -4,23 +4,20 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from dimap_core.criteria import CRITERIA
-from dimap_core.errors import InvalidPlan
-from dimap_core.plan import (
+from dimap_core.criteria.registry import CRITERIA
+from dimap_core.plan.recipe import from_recipe, overrides_from, sort_overrides, to_recipe
+from dimap_core.plan.validation import (
     BUDGETS,
     GRANULARITIES,
     PATTERNS,
     SCOPES,
-    from_recipe,
-    overrides_from,
-    sort_overrides,
-    to_recipe,
     validate,
-)  # fmt: skip
-from dimap_core.types import KINDS, PRUNABLE_MODULES, PruningPlan
+)
+from dimap_core.types.errors import InvalidPlan
+from dimap_core.types.model import KINDS, PRUNABLE_MODULES
+from dimap_core.types.plan import PruningPlan
 
 RECIPE = {"version": 1, "criterion": "dimap", "granularity": "weight", "scope": "module", "ratio": 0.3}
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dimap_core import index, pipeline
-from dimap_core.data import load_data
+from dimap_core import pipeline
+from dimap_core.data.batches import stratified_order
+from dimap_core.data.registry import load_data
 from dimap_core.data.textured import TEXTURES
-from dimap_core.errors import DataError
-from dimap_core.evaluate import evaluate, predict, stratified_order
-from dimap_core.intervals import paired_difference, wilson
-from dimap_core.predictions import (
+from dimap_core.measure.accuracy import evaluate, predict
+from dimap_core.measure.intervals import paired_difference, wilson
+from dimap_core.measure.predictions import (
     Outcomes,
     Predictions,
     accuracy,
@@ -26,9 +26,12 @@ from dimap_core.predictions import (
     table,
     value_names,
 )
-from dimap_core.prefix import PrefixCache
-from dimap_core.sweep import compare
-from dimap_core.types import LabelledImages, PruningPlan
+from dimap_core.measure.prefix import PrefixCache
+from dimap_core.service import index
+from dimap_core.studies.sweep import compare
+from dimap_core.types.errors import DataError
+from dimap_core.types.images import LabelledImages
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, same
 
 CLASSES = 6  # parity 2 x size 3

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import timm
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dimap_core import pipeline
-from dimap_core.data import load_data
-from dimap_core.prefix import PrefixCache, PrefixRunner, segments, states_before
-from dimap_core.types import PruningPlan
+from dimap_core.anatomy.segments import segments
+from dimap_core.data.registry import load_data
+from dimap_core.measure.prefix import PrefixCache, PrefixRunner, states_before
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import same
 
 MODELS = {

@@ -6,12 +6,13 @@
 import numpy as np
 import pytest
 
-from dimap_core import recount
-from dimap_core.architectures import spvit, vit
-from dimap_core.pipeline import apply_plan, open_model, score
-from dimap_core.published import PUBLICATIONS, Figure, publication, results
-from dimap_core.selection import keep_mask
-from dimap_core.types import PruningPlan
+from dimap_core.cut.keep import keep_mask
+from dimap_core.models.published import PUBLICATIONS, Figure, publication, results
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.pipeline.opened import open_model
+from dimap_core.studies import published_counts
+from dimap_core.studies.architectures import spvit, vit
+from dimap_core.types.plan import PruningPlan
 
 RATIOS = tuple(publication("dimap").content["ratios"].values())  # DIMAP1, DIMAP2, DIMAP3
 
@@ -21,7 +22,7 @@ LEAST = {"flatten": 3}  # figures; the others have dozens
 
 @pytest.mark.parametrize("key", PUBLICATIONS)
 def test_every_published_count_is_met_or_differs_as_noted(key):
-    found = list(recount.rows(key))
+    found = list(published_counts.rows(key))
     print(f"\n{publication(key).paper}")
     for figure, value in found:
         print(f"{figure.model:32}{figure.what:50}{figure.printed:>16}{figure.rounded(value):>16} {figure.remark}")
@@ -35,7 +36,7 @@ def test_every_published_count_is_met_or_differs_as_noted(key):
 
 def test_a_uniform_cut_removes_the_published_share_of_macs_and_dimap_itself_fewer():
     paper = publication("dimap")
-    found = recount.of_cuts(paper, "Swin-T")
+    found = published_counts.of_cuts(paper, "Swin-T")
     printed = {figure.model: float(figure.printed) for figure in paper.figures if figure.where == "Table 1, FLOPs"}
     for level in paper.content["ratios"]:
         uniform = found[f"Swin-T-{level}", "MACs removed by a uniform cut, %"]
@@ -46,7 +47,7 @@ def test_a_uniform_cut_removes_the_published_share_of_macs_and_dimap_itself_fewe
 def test_widths_give_the_counts_of_timms_own_models():
     for key in ("spvit", "nvit"):
         for name, timm_name in publication(key).content["models"].items():
-            cost = recount.dense(timm_name)
+            cost = published_counts.dense(timm_name)
             if key == "nvit":
                 of = publication(key).content["architectures"][name]
                 assert vit(of["width"], of["heads"], of["qk"], of["v"], of["hidden"]) == cost

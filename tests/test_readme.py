@@ -12,8 +12,9 @@ import typer
 from streamlit import config
 
 from benchmarks import criteria, measured, results
-from dimap_core import cli, comparison
-from dimap_core.criteria import CRITERIA
+from dimap_core.cli import commands
+from dimap_core.criteria.registry import CRITERIA
+from dimap_core.studies import comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -99,7 +100,7 @@ def test_the_command_line_takes_every_command_that_is_shown():
     lines = [words[words.index("dimap_core") + 1 :] for words in shell(README) if "dimap_core" in words]
     assert len(lines) > 8
     for words in lines:
-        command = typer.main.get_command(cli.app)
+        command = typer.main.get_command(commands.app)
         while hasattr(command, "commands"):
             command, words = command.commands[words[0]], words[1:]
         command.make_context(command.name, list(words))

@@ -12,12 +12,14 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file, save_file
 
-from dimap_core import checkpoints, pipeline, results
-from dimap_core.errors import CheckpointError, DataError, InvalidPlan
-from dimap_core.models import load_model
-from dimap_core.recovery import Kept, from_directory, from_plan, recover
-from dimap_core.settings import PRESETS, Settings, preset_settings
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.models import checkpoints
+from dimap_core.models.load import load_model
+from dimap_core.pipeline import results
+from dimap_core.training.recovery import Kept, from_directory, from_plan, recover
+from dimap_core.training.settings import PRESETS, Settings, preset_settings
+from dimap_core.types.errors import CheckpointError, DataError, InvalidPlan
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import same_result
 
 ROOT = Path(__file__).parent.parent

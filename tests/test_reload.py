@@ -11,13 +11,15 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from dimap_core import checkpoints, named
 from dimap_core.cut.slicing import kept_sizes, slice_model
-from dimap_core.errors import CheckpointError
-from dimap_core.models import load_model
-from dimap_core.pipeline import apply_plan, open_model, score
-from dimap_core.plan import to_recipe
-from dimap_core.types import KINDS, PruningPlan
+from dimap_core.models import checkpoints, named_models
+from dimap_core.models.load import load_model
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.pipeline.opened import open_model
+from dimap_core.plan.recipe import to_recipe
+from dimap_core.types.errors import CheckpointError
+from dimap_core.types.model import KINDS
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import mask_model, same
 
 UNEQUAL = {"mlp_neuron": 0.5, "head": 0.3, "qk_dim": 0.7, "v_dim": 0.3}
@@ -88,8 +90,8 @@ def test_single_weights_set_to_zero_come_back(tmp_path):
 
 def test_no_original_weights_are_needed(tmp_path, monkeypatch):
     pruned = save(tmp_path, "swin-digits", plan_of(UNEQUAL))
-    monkeypatch.setattr(named, "load_bundled", None)
-    monkeypatch.setattr(named, "pretrained", None)
+    monkeypatch.setattr(named_models, "load_bundled", None)
+    monkeypatch.setattr(named_models, "pretrained", None)
     assert_reloaded(tmp_path, pruned)
 
 

@@ -10,17 +10,17 @@ import torch
 from torch.func import functional_call
 
 from dimap_core import pipeline
-from dimap_core.criteria import criterion
+from dimap_core.anatomy.segments import embed
+from dimap_core.criteria.registry import criterion
 from dimap_core.cut.masks import masked_weights
 from dimap_core.cut.repair import repair, see
 from dimap_core.cut.slicing import slice_model
-from dimap_core.data import load_data
-from dimap_core.errors import DataError
-from dimap_core.evaluate import evaluate, masked, normalised
-from dimap_core.prefix import embed
-from dimap_core.selection import select
-from dimap_core.statistics import balanced_subset
-from dimap_core.types import PruningPlan
+from dimap_core.data.batches import balanced_subset, normalised
+from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import evaluate, masked
+from dimap_core.plan.selection import select
+from dimap_core.types.errors import DataError
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import same
 
 KINDS = ("mlp_neuron", "head", "qk_dim", "v_dim")

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimap_core import cli, pipeline, reproduce, table3
-from dimap_core.cli_images import by_name
-from dimap_core.published import Figure
+from dimap_core import pipeline
+from dimap_core.cli import commands, reproduce
+from dimap_core.measure import accuracy
+from dimap_core.models.published import Figure
+from dimap_core.pipeline.images import by_name
+from dimap_core.studies import dimap_table3, published_counts
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def call(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dimap_core", "reproduce", *map(str, arguments)])
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
         return leaving.value.code, *capsys.readouterr()
 
     return run
@@ -47,7 +50,7 @@ def test_counts_say_what_is_printed_what_is_ours_and_why_they_differ(call, monke
 def test_a_count_that_is_not_met_is_named_and_the_exit_code_says_so(call, monkeypatch):
     monkeypatch.setattr(reproduce, "PUBLICATIONS", ("nvit",))
     wrong = Figure("DeiT-B", "MACs, G", "17.7", "paper", "Table 1")
-    monkeypatch.setattr(reproduce.recount, "rows", lambda key: iter([(wrong, 17.56e9)]))
+    monkeypatch.setattr(published_counts, "rows", lambda key: iter([(wrong, 17.56e9)]))
     code, out, _ = call("counts")
     assert code == 2 and "WRONG" in out and "1 are not met" in out
 
@@ -55,8 +58,8 @@ def test_a_count_that_is_not_met_is_named_and_the_exit_code_says_so(call, monkey
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """The table's first model is the small Swin with random weights, judged by a folder of noise in ten classes."""
-    monkeypatch.setitem(table3.MODELS, "swin_tiny", "swin-digits")
-    monkeypatch.setattr(table3, "_EVERY", 1)
+    monkeypatch.setitem(dimap_table3.MODELS, "swin_tiny", "swin-digits")
+    monkeypatch.setattr(dimap_table3, "_EVERY", 1)
     noise = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
     for number, pixels in enumerate(noise):
         place = tmp_path / "val" / str(number // 6)
@@ -84,12 +87,14 @@ def test_the_table_measures_the_papers_cuts_and_a_second_run_continues(small, ca
     # Stopped after 30 images of the dense model, and in the middle of a line.
     whole = (tmp_path / "one.jsonl").read_text().splitlines()
     model, data = by_name(pipeline.open_model("swin-digits", "random"), f"folder:{small}")
-    first = next(pipeline.evaluate(model.model, model.info, data, limit=30))[0].top1.correct
+    first = next(accuracy.evaluate(model.model, model.info, data, limit=30))[0].top1.correct
     step = {**json.loads(whole[0]), "n": 30, "correct": first}
     (tmp_path / "two.jsonl").write_text(json.dumps(step) + "\n" + whole[1][:40])
     judged = []
-    predict = table3.predict
-    monkeypatch.setattr(table3, "predict", lambda *a, start, **k: judged.append(start) or predict(*a, start=start, **k))
+    predict = accuracy.predict
+    monkeypatch.setattr(
+        dimap_table3, "predict", lambda *a, start, **k: judged.append(start) or predict(*a, start=start, **k)
+    )
     out, _ = table(call, small, "--out", tmp_path / "two.json", "--json")
     assert json.loads(out)["rows"] == result["rows"]
     assert judged == [30] + [0] * 8

@@ -6,18 +6,19 @@ from dataclasses import asdict
 
 import pytest
 
-from dimap_core import checkpoints, pipeline
+from dimap_core import pipeline
 from dimap_core.cut.slicing import kept_sizes
-from dimap_core.data import load_data
-from dimap_core.errors import CheckpointError
-from dimap_core.methods.phases import found_card, kept_model
-from dimap_core.methods.spvit import search
-from dimap_core.methods.spvit_derived import Found
-from dimap_core.methods.spvit_settings import suited_search
-from dimap_core.recovery import Kept
-from dimap_core.settings import Settings
-from dimap_core.training import Training
-from dimap_core.types import PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.models import checkpoints
+from dimap_core.training.loop import Training
+from dimap_core.training.methods.phases import found_card, kept_model
+from dimap_core.training.methods.spvit.derived import Found
+from dimap_core.training.methods.spvit.method import search
+from dimap_core.training.methods.spvit.settings import suited_search
+from dimap_core.training.recovery import Kept
+from dimap_core.training.settings import Settings
+from dimap_core.types.errors import CheckpointError
+from dimap_core.types.plan import PruningPlan
 
 TOLD = {"search": {"method": "nvit", "aware": "macs"}, "search_steps": 3, "left": 0.9, "units": {}}
 

@@ -5,17 +5,16 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from dimap_core import lookup
-from dimap_core.lookup import below_edges, lowest
-from dimap_core.pipeline import score
-from dimap_core.plan import SCOPES
-from dimap_core.ranking import BINS, OCTAVES, LayerScores
-from dimap_core.ranking import rank as rank_layers
-from dimap_core.selection import count_to_remove, keep_mask, select
-from dimap_core.types import PruningPlan
+from dimap_core.cut.keep import keep_mask
+from dimap_core.pipeline.chain import score
+from dimap_core.plan import lookup
+from dimap_core.plan.lookup import below_edges, lowest
+from dimap_core.plan.selection import count_to_remove, select
+from dimap_core.plan.validation import SCOPES
+from dimap_core.types.plan import PruningPlan
+from dimap_core.types.scores import BINS, OCTAVES, LayerScores, rank as rank_layers
 
 OVERRIDES = {
     "none": (),

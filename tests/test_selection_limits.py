@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from dimap_core.cost import cost_report
-from dimap_core.errors import InvalidPlan
-from dimap_core.pipeline import score
-from dimap_core.plan import SCOPES
-from dimap_core.selection import select
-from dimap_core.types import PruningPlan
+from dimap_core.measure.cost import cost_report
+from dimap_core.pipeline.chain import score
+from dimap_core.plan.selection import select
+from dimap_core.plan.validation import SCOPES
+from dimap_core.types.errors import InvalidPlan
+from dimap_core.types.plan import PruningPlan
 
 
 def cut(opened, plan):

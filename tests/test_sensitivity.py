@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from dimap_core import pipeline
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, InvalidPlan
-from dimap_core.evaluate import concatenate, masked, predict
-from dimap_core.sensitivity import sensitivity
-from dimap_core.studies import cell_passes, cells, dense_plan
-from dimap_core.types import PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import masked, predict
+from dimap_core.measure.predictions import concatenate
+from dimap_core.pipeline import chain
+from dimap_core.studies.effort import cell_passes, cells, dense_plan
+from dimap_core.studies.sensitivity import sensitivity
+from dimap_core.types.errors import DataError, InvalidPlan
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE
 
 N = 60
@@ -44,7 +46,7 @@ def test_every_row_is_that_cut_alone(tiny, digits, plan):
     for row in rows:
         cut = replace(dense_plan(plan), overrides=(((row.stage, row.module), row.ratio),))
         selection, cost = pipeline.apply_plan(tiny, cut)
-        weights = pipeline.cut_weights(tiny, cut, selection)
+        weights = chain.cut_weights(tiny, cut, selection)
         run = masked(tiny.model, weights)
         found = concatenate(list(predict(tiny.model, tiny.info, digits, run, N)))
         alone = pipeline.judge_fully(tiny, digits, cut, N)

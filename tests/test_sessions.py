@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from dimap_core import footprint, index, judging, memory, pipeline
-from dimap_core.client import WorkerClient
-from dimap_core.data import load_data
-from dimap_core.errors import DataError, PruningError
-from dimap_core.memory import GIB, SETTING
-from dimap_core.ranking import Scores
-from dimap_core.types import PruningPlan
-from dimap_core.worker import Worker, _sentence
+from dimap_core import pipeline
+from dimap_core.data.registry import load_data
+from dimap_core.models import footprint, memory
+from dimap_core.models.memory import GIB, SETTING
+from dimap_core.pipeline import images
+from dimap_core.service import index
+from dimap_core.service.client import WorkerClient
+from dimap_core.service.worker import Worker, _sentence
+from dimap_core.types.errors import DataError, PruningError
+from dimap_core.types.plan import PruningPlan
+from dimap_core.types.scores import Scores
 from tests.helpers import finish, wait
 
 MIB = 1024**2
@@ -34,7 +37,7 @@ def worker(tmp_path, monkeypatch):
     """A worker whose data set has 90 images."""
     digits = load_data("digits")
     few = replace(digits, images=digits.images[:90], labels=digits.labels[:90])
-    monkeypatch.setattr(judging, "load_data", lambda *_: few)
+    monkeypatch.setattr(images, "load_data", lambda *_: few)
     return Worker(tmp_path)
 
 
@@ -85,7 +88,7 @@ def test_a_model_waits_until_the_ones_at_work_leave_room_and_is_told_so_once(wor
 
 
 def test_whoever_waited_long_comes_before_those_that_come_later(worker, monkeypatch):
-    monkeypatch.setattr("dimap_core.worker._PATIENCE", 0.0)
+    monkeypatch.setattr("dimap_core.service.worker._PATIENCE", 0.0)
     worker.shelf.limit = ROOM
     worker.accept(request("evaluate", "swin-digits", "a", ratio=0.5))
     worker.step()
@@ -223,7 +226,7 @@ def test_a_real_worker_stays_under_its_limit_and_every_answer_is_right(monkeypat
 def test_allocations_beyond_the_cap_fail_and_the_process_lives_on():
     code = f"""
 import numpy as np
-from dimap_core import memory
+from dimap_core.models import memory
 memory._SLACK = 0
 memory.cap(256 * {MIB})
 try:

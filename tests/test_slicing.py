@@ -8,15 +8,17 @@ import torch
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from dimap_core.bundled import BUNDLED
-from dimap_core.cost import cost_report
 from dimap_core.cut.attention import SplitAttention, SplitWindowAttention
 from dimap_core.cut.masks import masked_weights
 from dimap_core.cut.slicing import block_sizes, kept_sizes, slice_model
-from dimap_core.errors import InvalidPlan, UnsupportedModel
-from dimap_core.models import load_model
-from dimap_core.pipeline import apply_plan, open_model, score
-from dimap_core.types import KINDS, PruningPlan
+from dimap_core.measure.cost import cost_report
+from dimap_core.models.bundled import BUNDLED
+from dimap_core.models.load import load_model
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.pipeline.opened import open_model
+from dimap_core.types.errors import InvalidPlan, UnsupportedModel
+from dimap_core.types.model import KINDS
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import double, same
 
 FULL_SIZE = (

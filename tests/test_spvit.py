@@ -13,25 +13,28 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dimap_core import cli, pipeline, recovery
-from dimap_core.anatomy import build_anatomy
-from dimap_core.cost import cost_report
+from dimap_core import pipeline
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.anatomy.groups import hidden_cut
+from dimap_core.cli import commands
+from dimap_core.cut import convolution
 from dimap_core.cut.convolution import UnmergedMixer, fold
 from dimap_core.cut.linear_attention import linearise
 from dimap_core.cut.slicing import slice_blocks
-from dimap_core.data import load_data
-from dimap_core.errors import InvalidPlan, UnsupportedModel
+from dimap_core.data.registry import load_data
 from dimap_core.figures import spvit as figures
 from dimap_core.figures.look import Look
-from dimap_core.groups import hidden_cut
-from dimap_core.methods import spvit_compare, spvit_gates
-from dimap_core.methods.spvit import search
-from dimap_core.methods.spvit_derived import Found, build, measure_batchnorms
-from dimap_core.methods.spvit_gates import Gated, drawn, hidden_price, likeliest, nested
-from dimap_core.methods.spvit_pictures import by_offset, taps
-from dimap_core.methods.spvit_settings import Search, search_from, suited_search
-from dimap_core.settings import Settings
-from dimap_core.training import Training
+from dimap_core.measure.cost import cost_report
+from dimap_core.training import recovery
+from dimap_core.training.loop import Training
+from dimap_core.training.methods.spvit import compare, gates as spvit_gates
+from dimap_core.training.methods.spvit.derived import Found, build, measure_batchnorms
+from dimap_core.training.methods.spvit.gates import Gated, drawn, hidden_price, likeliest, nested
+from dimap_core.training.methods.spvit.method import search
+from dimap_core.training.methods.spvit.pictures import by_offset, taps
+from dimap_core.training.methods.spvit.settings import Search, search_from, suited_search
+from dimap_core.training.settings import Settings
+from dimap_core.types.errors import InvalidPlan, UnsupportedModel
 from tests.helpers import same, same_result
 
 DOUBLE = torch.float64
@@ -269,7 +272,7 @@ def test_a_stopped_gate_training_goes_on_to_the_same_gates(make_tiny, opened, tm
 )
 def test_the_verdict_follows_the_paired_intervals(low, high, told):
     rows = [{"key": "spvit"}, {"key": "random", "difference": [0, *low]}, {"key": "one-shot", "difference": [0, *high]}]
-    assert told in spvit_compare.verdict(rows)
+    assert told in compare.verdict(rows)
 
 
 def test_attention_by_offset_and_the_kernels_taps_by_hand():
@@ -279,7 +282,7 @@ def test_attention_by_offset_and_the_kernels_taps_by_hand():
     picture = by_offset(weights, (2, 3))
     assert np.array(picture).shape == (3, 5)
     assert picture[1][3] == 1.0 and picture[1][1] == 0.0 and picture[0][3] == 0.0
-    mixer = UnmergedMixer("conv3", _packed(), spvit_gates.Place(0, (4, 4))).folded().eval()
+    mixer = UnmergedMixer("conv3", _packed(), convolution.Place(0, (4, 4))).folded().eval()
     with torch.no_grad():
         mixer.batchnorm.weight.copy_(torch.tensor([2.0, -1.0]))
         mixer.batchnorm.running_var.copy_(torch.tensor([0.25, 4.0]))
@@ -316,14 +319,14 @@ def test_linear_attention_is_refused(make_tiny, opened, tmp_path):
 
 
 def test_the_cli_searches_and_its_checkpoint_is_opened_again(tmp_path, monkeypatch, capsys):
-    import dimap_core.methods.spvit_settings as settings
+    import dimap_core.training.methods.spvit.settings as settings
 
     monkeypatch.setattr(settings, "_STEPS", 2)
     out = tmp_path / "found"
     argv = ["dimap", "search", "spvit", "swin-digits", "--budget-macs", "0.05", "--out", str(out), "--json"]
     monkeypatch.setattr(sys, "argv", argv)
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        commands.main()
     result = json.loads(capsys.readouterr().out)
     assert end.value.code == 0 and result["method"] == "spvit" and result["n"] == 540
     assert not result["met"] and result["macs_removed"] == 0  # two steps move no gate by 1.5, and it says so

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dimap_core.data import load_data
-from dimap_core.errors import DataError
-from dimap_core.evaluate import normalised
-from dimap_core.pipeline import prune
-from dimap_core.statistics import balanced_subset, collect
-from dimap_core.types import PruningPlan
+from dimap_core.criteria.statistics import collect
+from dimap_core.data.batches import balanced_subset, normalised
+from dimap_core.data.registry import load_data
+from dimap_core.pipeline.chain import prune
+from dimap_core.types.errors import DataError
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, same
 
 
@@ -151,7 +151,7 @@ def test_progress_comes_after_every_batch_and_the_statistics_with_the_last(tiny)
 
 def test_a_batch_run_in_parts_gives_the_same_and_tells_of_every_part(tiny, monkeypatch):
     data, whole = load_data("digits", "train"), collected(tiny, images=14, batch=10)
-    monkeypatch.setattr("dimap_core.statistics._PIXELS", 4 * 32**2)
+    monkeypatch.setattr("dimap_core.criteria.statistics._PIXELS", 4 * 32**2)
     steps = list(collect(tiny.model, tiny.info, data, tiny.anatomy, images=14, batch=10))
     assert [done for done, _, _ in steps] == [4, 8, 10, 14]
     parts = steps[-1][2]

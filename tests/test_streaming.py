@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core import device, evaluate, pace, pipeline, precision, streaming, sweep, words
-from dimap_core.data import load_data
-from dimap_core.errors import DataError
-from dimap_core.intervals import wilson
-from dimap_core.precision import Precision
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.data import batches
+from dimap_core.data.registry import load_data
+from dimap_core.measure import accuracy, device
+from dimap_core.measure.intervals import wilson
+from dimap_core.pipeline import precision, streaming, timing
+from dimap_core.pipeline.precision import Precision
+from dimap_core.studies import sweep
+from dimap_core.types import text as words
+from dimap_core.types.errors import DataError
+from dimap_core.types.plan import PruningPlan
 
 PLAN = PruningPlan(ratio=0.8)
 
@@ -28,7 +33,7 @@ def model(make_tiny, opened):
 
 @pytest.fixture(autouse=True)
 def _slow(monkeypatch):
-    monkeypatch.setattr(pace, "SLOW", 0)
+    monkeypatch.setattr(timing, "SLOW", 0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def test_side_by_side_ends_where_judging_one_after_the_other_ends(model, data, m
 def test_what_is_known_of_the_dense_model_is_not_judged_again(model, data, monkeypatch):
     streaming.extend_dense(model, data, 130)
     judged = []
-    predict = streaming.predict
+    predict = accuracy.predict
     monkeypatch.setattr(
         streaming, "predict", lambda *a, start=0, **k: (judged.append(start), predict(*a, start=start, **k))[1]
     )
@@ -88,8 +93,8 @@ def test_bf16_takes_over_unseen_and_never_mixes_with_fp32(model, data, monkeypat
 def test_predictions_that_bf16_changes_are_counted(model, data, monkeypatch):
     monkeypatch.setattr(precision, "_SLOWER", 1000)
     *_, (done, total, found) = precision.measure(model, data, 120)
-    order = evaluate.stratified_order(data.labels)[:120]
-    images = evaluate.normalised(model.info, data.images[order])
+    order = batches.stratified_order(data.labels)[:120]
+    images = batches.normalised(model.info, data.images[order])
     with torch.inference_mode():
         full = torch.cat([model.model(part).argmax(1) for part in images.split(8)])
         with torch.autocast("cpu", torch.bfloat16):
@@ -124,12 +129,12 @@ def test_a_command_judges_bundled_models_in_fp32_unless_told_otherwise(model, da
 
 
 def test_batches_are_short_and_bounded(model):
-    assert list(islice(pace.batches(model), 3)) == [2, 5, 5]
+    assert list(islice(timing.batches(model), 3)) == [2, 5, 5]
     model.seconds = 5.0
-    assert list(islice(pace.batches(model), 2)) == [2, 2]
+    assert list(islice(timing.batches(model), 2)) == [2, 2]
     model.seconds = 1e-6
-    assert list(islice(pace.batches(model), 2)) == [2, 60]
-    assert pace.seconds_an_image(model) > 0
+    assert list(islice(timing.batches(model), 2)) == [2, 60]
+    assert timing.seconds_an_image(model) > 0
 
 
 def test_the_device_is_the_processor_here_and_a_setting_is_checked(monkeypatch):

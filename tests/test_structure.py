@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dimap_core.cost import cost_report
-from dimap_core.errors import InvalidPlan
-from dimap_core.groups import group_sets, kept_counts
-from dimap_core.lookup import cost_factor
-from dimap_core.pipeline import apply_plan, open_model, score
-from dimap_core.plan import SCOPES
-from dimap_core.selection import select
-from dimap_core.types import KINDS, PruningPlan
+from dimap_core.anatomy.groups import group_sets, kept_counts
+from dimap_core.measure.cost import cost_report
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.pipeline.opened import open_model
+from dimap_core.plan.lookup import cost_factor
+from dimap_core.plan.selection import select
+from dimap_core.plan.validation import SCOPES
+from dimap_core.types.errors import InvalidPlan
+from dimap_core.types.model import KINDS
+from dimap_core.types.plan import PruningPlan
 
 HALF = PruningPlan(granularity="structure", ratio=0.5)
 

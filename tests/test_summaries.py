@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dimap_core import pipeline, summaries
-from dimap_core.ranking import LayerScores
-from dimap_core.selection import keep_mask, select
-from dimap_core.types import PRUNABLE_MODULES, PruningPlan
+from dimap_core import pipeline
+from dimap_core.cut.keep import keep_mask
+from dimap_core.plan.selection import select
+from dimap_core.studies import summaries
+from dimap_core.types.model import PRUNABLE_MODULES
+from dimap_core.types.plan import PruningPlan
+from dimap_core.types.scores import LayerScores
 
 
 def seen(opened, criterion="dimap", **plan):

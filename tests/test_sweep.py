@@ -5,12 +5,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from dimap_core import pipeline, sweep
-from dimap_core.data import load_data
-from dimap_core.errors import DataError
-from dimap_core.evaluate import concatenate, predict, stratified_order
-from dimap_core.intervals import paired_difference
-from dimap_core.types import PruningPlan
+from dimap_core import pipeline
+from dimap_core.data.batches import stratified_order
+from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import predict
+from dimap_core.measure.intervals import paired_difference
+from dimap_core.measure.predictions import concatenate
+from dimap_core.studies import sweep
+from dimap_core.types.errors import DataError
+from dimap_core.types.plan import PruningPlan
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dimap_core import threads
-from dimap_core.threads import Threads
+from dimap_core.service import threads
+from dimap_core.service.threads import Threads
 
 STEP = 0.03  # seconds
 

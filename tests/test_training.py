@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core import recipes
-from dimap_core.augment import AUGMENTS, affine, shifts
-from dimap_core.bundled import BUNDLED
-from dimap_core.data import load_data
-from dimap_core.errors import InvalidPlan, UnsupportedModel
-from dimap_core.losses import cue_loss, distillation
-from dimap_core.recipes import chance
-from dimap_core.settings import Settings
-from dimap_core.training import Training
+from dimap_core.data.registry import load_data
+from dimap_core.models.bundled import BUNDLED
+from dimap_core.training import recipes
+from dimap_core.training.augment import AUGMENTS, affine, shifts
+from dimap_core.training.loop import Training
+from dimap_core.training.losses import cue_loss, distillation
+from dimap_core.training.recipes import chance
+from dimap_core.training.settings import Settings
+from dimap_core.types.errors import InvalidPlan, UnsupportedModel
 from tests.helpers import SINGLE, same
 
 BF16 = 2.0**-9  # relative: one rounding of bf16, which training uses

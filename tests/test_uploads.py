@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from dimap_core import uploads
-from dimap_core.errors import DataError
-from dimap_core.uploads import Uploads
+from dimap_core.service import uploads
+from dimap_core.service.uploads import Uploads
+from dimap_core.types.errors import DataError
 
 
 @pytest.fixture

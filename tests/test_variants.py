@@ -8,16 +8,17 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dimap_core import pipeline
-from dimap_core.anatomy import build_anatomy
-from dimap_core.attribution import rollout
-from dimap_core.cost import cost_report
+from dimap_core.anatomy.build import build_anatomy
+from dimap_core.anatomy.segments import embed, head, segments
+from dimap_core.criteria.statistics import collect
 from dimap_core.cut.slicing import slice_model
-from dimap_core.errors import UnsupportedModel
-from dimap_core.named import finish
-from dimap_core.pipeline import apply_plan, score
-from dimap_core.prefix import embed, head, segments
-from dimap_core.statistics import collect
-from dimap_core.types import LabelledImages, PruningPlan
+from dimap_core.measure.cost import cost_report
+from dimap_core.models.named_models import finish
+from dimap_core.pipeline.chain import apply_plan, score
+from dimap_core.studies.attribution import rollout
+from dimap_core.types.errors import UnsupportedModel
+from dimap_core.types.images import LabelledImages
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, double, mask_model, same
 
 SMALL = {"img_size": 32, "num_classes": 10}

@@ -9,18 +9,22 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from dimap_core import index, judging, pipeline
-from dimap_core.cost import cost_report
-from dimap_core.data import load_data
-from dimap_core.estimates import Versus
-from dimap_core.evaluate import concatenate, masked, predict, stratified_order
-from dimap_core.plan import from_recipe, to_recipe
-from dimap_core.predictions import outcomes
-from dimap_core.requests import HANDLERS
-from dimap_core.selection import select
-from dimap_core.studies import IMAGES, CellCut, Effect
-from dimap_core.types import PruningPlan
-from dimap_core.worker import Worker
+from dimap_core import pipeline
+from dimap_core.data.batches import stratified_order
+from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import masked, predict
+from dimap_core.measure.cost import cost_report
+from dimap_core.measure.predictions import concatenate, outcomes
+from dimap_core.pipeline import chain, images
+from dimap_core.plan.recipe import from_recipe, to_recipe
+from dimap_core.plan.selection import select
+from dimap_core.service import index
+from dimap_core.service.requests import HANDLERS
+from dimap_core.service.worker import Worker
+from dimap_core.studies.effort import IMAGES
+from dimap_core.types.estimates import Versus
+from dimap_core.types.findings import CellCut, Effect
+from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, same
 
 MODEL = {"model": "swin-digits", "weights": "pretrained", "data": "digits"}
@@ -266,12 +270,12 @@ def test_ratios_are_made_from_images_that_do_not_judge(worker, opened, monkeypat
         loaded.append(split)
         return load_data(name, split)
 
-    monkeypatch.setattr(judging, "load_data", watched)
+    monkeypatch.setattr(images, "load_data", watched)
     worker.accept(study("a", "1", "sensitivity", recipe={"version": 1, "scope": "layer"}))
     first = next(event for event in iter(lambda: worker.step()["event"], None) if event)
     assert loaded == ["train"]
     plan = PruningPlan(scope="layer", overrides=(((3, first["module"]), first["ratio"]),))
-    weights = pipeline.cut_weights(opened, plan, pipeline.apply_plan(opened, plan)[0])
+    weights = chain.cut_weights(opened, plan, pipeline.apply_plan(opened, plan)[0])
     train, n = load_data("digits", "train"), first["estimate"]["n"]
     own = concatenate(list(predict(opened.model, opened.info, train, masked(opened.model, weights), n)))
     right = own.classes == train.labels[stratified_order(train.labels)[:n]]

@@ -9,12 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from dimap_core import index, pipeline
-from dimap_core.data import load_data
-from dimap_core.predictions import outcomes
-from dimap_core.sources import ImageSource
-from dimap_core.types import PruningPlan
-from dimap_core.worker import Worker
+from dimap_core import pipeline
+from dimap_core.data.registry import load_data
+from dimap_core.data.sources import ImageSource
+from dimap_core.measure.predictions import outcomes
+from dimap_core.service import index
+from dimap_core.service.worker import Worker
+from dimap_core.types.plan import PruningPlan
 
 
 @pytest.fixture(autouse=True)

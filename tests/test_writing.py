@@ -14,20 +14,24 @@ import numpy as np
 import pytest
 from torch import nn
 
-from dimap_core import checkpoints, cli, comparison, index, pipeline, reproduce, sweep
+from dimap_core import pipeline
+from dimap_core.cli import commands, reproduce
 from dimap_core.data import sets
-from dimap_core.errors import DataError, PruningError
-from dimap_core.export import write_onnx
-from dimap_core.methods import latency_table
-from dimap_core.models import load_model
-from dimap_core.recovery import Kept
-from dimap_core.settings import Settings
-from dimap_core.table3 import Journal
-from dimap_core.training import Training
-from dimap_core.types import PruningPlan
-from dimap_core.uploads import Uploads, little_room, room
-from dimap_core.worker import Worker, _sentence
-from dimap_core.writing import check_place, whole_file, whole_folder
+from dimap_core.models import checkpoints
+from dimap_core.models.load import load_model
+from dimap_core.models.to_onnx import write_onnx
+from dimap_core.service import index
+from dimap_core.service.uploads import Uploads, little_room, room
+from dimap_core.service.worker import Worker, _sentence
+from dimap_core.studies import comparison, sweep
+from dimap_core.studies.dimap_table3 import Journal
+from dimap_core.training.loop import Training
+from dimap_core.training.methods import latency_table
+from dimap_core.training.recovery import Kept
+from dimap_core.training.settings import Settings
+from dimap_core.types.errors import DataError, PruningError
+from dimap_core.types.plan import PruningPlan
+from dimap_core.types.writing import check_place, whole_file, whole_folder
 from tests.helpers import full_disk
 
 HALF = PruningPlan("magnitude", "structure", "layer", 0.5)
@@ -256,7 +260,7 @@ def call(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments)])
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
         return leaving.value.code, capsys.readouterr().err
 
     return run
@@ -297,5 +301,5 @@ def test_an_output_that_takes_no_more_is_one_sentence(monkeypatch, capfd):
     with Path("/dev/full").open("w") as full, monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", full)
         with pytest.raises(SystemExit) as leaving:
-            cli.main()
+            commands.main()
     assert leaving.value.code == 2 and "no space left" in capfd.readouterr().err

@@ -7,7 +7,7 @@ sum over its V dimensions. A Q/K dimension is worth the energy E[(scale * q_ni *
 centred over the window, because softmax does not see what is added to a whole row. Energies of different kinds are
 different quantities: let groups compete within their kind.
 Simplifications: the energy in place of the paper's count of zeros. Single weights have no activations of their own.
-Next door: `activations` counts, `wanda` also asks what the next layer makes of it.
+Next door: `anatomy.activations` counts, `wanda` also asks what the next layer makes of it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ranking import Scores, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank_groups
 from .arrays import required, unsliced
 
 if TYPE_CHECKING:
-    from ..statistics import Statistics
+    from .statistics import Statistics
 
 
 def score(

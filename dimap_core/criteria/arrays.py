@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import DataError
-from ..groups import group_sets, group_sums
-from ..types import Anatomy, Block
+from ..anatomy import group_sets, group_sums
+from ..types import Anatomy, Block, DataError
 
 Evidence = TypeVar("Evidence")
 
@@ -31,7 +30,7 @@ def in_order(values: Mapping[str, np.ndarray], anatomy: Anatomy) -> Iterator[tup
 
 
 def unsliced(anatomy: Anatomy) -> tuple[Block, ...]:
-    """The blocks, in forward order; raises UnsupportedModel for a model without groups (`groups.group_sets`)."""
+    """The blocks, in forward order; raises UnsupportedModel for a model without groups (`anatomy.group_sets`)."""
     group_sets(anatomy)
     return anatomy.blocks
 
@@ -60,7 +59,7 @@ def group_energies(model: Any, anatomy: Anatomy) -> Iterator[tuple[str, np.ndarr
 
 
 def named_sums(block: Block, arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """(set name, sums over its groups) of one block, in the order of `groups.group_sets`."""
+    """(set name, sums over its groups) of one block, in the order of `anatomy.group_sets`."""
     for kind, sums in group_sums(block, arrays).items():
         yield f"{block.name}:{kind}", sums
 

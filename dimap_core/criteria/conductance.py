@@ -20,12 +20,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..ranking import Scores, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank_groups
 from .arrays import in_order, required
 
 if TYPE_CHECKING:
-    from ..gates import Attributions
+    from .gates import Attributions
 
 
 def score(

@@ -6,20 +6,19 @@ scope "module": one threshold each for QKV-M, PRJ-M and MLP-M.
 
     Imp(w_(p_j)) = w_(p_j)^2 / sum_(i <= j) w_(p_i)^2            (Eq. 10)
 
-where p sorts the layer's weights in descending magnitude: a relative score over keys |w|, as `ranking` computes them.
-Of equal weights the one that leaves last scores highest; zeros score 0, also in a layer that holds nothing else.
+where p sorts the layer's weights in descending magnitude: a relative score over keys |w|, as `types.scores` computes
+them. Of equal weights the one that leaves last scores highest; zeros score 0, also in a layer that holds nothing else.
 Structured form, ours, not the paper's: a group (hidden unit, head, Q/K or V dimension) is scored by its summed squared
-weights as one item, and Eq. 10 is applied over the groups of its kind in the block.
-Simplifications: none in the score. The paper gives thresholds, not the split over modules; equal ratios in each
-module reproduce its printed parameter counts and are our reconstruction.
+weights as one item, and Eq. 10 is applied over the groups of its kind in the block. Simplifications: none in the score.
+The paper gives thresholds, not the split over modules; equal ratios in each module reproduce its printed parameter
+counts and are our reconstruction.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..ranking import Scores, rank, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank, rank_groups
 from .arrays import group_energies, prunable_weights
 
 

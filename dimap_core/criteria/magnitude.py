@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ranking import Scores, rank, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank, rank_groups
 from .arrays import group_energies, prunable_weights
 
 

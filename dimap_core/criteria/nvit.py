@@ -9,7 +9,7 @@ heads together, so that every head loses the same indices. The text has no divis
 dimensions and by 6 * 2 for heads before it squares, and so do we.
 Simplifications: one shot, batches of 32 (published: 512, 100 steps, again and again while it trains); units are ranked
 one by one instead of in groups of 8 or 16; no embedding channels, no latency term (a cost exponent stands in).
-Next door: `statistics` gathers the averages, `groups.nvit_sums` says what a unit reads.
+Next door: `statistics` gathers the averages, `anatomy.nvit_sums` says what a unit reads.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ranking import Scores, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank_groups
 from .arrays import in_order, required
 
 if TYPE_CHECKING:
-    from ..statistics import Statistics
+    from .statistics import Statistics
 
 DIVISORS = {"mlp_neuron": 1.0, "head": 12.0, "qk_dim": 2.0, "v_dim": 2.0}
 

@@ -27,12 +27,11 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
-from ..ranking import Scores, rank, rank_groups
-from ..types import Anatomy, Block
+from ..types import Anatomy, Block, Scores, rank, rank_groups
 from .arrays import channel_energies, prunable_weights, required, unsliced, weight_of
 
 if TYPE_CHECKING:
-    from ..statistics import Statistics
+    from .statistics import Statistics
 
 DAMPING = 1e-2  # of the mean diagonal
 _RESOLUTION = 1e-5  # of the mean second moment: what float32 moments cannot tell from zero

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..groups import group_sets
-from ..ranking import Scores, rank, rank_groups
-from ..types import Anatomy
+from ..anatomy import group_sets
+from ..types import Anatomy, Scores, rank, rank_groups
 
 
 def score(model: Any, anatomy: Anatomy, granularity: str, statistics: None = None, seed: int = 0) -> Scores:

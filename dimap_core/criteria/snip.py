@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ranking import Scores, rank, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank, rank_groups
 from .arrays import in_order, prunable_weights, required
 
 if TYPE_CHECKING:
-    from ..statistics import Statistics
+    from .statistics import Statistics
 
 
 def score(

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..ranking import Scores, rank, rank_groups
-from ..types import Anatomy
+from ..types import Anatomy, Scores, rank, rank_groups
 from .arrays import in_order, required
 
 if TYPE_CHECKING:  # torch stays out of the app's process
-    from ..statistics import Statistics
+    from .statistics import Statistics
 
 
 def score(

@@ -13,7 +13,7 @@ distillation tokens pass by: the slot returns what it was given, their norm. On 
 unshifted. Where nothing is left the slot adds zero ("skip"); the block's first norm stays, unused, as in published
 counts. Ours: taps are folded into a kernel for `conv2d` instead of gathered, which is the same; one alpha for both
 families, the released DeiT's.
-Next door: `whole_map` frees a Swin block of its windows, `methods.spvit` searches what stands where.
+Next door: `whole_map` frees a Swin block of its windows, `training.methods.spvit.method` searches what stands where.
 """
 
 from __future__ import annotations
@@ -26,13 +26,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import UnsupportedModel
-from ..types import Anatomy, Mixer
+from ..anatomy import PLACED, SIDES
+from ..types import Anatomy, Mixer, UnsupportedModel
 from .whole_map import see_whole_map
-
-SIDES: dict[str, int] = {"conv3": 3, "conv1": 1}
-PLACED = (*SIDES, "skip")
-"""Mixers of a model that have no attention."""
 
 ALPHA = 1e-2
 _CENTRE = 4

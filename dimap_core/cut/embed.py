@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import UnsupportedModel
+from ..types import UnsupportedModel
 
 _ENTRIES = ("cls_token", "dist_token", "reg_token", "pos_embed")
 _INPUTS = ("attn.qkv", "attn.q", "attn.k", "attn.v", "mlp.fc1")

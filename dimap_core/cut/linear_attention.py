@@ -22,11 +22,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..groups import kept_kernels
+from ..anatomy import GUARD, kept_kernels
 from .whole_map import see_whole_map
 
 EPSILON = 1e-6
-GUARD = 1e-30  # keeps what is masked as a whole from 0 / 0
 POWER = 3  # the focusing factor p
 KERNEL = 5  # side of the depthwise kernels
 

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..groups import BlockCut, block_cut, parameter_masks
-from ..ranking import Scores
-from ..selection import layer_keep
-from ..types import Anatomy, Block, Selection
+from ..anatomy import BlockCut, block_cut, parameter_masks
+from ..types import Anatomy, Block, Scores, Selection
+from .keep import layer_keep
 
 
 def masked_weights(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> dict[str, torch.Tensor]:

@@ -24,13 +24,9 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from ..errors import DataError
-from ..evaluate import normalised
-from ..groups import BlockCut, block_cut
-from ..prefix import Segment, embed, segments
-from ..ranking import Scores
-from ..statistics import evaluating
-from ..types import Anatomy, Block, ModelInfo, Selection
+from ..anatomy import BlockCut, Segment, block_cut, embed, evaluating, segments
+from ..data import normalised
+from ..types import Anatomy, Block, DataError, ModelInfo, Scores, Selection
 from .least_squares import LogitMoments, Moments
 from .masks import masked_weights
 

@@ -4,7 +4,8 @@ timm's modules and their forward stay, with smaller layers, unless a block's Q/K
 `attention` holds what takes the place of timm's attention. Fused attention divides logits by the square root of the
 width it sees, so a narrower Q/K is made up for in W_q and b_q, and `scale` follows the new width: right for both paths.
 Linear attention has no such temperature; its norms run over the channels that are left, as over the masked ones.
-Next door: `masks` writes zeros instead, `groups` says what a group is, `models` rebuilds sliced models from files.
+Next door: `masks` writes zeros instead, `anatomy.groups` says what a group is, `models` rebuilds sliced models from
+files.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ from timm.layers.attention import Attention
 from timm.models.swin_transformer import WindowAttention
 from torch import nn
 
-from ..errors import InvalidPlan, UnsupportedModel
-from ..groups import BlockCut, block_cut
-from ..ranking import Scores
-from ..types import KINDS, Anatomy, Block, Selection
+from ..anatomy import PLACED, BlockCut, block_cut
+from ..types import KINDS, Anatomy, Block, InvalidPlan, Scores, Selection, UnsupportedModel
 from .attention import SplitAttention, SplitWindowAttention, empty_linear, empty_table
-from .convolution import PLACED, mixers_of
+from .convolution import mixers_of
 from .linear_attention import FocusedLinearAttention
 
 Tensors = dict[str, torch.Tensor]

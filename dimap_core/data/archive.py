@@ -1,7 +1,7 @@
 """Zips of images, read where they lie: nothing is unpacked to disk, no name inside one is ever used as a path.
 
 Sizes are checked in the zip's own directory before anything is read, and again while a member is decompressed.
-Next door: `places` reads folders.
+Next door: `trees` reads folders.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import DataError
-from .places import SUFFIXES
+from ..types import DataError
+from .trees import SUFFIXES
 
 MOST_MEMBERS = 100_000
 MOST_TOTAL = 16 * 1024**3  # bytes of all members unpacked
@@ -35,7 +35,7 @@ class _Level:
 
 
 class Zip:
-    """A zip as a tree of image files, see `places.Place`."""
+    """A zip as a tree of image files, see `trees.Place`."""
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.path, self.left_out = path, Counter[str]()
@@ -89,15 +89,15 @@ class Zip:
         self._members[member.filename] = member
 
     def folders(self, at: str) -> list[str]:
-        """See `places.Place`."""
+        """See `trees.Place`."""
         return sorted(self._levels[at].folders)
 
     def files(self, at: str) -> list[str]:
-        """See `places.Place`."""
+        """See `trees.Place`."""
         return sorted(set(self._levels[at].files))
 
     def stamp(self, file: str) -> tuple[int, ...]:
-        """See `places.Place`."""
+        """See `trees.Place`."""
         return self._members[file].file_size, self._members[file].CRC
 
     def open(self, file: str) -> BinaryIO:

@@ -2,7 +2,7 @@
 
 Formats are those of an allow-list and sizes are checked before anything is decoded. What was decoded is kept up to a
 limit over all sets; what comes next is decoded ahead while the model works on what came before.
-Next door: `places` and `archive` open the files, `subset` chooses them.
+Next door: `trees` and `archive` open the files, `subset` chooses them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from .places import Place
+from .trees import Place
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 MOST_PIXELS = 36_000_000

@@ -2,7 +2,7 @@
 
 A file lies beside its place as PART until all of it is there and found to be the one that is wanted; whoever asks next
 asks the server for the rest. One process at a time: others wait, and find the file.
-Next door: `sets` and `hub` say which files.
+Next door: `sets` and `models.hub` say which files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock
 
-from ..errors import DataError
+from ..types import DataError
 
 PART = ".part"
 # The client tells its progress once a chunk (of 10 MB, if nothing is said), and takes up a broken connection after one.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from timm.data import ImageNetInfo, infer_imagenet_subset
 
-from ..errors import DataError
-from ..sources import LEFT_OUT
+from ..types import DataError
+from .sources import LEFT_OUT
 
 _WNID = re.compile(r"n\d{8}")
 _MOST = 0.5  # of the folders a way has to recognise before it is believed more than the mere order

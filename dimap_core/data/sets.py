@@ -15,11 +15,10 @@ from torchvision import datasets
 from torchvision.datasets import CIFAR10, CIFAR100, Imagenette
 from torchvision.datasets.utils import check_md5, extract_archive
 
-from ..errors import DataError, Offline
-from ..sources import SETS, ImageSet, data_folder
-from ..writing import is_of_disk, told, whole_folder
+from ..types import DataError, Offline, data_folder, is_of_disk, told, whole_folder
 from .download import download
-from .places import Arrays, Folder, Place
+from .sources import SETS, ImageSet
+from .trees import Arrays, Folder, Place
 
 _ELSEWHERE = "another folder by DIMAP_DATA"
 _BUNDLED = ("digits", "textured-digits")
@@ -59,7 +58,7 @@ def _cifar(known: ImageSet, root: Path) -> Arrays:
 
 def bundled(name: str) -> Arrays:
     """A bundled set by name, for another model than its own; raises DataError for a name that is none."""
-    from . import load_data  # the registry lists the bundled sets beside this module
+    from .registry import load_data  # the registry lists the bundled sets beside this module
 
     known = (*_BUNDLED, *(known.key for known in SETS))
     if name not in _BUNDLED:

@@ -2,7 +2,7 @@
 
 A tree has its classes right below its root, or below train/ and val/. Files are looked at before they are chosen: one
 that is no whole image gives its place to the next one drawn.
-Next door: `places` and `archive` are trees, `decode` makes pixels of what is chosen here.
+Next door: `trees` and `archive` are trees, `decode` makes pixels of what is chosen here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from itertools import zip_longest
 
 import numpy as np
 
-from ..errors import DataError
+from ..types import DataError
 from .decode import Unreadable, look, pool
-from .places import MOST_FOLDERS, Place
+from .trees import MOST_FOLDERS, Place
 
 _JUDGED = ("val", "validation", "valid", "test")
 _TRAINED = ("train", "training")

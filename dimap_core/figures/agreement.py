@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..agreement import Compared, percentiles
-from ..studies import Effect
-from ..types import PRUNABLE_MODULES
+from ..types import PRUNABLE_MODULES, Compared, Effect, percentiles
 from .heat import stage_heatmap
 from .look import ACCENT, COLUMN_COLORS, Look, base, rgba
 

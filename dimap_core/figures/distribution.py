@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..summaries import WeightRow
+from ..types import WeightRow
 from .look import MODULE_COLORS, Look, base, rgba
 
 _OVERLAP = 0.92  # height of the tallest ridge in rows

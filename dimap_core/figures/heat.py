@@ -1,4 +1,5 @@
-"""Heatmaps with a number in every cell, for tables by block, stage or head. Next door: `importance` and `agreement`."""
+"""Heatmaps with a number in every cell, for tables by block, stage or head. Next door: `importance` and
+`studies.agreement`."""
 
 from __future__ import annotations
 

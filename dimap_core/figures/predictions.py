@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..predictions import Share
-from ..types import MLP, QKV
+from ..types import MLP, QKV, Share
 from .look import LOSS, MODULE_COLORS, Look, base, rgba
 
 GAIN = MODULE_COLORS[MLP]

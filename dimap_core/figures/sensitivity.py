@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..studies import CellCut
+from ..types import CellCut
 from .look import COLUMN_COLORS, COLUMN_LABELS, Look, base, rgba
 
 _PITCH = 1.3  # from one stage's floor to the next one's; a panel is 1 high

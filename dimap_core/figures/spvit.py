@@ -1,7 +1,7 @@
 """SPViT in pictures: what mixes tokens in every block and which gates are open; attention beside the kernel that took
 its place. Plain data in, plotly figures out.
 
-Next door: `methods.spvit_gates` and `methods.spvit_pictures` make the data.
+Next door: `training.methods.spvit.gates` and `training.methods.spvit.pictures` make the data.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from PIL import Image
 from playwright.sync_api import TimeoutError, expect
 from typer.testing import CliRunner
 
-from dimap_core import cli
-from dimap_core.data import load_data
+from dimap_core.cli import commands
+from dimap_core.data.registry import load_data
 from tests.helpers import STUCK, Patience
 
 HEADINGS = {
@@ -258,7 +258,7 @@ def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_pa
     download.value.save_as(tmp_path / "pruned.zip")
     zipfile.ZipFile(tmp_path / "pruned.zip").extractall(tmp_path / "pruned")
     command = ["evaluate", str(tmp_path / "pruned"), "--data", "digits", "--json"]
-    found = json.loads(CliRunner().invoke(cli.app, command).stdout)
+    found = json.loads(CliRunner().invoke(commands.app, command).stdout)
     assert shown == f"{100 * found['top1']:.1f} %" and found["n"] == 540
 
 

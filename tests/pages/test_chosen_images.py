@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from dimap_core.data import load_data
+from dimap_core.data.registry import load_data
 
 
 @pytest.fixture(scope="module")

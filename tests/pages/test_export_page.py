@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dimap_core import load_model, pipeline
-from dimap_core.plan import from_recipe
+from dimap_core.plan.recipe import from_recipe
 
 LINK = {"model": "deit-digits", "granularity": "structure", "macs": "0.5", "round": "2"}
 

@@ -6,12 +6,12 @@ from itertools import islice
 import pytest
 
 from dimap_core import pipeline
-from dimap_core.data import load_data
-from dimap_core.leave_one_out import leave_one_out
-from dimap_core.plan import to_recipe
-from dimap_core.sensitivity import sensitivity
-from dimap_core.studies import dense_plan
-from dimap_core.types import PruningPlan
+from dimap_core.data.registry import load_data
+from dimap_core.plan.recipe import to_recipe
+from dimap_core.studies.effort import dense_plan
+from dimap_core.studies.leave_one_out import leave_one_out
+from dimap_core.studies.sensitivity import sensitivity
+from dimap_core.types.plan import PruningPlan
 from pages.ui.session import cache
 
 LINK = {"model": "swin-digits", "ratio": "0.7"}

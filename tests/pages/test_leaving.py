@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dimap_core.client import Ticket
+from dimap_core.service.client import Ticket
 from pages.ui.session import cache
 
 
@@ -54,7 +54,7 @@ def test_a_closed_tab_leaves_nothing_of_its_uploads_behind(open_app, tmp_path):
 
 def test_a_slow_models_pace_and_precision_are_told():
     def page():
-        from dimap_core.client import Ticket
+        from dimap_core.service.client import Ticket
         from pages.ui.parts import metrics
 
         metrics.time_left(None)

@@ -6,8 +6,8 @@ import pytest
 import timm
 import torch
 
-from dimap_core.bundled import ASSETS
-from dimap_core.errors import PruningError
+from dimap_core.types.errors import PruningError
+from dimap_core.types.folders import ASSETS
 from pages.ui.session import cache
 
 

@@ -23,7 +23,7 @@ def test_the_default_needs_no_link(open_app):
 def late():
     import streamlit as st
 
-    from dimap_core.plan import SCOPES
+    from dimap_core.plan.validation import SCOPES
     from pages.ui.session import state
 
     state.start()

@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from dimap_core import checkpoints, pipeline
+from dimap_core import pipeline
 from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.slicing import kept_sizes
+from dimap_core.models import checkpoints
 from pages.ui.session import cache
 
 

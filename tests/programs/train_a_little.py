@@ -7,9 +7,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dimap_core.data import load_data
-from dimap_core.settings import Settings
-from dimap_core.training import Training
+from dimap_core.data.registry import load_data
+from dimap_core.training.loop import Training
+from dimap_core.training.settings import Settings
 
 torch.manual_seed(0)
 torch.set_num_threads(1)

@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dimap_core import comparison
-from dimap_core.comparison import Interval, Measurement
-from dimap_core.figures.comparison import Entry
-from dimap_core.results import kept_count
+from dimap_core.figures import Entry
+from dimap_core.pipeline import kept_count
+from dimap_core.studies import Interval, Measurement, comparison
 
 from ..look import formats
 from ..session import jobs

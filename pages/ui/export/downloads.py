@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
+from dimap_core.service import Ticket
 
 from ..look import formats
 from ..session import View, polling, requests, state

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dimap_core.results import counts
+from dimap_core.pipeline import counts
 
 from ..look import plan_names
 from ..session import Tried, own_models

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core import summaries
+from dimap_core.cut import weight_mask
 from dimap_core.figures import importance
-from dimap_core.selection import weight_mask
+from dimap_core.studies import summaries
 from dimap_core.types import KINDS
 
 from ..look import TERMS, plan_names, theme

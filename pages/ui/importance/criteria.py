@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dimap_core import agreement, summaries
 from dimap_core.criteria import CRITERIA
-from dimap_core.figures import agreement as figures
-from dimap_core.figures.look import COLUMN_LABELS
+from dimap_core.figures import COLUMN_LABELS, agreement as figures
+from dimap_core.studies import agreement, summaries
+from dimap_core.types import Compared
 
 from ..look import TERMS, plan_names, theme
 from ..session import View, cache, opening, state
@@ -78,7 +78,7 @@ def choose() -> None:
         st.session_state.compare_place = f"{int(points[0]['y'])}:{_columns()[int(points[0]['x'])]}"
 
 
-def units(view: View, place: str, pair: leave_one_out.Pair, table: np.ndarray) -> tuple[str, agreement.Compared]:
+def units(view: View, place: str, pair: leave_one_out.Pair, table: np.ndarray) -> tuple[str, Compared]:
     """Ranks of the units of one stage x module, or of one layer; at first the module or kind that agrees least."""
     plan, places = state.current().plan, _places(view)
     if st.session_state.get("compare_place") not in places:
@@ -99,7 +99,7 @@ def units(view: View, place: str, pair: leave_one_out.Pair, table: np.ndarray) -
     return label, compared
 
 
-def furthest(label: str, compared: agreement.Compared, pair: leave_one_out.Pair) -> None:
+def furthest(label: str, compared: Compared, pair: leave_one_out.Pair) -> None:
     """The units that the criteria disagree on most."""
     labels = leave_one_out.name(pair[0]), leave_one_out.name(pair[1])
     st.markdown(f"**Ranked furthest apart in {label}**")

@@ -8,12 +8,11 @@ import pandas as pd
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core import agreement
-from dimap_core.client import Ticket
 from dimap_core.criteria import criterion
-from dimap_core.estimates import Difference
 from dimap_core.figures import agreement as figures
-from dimap_core.studies import IMAGES, Effect, piece_passes, pieces
+from dimap_core.service import Ticket
+from dimap_core.studies import IMAGES, agreement, piece_passes, pieces
+from dimap_core.types import Difference, Effect, percentiles
 
 from ..look import TERMS, theme
 from ..parts import waiting
@@ -91,7 +90,7 @@ def _sentences(found: dict) -> list[str]:
 
 def _costliest(effects: list[Effect], names: list[str], pair: Pair, foretold: list) -> None:
     """What the model misses most, with the ranks that both criteria gave it."""
-    percent = [agreement.percentiles(predicted) for predicted in foretold]
+    percent = [percentiles(predicted) for predicted in foretold]
     places = sorted(range(len(effects)), key=lambda place: -effects[place].rise.value)[: figures.RINGED]
     rows = [
         {

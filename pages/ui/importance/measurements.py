@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.client import Ticket
+from dimap_core.service import Ticket
 from dimap_core.studies import IMAGES
-from dimap_core.words import duration
+from dimap_core.types import duration
 
 from ..look import formats
 from ..session import View, cache, requests, state

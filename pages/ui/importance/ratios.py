@@ -9,15 +9,11 @@ import pandas as pd
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.allocate import Allocation, plain
-from dimap_core.client import Ticket
-from dimap_core.errors import InvalidPlan
-from dimap_core.estimates import Proportion, Versus
-from dimap_core.figures.heat import stage_heatmap
+from dimap_core.figures import stage_heatmap
 from dimap_core.plan import to_recipe
-from dimap_core.studies import CellCut, dense_plan
-from dimap_core.summaries import columns
-from dimap_core.types import PruningPlan
+from dimap_core.service import Ticket
+from dimap_core.studies import Allocation, columns, dense_plan, plain
+from dimap_core.types import CellCut, InvalidPlan, Proportion, PruningPlan, Versus
 
 from ..look import TERMS, plan_names, theme
 from ..session import View, cache, opened, polling, state

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.client import Ticket
-from dimap_core.figures.sensitivity import stage_curves
+from dimap_core.figures import stage_curves
 from dimap_core.plan import to_recipe
-from dimap_core.studies import RATIOS, CellCut, cell_passes, cells, dense_plan
-from dimap_core.summaries import columns
+from dimap_core.service import Ticket
+from dimap_core.studies import RATIOS, cell_passes, cells, columns, dense_plan
+from dimap_core.types import CellCut
 
 from ..look import TERMS, plan_names, theme
 from ..session import View, polling, state

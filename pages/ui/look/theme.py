@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.figures.look import Look
+from dimap_core.figures import Look
 
 CSS = """
 <style>

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.client import Ticket
-from dimap_core.estimates import AccuracyEstimate
-from dimap_core.types import Part
-from dimap_core.words import duration
+from dimap_core.service import Ticket
+from dimap_core.types import AccuracyEstimate, Part, duration
 
 from ..look import TERMS, formats
 from ..session import state

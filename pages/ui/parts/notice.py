@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dimap_core.catalogue import architectures
+from dimap_core.models import architectures
 
 from ..look import formats
 from ..session import Setting, own_models

@@ -6,10 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.explanations import METHODS, MethodInfo, in_words
-from dimap_core.figures.predictions import explanation_chart
+from dimap_core.figures import explanation_chart
+from dimap_core.measure import Outcomes
 from dimap_core.plan import to_recipe
-from dimap_core.predictions import Outcomes
+from dimap_core.studies import MethodInfo, explanations, in_words
 from dimap_core.types import LabelledImages
 
 from ..look import TERMS, formats, theme
@@ -66,7 +66,7 @@ def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
 def _method(view: View) -> MethodInfo:
     """The method picker, with a sentence on what this model cannot have."""
     family = view.anatomy.family
-    here = {info.key: info for info in METHODS if family not in info.missing}
+    here = {info.key: info for info in explanations.METHODS if family not in info.missing}
     if st.session_state.get("method") not in here:
         st.session_state.method = next(iter(here))
     chosen = st.pills(
@@ -75,7 +75,7 @@ def _method(view: View) -> MethodInfo:
         help=" ".join(TERMS[key] for key in ("integrated-gradients", "occlusion", "grad-cam", "rollout")),
     )  # fmt: skip
     info = here[chosen or next(iter(here))]
-    missing = " ".join(other.missing[family] for other in METHODS if family in other.missing)
+    missing = " ".join(other.missing[family] for other in explanations.METHODS if family in other.missing)
     st.caption(f"{info.summary} ({info.paper}) {missing}")
     return info
 

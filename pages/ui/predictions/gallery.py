@@ -8,8 +8,7 @@ import io
 import streamlit as st
 from PIL import Image
 
-from dimap_core import predictions
-from dimap_core.predictions import Outcomes
+from dimap_core.measure import Outcomes, predictions
 from dimap_core.types import LabelledImages
 
 from ..look import TERMS

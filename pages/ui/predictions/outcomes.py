@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dimap_core import predictions
-from dimap_core.client import Ticket
+from dimap_core.measure import Outcomes, predictions
 from dimap_core.plan import to_recipe
-from dimap_core.predictions import Outcomes
+from dimap_core.service import Ticket
 from dimap_core.types import LabelledImages
 
 from ..session import View, cache, requests, state

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.client import Ticket
-from dimap_core.estimates import AccuracyEstimate
 from dimap_core.plan import to_recipe
+from dimap_core.service import Ticket
+from dimap_core.types import AccuracyEstimate
 
 from ..session import Tried, View, cache, requests, state
 

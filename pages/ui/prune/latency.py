@@ -7,8 +7,8 @@ import os
 import pandas as pd
 import streamlit as st
 
-from dimap_core.client import Ticket
 from dimap_core.plan import to_recipe
+from dimap_core.service import Ticket
 from dimap_core.types import Part
 
 from ..look import TERMS, formats

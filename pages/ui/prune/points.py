@@ -8,13 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from dimap_core.cost import add
-from dimap_core.errors import PruningError
-from dimap_core.estimates import AccuracyEstimate, Proportion
-from dimap_core.figures.tradeoff import Curve, Point, Tradeoff
-from dimap_core.intervals import wilson
-from dimap_core.results import kept_count
-from dimap_core.types import Part
+from dimap_core.figures import Curve, Point, Tradeoff
+from dimap_core.measure import add, wilson
+from dimap_core.pipeline import kept_count
+from dimap_core.types import AccuracyEstimate, Part, Proportion, PruningError
 
 from ..look import plan_names
 from ..session import Setting, Tried, cache, jobs, state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.figures.tradeoff import tradeoff
+from dimap_core.figures import tradeoff
 
 from ..look import TERMS, plan_names, theme
 from ..session import Setting, Tried, cache, state

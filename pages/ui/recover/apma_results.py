@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures.indicators import channel_similarity, indicators_through_training
-from dimap_core.methods.apma_settings import PARTS, SIMILARITY, ablations
+from dimap_core.figures import channel_similarity, indicators_through_training
+from dimap_core.training import apma
 
 from ..look import formats, theme
 
@@ -38,7 +38,7 @@ def indicators(token: str, points: Sequence[Mapping[str, Any]]) -> None:
 
 def similarity(token: str, folder: Path) -> None:
     """How alike the channels of a picked head are, before and after."""
-    path = folder / SIMILARITY
+    path = folder / apma.SIMILARITY
     if not path.exists():
         return
     blocks = json.loads(path.read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def _counted(place: int) -> str:
 def parts() -> None:
     """What leaving out each part of the method costs, as measured on bundled models."""
     with st.expander("What each part of the APMA-style search is worth"):
-        for found in ablations():
+        for found in apma.ablations():
             _part_table(found)
 
 
@@ -75,7 +75,7 @@ def _part_table(found: Mapping[str, Any]) -> None:
     lines.append(f"| all parts {_gone(full)} | {_share(full, 'top1_before')} | {_share(full, 'top1_after')} |")
     for row in found["without"]:
         cells = (_change(row[key]) for key in ("change_before", "change_after"))
-        lines.append(f"| without {PARTS[row['part']]} {_gone(row)} | " + " | ".join(cells) + " |")
+        lines.append(f"| without {apma.PARTS[row['part']]} {_gone(row)} | " + " | ".join(cells) + " |")
     st.markdown("\n".join(lines))
     st.caption(
         f"Measured by this project: n = {full['n']:,}, one seed, {found['steps']} steps in all. Below the first row: "

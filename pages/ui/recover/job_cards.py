@@ -10,13 +10,10 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.errors import PruningError
-from dimap_core.figures.learning import learning_curve
-from dimap_core.figures.redistribution import redistribution
-from dimap_core.jobs import Job, Jobs
-from dimap_core.methods.apma_settings import SIMILARITY
-from dimap_core.methods.nvit_settings import AWARE, PAID
-from dimap_core.methods.revit import shape
+from dimap_core.figures import learning_curve, redistribution
+from dimap_core.service import Job, Jobs
+from dimap_core.training import apma, nvit, shape
+from dimap_core.types import PruningError
 
 from ..look import formats, theme
 from ..session import cache, jobs, polling
@@ -118,7 +115,7 @@ def _where(job: Job) -> str | None:
         return progress.get("doing")
     left = f", {_span(progress['seconds_left'])} left" if job.state == "running" else ""
     if "cut" in progress:
-        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search'].get('aware', 'macs')]} left"
+        left += f"; {100 * progress['cut']:.0f} % of the {nvit.PAID[job.request['search'].get('aware', 'macs')]} left"
     return f"step {progress['step']:,} of {progress['steps']:,}{left}"
 
 
@@ -141,7 +138,7 @@ def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None
         saved = f"{100 * result['latency_removed']:.0f} % of the latency"
         saved += f" (predicted: {100 - 100 * result['left']:.0f} %)" if result["aware"] == "latency" else ""
         st.caption(
-            f"{AWARE[result['aware']]}. Removed {100 * result['macs_removed']:.0f} % of the MACs and, measured in "
+            f"{nvit.AWARE[result['aware']]}. Removed {100 * result['macs_removed']:.0f} % of the MACs and, measured in "
             f"batches of {result['latency']['batch_size']}, {saved}."
         )
     width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""
@@ -167,7 +164,7 @@ def zipped(folder: Path) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(folder.iterdir()):
-            if path.name != SIMILARITY:
+            if path.name != apma.SIMILARITY:
                 archive.write(path, path.name)
     return content.getvalue()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.methods import apma_settings, nvit_settings, spvit_settings
+from dimap_core.training import apma as apma_method, nvit as nvit_method, spvit as spvit_method
 
 from ..look import TERMS
 from ..session import View, jobs
@@ -21,16 +21,16 @@ def nvit(view: View) -> None:
                               persist_state="session")  # fmt: skip
     st.button("Start the search", type="primary", icon=":material/manage_search:", on_click=_begin_nvit,
               args=(view.info.data, percent / 100, aware, seconds))  # fmt: skip
-    st.caption(f"{nvit_settings.AWARE[aware]}. It starts from the dense model, not from the current cut.")
+    st.caption(f"{nvit_method.AWARE[aware]}. It starts from the dense model, not from the current cut.")
     if view.info.family == "swin":
-        st.caption(nvit_settings.SWIN_FIXED)
+        st.caption(nvit_method.SWIN_FIXED)
     with st.expander("Where this differs from the paper"):
-        st.markdown("\n".join(f"- {line}" for line in nvit_settings.SIMPLIFICATIONS))
+        st.markdown("\n".join(f"- {line}" for line in nvit_method.SIMPLIFICATIONS))
 
 
 def _begin_nvit(data: str, target: float, aware: str, seconds: float) -> None:
-    asked = nvit_settings.suited_search(data, target, aware, seconds)
-    jobs.start_search("nvit", asked, f"NViT, {100 * target:.0f} % of {nvit_settings.PAID[aware]} removed")
+    asked = nvit_method.suited_search(data, target, aware, seconds)
+    jobs.start_search("nvit", asked, f"NViT, {100 * target:.0f} % of {nvit_method.PAID[aware]} removed")
 
 
 def apma(view: View) -> None:
@@ -44,23 +44,23 @@ def apma(view: View) -> None:
             part: st.toggle(
                 name[0].upper() + name[1:], value=True, key=f"apma_{part}", help=_off(part), persist_state="session"
             )
-            for part, name in apma_settings.PARTS.items()
+            for part, name in apma_method.PARTS.items()
         }
     st.button("Start the search", type="primary", icon=":material/manage_search:", on_click=_begin_apma,
               args=(view.info.data, percent / 100, seconds, switches))  # fmt: skip
     st.caption("It starts from the dense model, not from the current cut.")
     with st.expander("What is reconstructed"):
-        st.markdown(f"**{apma_settings.NAME}**\n\n" + "\n".join(f"- {line}" for line in apma_settings.RECONSTRUCTIONS))
+        st.markdown(f"**{apma_method.NAME}**\n\n" + "\n".join(f"- {line}" for line in apma_method.RECONSTRUCTIONS))
 
 
 def _off(part: str) -> str:
-    return f"Off: {apma_settings.WITHOUT[part]}."
+    return f"Off: {apma_method.WITHOUT[part]}."
 
 
 def _begin_apma(data: str, target: float, seconds: float, switches: dict[str, bool]) -> None:
-    asked = apma_settings.suited_search(data, target, seconds, **switches)
-    left_out = f", without {', '.join(apma_settings.PARTS[part] for part in asked.without)}" if asked.without else ""
-    jobs.start_search("apma", asked, f"{apma_settings.NAME}, {100 * target:.0f} % of MACs removed{left_out}")
+    asked = apma_method.suited_search(data, target, seconds, **switches)
+    left_out = f", without {', '.join(apma_method.PARTS[part] for part in asked.without)}" if asked.without else ""
+    jobs.start_search("apma", asked, f"{apma_method.NAME}, {100 * target:.0f} % of MACs removed{left_out}")
 
 
 def spvit(view: View) -> None:
@@ -81,9 +81,9 @@ def spvit(view: View) -> None:
     more = f" The comparison takes up to {1.5 * seconds / 60:.0f} minutes more." if compare else ""
     st.caption(f"It starts from the dense model, not from the current cut.{more}")
     with st.expander("Where this differs from the paper"):
-        st.markdown("\n".join(f"- {line}" for line in spvit_settings.SIMPLIFICATIONS))
+        st.markdown("\n".join(f"- {line}" for line in spvit_method.SIMPLIFICATIONS))
 
 
 def _begin_spvit(data: str, target: float, seconds: float, distill: bool, compare: bool) -> None:
-    asked = spvit_settings.suited_search(data, target, seconds, distill=distill, compare=compare)
+    asked = spvit_method.suited_search(data, target, seconds, distill=distill, compare=compare)
     jobs.start_search("spvit", asked, f"SPViT, to remove {100 * target:.0f} % of MACs")

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dimap_core.presets import presets
-from dimap_core.published import publication
+from dimap_core.models import presets, publication
 
 from ..session import state
 

@@ -15,15 +15,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core import agreement, allocate, comparison, index, summaries
-from dimap_core.bundled import ASSETS, BUNDLED, bundled_card
-from dimap_core.client import Ticket, WorkerClient
 from dimap_core.criteria import images_read
-from dimap_core.jobs import Jobs
-from dimap_core.ranking import Scores
-from dimap_core.studies import CellCut
-from dimap_core.types import Anatomy, LabelledImages, ModelInfo, PruningPlan
-from dimap_core.uploads import Uploads
+from dimap_core.models import BUNDLED, bundled_card
+from dimap_core.service import Jobs, Ticket, Uploads, WorkerClient, index
+from dimap_core.studies import agreement, allocation, comparison, summaries
+from dimap_core.types import ASSETS, Anatomy, CellCut, Compared, LabelledImages, ModelInfo, PruningPlan, Scores
 
 from .setting import FILE
 
@@ -161,7 +157,7 @@ def by_cell(folder: str, first: str, second: str, seed: int, granularity: str, i
 @st.cache_data(show_spinner=False, max_entries=100)
 def compared(
     folder: str, first: str, second: str, seed: int, granularity: str, images: int, names: tuple[str, ...]
-) -> agreement.Compared:
+) -> Compared:
     """Two criteria on some layers or sets of groups of one model."""
     _, anatomy, _ = model(folder)
     found = [unit for unit in summaries.units(anatomy, granularity) if unit.name in names]
@@ -175,9 +171,9 @@ def _pair(folder: str, first: str, second: str, seed: int, granularity: str, ima
 @st.cache_data(show_spinner=False, max_entries=50)
 def allocated(
     key: tuple, _anatomy: Anatomy, _scores: Scores, _plan: PruningPlan, _rows: list[CellCut]
-) -> allocate.Allocation:
+) -> allocation.Allocation:
     """Ratios made from sensitivity curves; `key`: (folder, recipe of the curves, repair, percent to save, of what)."""
-    return allocate.allocate(_anatomy, _scores, _plan, _rows, key[3] / 100, key[4])
+    return allocation.allocate(_anatomy, _scores, _plan, _rows, key[3] / 100, key[4])
 
 
 @st.cache_resource(show_spinner=False)

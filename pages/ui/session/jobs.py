@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.errors import PruningError
-from dimap_core.jobs import Job
+from dimap_core.service import Job
+from dimap_core.types import PruningError
 
 from . import cache, opening, own_models, state
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dimap_core.errors import InvalidPlan
+from dimap_core.data import COUNT, check_count
 from dimap_core.plan import cell_name, from_recipe
-from dimap_core.sources import COUNT, check_count
-from dimap_core.types import PruningPlan
+from dimap_core.types import InvalidPlan, PruningPlan
 
 from .setting import Setting
 

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core.cost import cost_report
-from dimap_core.errors import InvalidPlan
-from dimap_core.ranking import Scores
-from dimap_core.selection import select
-from dimap_core.types import Anatomy, CostReport, ModelInfo, PruningPlan, Selection
+from dimap_core.measure import cost_report
+from dimap_core.plan import select
+from dimap_core.types import Anatomy, CostReport, InvalidPlan, ModelInfo, PruningPlan, Scores, Selection
 
 from . import cache, opening, state
 
@@ -20,7 +18,7 @@ from . import cache, opening, state
 @dataclass(frozen=True)
 class View:
     """A model that is open, scored and planned: everything synchronous about the current setting. `info.data` names
-    the images it is judged by, `facts` tells of them where they were chosen (`data.chosen.Facts`)."""
+    the images it is judged by, `facts` tells of them where they were chosen (`data.from_source.Facts`)."""
 
     folder: str
     info: ModelInfo

@@ -11,14 +11,10 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from dimap_core import index, roots
-from dimap_core.client import Ticket
-from dimap_core.criteria import criterion as criterion_info
-from dimap_core.criteria import images_read
-from dimap_core.errors import DataError
-from dimap_core.sources import FOLDER, ZIP, ImageSource
-from dimap_core.types import Anatomy
-from dimap_core.uploads import PREFIX
+from dimap_core.criteria import criterion as criterion_info, images_read
+from dimap_core.data import FOLDER, ZIP, ImageSource, permitted
+from dimap_core.service import PREFIX, Ticket, index
+from dimap_core.types import Anatomy, DataError
 
 from . import cache, own_models, state
 from .setting import Setting
@@ -103,7 +99,7 @@ def images(setting: Setting) -> dict[str, Any] | None:
         source, title = f"{ZIP}{upload.path}", upload.name
     for prefix in (FOLDER, ZIP):
         if setting.data.startswith(prefix):
-            source = f"{prefix}{roots.allowed(setting.data.removeprefix(prefix))}"
+            source = f"{prefix}{permitted.allowed(setting.data.removeprefix(prefix))}"
     return ImageSource(source, setting.count, setting.draw, setting.classes, title).request()
 
 

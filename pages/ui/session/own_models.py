@@ -11,8 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from dimap_core.roots import allowed
-from dimap_core.uploads import PREFIX, Upload
+from dimap_core.data import allowed
+from dimap_core.service import PREFIX, Upload
 
 from . import cache, state
 from .setting import FILE, Setting

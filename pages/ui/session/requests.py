@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.client import Ticket
+from dimap_core.service import Ticket
 
 from . import cache, opening, state
 from .opened import View

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dimap_core.bundled import BUNDLED
-from dimap_core.estimates import AccuracyEstimate
+from dimap_core.data import COUNT
+from dimap_core.models import BUNDLED
 from dimap_core.plan import to_recipe
-from dimap_core.sources import COUNT
-from dimap_core.types import Part, PruningPlan
-from dimap_core.uploads import PREFIX
+from dimap_core.service import PREFIX
+from dimap_core.types import AccuracyEstimate, Part, PruningPlan
 
 FILE = "file:"  # before the path of a model that is a file on this machine
 
@@ -21,7 +20,7 @@ class Setting:
 
     `model`: a bundled or timm name, or a file (see `own_models`).
     `data`: "" for the model's own set, "folder:PATH", "zip:PATH", "upload:TOKEN" or the name of a set; `count`, `draw`
-    and `classes` are those of `sources.ImageSource` (`draw` its seed).
+    and `classes` are those of `data.ImageSource` (`draw` its seed).
     """
 
     model: str = BUNDLED[0].name

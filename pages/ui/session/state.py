@@ -13,9 +13,8 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.errors import InvalidPlan, PruningError
 from dimap_core.plan import from_recipe, validate
-from dimap_core.types import PruningPlan
+from dimap_core.types import InvalidPlan, PruningError, PruningPlan
 
 from . import links
 from .setting import Setting

@@ -6,9 +6,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
-from dimap_core.catalogue import architectures
-from dimap_core.errors import DataError
-from dimap_core.uploads import Upload, little_room, room
+from dimap_core.models import architectures
+from dimap_core.service import Upload, little_room, room
+from dimap_core.types import DataError
 
 from ..session import cache, own_models, state
 

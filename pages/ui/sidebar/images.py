@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dimap_core.bundled import BUNDLED, bundled
-from dimap_core.errors import DataError
-from dimap_core.sources import FOLDER, MOST, SETS, ZIP
-from dimap_core.uploads import PREFIX, little_room, room
+from dimap_core.data import FOLDER, MOST, SETS, ZIP
+from dimap_core.models import BUNDLED, bundled
+from dimap_core.service import PREFIX, little_room, room
+from dimap_core.types import DataError
 
 from ..look import TERMS, formats
 from ..session import Setting, cache, opening, state

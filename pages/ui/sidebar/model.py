@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dimap_core.bundled import BUNDLED
-from dimap_core.catalogue import by_name
-from dimap_core.presets import NOTE, presets
+from dimap_core.models import BUNDLED, NOTE, by_name, presets
 
 from ..session import cache, own_models, state
 

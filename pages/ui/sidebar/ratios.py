@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.plan import PATTERNS, overrides_from, sort_overrides
-from dimap_core.summaries import columns
+from dimap_core.studies import columns
 from dimap_core.types import KINDS, Cell
 
 from ..look import TERMS, plan_names

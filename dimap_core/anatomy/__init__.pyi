@@ -1,0 +1,19 @@
+"""What other rooms may import from `anatomy`."""
+
+from .activations import LayerInputs as LayerInputs, Watch as Watch
+from .build import build_anatomy as build_anatomy
+from .groups import (
+    BlockCut as BlockCut,
+    after_cut as after_cut,
+    block_cut as block_cut,
+    group_sets as group_sets,
+    group_sums as group_sums,
+    has_groups as has_groups,
+    hidden_cut as hidden_cut,
+    kept_counts as kept_counts,
+    nvit_sums as nvit_sums,
+    parameter_masks as parameter_masks,
+)
+from .mixers import GUARD as GUARD, PLACED as PLACED, SIDES as SIDES, kept_kernels as kept_kernels
+from .running import _leaf as _leaf, evaluating as evaluating, plain as plain, tensors as tensors
+from .segments import Segment as Segment, embed as embed, head as head, segments as segments

@@ -1,0 +1,40 @@
+"""Running someone's model without leaving a trace: in eval mode for a while, with plain tensors out of hooks.
+
+Next door: `segments` runs a model in parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers by name."""
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _leaf(value: torch.Tensor) -> torch.Tensor:
+    return plain(value).requires_grad_()
+
+
+def plain(value: torch.Tensor) -> torch.Tensor:
+    """A tensor that autograd takes, in the same memory; a model built under inference mode has to be copied."""
+    return value.clone() if value.is_inference() else value.detach()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode, every module's own training flag put back afterwards."""
+    flags: list[tuple[Any, bool]] = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training

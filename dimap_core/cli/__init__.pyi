@@ -1,0 +1,3 @@
+"""What other rooms may import from `cli`."""
+
+from .commands import main as main

@@ -1,0 +1,289 @@
+"""The command line: `python -m dimap_core COMMAND ... [--json]`.
+
+With --json one JSON object goes to stdout and everything else to stderr. Exit 0, or 2 with one sentence on stderr.
+Next door: `pipeline` does the work, `pipeline.results` builds the objects printed here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from .. import pipeline
+from ..criteria import CRITERIA
+from ..models import BUNDLED, NOTE, bundled_card, presets, write_onnx
+from ..pipeline import by_name, precision, results
+from ..plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
+from ..studies import sweep
+from ..types import Cell, DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
+from . import reproduce, search, train
+from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
+from .images import fetch
+
+_CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(reproduce.app, name="reproduce")
+app.command()(fetch)
+app.command()(train.train)
+app.command()(train.recover)
+app.add_typer(search.app, name="search")
+
+
+def main() -> None:
+    """Run the command line; user errors become one sentence on stderr and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        message = error.format_message()
+    except PruningError as error:
+        message = str(error)
+    except typer.Abort:
+        message = "Interrupted."
+    except OSError as error:
+        # The process ends here: what no command foresaw of the disk (or of where stdout goes) is no reason for a trace.
+        message = sentence(error.filename or "output", error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unwritten would fail once more
+    typer.echo(message, err=True)
+    sys.exit(2)
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the bundled models with their size and accuracy."""
+    keys = ("name", "family", "data", "params", "macs", "top1", "n")
+    rows = [{key: card[key] for key in keys} for card in map(bundled_card, BUNDLED)]
+    emit({"bundled": rows}, as_json, table(rows))
+
+
+@app.command()
+def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_json: Json = False) -> None:
+    """Params and MACs by stage and module."""
+    opened = pipeline.open_model(model, weights, seed)
+    result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
+    result |= results.counted(opened.model, opened.anatomy, opened.info.zeroed)
+    rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
+    note = f"{NOTE}\n" if model in presets() else ""
+    size = f"{result['params']:,} params, {result['macs']:,} MACs"
+    if "params_nonzero" in result:
+        size += f"; not zero: {result['params_nonzero']:,} params, {result['macs_nonzero']:,} MACs"
+    emit(result, as_json, f"{model}: {size}\n{note}" + table(rows))
+
+
+@app.command()
+def prune(
+    model: Model,
+    criterion: Annotated[str | None, typer.Option(help=_CRITERIA)] = None,
+    granularity: Annotated[str | None, typer.Option(help="weight (default), structure, nm")] = None,
+    scope: Annotated[str | None, typer.Option(help="layer, stage-module, module (default), model")] = None,
+    ratio: Annotated[float | None, typer.Option(help="share of prunable weights to remove, 0 to below 1")] = None,
+    stage_ratio: Annotated[list[str] | None, typer.Option(help="0=0.2, or 0:MLP-M=0.2; repeatable")] = None,
+    budget_macs: Annotated[float | None, typer.Option(help="share of all MACs to remove")] = None,
+    budget_params: Annotated[float | None, typer.Option(help="share of all params to remove")] = None,
+    budget_latency: Annotated[float | None, typer.Option(help="share of this device's latency to remove")] = None,
+    kind_ratio: Annotated[list[str] | None, typer.Option(help="mlp_neuron=0.5 or head, qk_dim, v_dim")] = None,
+    cost_exponent: Annotated[float | None, typer.Option(help="0 = as published .. 1 = pay per MAC")] = None,
+    nm: Annotated[str | None, typer.Option(help="2:4 or 4:8; sets the granularity")] = None,
+    round_to: Annotated[int | None, typer.Option(help="keep structures in multiples of this")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="refit what is left by least squares")] = False,
+    images: Images = None,
+    recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
+    data: Data = None,
+    limit: Limit = None,
+    weights: Weights = "pretrained",
+    seed: Annotated[int | None, typer.Option(min=0, help="seed of random weights and random scores (0)")] = None,
+    out: Annotated[Path | None, typer.Option(help="directory for the pruned checkpoint")] = None,
+    as_json: Json = False,
+) -> None:
+    """Plan a cut, print what it removes, and with --out save the pruned model; with --data also judge it."""
+    options = {
+        "criterion": criterion, "granularity": granularity, "scope": scope, "ratio": ratio,
+        "stage-ratio": stage_ratio or None, "budget-macs": budget_macs, "budget-params": budget_params,
+        "budget-latency": budget_latency, "kind-ratio": kind_ratio or None, "cost-exponent": cost_exponent, "nm": nm,
+        "round-to": round_to, "repair": repair or None, "images": images,
+    }  # fmt: skip
+    given = {key: value for key, value in options.items() if value is not None}
+    plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
+    plan = plan if seed is None else replace(plan, seed=seed)
+    opened = pipeline.open_model(model, weights, plan.seed)
+    opened, judged = (opened, None) if data is None else by_name(opened, data, limit)
+    result = _pruned(opened, plan, out)
+    if judged is not None:
+        plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
+        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
+    emit(result, as_json, _pruned_text(result))
+
+
+def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dict[str, Any]:
+    """The plan's result object; with `out` the pruned checkpoint is written there."""
+    latency = {}
+    if plan.budget is not None and plan.budget_kind == "latency":
+        plan, solved = pipeline.meet_latency(opened, plan)
+        latency = {"latency_removed": solved.removed, "threads": torch.get_num_threads()}
+    if out is not None:
+        return {**pipeline.save_pruned(out, opened, plan), **latency, "out": str(out)}
+    selection, cost = pipeline.apply_plan(opened, plan)
+    return {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), **latency, "out": None}
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Data = None,
+    limit: Limit = None,
+    weights: Weights = "pretrained",
+    given: Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Top-1 and top-5 with n and a 95 % interval."""
+    opened, judged = by_name(pipeline.open_model(model, weights), data, limit)
+    for line in precision.prepare(opened, judged, given, limit):
+        typer.echo(line, err=True)
+    estimate = pipeline.judge_fully(opened, judged, limit=limit)
+    counted = results.counted(opened.model, opened.anatomy, opened.info.zeroed)
+    result = {**results.accuracy(estimate), **counted, "seconds": estimate.seconds}
+    result["precision"] = "bf16" if opened.bf16 else "fp32"
+    low, high = result["ci95"]
+    text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
+    emit(result, as_json, text)
+
+
+@app.command("sweep")
+def sweep_command(
+    model: Model,
+    data: Data = None,
+    criteria: Annotated[str, typer.Option(help="comma-separated")] = "dimap,magnitude",
+    scopes: Annotated[str, typer.Option(help="comma-separated")] = "layer,module,model",
+    ratios: Annotated[str, typer.Option(help="comma-separated shares")] = "0.5,0.7,0.8,0.85,0.9,0.95",
+    cost_exponents: Annotated[str, typer.Option(help="comma-separated, 0 to 2")] = "0",
+    granularity: Annotated[str, typer.Option(help="weight or structure")] = "weight",
+    repair: Annotated[bool, typer.Option("--repair", help="refit what structures leave")] = False,
+    images: Images = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="also write the rows to this CSV file")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a grid of criteria, scopes and ratios."""
+    points = sweep.plans(_words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents), seed)
+    fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
+    fixed |= {} if images is None else {"images": images}
+    grid = [validate(replace(plan, **fixed)) for plan in points]
+    opened, judged = by_name(pipeline.open_model(model), data, limit)
+    rows: list[dict[str, Any]] = []
+    if out is not None:
+        check_place(out, DataError, "another file")  # better refused now than after the sweep
+    for row in sweep.run(opened, judged, grid, limit):
+        rows.append(row)
+        typer.echo(f"{len(rows)}/{len(grid)}", err=True)
+    if out is not None:
+        sweep.write_csv(rows, out)
+    columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
+    emit({"rows": rows}, as_json, table([{key: row.get(key, "") for key in columns} for row in rows]))
+
+
+@app.command()
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="file to write")],
+    format: Annotated[str, typer.Option(help="onnx")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """Write a model as one ONNX file that takes batches of any size."""
+    if format != "onnx":
+        raise InvalidPlan(f"'{format}' is no known format; the one there is: onnx.")
+    opened = pipeline.open_model(model)
+    write_onnx(opened.model, opened.info, out)
+    result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
+    size = out.stat().st_size
+    emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
+
+
+def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> PruningPlan:
+    if given:
+        raise InvalidPlan(f"--recipe already says everything; drop {', '.join(f'--{key}' for key in given)}.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidPlan(f"The recipe '{path}' cannot be read ({type(error).__name__}); check the path.") from error
+    return from_recipe(text, model)
+
+
+def _plan_from_options(given: dict[str, Any]) -> PruningPlan:
+    shares = [key for key in ("ratio", *(f"budget-{kind}" for kind in BUDGETS)) if key in given]
+    if len(shares) > 1:
+        raise InvalidPlan(f"A plan has one target; give only one of {', '.join(f'--{key}' for key in shares)}.")
+    target = shares[0] if shares else "ratio"
+    default = PruningPlan()
+    granularity = given.get("granularity", "nm" if "nm" in given else default.granularity)
+    own = dict(overrides_from(_pair(text) for text in given.get("stage-ratio", [])))
+    kinds: dict[Cell, float] = {(None, kind): ratio for kind, ratio in map(_pair, given.get("kind-ratio", []))}
+    plan = PruningPlan(
+        criterion=given.get("criterion", default.criterion),
+        granularity=granularity,
+        scope=given.get("scope", default.scope),
+        ratio=given.get("ratio", None if granularity == "nm" else 0.0) if target == "ratio" else None,
+        overrides=sort_overrides(own | kinds),
+        budget=None if target == "ratio" else given[target],
+        budget_kind=target.removeprefix("budget-") if target != "ratio" else default.budget_kind,  # type: ignore[arg-type]
+        cost_exponent=given.get("cost-exponent", default.cost_exponent),
+        nm=given.get("nm"),
+        round_to=given.get("round-to", default.round_to),
+        repair=given.get("repair", default.repair),
+        images=given.get("images", default.images),
+    )
+    return validate(plan)
+
+
+def _pair(text: str) -> tuple[str, float]:
+    cell, _, ratio = text.partition("=")
+    try:
+        return cell, float(ratio)
+    except ValueError:
+        raise InvalidPlan(f"'{text}' is not a ratio; write 0=0.2, 0:MLP-M=0.2 or mlp_neuron=0.5.") from None
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        numbers = [float(word) for word in _words(text)]
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.")
+    return numbers
+
+
+def _pruned_text(result: dict[str, Any]) -> str:
+    structured = result["plan"]["granularity"] == "structure"
+    suffix = "" if structured else "_nonzero"
+    rows = [
+        {
+            "stage": _stage(row["stage"]), "ratio": row["ratio"],
+            f"params{suffix}": row["params_after"], f"macs{suffix}": row["macs_after"],
+        }
+        for row in result["stages"]
+    ]  # fmt: skip
+    text = (
+        f"removed {result['params_removed']:.1%} of params and {result['macs_removed']:.1%} of MACs "
+        f"({'really smaller' if structured else 'zeros: smaller on paper, not faster'})\n{table(rows)}"
+    )
+    if "latency_removed" in result:
+        text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"
+    if "accuracy" in result:
+        low, high = result["accuracy"]["ci95"]
+        text += f"\ntop-1 {result['accuracy']['top1']:.1%} ({low:.1%} to {high:.1%}, n = {result['accuracy']['n']})"
+    return text
+
+
+def _stage(stage: int | None) -> str:
+    return "outside" if stage is None else str(stage)

@@ -1,0 +1,42 @@
+"""What the commands share: their common options, and how results are printed.
+
+With --json one JSON object goes to stdout and everything else to stderr. Next door: `commands` and `train`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
+Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="folder:PATH, zip:PATH or a set's name; default: the one the model was trained on"),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
+Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
+
+
+def emit(result: dict[str, Any], as_json: bool, text: str) -> None:
+    """Print the result object, or the same as text."""
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+def table(rows: Iterable[dict[str, Any]]) -> str:
+    """Rows as aligned text columns."""
+    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    if not cells:
+        return ""
+    widths = {key: max(len(key), *(len(row[key]) for row in cells)) for key in cells[0]}
+    lines = [{key: key for key in widths}, *cells]
+    return "\n".join("  ".join(line[key].rjust(width) for key, width in widths.items()) for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

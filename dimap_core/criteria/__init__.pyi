@@ -1,0 +1,7 @@
+"""What other rooms may import from `criteria`."""
+
+from .arrays import prunable_weights as prunable_weights
+from .gates import Attributions as Attributions, attribute as attribute
+from .nvit import DIVISORS as DIVISORS
+from .registry import CRITERIA as CRITERIA, criterion as criterion, images_read as images_read
+from .statistics import Statistics as Statistics, collect as collect

@@ -1,0 +1,27 @@
+"""What other rooms may import from `data`."""
+
+from . import permitted as permitted, sets as sets
+from .batches import (
+    balanced_subset as balanced_subset,
+    check_fit as check_fit,
+    normalised as normalised,
+    restricted as restricted,
+    stratified_order as stratified_order,
+    training_subset as training_subset,
+)
+from .decode import Decoded as Decoded
+from .download import download as download
+from .from_source import Chosen as Chosen, choose as choose
+from .permitted import allowed as allowed
+from .registry import DATASETS as DATASETS, load_data as load_data
+from .sources import (
+    COUNT as COUNT,
+    FOLDER as FOLDER,
+    MOST as MOST,
+    SETS as SETS,
+    ZIP as ZIP,
+    ImageSource as ImageSource,
+    check_count as check_count,
+    from_request as from_request,
+)
+from .subset import shown as shown

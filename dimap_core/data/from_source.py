@@ -1,0 +1,193 @@
+"""From a source of images to data a model can be judged by: tree, mapping, subset and the model's own transform.
+
+Next door: `subset` draws the files, `mapping` finds their classes, `decode` makes pixels of them when they are asked
+for; `images` gives the result to a model that is open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
+from torch import nn
+
+from ..types import DataError, LabelledImages, ModelInfo
+from . import sets, subset
+from .archive import Zip
+from .decode import Decoded, Transform
+from .mapping import Heads, Matched, heads, match, short_names
+from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource, image_set
+from .trees import Folder, Place
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A folder of the data as the mapping shows it; `output` is `LEFT_OUT` where it is not judged."""
+
+    folder: str
+    files: int
+    output: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is told of chosen images. `notes`: sentences on what was judged among, drawn and left out; `rows`: the
+    mapping; `outputs`: what the model calls its outputs; `classes`: how many are judged; `training`: images left to
+    read."""
+
+    title: str
+    notes: tuple[str, ...]
+    rows: tuple[ClassRow, ...]
+    outputs: tuple[str, ...]
+    classes: int
+    images: int
+    training: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For the app."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Images to judge by, images to read statistics from, and what is told of them. `judged` is None where no two
+    folders were recognised as classes of the model."""
+
+    name: str
+    judged: LabelledImages | None
+    trained: LabelledImages | None
+    facts: Facts
+
+    def to_judge(self) -> LabelledImages:
+        """`judged`; raises DataError where there is none."""
+        if self.judged is None:
+            raise DataError(f"{self.facts.notes[0]} Name the folders of '{self.facts.title}' as the model's classes.")
+        return self.judged
+
+    def to_read(self) -> LabelledImages:
+        """`trained`; raises DataError where nothing is left for it."""
+        self.to_judge()
+        if self.trained is None:
+            raise DataError(
+                f"All {self.facts.images:,} images of '{self.facts.title}' are judged, so none are left to read; judge "
+                "fewer, or give a folder with train/ and val/."
+            )
+        return self.trained
+
+
+def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]]:
+    """timm's own evaluation transform of a model, up to uint8, and the settings that name it.
+
+    Models that this project trained saw whole images, so nothing is cropped for them.
+    """
+    config = resolve_data_config({}, model=model)
+    config |= {"input_size": (3, info.input_size, info.input_size), "mean": info.mean, "std": info.std}
+    if info.data is not None:
+        config["crop_pct"] = 1.0
+    made = create_transform(**config, normalize=False)
+
+    def pixels(picture: Image.Image) -> np.ndarray:
+        return made(picture).numpy()
+
+    return pixels, config
+
+
+def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[tuple[int, int, Chosen | None]]:
+    """Yield (files looked at, of how many, None), at last the images; raises DataError where there are none."""
+    place, title = _place(source)
+    found = subset.tree(place, title)
+    names = list(found.judged.folders)
+    outputs = heads(_outputs(model), info.class_names)
+    matched = match(names, outputs, dict(source.classes))
+    files = [subset.files_of(place, found.judged.folders[name]) for name in names]
+    rows = tuple(ClassRow(name, len(mine), matched.outputs[name]) for name, mine in zip(names, files, strict=True))
+    if not any(files):
+        raise DataError(f"'{title}' holds no images; JPEG, PNG, WebP and BMP files in a sub-folder a class are read.")
+    usable = [place for place, row in enumerate(rows) if row.output != LEFT_OUT and row.files]
+    drawn = subset.Drawn()
+    if len(usable) > 1:
+        for done, total, drawing in subset.draw(place, [files[place] for place in usable], source.count, source.seed):
+            if drawing is None:
+                yield done, total, None
+            else:
+                drawn = drawing
+    yield 1, 1, _assembled(source, found, title, model, info, outputs, matched, rows, usable, drawn)
+
+
+def _outputs(model: Any) -> int:
+    return int(model.num_classes)
+
+
+def _place(source: ImageSource) -> tuple[Place, str]:
+    """The tree that a source names, and what it is called."""
+    for prefix in (FOLDER, ZIP):
+        if source.source.startswith(prefix):
+            path = Path(source.source.removeprefix(prefix))
+            packed = prefix == ZIP or (path.suffix.lower() == ".zip" and not path.is_dir())
+            return (Zip(path) if packed else Folder(path)), subset.shown(source.title or path.name)[:80] or str(path)
+    known = image_set(source.source)
+    return (sets.place(known), known.label) if known else (sets.bundled(source.source), source.source)
+
+
+def _assembled(
+    source: ImageSource, found: subset.Tree, title: str, model: nn.Module, info: ModelInfo, outputs: Heads,
+    matched: Matched, rows: tuple[ClassRow, ...], usable: Sequence[int], drawn: subset.Drawn,
+) -> Chosen:  # fmt: skip
+    """The images of what was drawn, with all that is told of them."""
+    transform, config = transform_of(model, info)
+    place = found.place
+    judged_rows = [rows[number] for number in usable]
+    targets = np.array([row.output for row in judged_rows], np.int64)
+    folders = [row.folder for row in judged_rows]
+    trained = _left(found, folders, drawn, source.seed) if drawn.files else subset.Drawn()
+    stamps = [(file, *place.stamp(file)) for file in drawn.files]
+    what = (source.source, stamps, trained.files, folders, targets.tolist(), config, source.seed)
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:24] or "images"
+    name = f"{readable}-{subset.content_id(*what)}"
+    classes = short_names(outputs, targets.tolist(), folders)
+    whole = np.array_equal(targets, np.arange(outputs.count))
+
+    def labelled(some: subset.Drawn) -> LabelledImages | None:
+        if not some.files:
+            return None
+        images = Decoded(place, some.files, some.spares, transform, info.input_size)
+        return LabelledImages(name, images, some.labels, classes, outputs=None if whole else targets)
+
+    notes = _notes(found, matched, judged_rows, rows, outputs, drawn, trained)
+    names = outputs.names
+    facts = Facts(title, notes, rows, names, len(usable), len(drawn.files), len(trained.files))
+    return Chosen(name, labelled(drawn), labelled(trained), facts)
+
+
+def _left(found: subset.Tree, folders: Sequence[str], drawn: subset.Drawn, seed: int) -> subset.Drawn:
+    """Training images of the same classes: the tree's own training split, else what was not drawn to be judged."""
+    if found.trained is None:
+        return subset.training(subset.not_judged(drawn), seed)
+    mine = found.trained.folders
+    files = [subset.files_of(found.place, mine[name]) if name in mine else [] for name in folders]
+    return subset.training(files, seed)
+
+
+def _notes(
+    found: subset.Tree, matched: Matched, judged: Sequence[ClassRow], rows: Sequence[ClassRow], outputs: Heads,
+    drawn: subset.Drawn, trained: subset.Drawn,
+) -> tuple[str, ...]:  # fmt: skip
+    """Sentences: how classes were found, among which is judged, what criteria read, what was left out."""
+    if len(judged) < 2:
+        return (matched.how if not judged else "Only one folder with images was recognised.",)
+    among = "" if len(judged) == outputs.count else f", among {len(judged):,} of the model's {outputs.count:,} classes"
+    notes = [f"Judged on {len(drawn.files):,} images{among}.", matched.how]
+    if trained.files:
+        split = "its training split" if found.trained else "images that are not judged"
+        notes.append(f"Criteria and repair read {split} ({len(trained.files):,}).")
+    out = [row.folder for row in rows if row.output == LEFT_OUT or not row.files]
+    if out:
+        named = ", ".join(name[:40] for name in out[:5]) + (", ..." if len(out) > 5 else "")
+        notes.append(f"{len(out):,} folders are not judged, having no class or no images: {named}.")
+    return (*notes, *subset.told(drawn, found.place))

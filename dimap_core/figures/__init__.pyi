@@ -1,0 +1,21 @@
+"""What other rooms may import from `figures`."""
+
+from . import agreement as agreement, importance as importance, spvit as spvit
+from .comparison import Entry as Entry, comparison as comparison
+from .distribution import plain_against_plan as plain_against_plan, ridgeline as ridgeline
+from .heat import stage_heatmap as stage_heatmap
+from .indicators import (
+    channel_similarity as channel_similarity,
+    indicators_through_training as indicators_through_training,
+)
+from .kept import kept_bars as kept_bars
+from .learning import learning_curve as learning_curve
+from .look import COLUMN_LABELS as COLUMN_LABELS, Look as Look
+from .predictions import (
+    confusion_chart as confusion_chart,
+    drop_chart as drop_chart,
+    explanation_chart as explanation_chart,
+)
+from .redistribution import redistribution as redistribution
+from .sensitivity import stage_curves as stage_curves
+from .tradeoff import Curve as Curve, Point as Point, Tradeoff as Tradeoff, tradeoff as tradeoff

@@ -1,0 +1,35 @@
+"""What other rooms may import from `measure`."""
+
+from . import predictions as predictions
+from .accuracy import (
+    BATCH_SIZE as BATCH_SIZE,
+    Runner as Runner,
+    estimate as estimate,
+    evaluate as evaluate,
+    in_precision as in_precision,
+    masked as masked,
+    predict as predict,
+)
+from .cost import add as add, cost_report as cost_report
+from .device import device as device
+from .intervals import (
+    mean_difference as mean_difference,
+    paired_difference as paired_difference,
+    rank_correlation as rank_correlation,
+    wilson as wilson,
+)
+from .latency import (
+    LatencyRow as LatencyRow,
+    Solved as Solved,
+    measure as measure,
+    measured_saving as measured_saving,
+    seconds as seconds,
+    solve as solve,
+)
+from .predictions import Outcomes as Outcomes, Predictions as Predictions, concatenate as concatenate
+from .prefix import (
+    LIMIT as LIMIT,
+    PrefixCache as PrefixCache,
+    PrefixRunner as PrefixRunner,
+    states_before as states_before,
+)

@@ -1,0 +1,296 @@
+"""Where models come from: bundled name | timm name | directory that `prune` wrote | checkpoint file.
+
+Nothing else knows. Next door: `named_models` builds by name, `files` and `layouts` look into a file before anything of
+it is loaded, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..anatomy import PLACED
+from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
+from ..data import shown
+from ..types import KINDS, CheckpointError, Mixer, ModelInfo, UnsupportedModel
+from . import checkpoints, hub
+from .bundled import bundled
+from .catalogue import bundled_by_shapes
+from .checkpoints import zeroed
+from .files import Listing, is_own_zip, listing, refused, unpacked
+from .layouts import Architecture, architecture, checked, exact, hints, renamed
+from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
+from .presets import base_of
+
+__all__ = [
+    "HALF", "build", "fetch_weights", "fill", "fingerprint", "load_bundled", "load_file", "load_model", "load_named",
+]  # fmt: skip
+
+FILE = "file:"
+_NEWS = 0.25  # seconds
+_CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
+_LONGEST = 200  # signs of a class's name
+_MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
+
+
+def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
+    """Build a model in evaluation mode.
+
+    Args:
+        name: a bundled name, a timm name, a directory that `prune` wrote, or a checkpoint file; a file may be followed
+            by @ and the architecture's name, where its weights alone do not tell it.
+        weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
+
+    Raises:
+        UnsupportedModel: unknown name, a family other than Swin and DeiT/ViT, or a file of unclear architecture.
+        Offline: pretrained weights are neither cached nor reachable.
+        CheckpointError: a directory, file or asset cannot be read.
+    """
+    if bundled(name) is None:
+        if _is(Path.is_dir, name):
+            return _load_directory(Path(name))
+        file, _, wanted = name.removeprefix(FILE).rpartition("@")
+        place = "" if name.startswith(FILE) else str(Path(name).absolute())  # uploads are gone with their session
+        for path, architecture_name in ((name.removeprefix(FILE), ""), (file, wanted)):
+            if _is(Path.is_file, path):
+                return load_file(Path(path), architecture_name, place)
+        if name.startswith(FILE):
+            raise CheckpointError("That checkpoint file is no longer here; choose it again.")
+    return load_named(name, weights, seed)
+
+
+def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, Any]]:
+    """Bring what `load_model` will need from the hub into the local cache, if anything: yields an event every quarter
+    of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
+    if weights != "pretrained" or name.startswith(FILE) or bundled(name) is not None:
+        return
+    name = base_of(name.removeprefix("timm/"))
+    timm_family(name)
+    told = -math.inf
+    for download in hub.fetch(name):
+        fresh = time.monotonic() - told >= _NEWS
+        told = time.monotonic() if fresh else told
+        yield download.event() if fresh else {}
+
+
+def _is(kind: Any, name: str) -> bool:
+    try:
+        return bool(name) and kind(Path(name))
+    except (OSError, ValueError):  # longer than a path can be, or with a null byte
+        return False
+
+
+def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module, ModelInfo]:
+    """The model that a checkpoint file holds, in float32: a state dict of timm's, Microsoft's or Facebook's, or the zip
+    of a pruned checkpoint. Names, shapes, types and values are checked before the model gets any of them.
+
+    `wanted`: the architecture's name; default: found from the shapes. `place`: what opens this file again, for the
+    cards of what is cut from it; default: nobody will know.
+    """
+    if is_own_zip(path):
+        with unpacked(path, _most_bytes) as folder:
+            model, info = _load_directory(folder)
+        _check_finite(model.state_dict())
+    else:
+        with listing(path) as found:
+            model, info = _load_listing(found, wanted)
+    # The same weights can be another model: with other heads, another activation, another input size, other classes.
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
+    mark = hashlib.sha256(told.encode()).hexdigest()[:16]
+    dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
+    return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
+
+
+def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
+    names = renamed(found.shapes)
+    shapes = {new: found.shapes[old] for new, old in names.items()}
+    if wanted and bundled(wanted) is None:
+        wanted = wanted.removeprefix("timm/").partition(".")[0]
+        timm_family(wanted)
+    own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
+    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted)
+    model, info = _skeleton(made.name, made.settings)
+    _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+    state = {}
+    for new, old in names.items():
+        if old not in found.floats:
+            raise refused(f"holds '{new[:80]}' as something else than floating-point numbers")
+        state[new] = found.read(old).detach().to(torch.float32, copy=True).contiguous()
+    _check_finite(state)
+    model.load_state_dict(state, assign=True)
+    _compute_buffers(model)
+    info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
+    return finish(model.requires_grad_(), _naming(model, replace(info, zeroed=_pruned(state)), found.classes))
+
+
+def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
+
+
+def _pruned(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether so many of the blocks' weights are zero that someone cut them: no card comes with a bare file."""
+    weights = [value for name, value in state.items() if "blocks." in name and value.ndim == 2]
+    zeros = sum(value.numel() - int(value.count_nonzero()) for value in weights)
+    return zeros > _CHANCE * sum(value.numel() for value in weights)
+
+
+def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise refused(
+                f"holds values that are not finite ('{name[:80]}')", "save it from a run that did not diverge"
+            )
+
+
+def _check_shapes(name: str, found: Mapping[str, tuple], needed: Mapping[str, tuple]) -> None:
+    """Raise CheckpointError at the first tensor that is missing, left over or of another shape."""
+    for key in [*needed, *found]:
+        if found.get(key) != needed.get(key):
+            has, needs = (str(list(shapes[key])) if key in shapes else "none" for shapes in (found, needed))
+            raise CheckpointError(
+                f"This checkpoint file does not hold the weights of '{name}' (of {key[:80]} it has {has}, the model "
+                f"needs {needs}); name another architecture (FILE@ARCHITECTURE), or save the whole state dict."
+            )
+
+
+def _skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """`skeleton` for what a file or card says, checked first."""
+    sizes = checked(settings)
+    try:
+        return skeleton(name, sizes)
+    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnsupportedModel(
+            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
+            "architecture (FILE@ARCHITECTURE)."
+        ) from error
+
+
+def _most_bytes(folder: Path) -> int:
+    """Bytes that the weights of the card's model take before it was cut."""
+    card = checkpoints.read_card(folder)
+    model, _ = _skeleton(card["model"], card.get("settings", {}))
+    return sum(parameter.nbytes for parameter in model.parameters())
+
+
+def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
+    """A masked or sliced model from its checkpoint alone: no pickle, no original weights; the same weights bit by bit,
+    so the same outputs to rounding."""
+    tensors, card = checkpoints.read(path)
+    model, info = _skeleton(card["model"], card.get("settings", {}))
+    fill(model, info.name, path, tensors, card)
+    _compute_buffers(model)
+    made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
+    info = replace(info, source="directory", weights=card["weights"], zeroed=zeroed(card), **made)
+    return finish(model, _naming(model, info, card.get("class_names")))
+
+
+def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
+    """Make the dense model called `name` what `checkpoints.read` found at `path`, in place.
+
+    Raises CheckpointError where the two do not fit.
+    """
+    _shape(model, path, card)
+    check_tensors(path, name, tensors, model.state_dict())
+    model.load_state_dict(tensors, assign=True)
+
+
+def from_card(path: Path, card: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """The model that a card describes, without memory for its parameters."""
+    model, info = _skeleton(card["model"], card.get("settings", {}))
+    _shape(model, path, card)
+    return model, info
+
+
+def _shape(model: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
+    """Give a dense model the sizes and mixers that its card lists, in place."""
+    _narrow(path, card, model)  # while all that it narrows is attention
+    place_mixers(model, _mixers(path, card, model))
+    resize(model, _kept(path, card, model))
+
+
+def _compute_buffers(model: nn.Module) -> None:
+    """Give memory and values to the buffers that a state dict doesn't hold: they follow from sizes."""
+    if sum(buffer.nbytes for buffer in model.buffers() if buffer.is_meta) > _MOST_BUFFERS:
+        raise CheckpointError("The windows of this checkpoint are too large to be used; choose another.")
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:
+                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
+        if compute := getattr(module, "init_non_persistent_buffers", None):
+            compute()
+
+
+def _mixers(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, Mixer]:
+    """What a card says stands in the place of attention; raises CheckpointError where the model cannot have it."""
+    mixers = card.get("mixers", {})
+    if not isinstance(mixers, dict):
+        mixers = {"mixers": None}
+    blocks: dict[str, Any] = {name: module for name, module in model.named_modules() if is_block(module)}
+    missing = {}
+    for name, mixer in mixers.items():
+        there = getattr(blocks[name].attn, "mixer", "softmax") if name in blocks else ""
+        if mixer not in PLACED or not (there == mixer or hasattr(getattr(blocks.get(name), "attn", None), "qkv")):
+            raise CheckpointError(
+                f"'{path / checkpoints.CARD}' puts something in the place of attention that '{card['model']}' cannot "
+                f"have ({str(name)[:80]}); it may be one of {', '.join(PLACED)} in each block."
+            )
+        if there != mixer:
+            missing[name] = mixer
+    return missing
+
+
+def _kept(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, BlockSizes]:
+    """The block sizes that a card lists; raises CheckpointError where the model cannot have them."""
+    blocks = {name: block_sizes(module) for name, module in model.named_modules() if is_block(module)}
+    kept = card.get("kept", {})
+    sizes = {}
+    for name, listed in kept.items() if isinstance(kept, dict) else [("kept", None)]:
+        wanted: list[Any] = [listed.get(kind) for kind in KINDS] if isinstance(listed, dict) else []
+        if name not in blocks or not all(
+            type(size) is int and min(1, most) <= size <= most
+            for size, most in zip_longest(wanted, blocks[name], fillvalue=0)
+        ):
+            raise CheckpointError(
+                f"'{path / checkpoints.CARD}' lists sizes that '{card['model']}' cannot have ({name}); "
+                "prune that model again."
+            )
+        sizes[name] = BlockSizes(*wanted)
+    return sizes
+
+
+def _narrow(path: Path, card: Mapping[str, Any], model: Any) -> None:
+    """Give a model the embedding width that its card lists, if any; raises CheckpointError where it cannot have it."""
+    width = card.get("embed")
+    if width is None:
+        return
+    if type(width) is not int or not hasattr(model, "blocks") or not 1 <= width <= model.embed_dim:
+        raise CheckpointError(
+            f"'{path / checkpoints.CARD}' lists an embedding width that '{card['model']}' cannot have; "
+            "prune that model again."
+        )
+    resize_embed(model, width)
+
+
+def check_tensors(path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]) -> None:
+    """Raise CheckpointError at the first tensor that is missing, left over or of another shape or type."""
+
+    def told(tensors: Mapping[str, torch.Tensor], key: str) -> str:
+        return f"{tensors[key].dtype} {list(tensors[key].shape)}".removeprefix("torch.") if key in tensors else "none"
+
+    for key in [*needed, *found]:
+        if told(found, key) != told(needed, key):
+            raise CheckpointError(
+                f"'{path}' does not hold the weights of '{name}' (of {key} the file has {told(found, key)}, the model "
+                f"needs {told(needed, key)}); prune that model again."
+            )

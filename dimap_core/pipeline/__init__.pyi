@@ -1,0 +1,34 @@
+"""What other rooms may import from `pipeline`."""
+
+from . import precision as precision, results as results, timing as timing
+from .chain import (
+    apply_plan as apply_plan,
+    dense_cost as dense_cost,
+    meet_latency as meet_latency,
+    origin as origin,
+    prepare as prepare,
+    prepare_scores as prepare_scores,
+    prune as prune,
+    pruned_with_card as pruned_with_card,
+    save_pruned as save_pruned,
+    score as score,
+    scores_key as scores_key,
+    weight_arrays as weight_arrays,
+)
+from .evaluation import (
+    judge as judge,
+    judge_fully as judge_fully,
+    knows_dense as knows_dense,
+    missing_dense as missing_dense,
+    runner as runner,
+)
+from .images import (
+    by_name as by_name,
+    default_data as default_data,
+    judged_by as judged_by,
+    training_data as training_data,
+)
+from .opened import Opened as Opened, check_trained as check_trained, open_model as open_model
+from .results import accuracy as accuracy, counts as counts, kept_count as kept_count, removed_share as removed_share
+from .streaming import extend_dense as extend_dense, stream as stream
+from .timing import batches as batches, slow as slow

@@ -1,0 +1,78 @@
+"""Judging: how well the dense model or a plan's cut of it answers, in ever better estimates.
+
+Next door: `chain` cuts, `images` says by which images, `measure` counts answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..anatomy import segments
+from ..measure import PrefixCache, PrefixRunner, Runner, evaluate, in_precision, masked, states_before
+from ..types import AccuracyEstimate, LabelledImages, PruningPlan
+from .chain import apply_plan, cut_weights, score, scores_key
+from .opened import Opened, check_trained
+
+
+def judge(
+    opened: Opened,
+    data: LabelledImages,
+    plan: PruningPlan | None = None,
+    limit: int | None = None,
+    cache: PrefixCache | None = None,
+    sizes: Iterable[int] | None = None,
+) -> Iterator[AccuracyEstimate]:
+    """Ever better estimates of the pruned model's accuracy (None: the dense model's).
+
+    The dense model's predictions are kept: judge it first, and every plan's estimate holds the paired drop. With a
+    `cache` a plan is evaluated from the first block that differs from the one judged before. `sizes`: of batches, by
+    default what suits the model best. Raises DataError for a model with random weights.
+    """
+    check_trained(opened)
+    known = opened.dense.get(data.name)
+    run = in_precision(opened.model, None, opened.bf16) if plan is None else runner(opened, data, plan, cache)
+    dense = None if plan is None else known
+    for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
+        if plan is None and (known is None or result.n > len(known.classes)):
+            opened.dense[data.name] = predictions
+        yield result
+
+
+def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
+    """How batches of the pruned model are run."""
+    selection, _ = apply_plan(opened, plan)
+    scores, weights = score(opened, plan), cut_weights(opened, plan, selection)
+    if cache is None:
+        return in_precision(opened.model, masked(opened.model, weights), opened.bf16)
+    # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
+    origin = () if scores.by_magnitude else scores_key(opened, plan)
+    mended = (plan.seed, plan.images) if plan.repair else ()
+    name = (selection.granularity, selection.nm, mended, origin)
+    cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
+    chain = segments(opened.model, opened.info.family)
+    owner = (opened.info.fingerprint, data.name, opened.bf16)
+    run = PrefixRunner(opened.model, opened.info.family, chain, weights, states_before(chain, cut), cache, owner)
+    return in_precision(opened.model, run, opened.bf16)
+
+
+def judge_fully(
+    opened: Opened, data: LabelledImages, plan: PruningPlan | None = None, limit: int | None = None
+) -> AccuracyEstimate:
+    """The last estimate of `judge`, after the dense model was judged too where the plan needs it."""
+    if plan is not None:
+        for _ in missing_dense(opened, data, limit):
+            pass
+    *_, estimate = judge(opened, data, plan, limit)
+    return estimate
+
+
+def missing_dense(opened: Opened, data: LabelledImages, limit: int | None = None) -> Iterator[AccuracyEstimate]:
+    """Judge the dense model unless its predictions are known already for as many images."""
+    if not knows_dense(opened, data, limit):
+        yield from judge(opened, data, limit=limit)
+
+
+def knows_dense(opened: Opened, data: LabelledImages, limit: int | None = None) -> bool:
+    """Whether the dense model was judged on as many images."""
+    known = opened.dense.get(data.name)
+    return known is not None and len(known.classes) >= min(len(data), limit or len(data))

@@ -1,0 +1,76 @@
+"""Which images a model that is open is judged by, and which ones criteria, repair and sensitivity read: its own set's,
+or a folder, a zip or a known set that someone chose.
+
+Next door: `data` finds the images, `evaluation` judges by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import typer
+
+from ..data import DATASETS, Chosen, ImageSource, choose, load_data
+from ..types import DataError, LabelledImages
+from .opened import Opened, Progress
+
+
+def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
+    """The images chosen for the model, else the named set's validation split, else that of the set it was trained on.
+
+    Raises DataError where there is none, and where `name` means chosen images that have changed since.
+    """
+    if opened.chosen is not None:
+        _check_listed(opened.chosen, name)
+        return opened.chosen.to_judge()
+    wanted = name or opened.info.data
+    if wanted is None:
+        raise DataError(f"'{opened.info.name}' comes without a data set; name one with --data.")
+    return load_data(wanted)
+
+
+def training_data(opened: Opened, name: str | None = None) -> LabelledImages:
+    """The images that statistics, repair and sensitivity read, none of which judges.
+
+    Raises DataError where there are none, and where `name` means chosen images that have changed since.
+    """
+    if opened.chosen is not None:
+        _check_listed(opened.chosen, name)
+        return opened.chosen.to_read()
+    if opened.info.data is None:
+        raise DataError(
+            f"No training images are known for '{opened.info.name}'; choose a criterion that reads weights only, no "
+            "repair, or images of your own to judge it by."
+        )
+    return load_data(opened.info.data, "train")
+
+
+def _check_listed(chosen: Chosen, name: str | None) -> None:
+    if name not in (None, chosen.name):
+        raise DataError(f"The images of '{chosen.facts.title}' have changed since they were listed; choose them again.")
+
+
+def judged_by(opened: Opened, source: ImageSource) -> Iterator[tuple[Progress, Opened | None]]:
+    """Yield (progress, None), at last the same model judged by those images; raises DataError where there are none."""
+    for done, total, chosen in choose(source, opened.model, opened.info):
+        found = None if chosen is None else _copy(opened, chosen)
+        yield (f"Looking at the images, {done:,} of {total:,}", done, total), found
+
+
+def _copy(opened: Opened, chosen: Chosen) -> Opened:
+    """The model under another data set's name; it shares weights and caches with the original."""
+    info = replace(opened.info, data=None if chosen.judged is None else chosen.name)
+    return replace(opened, info=info, chosen=chosen, sizes=opened.sizes)
+
+
+def by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
+    """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
+    if data is None or data == opened.info.data or (opened.info.data and data in {row.key for row in DATASETS}):
+        return opened, default_data(opened, data)
+    for _, found in judged_by(opened, ImageSource(data, count=limit or 0)):
+        opened = found or opened
+    judged = default_data(opened)
+    if opened.chosen is not None:
+        typer.echo(" ".join(opened.chosen.facts.notes), err=True)
+    return opened, judged

@@ -1,0 +1,64 @@
+"""An open model: with its anatomy, and what was computed of it so far.
+
+Next door: `chain` works on it, `models` finds it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from ..anatomy import build_anatomy
+from ..criteria import Attributions, Statistics
+from ..data import Chosen
+from ..measure import BATCH_SIZE, Predictions, device
+from ..models import FILE, image_bytes, largest_batch, load_model, load_named
+from ..types import Anatomy, DataError, ModelInfo, Scores
+
+Progress = tuple[str, int, int]
+"""(what is done, steps done, steps in all)"""
+
+
+@dataclass
+class Opened:
+    """A model with its anatomy, and what was computed so far: scores by criterion, granularity, seed and images;
+    statistics by what was gathered, images and seed; repaired weights by recipe; dense predictions by data set; batch
+    size; whether it is judged in bf16, and a note on why; seconds an image takes (0: not measured). `chosen`: images it
+    is judged by in place of its own set's, `images` makes such a copy; caches are shared."""
+
+    model: nn.Module
+    info: ModelInfo
+    anatomy: Anatomy
+    scores: OrderedDict[tuple[str, str, int, int, str], Scores] = field(default_factory=OrderedDict)
+    statistics: OrderedDict[tuple[str, int, int, str], Statistics | Attributions] = field(default_factory=OrderedDict)
+    repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
+    dense: dict[str, Predictions] = field(default_factory=dict)
+    sizes: tuple[int, ...] = (BATCH_SIZE,)
+    bf16: bool = False
+    seconds: float = 0.0
+    note: str = ""
+    chosen: Chosen | None = None
+
+    @property
+    def read(self) -> str:
+        """Names the images that criteria and repair read where they are not the model's own training images."""
+        return "" if self.chosen is None else self.chosen.name
+
+
+def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
+    """Load a model and list its parts; with `named_only` paths are not looked at, unless they begin with "file:"."""
+    paths = not named_only or name.startswith(FILE)
+    model, info = (load_model if paths else load_named)(name, weights, seed)
+    anatomy = build_anatomy(model, info.family)
+    place = device()
+    model.to(place)
+    most = largest_batch(image_bytes(anatomy)) if place.type == "cpu" else BATCH_SIZE
+    return Opened(model, info, anatomy, sizes=(min(BATCH_SIZE, most),))
+
+
+def check_trained(opened: Opened) -> None:
+    """Raise DataError for a model with random weights, whose answers mean nothing."""
+    if opened.info.weights == "random":
+        raise DataError("Accuracy means nothing on random weights; load a trained model to evaluate it.")

@@ -1,0 +1,8 @@
+"""What other rooms may import from `service`."""
+
+from . import index as index
+from .client import Ticket as Ticket, WorkerClient as WorkerClient
+from .jobs import Job as Job, Jobs as Jobs
+from .threads import Threads as Threads
+from .uploads import PREFIX as PREFIX, Upload as Upload, Uploads as Uploads, little_room as little_room, room as room
+from .worker import Worker as Worker

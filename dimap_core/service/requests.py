@@ -1,0 +1,208 @@
+"""What the worker does for each kind of request: generators whose events are what the page gets.
+
+A handler takes the shelf and the request; it yields after every short step, so that others get their turn. To add a
+kind: a handler, and its row in HANDLERS.
+Next door: `worker` advances them, `open_models` keeps the models, `pipeline` does the work of each step, `index` is
+what `open` leaves on disk for the app.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+from .. import pipeline
+from ..measure import measure, predictions
+from ..models import fetch_weights, write_onnx
+from ..pipeline import stream, timing, training_data
+from ..plan import from_recipe
+from ..studies import Measured, compare, leave_one_out, sensitivity, versus
+from ..types import LabelledImages, PruningError, whole_file
+from . import open_images
+from .open_models import Request, Shelf
+
+_SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
+_EXPORTS = 20  # files kept for downloads
+
+Events = Iterator[dict[str, Any]]
+
+
+def _open(shelf: Shelf, request: Request) -> Events:
+    """Load a model, list the images it is judged by, score it, and leave all on disk; the last event says where."""
+    yield from fetch_weights(request["model"], request["weights"])
+    opened = shelf.model({**request, "images": None})
+    plan = from_recipe(request["recipe"])
+    folder = open_images.write_model(shelf.folder, opened)
+    if request.get("images"):
+        for doing in shelf.images.refresh(opened, request["images"]):
+            yield {"doing": doing}
+        opened = shelf.model(request)
+        folder = open_images.write_chosen(shelf.folder, opened)
+    weights = sum(layer.size for layer in opened.anatomy.prunable)
+    yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
+    for doing, _, _ in pipeline.prepare_scores(opened, plan):
+        yield {"doing": doing}
+    open_images.write_scores(shelf.folder, opened, plan)
+    yield {"folder": str(folder)}
+
+
+def _evaluate(shelf: Shelf, request: Request) -> Events:
+    """Stream estimates of a plan (no recipe: of the dense model), the dense model first where it is not known."""
+    opened = shelf.model(request)
+    data = pipeline.default_data(opened, request["data"])
+    plan = from_recipe(request["recipe"]) if request["recipe"] else None
+    slow = timing.slow(opened, data)
+    for doing in open_images.first_decoded(opened):
+        yield {"doing": doing}
+    if plan is not None:
+        if not slow:
+            yield from _dense_first(shelf, opened, data)
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+    if plan is not None and slow:
+        yield from stream(opened, data, plan, shelf.prefix(request["session"], opened))
+        return
+    for estimate in pipeline.judge(opened, data, plan, cache=shelf.prefix(request["session"], opened)):
+        yield asdict(estimate)
+
+
+def _dense_first(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
+    """Judge the dense model unless it is known on all images."""
+    while not pipeline.knows_dense(opened, data):
+        if opened.info.fingerprint in shelf.tuning:
+            yield {}  # another session's request is at it
+        else:
+            yield from _tune(shelf, opened, data)
+
+
+def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
+    """Judge the dense model with batches of several sizes, and keep the size that took least time an image."""
+    sizes = [size for size in _SIZES if size <= 2 * opened.sizes[0]] or opened.sizes  # no more than memory takes
+    spent: dict[int, list[float]] = {size: [] for size in sizes}
+    before, seconds = 0, 0.0
+    shelf.tuning.add(opened.info.fingerprint)
+    try:
+        for estimate in pipeline.judge(opened, data, sizes=sizes):
+            if estimate.n - before in spent:
+                spent[estimate.n - before].append((estimate.seconds - seconds) / (estimate.n - before))
+            before, seconds = estimate.n, estimate.seconds
+            yield {"waiting": "dense"}
+    finally:
+        shelf.tuning.discard(opened.info.fingerprint)
+    cost = {size: median(times) for size, times in spent.items() if times}
+    opened.sizes = (min(cost, key=lambda size: cost[size], default=opened.sizes[0]),)
+
+
+def _predictions(shelf: Shelf, request: Request) -> Events:
+    """Where the images lie, then both models' answers to one batch of them after another."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    yield {"folder": str(open_images.write_data(shelf.folder, data))}
+    if not timing.slow(opened, data):
+        yield from _dense_first(shelf, opened, data)
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    for numbers, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
+        open_images.write_pictures(shelf.folder, data, numbers)
+        yield predictions.event(numbers, len(data), *both)
+
+
+def _explain(shelf: Shelf, request: Request) -> Events:
+    """Why both models answer one image as they do: progress, then the explanation."""
+    from ..studies import explain  # captum takes a second to import, and most requests do without
+
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    for doing, found in explain(opened, data, plan, request["image"], request["method"], request["target"]):
+        yield {"doing": doing} if found is None else found.event()
+
+
+def _curve(shelf: Shelf, request: Request) -> Events:
+    """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
+    opened = shelf.model(request)
+    data = pipeline.default_data(opened, request["data"])
+    for ratio in request["ratios"]:
+        plan = from_recipe({**request["recipe"], "ratio": ratio})
+        try:
+            selection, cost = pipeline.apply_plan(opened, plan)
+        except PruningError:
+            continue  # the curve ends where a layer would be emptied
+        for _ in pipeline.prepare(opened, plan):
+            yield {}
+        estimates = []
+        for estimate in pipeline.judge(opened, data, plan, request.get("limit")):
+            estimates.append(estimate)
+            yield {}
+        yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
+
+
+def _latency(shelf: Shelf, request: Request) -> Events:
+    """One event a batch size: dense and pruned model by turns on this device."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    yield {"doing": "Measuring"}
+    pruned, _, _ = pipeline.prune(opened, plan)
+    for row in measure(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
+        yield asdict(row)
+
+
+def _export(shelf: Shelf, request: Request) -> Events:
+    """Write the pruned model as a zipped checkpoint or ONNX file; the last event says where."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    yield {"doing": "Writing the file"}
+    folder = shelf.folder / "exports" / request["ticket"]
+    if request["format"] == "onnx":
+        path = folder / "model.onnx"
+        pruned, _, _ = pipeline.prune(opened, plan)
+        write_onnx(pruned, opened.info, path)
+    else:
+        path = folder / "checkpoint.zip"
+        pipeline.save_pruned(folder / "checkpoint", opened, plan)
+        with whole_file(path) as part:
+            shutil.make_archive(str(part.with_suffix("")), "zip", folder / "checkpoint")
+    for older in sorted(folder.parent.iterdir(), key=lambda found: found.stat().st_mtime_ns)[:-_EXPORTS]:
+        shutil.rmtree(older, ignore_errors=True)
+    yield {"file": str(path), "bytes": path.stat().st_size}
+
+
+def _truth(shelf: Shelf, request: Request) -> Events:
+    """One event a head or tenth of a block's hidden units: what the model loses without it."""
+    opened = shelf.model(request)
+    for effect in leave_one_out(opened, pipeline.default_data(opened, request["data"])):
+        yield {} if effect is None else asdict(effect)
+
+
+def _sensitivity(shelf: Shelf, request: Request) -> Events:
+    """One event a stage x module (or kind) and ratio, cut alone by the recipe's criterion, granularity and scope; on
+    training images, since ratios are made from it that the others judge."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare_scores(opened, plan):
+        yield {"doing": doing}
+    for row in sensitivity(opened, training_data(opened, request["data"]), plan):
+        yield {} if row is None else asdict(row)
+
+
+def _versus(shelf: Shelf, request: Request) -> Events:
+    """Stream the comparison of two recipes on the same images."""
+    opened = shelf.model(request)
+    first, second = (from_recipe(recipe) for recipe in request["recipes"])
+    for plan in (first, second):
+        for doing, _, _ in pipeline.prepare(opened, plan):
+            yield {"doing": doing}
+    for found in versus(opened, pipeline.default_data(opened, request["data"]), first, second):
+        yield asdict(found)
+
+
+HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
+    "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
+    "predictions": _predictions, "explain": _explain,
+    "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
+}  # fmt: skip

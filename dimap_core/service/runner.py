@@ -1,0 +1,139 @@
+"""The process that `jobs` starts for one job (`python -m dimap_core.service.runner FOLDER TOKEN`): trains or
+searches, never draws. Lowest priority and one thread, so that sliders stay live beside it.
+
+A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
+{"result": ...}. To add one: a function, and its row in KINDS.
+Next door: `training.recovery` and `training.methods` hold the work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import pipeline
+from ..data import from_request
+from ..pipeline import judged_by
+from ..plan import from_recipe
+from ..training import Settings, apma, nvit, recovery, spvit
+from ..types import PruningError
+from .jobs import Ledger
+
+Events = Iterator[dict[str, Any]]
+_OFTEN = 0.2  # seconds between two reports
+_POINTS = 200  # of a curve's losses
+
+
+def _recover(request: Mapping[str, Any], place: Path) -> Events:
+    """Train the pruned model of a recipe."""
+    opened = yield from _opened(request)
+    plan = from_recipe(request["recipe"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    pruned = recovery.from_plan(opened, plan)
+    settings = Settings(**request["settings"])
+    yield from recovery.recover(pruned, settings, place / "checkpoint", place / "state")
+
+
+def _opened(request: Mapping[str, Any]) -> Generator[dict[str, Any], None, pipeline.Opened]:
+    """The request's model, with its images."""
+    opened = pipeline.open_model(request["model"], request["weights"], named_only=True)
+    if request.get("images"):
+        for (doing, _, _), found in judged_by(opened, from_request(request["images"])):
+            yield {"doing": doing}
+            opened = found or opened
+    return opened
+
+
+def _nvit(request: Mapping[str, Any], place: Path) -> Events:
+    """Search a smaller model as NViT does, and fine-tune it."""
+    opened = yield from _opened(request)
+    asked = nvit.search_from(request["search"])
+    yield from nvit.search(opened, asked, place / "checkpoint", place / "state")
+
+
+def _apma(request: Mapping[str, Any], place: Path) -> Events:
+    """Learn which channels go as APMA does, and fine-tune what is left."""
+    opened = yield from _opened(request)
+    asked = apma.search_from(request["search"])
+    yield from apma.search(opened, asked, place / "checkpoint", place / "state")
+
+
+def _spvit(request: Mapping[str, Any], place: Path) -> Events:
+    """Search by gates which attentions become convolutions, as SPViT does, and fine-tune what is left."""
+    opened = yield from _opened(request)
+    asked = spvit.search_from(request["search"])
+    yield from spvit.search(opened, asked, place / "checkpoint", place / "state")
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {
+    "recover": _recover,
+    "nvit": _nvit,
+    "spvit": _spvit,
+    "apma": _apma,
+}
+
+
+def run(ledger: Ledger, token: str) -> None:
+    """Work on a job to its end, its cancellation or its failure, and keep the ledger up to date."""
+    job = ledger.find(token)
+    if job is None:
+        return
+    place = ledger.place(token)
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        result = _follow(ledger, token, KINDS[job.kind](job.request, place))
+    except PruningError as error:
+        ledger.finish(token, None, str(error))
+    except Exception as error:  # whatever ends it has to be in the ledger, or the job seems interrupted for ever
+        traceback.print_exc(file=sys.stderr)
+        sentence = f"The work stopped ({type(error).__name__}); resume it, or try smaller batches."
+        ledger.finish(token, None, sentence)
+    else:
+        if result is not None:
+            ledger.finish(token, result)
+
+
+def _follow(ledger: Ledger, token: str, events: Events) -> Mapping[str, Any] | None:
+    """Report events until the last; None where the job was cancelled."""
+    told, shown = 0.0, -1
+    for event in events:
+        if ledger.state(token) != "running":
+            return None
+        if "result" in event:
+            return event["result"]
+        wanted = "step" in event and event["step"] * _POINTS // event["steps"] > shown
+        if "top1" in event or wanted:
+            shown = event["step"] * _POINTS // event["steps"]
+            ledger.add_point(token, event)
+        if event and (time.monotonic() - told > _OFTEN or "top1" in event or "doing" in event):
+            ledger.report(token, event)
+            told = time.monotonic()
+    return None
+
+
+def _end_with_the_server() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Work on the job that the command line names."""
+    os.nice(10)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
+    ledger = Ledger(Path(sys.argv[1]))
+    run(ledger, sys.argv[2])
+    ledger.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""What other rooms may import from `studies`."""
+
+from . import (
+    agreement as agreement,
+    allocation as allocation,
+    comparison as comparison,
+    dimap_table3 as dimap_table3,
+    explanations as explanations,
+    published_counts as published_counts,
+    summaries as summaries,
+    sweep as sweep,
+)
+from .agreement import foretold as foretold, with_truth as with_truth
+from .allocation import Allocation as Allocation, allocate as allocate, plain as plain, real_share as real_share
+from .attribution import explain as explain
+from .comparison import BUDGETS as BUDGETS, Interval as Interval, Measurement as Measurement
+from .effort import (
+    IMAGES as IMAGES,
+    RATIOS as RATIOS,
+    cell_passes as cell_passes,
+    cells as cells,
+    dense_plan as dense_plan,
+    piece_passes as piece_passes,
+    pieces as pieces,
+)
+from .explanations import MethodInfo as MethodInfo, in_words as in_words
+from .leave_one_out import leave_one_out as leave_one_out
+from .sensitivity import sensitivity as sensitivity
+from .summaries import columns as columns
+from .sweep import Measured as Measured, compare as compare, versus as versus

@@ -1,0 +1,10 @@
+"""What other rooms may import from `training`."""
+
+from . import recipes as recipes, recovery as recovery
+from .loop import processes as processes
+from .methods import apma as apma, nvit as nvit, spvit as spvit
+from .methods.latency_measure import drawn as drawn, undisturbed as undisturbed
+from .methods.latency_table import LatencyCost as LatencyCost, latency_cost as latency_cost
+from .methods.revit import shape as shape
+from .methods.units import Units as Units
+from .settings import Settings as Settings, preset_settings as preset_settings

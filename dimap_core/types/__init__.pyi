@@ -1,0 +1,83 @@
+"""What other rooms may import from `types`."""
+
+from .cost import CostReport as CostReport, Part as Part
+from .errors import (
+    CheckpointError as CheckpointError,
+    DataError as DataError,
+    InvalidPlan as InvalidPlan,
+    Offline as Offline,
+    PruningError as PruningError,
+    UnsupportedModel as UnsupportedModel,
+)
+from .estimates import (
+    AccuracyEstimate as AccuracyEstimate,
+    Correlation as Correlation,
+    Difference as Difference,
+    Proportion as Proportion,
+    Versus as Versus,
+)
+from .findings import (
+    CellCut as CellCut,
+    Compared as Compared,
+    Disagreement as Disagreement,
+    Effect as Effect,
+    Piece as Piece,
+    Share as Share,
+    WeightRow as WeightRow,
+    percentiles as percentiles,
+)
+from .folders import (
+    ASSETS as ASSETS,
+    HOME_SET as HOME_SET,
+    data_folder as data_folder,
+    home as home,
+    user_home as user_home,
+)
+from .images import LabelledImages as LabelledImages
+from .model import (
+    AUX as AUX,
+    KINDS as KINDS,
+    MLP as MLP,
+    MODULES as MODULES,
+    PRJ as PRJ,
+    PRUNABLE_MODULES as PRUNABLE_MODULES,
+    QKV as QKV,
+    Anatomy as Anatomy,
+    Block as Block,
+    Family as Family,
+    GroupSet as GroupSet,
+    Layer as Layer,
+    Mixer as Mixer,
+    ModelInfo as ModelInfo,
+    Stage as Stage,
+)
+from .plan import (
+    Cell as Cell,
+    CriterionInfo as CriterionInfo,
+    Granularity as Granularity,
+    PruningPlan as PruningPlan,
+    Scope as Scope,
+    Selection as Selection,
+    nm_sizes as nm_sizes,
+)
+from .scores import (
+    BINS as BINS,
+    BLOCK as BLOCK,
+    STRIDE as STRIDE,
+    LayerScores as LayerScores,
+    Scores as Scores,
+    rank as rank,
+    rank_groups as rank_groups,
+)
+from .text import duration as duration, size as size
+from .writing import (
+    TEMPORARY as TEMPORARY,
+    check_place as check_place,
+    is_full as is_full,
+    is_of_disk as is_of_disk,
+    sentence as sentence,
+    temporary as temporary,
+    told as told,
+    whole_file as whole_file,
+    whole_folder as whole_folder,
+)

@@ -1,0 +1,100 @@
+"""What is asked for, and what goes: criteria, plans and selections as frozen data.
+
+Next door: `model` for the parts they name; `plan` (the room) checks plans and makes selections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Granularity = Literal["weight", "structure", "nm"]
+Scope = Literal["layer", "stage-module", "module", "model"]
+
+
+Cell = tuple[int | None, str | None]
+"""A stage, a stage x module (for structures: x kind) cell, or (None, module) in all stages; stages count from 0."""
+
+
+@dataclass(frozen=True)
+class CriterionInfo:
+    """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know.
+
+    `fn(model, anatomy, granularity, statistics, seed)` returns `scores.Scores`. `scores`: what it can score, single
+    weights ("weight", which N:M masks use too) or groups ("structure"). `needs`, within weights, gradients, activations
+    and attributions: for gradients or activations `statistics` is a `criteria.Statistics`, for attributions a
+    `criteria.Attributions`.
+    """
+
+    key: str
+    label: str
+    fn: Callable[..., Any]
+    paper: str
+    equation: str
+    summary: str
+    needs: frozenset[str] = frozenset({"weights"})
+    scores: frozenset[str] = frozenset({"weight", "structure"})
+
+    @property
+    def evidence(self) -> Literal["", "statistics", "attributions"]:
+        """Which pass over training images it needs, if any."""
+        needs = self.needs - {"weights"}
+        return "attributions" if "attributions" in needs else "statistics" if needs else ""
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether training images have to be read before it can score."""
+        return bool(self.evidence)
+
+
+@dataclass(frozen=True)
+class PruningPlan:
+    """What to remove, before anything is scored or cut. Validated by `plan.validate`.
+
+    `ratio`: removed units / units of each competition set, 0 <= ratio < 1; None where a budget is given instead, and
+    for N:M masks. `overrides`: (cell, ratio) pairs; a stage, stage x module or module that competes alone at its own
+    ratio. `budget`: share 0..1 of all dense MACs, params or measured latency (`budget_kind`) to remove; solves for
+    `ratio`. `cost_exponent`: rank by score / (MACs per unit) ** exponent; 0 = as published. `nm`: "2:4" keeps 2 of
+    every 4 consecutive inputs. `round_to`: structures are kept in multiples of it. `repair`: least-squares update of
+    the layers after removed structures. `images`: how many training images repair and data-driven criteria read.
+    """
+
+    criterion: str = "dimap"
+    granularity: Granularity = "weight"
+    scope: Scope = "module"
+    ratio: float | None = 0.0
+    overrides: tuple[tuple[Cell, float], ...] = ()
+    budget: float | None = None
+    budget_kind: Literal["macs", "params", "latency"] = "macs"
+    cost_exponent: float = 0.0
+    protected: tuple[str, ...] = ()
+    nm: str | None = None
+    round_to: int = 1
+    repair: bool = False
+    seed: int = 0
+    images: int = 256
+
+    @property
+    def scored(self) -> Literal["weight", "structure"]:
+        """What the criterion has to score for this cut; patterns are chosen among single weights."""
+        return "structure" if self.granularity == "structure" else "weight"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a plan removes: `removed[name]` units of each layer (of each `GroupSet` for structures), lowest keys first.
+
+    `ratio` is the common ratio in force (solved for, where the plan has a budget); `nm` that of an N:M mask.
+    """
+
+    removed: Mapping[str, int]
+    ratio: float
+    granularity: Granularity = "weight"
+    nm: str | None = None
+
+
+def nm_sizes(pattern: str | None) -> tuple[int, int]:
+    """N and M of a pattern like "2:4"."""
+    n, _, m = (pattern or "").partition(":")
+    return int(n), int(m)
