@@ -24,7 +24,7 @@ from ..studies import sweep
 from ..types import Cell, DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
 from . import reproduce, search, train
 from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
-from .images import fetch
+from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
 

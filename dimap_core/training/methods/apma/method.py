@@ -97,7 +97,7 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
     """Search, remove, fine-tune and write the checkpoint directory `out`; see `phases.search_and_tune`.
 
     While it searches events hold "cut", the share of MACs that is left, "kept" (`Indicators.kept`) and "indicators"
-    (`Indicators.asked_for`); the directory gets what `apma_similarity` writes too. Raises InvalidPlan where one channel
+    (`Indicators.asked_for`); the directory gets what `similarity` writes too. Raises InvalidPlan where one channel
     a head and one hidden unit a block cost more than the target, UnsupportedModel where a block has no attention.
     """
 

@@ -59,7 +59,7 @@ WITHOUT = {
 ABLATIONS = ASSETS / "apma.json"
 """What `python -m benchmarks.apma` measured."""
 SIMILARITY = "similarity.json"
-"""What stands beside the checkpoint: how alike the channels of every head are, see `apma_similarity`."""
+"""What stands beside the checkpoint: how alike the channels of every head are, see `similarity`."""
 LEAST, MOST = 0.05, 0.95
 INDICATOR_LR = 5e-3
 _SECONDS = 240.0
