@@ -32,7 +32,7 @@ kernels."""
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what compares numbers."""
     for item in items:
-        if item.path.parent.name == "tests" and item.path.stem.removeprefix("test_") not in APART:
+        if item.path.parent.name not in ("pages", "browser") and item.path.stem.removeprefix("test_") not in APART:
             item.add_marker("numbers")
 
 

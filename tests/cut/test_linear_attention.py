@@ -35,8 +35,8 @@ from dimap_core.training.methods.units import Units
 from dimap_core.types.errors import UnsupportedModel
 from dimap_core.types.model import KINDS
 from dimap_core.types.plan import PruningPlan, Selection
+from tests.criteria.test_gates import entering
 from tests.helpers import SINGLE, double, same
-from tests.test_gates import entering
 
 CUTS = {kind: {kind: 0.5} for kind in KINDS} | {
     "equal widths": {"qk_dim": 0.5, "v_dim": 0.5},

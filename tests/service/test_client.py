@@ -16,7 +16,7 @@ from dimap_core.service.client import Ticket, WorkerClient
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import finish, wait
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEIT = {"model": "deit-digits", "weights": "pretrained", "data": "digits"}
 
 

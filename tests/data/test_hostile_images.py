@@ -21,7 +21,7 @@ from dimap_core.data.sources import ImageSource
 from dimap_core.pipeline import images
 from dimap_core.types.errors import DataError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def picture(form="PNG", size=(40, 30), **more):

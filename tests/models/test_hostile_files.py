@@ -21,7 +21,7 @@ from dimap_core.models import checkpoints
 from dimap_core.service.worker import Worker
 from dimap_core.types.plan import PruningPlan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ALLOWED = 40  # MiB that opening a hostile file may add to the process's peak
 SETTINGS = {"img_size": 32, "window_size": 4, "embed_dim": 12, "depths": (1, 1), "num_heads": (1, 2), "num_classes": 4}
 OPENER = """

@@ -234,7 +234,7 @@ try:
 except MemoryError:
     print(int(np.ones({MIB}).sum()))
 """
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert done.stdout.strip() == str(MIB)
 

@@ -15,7 +15,7 @@ from dimap_core.data.registry import load_data
 from dimap_core.models.bundled import BUNDLED
 from dimap_core.training import recipes
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SWIN_T = ("swin_tiny_patch4_window7_224", "--weights", "random")
 
 

@@ -10,7 +10,8 @@ import torch
 from dimap_core import pipeline
 from dimap_core.data import batches
 from dimap_core.data.registry import load_data
-from dimap_core.measure import accuracy, device
+from dimap_core.measure import accuracy
+from dimap_core.measure.device import SETTING, device
 from dimap_core.measure.intervals import wilson
 from dimap_core.pipeline import precision, streaming, timing
 from dimap_core.pipeline.precision import Precision
@@ -138,12 +139,12 @@ def test_batches_are_short_and_bounded(model):
 
 
 def test_the_device_is_the_processor_here_and_a_setting_is_checked(monkeypatch):
-    monkeypatch.setenv(device.SETTING, "cpu")
-    assert device.device() == torch.device("cpu")
+    monkeypatch.setenv(SETTING, "cpu")
+    assert device() == torch.device("cpu")
     for text in ("tpu", "mps:x", "cuda" if not torch.cuda.is_available() else "xpu", "cpu:many"):
-        monkeypatch.setenv(device.SETTING, text)
-        with pytest.raises(DataError, match=f"{device.SETTING} is '{text}'"):
-            device.device()
+        monkeypatch.setenv(SETTING, text)
+        with pytest.raises(DataError, match=f"{SETTING} is '{text}'"):
+            device()
 
 
 def test_durations_and_sizes_are_said_in_round_words():

@@ -1,6 +1,6 @@
 """Faithfulness: published counts reproduced, and a DIMAP that is neither another criterion nor another scope.
 
-`pytest -rP tests/test_published.py` shows the table of paper and computed values.
+`pytest -rP tests/models/test_published.py` shows the table of paper and computed values.
 """
 
 import numpy as np

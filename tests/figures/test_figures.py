@@ -87,8 +87,8 @@ def test_every_figure_is_built_in_both_looks_without_legend_or_zoom_by_mouse(see
     block = opened.anatomy.stages[0].blocks[0]
     table = summaries.kept_by_block(opened.anatomy, selection)
     figures = [
-        tradeoff.tradeoff(picture(), look),
-        tradeoff.tradeoff(Tradeoff(dense=None), look, zoom=True),
+        tradeoff(picture(), look),
+        tradeoff(Tradeoff(dense=None), look, zoom=True),
         kept.kept_bars(cost.cells, "stage", look),
         distribution.ridgeline(rows, look, "|w|"),
         distribution.plain_against_plan(rows, rows, "DIMAP", look),
@@ -146,7 +146,7 @@ def test_the_difference_is_a_share_of_a_and_points_of_accuracy():
 
 
 def test_the_axes_are_fixed_from_below_chance_to_above_dense_and_the_zoom_shows_the_top():
-    whole, zoomed = (tradeoff.tradeoff(picture(), Look(), zoom=zoom) for zoom in (False, True))
+    whole, zoomed = (tradeoff(picture(), Look(), zoom=zoom) for zoom in (False, True))
     assert tuple(whole.layout.xaxis.range) == (0, 107)
     assert tuple(whole.layout.yaxis.range) == pytest.approx((6, 100))
     assert tuple(zoomed.layout.yaxis.range) == pytest.approx((82, 98))
@@ -156,18 +156,18 @@ def test_the_axes_are_fixed_from_below_chance_to_above_dense_and_the_zoom_shows_
 
 def test_the_star_is_hollow_until_enough_images_were_seen_and_has_its_interval():
     for n, symbol in ((63, "star-open"), (64, "star")):
-        (star,) = stars(tradeoff.tradeoff(picture(current=point(0.4, 0.8, n)), Look()))
+        (star,) = stars(tradeoff(picture(current=point(0.4, 0.8, n)), Look()))
         assert star.marker.symbol == symbol
         assert (star.x, star.y) == ((40,), (80,))
         assert star.error_y.array[0] == pytest.approx(1) and star.error_y.arrayminus[0] == pytest.approx(2)
-    assert not stars(tradeoff.tradeoff(picture(current=None), Look()))
+    assert not stars(tradeoff(picture(current=None), Look()))
 
 
 def test_squares_are_really_smaller_models():
-    figure = tradeoff.tradeoff(picture(history=[point(0.5, 0.9), point(0.4, 0.8, smaller=True)]), Look())
+    figure = tradeoff(picture(history=[point(0.5, 0.9), point(0.4, 0.8, smaller=True)]), Look())
     (tried,) = [trace for trace in figure.data if trace.mode == "markers+text"]
     assert list(tried.marker.symbol) == ["circle", "square"]
-    (star,) = stars(tradeoff.tradeoff(picture(current=point(0.5, 0.9, smaller=True)), Look()))
+    (star,) = stars(tradeoff(picture(current=point(0.5, 0.9, smaller=True)), Look()))
     assert star.marker.symbol == "star-square"
 
 
@@ -178,7 +178,7 @@ def test_units_that_go_are_told_from_those_that_stay():
 
 
 def test_circles_are_told_and_count_from_one():
-    figure = tradeoff.tradeoff(picture(), Look())
+    figure = tradeoff(picture(), Look())
     (circles,) = [trace for trace in figure.data if trace.mode == "markers+text"]
     assert list(circles.text) == ["1", "3"]
     assert list(circles.marker.opacity) == sorted(circles.marker.opacity)
@@ -187,14 +187,14 @@ def test_circles_are_told_and_count_from_one():
 
 def test_one_pin_is_a_letter_and_two_are_joined():
     label = "−50 % MACs, −1.2 points"
-    assert {"<b>A</b>", "<b>B</b>", label} <= set(texts(tradeoff.tradeoff(picture(), Look())))
-    alone = texts(tradeoff.tradeoff(picture(pins={"B": point(0.5, 0.9)}), Look()))
+    assert {"<b>A</b>", "<b>B</b>", label} <= set(texts(tradeoff(picture(), Look())))
+    alone = texts(tradeoff(picture(pins={"B": point(0.5, 0.9)}), Look()))
     assert "<b>B</b>" in alone and not any("points" in text for text in alone)
 
 
 def test_the_front_needs_a_third_point_that_was_seen_well_enough():
     def shaded(**given):
-        return any(trace.fill == "tonexty" for trace in tradeoff.tradeoff(picture(**given), Look()).data)
+        return any(trace.fill == "tonexty" for trace in tradeoff(picture(**given), Look()).data)
 
     assert shaded()
     assert not shaded(history=[])
@@ -202,7 +202,7 @@ def test_the_front_needs_a_third_point_that_was_seen_well_enough():
 
 
 def test_curves_are_named_beside_them_and_empty_ones_are_left_out():
-    figure = tradeoff.tradeoff(picture(curves=[Curve("DIMAP", [point(0.5, 0.9)]), Curve("none", [])]), Look())
+    figure = tradeoff(picture(curves=[Curve("DIMAP", [point(0.5, 0.9)]), Curve("none", [])]), Look())
     assert any(text.startswith("DIMAP") for text in texts(figure))
     assert not any(text.startswith("none") for text in texts(figure))
 
@@ -298,5 +298,5 @@ def test_a_mask_is_marked_in_thirds_where_it_holds_q_k_and_v():
 
 def test_a_point_worse_than_guessing_is_on_the_figure():
     for y, bottom in ((0.3, 26), (0.9, 46)):
-        figure = tradeoff.tradeoff(Tradeoff(None, chance=0.5, current=point(0.4, y)), Look())
+        figure = tradeoff(Tradeoff(None, chance=0.5, current=point(0.4, y)), Look())
         assert figure.layout.yaxis.range[0] == pytest.approx(bottom)

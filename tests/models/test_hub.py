@@ -21,7 +21,7 @@ from dimap_core.models.named_models import fingerprint
 from dimap_core.types.errors import CheckpointError
 from tests.helpers import wait
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAME = "test_vit.r160_in1k"
 FILE = f"/timm/{NAME}/resolve/main/model.safetensors"
 PIECE, BREAKS_AT = 256 * 1024, 900_000

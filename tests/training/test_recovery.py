@@ -22,7 +22,7 @@ from dimap_core.types.errors import CheckpointError, DataError, InvalidPlan
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import same_result
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SMALLER = PruningPlan("magnitude", "structure", "layer", None, budget=0.7)
 ZEROS = PruningPlan("magnitude", "weight", "layer", 0.85)
 BRIEF = Settings(epochs=0.5, lr=5e-4, augment="affine")
