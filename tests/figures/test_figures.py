@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dimap_core import pipeline
-from dimap_core.figures import agreement, distribution, importance, kept, sensitivity, tradeoff
+from dimap_core.figures import agreement, distribution, importance, kept, sensitivity
 from dimap_core.figures.look import MODULE_COLORS, Look, rgba
-from dimap_core.figures.tradeoff import Curve, Point, Tradeoff, difference, pareto_front
+from dimap_core.figures.tradeoff import Curve, Point, Tradeoff, difference, pareto_front, tradeoff
 from dimap_core.plan.selection import select
 from dimap_core.studies import summaries
 from dimap_core.types.estimates import AccuracyEstimate, Difference, Proportion

@@ -8,13 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from dimap_core.criteria.registry import CRITERIA
 from dimap_core.plan.recipe import from_recipe, overrides_from, sort_overrides, to_recipe
-from dimap_core.plan.validation import (
-    BUDGETS,
-    GRANULARITIES,
-    PATTERNS,
-    SCOPES,
-    validate,
-)
+from dimap_core.plan.validation import BUDGETS, GRANULARITIES, PATTERNS, SCOPES, validate
 from dimap_core.types.errors import InvalidPlan
 from dimap_core.types.model import KINDS, PRUNABLE_MODULES
 from dimap_core.types.plan import PruningPlan
