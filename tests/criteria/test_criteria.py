@@ -222,6 +222,14 @@ def test_scores_cover_every_prunable_layer_in_forward_order(tiny, evidence, key)
         assert (got.ranked.shape, got.ranked.dtype) == ((layer.size,), np.float64)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 5000), (0, 1), (1023, 1025), (1500, 1600), (2048, 4096), (4999, 5000)])
+def test_scores_of_some_ranks_are_those_of_all(low, high):
+    """Summed from stored sums of blocks of ranks, against every weight's Eq. 10 alone."""
+    weights = np.random.default_rng(5).standard_normal(5000).astype(np.float32)
+    layer = rank("dimap", 0, [("layer", weights)], relative=True).layers["layer"]
+    np.testing.assert_allclose(layer.between(low, high), eq_10(ascending(weights))[low:high], rtol=1e-12)
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_scores_are_finite_ascending_and_agree_with_their_keys(tiny, tiny_ties, evidence, key):
     for model in (tiny, tiny_ties):

@@ -1,5 +1,6 @@
 """Drives the app without a browser (AppTest), with the real worker process behind it."""
 
+import functools
 import json
 import re
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
@@ -17,6 +19,7 @@ from tests.helpers import STUCK, Patience
 
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
+SCAN = "scan_component_manifests"
 LOOK = 0.05  # seconds between two looks at whether the worker is done
 POLL = 1.0  # seconds between two reruns while it is not: each takes the processor from it, as it has less priority
 
@@ -128,6 +131,8 @@ def _server() -> Iterator[None]:
     """One worker process for all page tests, which has no model hub; stopped at the end."""
     known, app_test.PagesManager = app_test.PagesManager, _Navigated
     with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as home:
+        # AppTest looks through all installed packages for components at every rerun, a server once.
+        patched.setattr(manifest_scanner, SCAN, functools.cache(getattr(manifest_scanner, SCAN)))
         patched.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
         patched.setenv("HF_HOME", home)
         yield
