@@ -26,7 +26,7 @@ import torch
 
 from dimap_core import pipeline
 from dimap_core.data import load_data
-from dimap_core.measure import estimate, evaluate, measure
+from dimap_core.measure import estimate, evaluate, measure_latency
 from dimap_core.models import BUNDLED
 from dimap_core.training import (
     LatencyCost,
@@ -78,7 +78,7 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
             cpu = time.process_time() - began
             smaller = pipeline.open_model(str(out))
             *_, (_, answers[method]) = evaluate(smaller.model, smaller.info, judged)
-            (row,) = measure(opened.model, smaller.model, opened.info.input_size, (16,))
+            (row,) = measure_latency(opened.model, smaller.model, opened.info.input_size, (16,))
             keys = ("n", "params", "macs", "top1_before", "top1_after", "top1_after_ci95", "against_dense")
             found[method] = {key: result[key] for key in keys}
             found[method] |= {"latency_removed": row.removed, "cpu_seconds": round(cpu), "steps": result["steps"]}

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from dimap_core import pipeline
-from dimap_core.models import GIB
+from dimap_core.models import memory
 from dimap_core.service import Worker
 from dimap_core.types import LabelledImages, size
 
@@ -78,7 +78,7 @@ def main() -> None:
     evicted, held = 0, 0
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Path(folder))
-        worker.shelf.limit = int(arguments.gib * GIB)
+        worker.shelf.limit = int(arguments.gib * memory.GIB)
         let_go = worker.shelf.evict
 
         def count(key: tuple[str, str]) -> None:

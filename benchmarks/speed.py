@@ -12,7 +12,7 @@ import argparse
 import os
 
 from dimap_core import pipeline
-from dimap_core.measure import LatencyRow, measure
+from dimap_core.measure import LatencyRow, measure_latency
 from dimap_core.models import BUNDLED, bundled
 from dimap_core.types import InvalidPlan, PruningPlan
 
@@ -36,7 +36,7 @@ def rows(name: str, budget: float, threads: int, repeats: int, step: int) -> tup
     except InvalidPlan:  # small heads in multiples of 8 keep more than that
         return 0.0, []
     promised = cost.total.macs / cost.total.macs_after
-    return promised, list(measure(opened.model, pruned, opened.info.input_size, BATCHES, threads, repeats))
+    return promised, list(measure_latency(opened.model, pruned, opened.info.input_size, BATCHES, threads, repeats))
 
 
 def cell(row: LatencyRow | None) -> str:

@@ -17,7 +17,16 @@ import torch
 from dimap_core.criteria import CRITERIA
 from dimap_core.models import BUNDLED
 from dimap_core.pipeline import Opened, default_data, open_model, score, training_data
-from dimap_core.studies import allocate, foretold, leave_one_out, plain, real_share, sensitivity, versus, with_truth
+from dimap_core.studies import (
+    allocate,
+    foretold,
+    leave_one_out,
+    plain_plan,
+    real_share,
+    sensitivity,
+    versus,
+    with_truth,
+)
 from dimap_core.types import LabelledImages, PruningPlan
 
 from .measured import store, table
@@ -57,7 +66,7 @@ def ratios(name: str, opened: Opened, data: LabelledImages) -> list[list[str]]:
         rows = [row for row in sensitivity(opened, training_data(opened), plan) if row]
         seconds, scores = time.perf_counter() - begun, score(opened, plan)
         made = allocate(opened.anatomy, scores, plan, rows, real_share(opened.anatomy, scores, plan, kind), kind)
-        *_, found = versus(opened, data, made.plan, plain(plan, made.saved, kind))
+        *_, found = versus(opened, data, made.plan, plain_plan(plan, made.saved, kind))
         d = found.difference
         cells.append([
             f"`{name}`, {plan.criterion}, {plan.granularity}, {plan.scope}", f"{seconds:.0f}",

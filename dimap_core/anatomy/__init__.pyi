@@ -15,5 +15,5 @@ from .groups import (
     parameter_masks as parameter_masks,
 )
 from .mixers import GUARD as GUARD, PLACED as PLACED, SIDES as SIDES, kept_kernels as kept_kernels
-from .running import _leaf as _leaf, evaluating as evaluating, plain as plain, tensors as tensors
+from .running import evaluating as evaluating, leaf as leaf, plain_tensor as plain_tensor, tensors as tensors
 from .segments import Segment as Segment, embed as embed, head as head, segments as segments

@@ -19,11 +19,12 @@ def tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from model.named_buffers()
 
 
-def _leaf(value: torch.Tensor) -> torch.Tensor:
-    return plain(value).requires_grad_()
+def leaf(value: torch.Tensor) -> torch.Tensor:
+    """A tensor in the same memory that gradients can be taken of."""
+    return plain_tensor(value).requires_grad_()
 
 
-def plain(value: torch.Tensor) -> torch.Tensor:
+def plain_tensor(value: torch.Tensor) -> torch.Tensor:
     """A tensor that autograd takes, in the same memory; a model built under inference mode has to be copied."""
     return value.clone() if value.is_inference() else value.detach()
 

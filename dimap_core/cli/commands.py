@@ -18,7 +18,7 @@ import typer
 from .. import pipeline
 from ..criteria import CRITERIA
 from ..models import BUNDLED, NOTE, bundled_card, presets, write_onnx
-from ..pipeline import by_name, precision, results
+from ..pipeline import judged_by_name, precision, results
 from ..plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
 from ..studies import sweep
 from ..types import Cell, DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
@@ -112,7 +112,7 @@ def prune(
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
     opened = pipeline.open_model(model, weights, plan.seed)
-    opened, judged = (opened, None) if data is None else by_name(opened, data, limit)
+    opened, judged = (opened, None) if data is None else judged_by_name(opened, data, limit)
     result = _pruned(opened, plan, out)
     if judged is not None:
         plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
@@ -142,7 +142,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
-    opened, judged = by_name(pipeline.open_model(model, weights), data, limit)
+    opened, judged = judged_by_name(pipeline.open_model(model, weights), data, limit)
     for line in precision.prepare(opened, judged, given, limit):
         typer.echo(line, err=True)
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
@@ -175,7 +175,7 @@ def sweep_command(
     fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
     fixed |= {} if images is None else {"images": images}
     grid = [validate(replace(plan, **fixed)) for plan in points]
-    opened, judged = by_name(pipeline.open_model(model), data, limit)
+    opened, judged = judged_by_name(pipeline.open_model(model), data, limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
         check_place(out, DataError, "another file")  # better refused now than after the sweep

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from ..anatomy import Segment, embed, evaluating, group_sets, head, plain, segments, tensors
+from ..anatomy import Segment, embed, evaluating, group_sets, head, plain_tensor, segments, tensors
 from ..data import normalised, restricted, training_subset
 from ..types import Anatomy, Block, Family, LabelledImages, ModelInfo
 from .statistics import not_finite
@@ -63,7 +63,7 @@ def attribute(
     chosen = training_subset(info, data, -(-images // SHARE), seed)
     parts = [chosen[at : at + batch] for at in range(0, len(chosen), batch)]
     with torch.inference_mode(False):
-        weights = {f"model.{name}": plain(value) for name, value in tensors(model)}
+        weights = {f"model.{name}": plain_tensor(value) for name, value in tensors(model)}
     blocks = enumerate(anatomy.blocks)
     suffixes = [Suffix(model, weights, info.family, block, place, data.outputs) for place, block in blocks]
     sums: dict[str, Any] = {}

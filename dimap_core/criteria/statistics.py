@@ -21,7 +21,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from ..anatomy import LayerInputs, Watch, _leaf, evaluating, group_sums, has_groups, nvit_sums, plain, tensors
+from ..anatomy import LayerInputs, Watch, evaluating, group_sums, has_groups, leaf, nvit_sums, plain_tensor, tensors
 from ..data import normalised, restricted, training_subset
 from ..types import Anatomy, Block, DataError, LabelledImages, ModelInfo
 
@@ -103,8 +103,8 @@ class _Sums:
     def __init__(self, model: nn.Module, info: ModelInfo, anatomy: Anatomy, outputs: np.ndarray | None) -> None:
         self.model, self.info, self.anatomy, self.watch, self.outputs = model, info, anatomy, Watch(anatomy), outputs
         with torch.inference_mode(False):
-            self.leaves = {name: _leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
-            self.others = {name: plain(value) for name, value in tensors(model) if name not in self.leaves}
+            self.leaves = {name: leaf(value) for block in anatomy.blocks for name, value in _parameters(model, block)}
+            self.others = {name: plain_tensor(value) for name, value in tensors(model) if name not in self.leaves}
             weights = {layer.name: self.leaves[f"{layer.name}.weight"].detach() for layer in anatomy.prunable}
             self.gradients = {name: torch.zeros_like(weight) for name, weight in weights.items()}
             self.squares = {name: torch.zeros_like(weight) for name, weight in weights.items()}

@@ -12,7 +12,6 @@ from .batches import (
 from .decode import Decoded as Decoded
 from .download import download as download
 from .from_source import Chosen as Chosen, choose as choose
-from .permitted import allowed as allowed
 from .registry import DATASETS as DATASETS, load_data as load_data
 from .sources import (
     COUNT as COUNT,

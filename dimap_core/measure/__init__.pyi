@@ -21,10 +21,10 @@ from .intervals import (
 from .latency import (
     LatencyRow as LatencyRow,
     Solved as Solved,
-    measure as measure,
+    measure_latency as measure_latency,
     measured_saving as measured_saving,
     seconds as seconds,
-    solve as solve,
+    solve_latency as solve_latency,
 )
 from .predictions import Outcomes as Outcomes, Predictions as Predictions, concatenate as concatenate
 from .prefix import (

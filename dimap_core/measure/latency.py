@@ -64,7 +64,7 @@ class Solved:
     measured: int
 
 
-def measure(
+def measure_latency(
     dense: nn.Module,
     pruned: nn.Module,
     input_size: int,
@@ -140,13 +140,13 @@ def measured_saving(
     """For `solve`: MAC share to remove -> measured time share saved by the model that `make` gives for it."""
 
     def saving(macs: float) -> float:
-        (row,) = measure(dense, make(macs), input_size, (batch_size,), repeats=repeats)
+        (row,) = measure_latency(dense, make(macs), input_size, (batch_size,), repeats=repeats)
         return row.removed
 
     return saving
 
 
-def solve(
+def solve_latency(
     saving: Callable[[float], float],
     target: float,
     most: float = 0.95,

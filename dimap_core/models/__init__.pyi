@@ -2,11 +2,10 @@
 
 from . import checkpoints as checkpoints, footprint as footprint, memory as memory, published as published
 from .bundled import BUNDLED as BUNDLED, BundledModel as BundledModel, bundled as bundled, bundled_card as bundled_card
-from .catalogue import architectures as architectures, by_name as by_name
+from .catalogue import architectures as architectures, entries_by_name as entries_by_name
 from .checkpoints import check_writable as check_writable, facts as facts, zeroed as zeroed
 from .footprint import image_bytes as image_bytes, largest_batch as largest_batch
 from .load import FILE as FILE, fetch_weights as fetch_weights, fill as fill, load_model as load_model
-from .memory import GIB as GIB, SETTING as SETTING, allowed as allowed, cap as cap, give_back as give_back
 from .named_models import build as build, load_bundled as load_bundled, load_named as load_named, skeleton as skeleton
 from .presets import NOTE as NOTE, presets as presets
 from .published import (

@@ -78,7 +78,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 @cache
-def by_name() -> dict[str, Entry]:
+def entries_by_name() -> dict[str, Entry]:
     """Entries by name."""
     return {entry.name: entry for entry in entries()}
 

@@ -23,9 +23,9 @@ from .evaluation import (
     runner as runner,
 )
 from .images import (
-    by_name as by_name,
     default_data as default_data,
     judged_by as judged_by,
+    judged_by_name as judged_by_name,
     training_data as training_data,
 )
 from .opened import Opened as Opened, check_trained as check_trained, open_model as open_model

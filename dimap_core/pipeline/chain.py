@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..criteria import attribute, collect, criterion, images_read, prunable_weights
 from ..cut import kept_sizes, kept_zeros, masked_weights, repair, shape_facts, slice_model, with_weights
 from ..data import balanced_subset
-from ..measure import Solved, cost_report, measured_saving, solve
+from ..measure import Solved, cost_report, measured_saving, solve_latency
 from ..models import checkpoints, facts, save
 from ..plan import select, to_recipe
 from ..types import CostReport, PruningPlan, Scores, Selection
@@ -157,7 +157,7 @@ def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[Pru
         return prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))[0]
 
     saving = measured_saving(opened.model, make, opened.info.input_size, batch)
-    solved = solve(saving, plan.budget or 0.0)
+    solved = solve_latency(saving, plan.budget or 0.0)
     return replace(plan, budget=solved.macs, budget_kind="macs"), solved
 
 

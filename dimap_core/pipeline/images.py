@@ -64,7 +64,7 @@ def _copy(opened: Opened, chosen: Chosen) -> Opened:
     return replace(opened, info=info, chosen=chosen, sizes=opened.sizes)
 
 
-def by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
+def judged_by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
     """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
     if data is None or data == opened.info.data or (opened.info.data and data in {row.key for row in DATASETS}):
         return opened, default_data(opened, data)

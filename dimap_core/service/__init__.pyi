@@ -4,5 +4,11 @@ from . import index as index
 from .client import Ticket as Ticket, WorkerClient as WorkerClient
 from .jobs import Job as Job, Jobs as Jobs
 from .threads import Threads as Threads
-from .uploads import PREFIX as PREFIX, Upload as Upload, Uploads as Uploads, little_room as little_room, room as room
+from .uploads import (
+    PREFIX as PREFIX,
+    Upload as Upload,
+    Uploads as Uploads,
+    little_room as little_room,
+    room_left as room_left,
+)
 from .worker import Worker as Worker

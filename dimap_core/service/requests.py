@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from .. import pipeline
-from ..measure import measure, predictions
+from ..measure import measure_latency, predictions
 from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
@@ -148,7 +148,7 @@ def _latency(shelf: Shelf, request: Request) -> Events:
         yield {"doing": doing}
     yield {"doing": "Measuring"}
     pruned, _, _ = pipeline.prune(opened, plan)
-    for row in measure(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
+    for row in measure_latency(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
         yield asdict(row)
 
 

@@ -32,7 +32,7 @@ class Upload:
     bytes: int
 
 
-def room(most: int) -> int:
+def room_left(most: int) -> int:
     """MiB, `most` or a power of two below it, that an upload may have: the folder for temporary files holds it twice,
     as it comes from the browser and as it is kept. 0: there is no room."""
     free = shutil.disk_usage(tempfile.gettempdir()).free // (2 * _PIECE)

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 import torch
 
-from ..models import SETTING, allowed, cap, give_back
+from ..models import memory
 from ..types import TEMPORARY, PruningError, is_full, sentence
 from .open_models import Shelf, model_key
 from .requests import HANDLERS, Events
@@ -177,7 +177,7 @@ def _sentence(error: Exception) -> str:
     if is_full(error):
         return sentence(tempfile.gettempdir(), error, TEMPORARY)
     short = isinstance(error, MemoryError) or "memory" in str(error)
-    remedy = f"choose a smaller model, or start with a larger {SETTING}" if short else "try another one"
+    remedy = f"choose a smaller model, or start with a larger {memory.SETTING}" if short else "try another one"
     return f"The model could not be run ({'out of memory' if short else type(error).__name__}); {remedy}."
 
 
@@ -208,12 +208,12 @@ def main() -> None:
     worker, lines = Worker(Path(sys.argv[1])), queue.Queue[str | None]()
     if not torch.cuda.is_available():  # its driver reserves address space that is never used
         with contextlib.suppress(PruningError):  # a setting that is no number is told with the first request
-            cap(allowed())
+            memory.cap(memory.allowed())
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     tidied = time.monotonic()
     while True:
         if time.monotonic() - tidied > _TIDY:
-            give_back()
+            memory.give_back()
             tidied = time.monotonic()
         while not worker.busy or not lines.empty():
             line = lines.get()

@@ -11,7 +11,12 @@ from . import (
     sweep as sweep,
 )
 from .agreement import foretold as foretold, with_truth as with_truth
-from .allocation import Allocation as Allocation, allocate as allocate, plain as plain, real_share as real_share
+from .allocation import (
+    Allocation as Allocation,
+    allocate as allocate,
+    plain_plan as plain_plan,
+    real_share as real_share,
+)
 from .attribution import explain as explain
 from .comparison import BUDGETS as BUDGETS, Interval as Interval, Measurement as Measurement
 from .effort import (

@@ -134,6 +134,6 @@ def real_share(anatomy: Anatomy, scores: Scores, plan: PruningPlan, kind: str) -
     return removed_share(total.params, total.params_after)
 
 
-def plain(plan: PruningPlan, share: float, kind: str) -> PruningPlan:
+def plain_plan(plan: PruningPlan, share: float, kind: str) -> PruningPlan:
     """The plan's criterion and scope with one common ratio that saves the same share."""
     return replace(plan, ratio=None, overrides=(), budget=share, budget_kind=kind)  # type: ignore[arg-type]

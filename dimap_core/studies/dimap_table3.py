@@ -20,7 +20,7 @@ from .. import pipeline
 from ..data import stratified_order
 from ..measure import predict, wilson
 from ..models import publication
-from ..pipeline import Opened, by_name
+from ..pipeline import Opened, judged_by_name
 from ..plan import to_recipe
 from ..types import DataError, LabelledImages, PruningPlan, duration, told
 
@@ -110,7 +110,7 @@ def run(
     """
     for column in columns:
         # All images: `limit` is a prefix of their order, so that a longer run goes on from a shorter one.
-        opened, data = by_name(pipeline.open_model(MODELS[column[0].model], weights), folder)
+        opened, data = judged_by_name(pipeline.open_model(MODELS[column[0].model], weights), folder)
         total = min(len(data), limit or len(data))
         for point in column:
             name = f"{point.model}, {point.method}" + (f" at {point.share:.0%}" if point.plan else "")

@@ -5,6 +5,6 @@ from .loop import processes as processes
 from .methods import apma as apma, nvit as nvit, spvit as spvit
 from .methods.latency_measure import drawn as drawn, undisturbed as undisturbed
 from .methods.latency_table import LatencyCost as LatencyCost, latency_cost as latency_cost
-from .methods.revit import shape as shape
+from .methods.revit import revit_shape as revit_shape
 from .methods.units import Units as Units
 from .settings import Settings as Settings, preset_settings as preset_settings

@@ -20,7 +20,7 @@ from .. import pipeline
 from ..anatomy import build_anatomy
 from ..measure import Predictions, estimate, evaluate
 from ..models import check_leads_back, checkpoints, load_model, load_named, save, zeroed
-from ..pipeline import by_name, results, training_data
+from ..pipeline import judged_by_name, results, training_data
 from ..types import (
     AccuracyEstimate,
     CheckpointError,
@@ -79,7 +79,7 @@ def from_directory(path: Path, data: str | None = None, dense: str | None = None
     if not {"plan", "search"} & set(card.get("result", {})):
         raise CheckpointError(f"'{path}' does not say how it was pruned; prune the model again.")
     taught_by = _dense(path, opened, dense, distill)
-    opened, judged = by_name(opened, data)
+    opened, judged = judged_by_name(opened, data)
     return Pruned(opened.model, opened.info, taught_by, card, training_data(opened), judged)
 
 

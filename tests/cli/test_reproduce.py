@@ -11,7 +11,7 @@ from dimap_core import pipeline
 from dimap_core.cli import commands, reproduce
 from dimap_core.measure import accuracy
 from dimap_core.models.published import Figure
-from dimap_core.pipeline.images import by_name
+from dimap_core.pipeline.images import judged_by_name
 from dimap_core.studies import dimap_table3, published_counts
 
 
@@ -86,7 +86,7 @@ def test_the_table_measures_the_papers_cuts_and_a_second_run_continues(small, ca
         assert row["n"] == 60 and row["ci95"][0] <= row["top1"] <= row["ci95"][1]
     # Stopped after 30 images of the dense model, and in the middle of a line.
     whole = (tmp_path / "one.jsonl").read_text().splitlines()
-    model, data = by_name(pipeline.open_model("swin-digits", "random"), f"folder:{small}")
+    model, data = judged_by_name(pipeline.open_model("swin-digits", "random"), f"folder:{small}")
     first = next(accuracy.evaluate(model.model, model.info, data, limit=30))[0].top1.correct
     step = {**json.loads(whole[0]), "n": 30, "correct": first}
     (tmp_path / "two.jsonl").write_text(json.dumps(step) + "\n" + whole[1][:40])

@@ -9,7 +9,7 @@ from captum.attr import LayerIntegratedGradients
 from torch import nn
 from torch.func import functional_call
 
-from dimap_core.anatomy.running import plain, tensors
+from dimap_core.anatomy.running import plain_tensor, tensors
 from dimap_core.anatomy.segments import embed
 from dimap_core.criteria.gates import KINDS, Suffix, attribute
 from dimap_core.data.batches import balanced_subset, normalised
@@ -30,7 +30,7 @@ def few():
 
 
 def suffixes(opened):
-    weights = {f"model.{name}": plain(value) for name, value in tensors(opened.model)}
+    weights = {f"model.{name}": plain_tensor(value) for name, value in tensors(opened.model)}
     blocks = enumerate(opened.anatomy.blocks)
     return [Suffix(opened.model, weights, opened.info.family, block, place) for place, block in blocks]
 

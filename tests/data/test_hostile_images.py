@@ -263,7 +263,7 @@ def test_only_paths_below_the_allowed_roots_may_be_named_from_a_browser(tmp_path
 
 WORST = """
 import resource, sys
-from dimap_core.service import open_images as images; from dimap_core.pipeline import chain as pipeline
+from dimap_core import pipeline
 from dimap_core.data.sources import ImageSource
 
 def peak():
@@ -272,7 +272,7 @@ def peak():
 opened = pipeline.open_model("deit-digits")
 before = 0
 for source in sys.argv[1:]:
-    *_, (_, found) = images.judged_by(opened, ImageSource(source, count=0))
+    *_, (_, found) = pipeline.judged_by(opened, ImageSource(source, count=0))
     found.chosen.judged.images[:]
     print(peak() - before, " ".join(found.chosen.facts.notes))
     before = peak()

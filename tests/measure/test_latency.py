@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from dimap_core.measure.latency import LatencyRow, Timing, measure, measured_saving, solve
+from dimap_core.measure.latency import LatencyRow, Timing, measure_latency, measured_saving, solve_latency
 from dimap_core.types.errors import InvalidPlan
 
 
 def test_a_row_for_each_batch_size_says_how_it_was_measured(tiny):
-    rows = list(measure(tiny.model, tiny.model, 32, (1, 3), threads=1, repeats=4, warmup=1, device="cpu"))
+    rows = list(measure_latency(tiny.model, tiny.model, 32, (1, 3), threads=1, repeats=4, warmup=1, device="cpu"))
     assert [row.batch_size for row in rows] == [1, 3]
     for row in rows:
         assert (row.threads, row.device, row.repeats) == (1, "cpu", 4)
@@ -25,14 +25,14 @@ def test_a_row_for_each_batch_size_says_how_it_was_measured(tiny):
 def test_threads_are_set_while_measuring_and_restored_even_between_rows_and_after_errors(tiny):
     before, seen = torch.get_num_threads(), []
     handle = tiny.model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
-    rows = measure(tiny.model, tiny.model, 32, (1, 1), threads=before + 1, repeats=1, warmup=1, device="cpu")
+    rows = measure_latency(tiny.model, tiny.model, 32, (1, 1), threads=before + 1, repeats=1, warmup=1, device="cpu")
     assert next(rows).threads == before + 1
     assert torch.get_num_threads() == before
     rows.close()
     handle.remove()
     assert set(seen) == {before + 1}
     with pytest.raises(AssertionError):
-        list(measure(tiny.model, tiny.model, 33, (1,), threads=before + 1, device="cpu"))
+        list(measure_latency(tiny.model, tiny.model, 33, (1,), threads=before + 1, device="cpu"))
     assert torch.get_num_threads() == before
 
 
@@ -49,7 +49,7 @@ def test_runs_are_interleaved_after_a_warm_up():
             order.append(self.name)
             return images
 
-    (row,) = measure(Told("dense"), Told("pruned"), 8, (2,), repeats=3, warmup=1, device="cpu")
+    (row,) = measure_latency(Told("dense"), Told("pruned"), 8, (2,), repeats=3, warmup=1, device="cpu")
     assert order == ["dense", "pruned", "dense", "pruned", "pruned", "dense", "dense", "pruned"]
     assert row.repeats == 3
 
@@ -80,9 +80,9 @@ def test_a_budget_on_a_rising_curve_is_met(target, power, overhead):
     asked = []
     if saving(0.95) < target - 0.02:
         with pytest.raises(InvalidPlan, match=r"latency cannot be met here; removing 95 % of the MACs saved .*\.$"):
-            solve(saving, target)
+            solve_latency(saving, target)
         return
-    solved = solve(lambda macs: asked.append(macs) or saving(macs), target, limit=12)
+    solved = solve_latency(lambda macs: asked.append(macs) or saving(macs), target, limit=12)
     assert abs(solved.removed - target) <= 0.02 and solved.removed == saving(solved.macs)
     assert solved.measured == len(asked) <= 12 and all(0 < macs <= 0.95 for macs in asked)
 
@@ -90,12 +90,12 @@ def test_a_budget_on_a_rising_curve_is_met(target, power, overhead):
 def test_a_curve_that_falls_ends_with_the_nearest_measured():
     """Noise can turn a curve around; the search still ends, with a cut that was measured."""
     values = iter([0.6, 0.2, 0.7, 0.1, 0.8])
-    solved = solve(lambda _: next(values), 0.4, tolerance=0.01, limit=5)
+    solved = solve_latency(lambda _: next(values), 0.4, tolerance=0.01, limit=5)
     assert solved.measured == 5 and solved.removed in (0.6, 0.2)
 
 
 def test_one_disturbed_measurement_refuses_nothing():
     values = iter([-1.0, 0.6])
-    assert solve(lambda _: next(values), 0.6, most=0.6).removed == 0.6
+    assert solve_latency(lambda _: next(values), 0.6, most=0.6).removed == 0.6
     with pytest.raises(InvalidPlan, match="saved 30 %"):
-        solve(lambda _: 0.3, 0.6, most=0.6)
+        solve_latency(lambda _: 0.3, 0.6, most=0.6)

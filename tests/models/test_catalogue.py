@@ -22,7 +22,7 @@ def test_no_name_is_missing_and_none_is_unknown():
     "name", ["swinv2_small_window16_256.ms_in1k", "deit_small_distilled_patch16_224.fb_in1k", "test_vit.r160_in1k"]
 )
 def test_a_row_is_what_timm_builds(name):
-    entry = catalogue.by_name()[name]
+    entry = catalogue.entries_by_name()[name]
     with torch.device("meta"):
         model = timm.create_model(name)
     assert entry.params == sum(parameter.numel() for parameter in model.parameters())
@@ -39,10 +39,10 @@ def test_what_cannot_be_taken_apart_is_left_out_with_the_reason(name):
 
 
 def test_labels_and_facts_are_readable():
-    entry = catalogue.by_name()["swin_tiny_patch4_window7_224.ms_in1k"]
+    entry = catalogue.entries_by_name()["swin_tiny_patch4_window7_224.ms_in1k"]
     assert entry.label == "swin_tiny_patch4_window7_224 · ms_in1k · 28.3 M"
     assert entry.facts == "224 px · 1,000 classes · pretrained on ImageNet-1k · licence mit"
-    entry = catalogue.by_name()["vit_small_patch14_dinov2.lvd142m"]
+    entry = catalogue.entries_by_name()["vit_small_patch14_dinov2.lvd142m"]
     assert entry.facts.startswith("518 px · no classifier: counts and weights only · pretrained on LVD-142M")
     families: set[Family] = {entry.family for entry in catalogue.entries()}
     assert families == {"swin", "deit"} and len(catalogue.entries()) > 300

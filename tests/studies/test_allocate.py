@@ -91,7 +91,7 @@ def test_the_whole_cut_really_saves_the_share(tiny, granularity, kind):
         assert {cell for cell, _ in made.plan.overrides} == set(cells(tiny.anatomy, granularity))
         assert (made.plan.ratio, made.plan.budget, made.plan.scope) == (0.0, None, "stage-module")
         assert made.plan.repair == plan.repair and made.rise > 0
-        other = allocation.plain(made.plan, made.saved, kind)
+        other = allocation.plain_plan(made.plan, made.saved, kind)
         assert allocation.real_share(tiny.anatomy, scores, other, kind) == pytest.approx(made.saved, abs=0.02)
         assert other.overrides == ()
     with pytest.raises(InvalidPlan, match="ask for less"):

@@ -23,7 +23,7 @@ from dimap_core.training.methods.latency_table import Grid, LatencyCost, latency
 from dimap_core.training.methods.nvit.method import Pruner, search
 from dimap_core.training.methods.nvit.ranking import ranking, remove_down_to, squared_effects
 from dimap_core.training.methods.nvit.settings import Search, search_from, suited_search
-from dimap_core.training.methods.revit import epsilon, shape
+from dimap_core.training.methods.revit import epsilon, revit_shape
 from dimap_core.training.methods.units import GROUP_SIZES, Units, Widths, group_size
 from dimap_core.training.recovery import Kept
 from dimap_core.training.settings import Settings
@@ -285,7 +285,7 @@ def test_revits_counts_and_the_shape_of_its_rule():
         total = cost_report(build_anatomy(model, "deit")).total
         assert (total.params, total.macs) == (params, macs)
     assert epsilon(12) == [1] * 3 + [2] * 6 + [1] * 3
-    rule = shape(12)
+    rule = revit_shape(12)
     assert [round(1152 * 1.5 * share) for share in rule["mlp_neuron"]] == hidden and set(rule["v_dim"]) == {1.0}
 
 
@@ -340,7 +340,7 @@ def test_figures_of_a_search_show_every_block():
 
     dense = [dict.fromkeys(KINDS, 8) for _ in range(4)]
     kept = [{**row, "head": at + 1} for at, row in enumerate(dense)]
-    figure = redistribution(kept, dense, Look(), shape(4))
+    figure = redistribution(kept, dense, Look(), revit_shape(4))
     bars = {trace.yaxis: trace for trace in figure.data if trace.type == "bar"}
     assert list(bars["y2"].y) == [12.5, 25, 37.5, 50] and list(bars["y"].y) == [100] * 4
     lines = [trace for trace in figure.data if trace.type == "scatter"]

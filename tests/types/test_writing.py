@@ -21,7 +21,7 @@ from dimap_core.models import checkpoints
 from dimap_core.models.load import load_model
 from dimap_core.models.to_onnx import write_onnx
 from dimap_core.service import index
-from dimap_core.service.uploads import Uploads, little_room, room
+from dimap_core.service.uploads import Uploads, little_room, room_left
 from dimap_core.service.worker import Worker, _sentence
 from dimap_core.studies import comparison, sweep
 from dimap_core.studies.dimap_table3 import Journal
@@ -203,7 +203,7 @@ def test_an_upload_or_a_zip_that_the_temporary_folder_does_not_take(tiny_swin, t
 def test_uploads_may_be_as_large_as_the_temporary_folder_has_room_for_twice(monkeypatch):
     for free, most in ((10**12, 2048), (300 * 1024**2, 128), (2 * 1024**2, 1), (1000, 0)):
         monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: type("Usage", (), {"free": free}))
-        assert room(2048) == most
+        assert room_left(2048) == most
     assert "only for files up to 128 MiB" in little_room(128) and "for no file" in little_room(0)
 
 

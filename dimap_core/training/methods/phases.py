@@ -16,7 +16,7 @@ from torch import nn
 from ... import pipeline
 from ...anatomy import build_anatomy
 from ...cut import kept_sizes
-from ...measure import cost_report, measure
+from ...measure import cost_report, measure_latency
 from ...models import checkpoints, fill
 from ...pipeline import training_data
 from ...types import CheckpointError, LabelledImages
@@ -110,7 +110,7 @@ def kept_model(place: Path, opened: pipeline.Opened) -> tuple[nn.Module, dict[st
 def _told(opened: pipeline.Opened, smaller: nn.Module, card: Mapping[str, Any]) -> dict[str, Any]:
     """What a search adds to a recovery's result."""
     found = card["result"]
-    (row,) = measure(opened.model, smaller, opened.info.input_size, (_LATENCY_BATCH,))
+    (row,) = measure_latency(opened.model, smaller, opened.info.input_size, (_LATENCY_BATCH,))
     return {
         "method": found["search"]["method"], "aware": found["search"]["aware"], "left": found["left"],
         "kept": found["units"], "macs_removed": 1 - found["macs_after"] / found["macs_before"],

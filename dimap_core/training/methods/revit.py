@@ -16,7 +16,7 @@ def epsilon(depth: int) -> list[int]:
     return [2 if depth / 4 <= place < 3 * depth / 4 else 1 for place in range(depth)]
 
 
-def shape(depth: int) -> dict[str, list[float]]:
+def revit_shape(depth: int) -> dict[str, list[float]]:
     """By kind each block's width as a multiple of the mean over blocks."""
     factors = epsilon(depth)
     mean = sum(factors) / depth

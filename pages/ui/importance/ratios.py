@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from dimap_core.figures import stage_heatmap
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
-from dimap_core.studies import Allocation, columns, dense_plan, plain
+from dimap_core.studies import Allocation, columns, dense_plan, plain_plan
 from dimap_core.types import CellCut, InvalidPlan, Proportion, PruningPlan, Versus
 
 from ..look import TERMS, plan_names, theme
@@ -45,7 +45,7 @@ def draw(view: View, rows: list[CellCut], recipe: str) -> None:
     with left:
         _chosen(view, made, kind)
     with right:
-        _judgement(view, made, plain(dense_plan(plan), made.saved, kind), kind)
+        _judgement(view, made, plain_plan(dense_plan(plan), made.saved, kind), kind)
 
 
 def _chosen(view: View, made: Allocation, kind: str) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dimap_core.figures import learning_curve, redistribution
 from dimap_core.service import Job, Jobs
-from dimap_core.training import apma, nvit, shape
+from dimap_core.training import apma, nvit, revit_shape
 from dimap_core.types import PruningError
 
 from ..look import formats, theme
@@ -142,7 +142,7 @@ def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None
             f"batches of {result['latency']['batch_size']}, {saved}."
         )
     width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""
-    rule = shape(len(kept["blocks"])) if kept["embed"] else None
+    rule = revit_shape(len(kept["blocks"])) if kept["embed"] else None
     figure = redistribution(kept["blocks"], kept["dense"]["blocks"], theme.look(), rule)
     theme.chart(figure, f"units_{token}", "Units kept of each kind, block by block")
     beside = " Dotted: the shape of ReViT's rule (Table 6 of the paper) about the same mean." if rule else ""

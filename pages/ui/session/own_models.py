@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dimap_core.data import allowed
+from dimap_core.data import permitted
 from dimap_core.service import PREFIX, Upload
 
 from . import cache, state
@@ -30,7 +30,7 @@ def place(model: str) -> str:
     if what.startswith(PREFIX):
         return joined(f"{FILE}{cache.shared().uploads.find(cache.session(), what).path}", architecture)
     if what.startswith(FILE):
-        return joined(f"{FILE}{allowed(what.removeprefix(FILE))}", architecture)
+        return joined(f"{FILE}{permitted.allowed(what.removeprefix(FILE))}", architecture)
     return model
 
 

@@ -7,7 +7,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from dimap_core.models import architectures
-from dimap_core.service import Upload, little_room, room
+from dimap_core.service import Upload, little_room, room_left
 from dimap_core.types import DataError
 
 from ..session import cache, own_models, state
@@ -21,7 +21,7 @@ def draw() -> None:
     """The sidebar's part: upload a file, or go back to one."""
     opened = st.session_state.get("files_open", False) or own_models.is_own(state.current().model)
     key = f"w_file-{st.session_state.get('files_taken', 0)}"
-    most = room(_LARGEST)
+    most = room_left(_LARGEST)
     with st.expander("Your own checkpoint", icon=":material/upload_file:", expanded=opened):
         if most < _LARGEST:
             st.warning(little_room(most))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dimap_core.data import FOLDER, MOST, SETS, ZIP
 from dimap_core.models import BUNDLED, bundled
-from dimap_core.service import PREFIX, little_room, room
+from dimap_core.service import PREFIX, little_room, room_left
 from dimap_core.types import DataError
 
 from ..look import TERMS, formats
@@ -85,7 +85,7 @@ def _choose(data: str) -> None:
 def _upload() -> None:
     """A file uploader that is new after every upload, so that the browser's copy leaves the server's memory."""
     number = st.session_state.setdefault("zips", 0)
-    most = room(_MIB)
+    most = room_left(_MIB)
     if most < _MIB:
         st.warning(little_room(most))
     file = st.file_uploader("Zip, one folder a class", "zip", key=f"w_zip-{number}", max_upload_size=max(1, most))

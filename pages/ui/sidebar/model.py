@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dimap_core.models import BUNDLED, NOTE, by_name, presets
+from dimap_core.models import BUNDLED, NOTE, entries_by_name, presets
 
 from ..session import cache, own_models, state
 
@@ -24,7 +24,7 @@ def draw() -> None:
         help="Type a part of a name: bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights. "
         "Any other of timm's names can be typed whole.",
     )  # fmt: skip
-    entry = by_name().get(setting.model)
+    entry = entries_by_name().get(setting.model)
     if setting.model in cards:
         card = cards[setting.model]
         st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
@@ -45,11 +45,11 @@ def draw() -> None:
 @st.cache_resource(show_spinner=False)
 def _names() -> list[str]:
     """What the picker offers: bundled models first."""
-    return [*cache.cards(), *by_name(), *presets()]
+    return [*cache.cards(), *entries_by_name(), *presets()]
 
 
 def _label(name: str) -> str:
-    entry = by_name().get(name)
+    entry = entries_by_name().get(name)
     if name in presets():
         return f"{name} · published by SPViT"
     return entry.label if entry is not None else name

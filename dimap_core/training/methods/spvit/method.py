@@ -23,7 +23,7 @@ from typing import Any
 from .... import pipeline
 from ....anatomy import build_anatomy
 from ....cut import check_attends, check_sliceable, fold, kept_sizes
-from ....measure import cost_report, measure
+from ....measure import cost_report, measure_latency
 from ....models import check_writable
 from ....pipeline import training_data
 from ....types import LabelledImages, UnsupportedModel, whole_file
@@ -150,7 +150,7 @@ def _smaller(
 def _told(opened: pipeline.Opened, pruned: recovery.Pruned, found: Found) -> dict[str, Any]:
     """What the search adds to a recovery's result."""
     result = pruned.card["result"]
-    (row,) = measure(opened.model, pruned.model, pruned.info.input_size, (LATENCY_BATCH,))
+    (row,) = measure_latency(opened.model, pruned.model, pruned.info.input_size, (LATENCY_BATCH,))
     return {
         "method": "spvit", "left": found.left, "met": found.met, "blocks": found.blocks,
         "search_steps": found.steps, "search_seconds": found.seconds,
