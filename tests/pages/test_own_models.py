@@ -122,7 +122,7 @@ def test_uploaded_files_are_opened_kept_for_the_session_and_gone_with_it(open_ap
 
 
 def test_where_the_temporary_folder_has_little_room_it_says_how_large_an_upload_may_be(open_app, monkeypatch):
-    monkeypatch.setattr("pages.ui.sidebar.checkpoint.room", lambda most: 128)
+    monkeypatch.setattr("pages.ui.sidebar.checkpoint.room_left", lambda most: 128)
     app = open_app(model="swin-digits")
     assert any("only for files up to 128 MiB" in text and "TMPDIR" in text for text in app.notices), app.notices
     monkeypatch.setattr(cache, "shared", refused)
