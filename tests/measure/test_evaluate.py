@@ -69,6 +69,10 @@ def test_the_order_of_the_digits_is_balanced_and_does_not_change():
         assert counts.max() - counts.min() <= 1
 
 
+def test_the_first_of_every_class_comes_first():
+    assert stratified_order(np.array([1, 1, 0, 1, 0])).tolist() == [2, 0, 4, 1, 3]
+
+
 def test_streaming_ends_at_the_one_shot_accuracy(tiny, digits):
     logits = one_shot(tiny, digits)
     best = np.argsort(-logits, axis=1)
