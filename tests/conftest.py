@@ -23,7 +23,7 @@ settings.load_profile("core")
 APART = {
     "architecture", "catalogue", "cli", "client", "data", "fetch", "figures", "figures_predictions", "files",
     "hostile_files", "hostile_images", "hub", "jobs", "package", "plan", "readme", "recovery", "reproduce",
-    "search_state", "sessions", "threads", "uploads", "worker_images", "writing",
+    "search_state", "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip
 """About processes, files, pictures and whole trainings; all others compare numbers, and are run once more by other
 kernels."""
