@@ -49,10 +49,13 @@ print(json.dumps({"cached": load_model(sys.argv[2])[1].fingerprint}))
 
 @pytest.fixture
 def hub():
-    """A hub with one file; the first connection that fetches it breaks. Yields (address, asked ranges, weights)."""
+    """A hub with one file; it sends no more than a piece before `goes_on` is set, and the first connection breaks.
+
+    Yields (address, asked ranges, weights, size of the file, goes_on).
+    """
     torch.manual_seed(6)
     weights = {key: torch.randn_like(value) for key, value in timm.create_model("test_vit").state_dict().items()}
-    content, asked = save(weights), []
+    content, asked, goes_on = save(weights), [], threading.Event()
 
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -69,6 +72,7 @@ def hub():
             end = BREAKS_AT if len(asked) == 1 else len(content)
             for at in range(start, end, PIECE):
                 self.wfile.write(content[at : min(at + PIECE, end)])
+                goes_on.wait()
                 time.sleep(0.1)
             if end < len(content):
                 self.close_connection = True
@@ -88,13 +92,14 @@ def hub():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked, weights, len(content)
+    yield f"http://127.0.0.1:{server.server_port}", asked, weights, len(content), goes_on
+    goes_on.set()
     server.shutdown()
     server.server_close()
 
 
 def test_weights_are_fetched_with_progress_resumed_and_read_from_the_cache_when_offline(hub, tmp_path):
-    address, asked, weights, size = hub
+    address, asked, weights, size, goes_on = hub
     environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CLIENT, str(tmp_path / "shelf"), NAME]
     killed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -103,6 +108,7 @@ def test_weights_are_fetched_with_progress_resumed_and_read_from_the_cache_when_
     killed.kill()
     killed.wait()
     asked.clear()
+    goes_on.set()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert not [line for line in lines if "error" in line], (lines, done.stderr[-2000:])
