@@ -22,7 +22,7 @@ from ..pipeline import judged_by_name, precision, results
 from ..plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
 from ..studies import sweep
 from ..types import Cell, DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
-from . import reproduce, search, train
+from . import find, reproduce, search, train
 from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
 from .fetch import fetch
 
@@ -31,6 +31,7 @@ _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if inf
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(reproduce.app, name="reproduce")
 app.command()(fetch)
+app.command()(find.find)
 app.command()(train.train)
 app.command()(train.recover)
 app.add_typer(search.app, name="search")

@@ -4,6 +4,7 @@ from . import permitted as permitted, sets as sets
 from .batches import (
     balanced_subset as balanced_subset,
     check_fit as check_fit,
+    held_apart as held_apart,
     normalised as normalised,
     restricted as restricted,
     stratified_order as stratified_order,

@@ -49,6 +49,12 @@ def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return drawn[stratified_order(labels[drawn])][:count]
 
 
+def held_apart(labels: np.ndarray, read: int, count: int, seed: int) -> np.ndarray:
+    """Indices of at most `count` images that `balanced_subset` of `read` leaves out, of every class nearly as many."""
+    drawn = np.random.default_rng(seed).permutation(len(labels))
+    return drawn[stratified_order(labels[drawn])][read : read + count]
+
+
 def training_subset(info: ModelInfo, data: LabelledImages, count: int, seed: int) -> np.ndarray:
     """`balanced_subset` of images that the model takes; raises DataError where there is none."""
     check_fit(info, data)

@@ -3,6 +3,7 @@
 from . import agreement as agreement, importance as importance, spvit as spvit
 from .comparison import Entry as Entry, comparison as comparison
 from .distribution import plain_against_plan as plain_against_plan, ridgeline as ridgeline
+from .front import TriedCut as TriedCut, paired_bar as paired_bar, search_front as search_front
 from .heat import stage_heatmap as stage_heatmap
 from .indicators import (
     channel_similarity as channel_similarity,

@@ -12,6 +12,7 @@ from .accuracy import (
 )
 from .cost import add as add, cost_report as cost_report
 from .device import device as device
+from .divergence import divergence as divergence, log_answers as log_answers
 from .intervals import (
     mean_difference as mean_difference,
     paired_difference as paired_difference,

@@ -14,17 +14,20 @@ from ..types import Correlation, Difference, Proportion
 Z = float(norm.ppf(0.975))
 
 
-def wilson(correct: int, n: int) -> Proportion:
+def wilson(correct: int, n: int, z: float = Z) -> Proportion:
     """`correct` of `n` with Wilson's score interval (scipy's binomtest gives the same, a hundred times slower)."""
-    share, square = correct / n, Z**2 / n
+    share, square = correct / n, z**2 / n
     middle = (share + square / 2) / (1 + square)
-    half = Z / (1 + square) * math.sqrt(share * (1 - share) / n + square / (4 * n))
+    half = z / (1 + square) * math.sqrt(share * (1 - share) / n + square / (4 * n))
     low = 0.0 if correct == 0 else middle - half
     return Proportion(n, correct, low, 1.0 if correct == n else middle + half)
 
 
-def paired_difference(hits: np.ndarray, baseline: np.ndarray) -> Difference:
+def paired_difference(hits: np.ndarray, baseline: np.ndarray, looks: int = 1) -> Difference:
     """Accuracy of `hits` minus that of `baseline`, boolean [n] over the same images, with Newcombe's interval.
+
+    `looks`: how many answers the same images have judged; the interval is that of 1 - 5 % / looks (Bonferroni), so that
+    the chance that any of them misses stays at 5 %.
 
     Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on paired
     data", Statistics in Medicine 17, method 10: two Wilson intervals joined through the correlation of the pairs.
@@ -33,7 +36,8 @@ def paired_difference(hits: np.ndarray, baseline: np.ndarray) -> Difference:
     n = len(hits)
     both, neither = int(np.sum(hits & baseline)), int(np.sum(~hits & ~baseline))
     only, lost = int(np.sum(hits & ~baseline)), int(np.sum(~hits & baseline))
-    p, q = wilson(both + only, n), wilson(both + lost, n)
+    z = Z if looks == 1 else float(norm.ppf(1 - 0.025 / looks))
+    p, q = wilson(both + only, n, z), wilson(both + lost, n, z)
     phi = _correlation(both, only, lost, neither)
     down = _joined(p.value - p.low, q.high - q.value, phi)
     up = _joined(p.high - p.value, q.value - q.low, phi)

@@ -6,6 +6,7 @@ from . import (
     comparison as comparison,
     dimap_table3 as dimap_table3,
     explanations as explanations,
+    find as find,
     published_counts as published_counts,
     summaries as summaries,
     sweep as sweep,

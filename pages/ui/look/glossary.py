@@ -13,6 +13,10 @@ TERMS = {
     "budget": "The share of all MACs (or params) to remove; the ratio that does it is solved for.",
     "pay": "0 ranks by importance alone, as published. 1 ranks by importance per MAC, so weights that are used at many "
     "tokens must earn their keep. In between is a compromise. This is our extension of DIMAP.",
+    "find-by": "What the cut may cost. With an accuracy to keep, the cut with the fewest MACs is looked for that still "
+    "has it on the images that choose.",
+    "find-search": "Shares of stages and kinds are varied around the best cut, with the refit in the loop. From a good "
+    "start it seldom gains anything; if so, it says that.",
     "granularity": "Single weights become zeros: smaller on paper, not faster. Whole structures (hidden units, heads, "
     "dimensions of heads) are taken out: the model gets really smaller and faster.",
     "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dimap_core.criteria import criterion
+from dimap_core.plan import from_recipe
 from dimap_core.types import PruningPlan
 
 KIND_LABELS = {"mlp_neuron": "Hidden units", "head": "Heads", "qk_dim": "Q/K dimensions", "v_dim": "V dimensions"}
@@ -42,3 +46,13 @@ def label(plan: PruningPlan) -> str:
         return f"{family(plan)}, {100 * plan.budget:g} % of {COST_LABELS[plan.budget_kind]} removed"
     amount = "own ratios" if plan.overrides else f"{100 * (plan.ratio or 0):g} %"
     return f"{family(plan)}, {amount}"
+
+
+def label_of(recipe: Mapping[str, Any]) -> str:
+    """A recipe's plan in a few words."""
+    return label(from_recipe(dict(recipe)))
+
+
+def family_of(recipe: Mapping[str, Any]) -> str:
+    """A recipe's way of cutting in a few words."""
+    return family(from_recipe(dict(recipe)))

@@ -1,0 +1,199 @@
+"""Find: the best cut for a budget, and the front over all of them, from training images alone; then one look.
+
+    front     every candidate at every budget with the quick refit: soon there, and enough to see where things break
+    finalists the best few of the asked budget, fixed rules and found ones, with the real repair; the nearest wins
+    search    if time was given: shares vary around the winner, and it is told if that gained nothing
+    answer    winner and best fixed rule judged on validation images, side by side
+
+Ours, from a study with this project's own core; what it owes to whom is in `criteria.reconstruction`.
+Next door: `candidates`, `bench`, `search`, `answer`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...pipeline import Opened, Progress, check_trained, meet_latency
+from ...types import InvalidPlan, PruningPlan
+from ..effort import TimeLeft
+from .answer import answer
+from .bench import Bench, Trial, bench, gain
+from .candidates import Candidate, candidates
+from .search import neighbours, possible
+from .wanted import Wanted
+
+BUDGETS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
+"""Shares to remove at which the front is drawn."""
+
+FRONT_IMAGES = 200
+_FINALISTS = 3  # of each sort that get the real repair
+_AIMS = 5  # halvings towards a wanted accuracy
+_ALL, _FINAL = 3.0, 20.0  # work of a trial on all images that choose, and of one with the real repair; of the front: 1
+Events = Iterator[dict[str, Any]]
+
+
+@dataclass
+class _Found:
+    """What is known on the way, and how long the rest takes; work is counted in trials of the front."""
+
+    clock: TimeLeft
+    front: list[dict[str, Any]] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+
+    def events(
+        self, steps: Generator[Progress, None, Trial | None], work: float
+    ) -> Generator[dict[str, Any], None, Trial | None]:
+        """A trial's progress as events; `work`: how much of the whole it is."""
+        while True:
+            try:
+                doing, _, _ = next(steps)
+            except StopIteration as end:
+                self.left = self.clock.after(work)
+                return end.value
+            yield self.event(doing)
+
+    left: float | None = None
+
+    def event(self, doing: str) -> dict[str, Any]:
+        """What is done now, how far all of it is, and the seconds left."""
+        told = {"doing": doing, "step": round(self.clock.done), "steps": round(self.clock.work)}
+        return told if self.left is None else {**told, "seconds_left": self.left}
+
+
+def find(opened: Opened, wanted: Wanted, out: Path | None = None) -> Events:
+    """Yield {"doing", "step", "steps"} all the way, {"front": rows} as it grows, {"tried": rows} of the finalists, at
+    last {"result": ...}; `out`: the directory to write the winner to. Close it to cancel."""
+    wanted.checked()
+    check_trained(opened)
+    found, tested = _Found(TimeLeft(_work(wanted))), bench(opened, wanted.images, wanted.seed)
+    yield from _told(tested.look())
+    yield from _front(tested, wanted, found)
+    share = wanted.budget or (yield from _share_for(tested, wanted, found))
+    finalists = yield from _finalists(tested, wanted, share, found)
+    yield {"tried": [trial.row() for trial in finalists]}
+    best = min(finalists, key=lambda trial: trial.mean)
+    rule = min((trial for trial in finalists if trial.rule), key=lambda trial: trial.mean)
+    told: dict[str, Any] = {}
+    if wanted.seconds:
+        best, told = yield from _searched(tested, best, wanted, found)
+    result = yield from answer(tested, best, rule, out)
+    more = {"trials": tested.trials, "seconds": round(time.monotonic() - found.begun, 1), "front": found.front, **told}
+    yield {"result": {**result, **more}}
+
+
+def _told(steps: Iterator[Progress]) -> Events:
+    for doing, done, total in steps:
+        yield {"doing": doing, "step": done, "steps": total}
+
+
+def _plan(candidate: Candidate, share: float, wanted: Wanted) -> PruningPlan:
+    kind = "macs" if wanted.budget_kind == "latency" else wanted.budget_kind
+    return candidate.at(share, kind, wanted.granularity, wanted.images, wanted.seed)
+
+
+def _work(wanted: Wanted) -> float:
+    """All trials, as far as they are known beforehand."""
+    options = candidates(wanted.granularity)
+    aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
+    return len(options) * (len(_budgets(wanted)) + _ALL) + aims * _ALL + 2 * _FINALISTS * _FINAL
+
+
+def _budgets(wanted: Wanted) -> list[float]:
+    mine = {wanted.budget} if wanted.budget and wanted.budget_kind != "latency" else set()
+    return sorted({*BUDGETS, *mine})
+
+
+def _front(tested: Bench, wanted: Wanted, found: _Found) -> Events:
+    for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
+        for share in _budgets(wanted):
+            plan = _plan(candidate, share, wanted)
+            trial = yield from found.events(tested.of(candidate, plan, False, FRONT_IMAGES), 1)
+            if trial is not None:
+                found.front.append({"share": share, **trial.row()})
+        yield {"front": found.front, **found.event("Trying cuts")}
+
+
+def _share_for(tested: Bench, wanted: Wanted, found: _Found) -> Generator[dict[str, Any], None, float]:
+    """The largest share to remove at which some cut still has the wanted accuracy on the images that choose."""
+    aim = wanted.keep_top1 or 0.0
+    good = [row["share"] for row in found.front if row["top1"] >= aim]
+    if not good:
+        most = max((row["top1"] for row in found.front), default=0.0)
+        raise InvalidPlan(
+            f"No cut that was tried keeps {100 * aim:g} % of the images right; the most is {100 * most:.1f} %."
+        )
+    low = max(good)
+    high = min((share for share in _budgets(wanted) if share > low), default=low)
+    options = [option for option in candidates(wanted.granularity) if not option.rule]
+    for _ in range(_AIMS):
+        middle = round((low + high) / 2, 4)
+        trials = []
+        for option in options:
+            plan = _plan(option, middle, wanted)
+            trials.append((yield from found.events(tested.of(option, plan, False), _ALL)))
+        reached = any(trial is not None and trial.top1 >= aim for trial in trials)
+        low, high = (middle, high) if reached else (low, middle)
+    return low
+
+
+def _finalists(
+    tested: Bench, wanted: Wanted, share: float, found: _Found
+) -> Generator[dict[str, Any], None, list[Trial]]:
+    """The best few of both sorts by the quick refit, tried with the real repair."""
+    quick: list[tuple[float, Candidate]] = []
+    for option in candidates(wanted.granularity):
+        trial = yield from found.events(tested.of(option, _plan(option, share, wanted), False), _ALL)
+        if trial is not None:
+            quick.append((trial.mean, option))
+    quick.sort(key=lambda pair: pair[0])
+    if not {True, False} <= {option.rule for _, option in quick}:
+        raise InvalidPlan(f"No cut removes {100 * share:g} % of the {wanted.budget_kind}; ask for less.")
+    trials = []
+    for rule in (True, False):
+        for option in [one for _, one in quick if one.rule == rule][:_FINALISTS]:
+            plan = _plan(option, share, wanted)
+            if wanted.budget_kind == "latency":
+                plan, _ = meet_latency(tested.opened, replace(plan, budget_kind="latency"))
+            trial = yield from found.events(tested.of(option, plan, True), _FINAL)
+            trials += [trial] if trial is not None else []
+    return trials
+
+
+def _searched(
+    tested: Bench, best: Trial, wanted: Wanted, found: _Found
+) -> Generator[dict[str, Any], None, tuple[Trial, dict[str, Any]]]:
+    """Vary the best cut for the given seconds; the better of both with the real repair, and what came of it."""
+    rng, end = np.random.default_rng(wanted.seed), time.monotonic() + wanted.seconds
+    start = near = yield from _quiet(tested.tried(best.plan, best.rule, False))
+    plans, tries = neighbours(tested.opened, near.plan, rng), 0
+    while (left := end - time.monotonic()) > 0:
+        plan = next(plans)
+        yield {**found.event("Searching near the best cut"), "seconds_left": left}
+        if not possible(tested.opened, plan):
+            continue
+        trial = yield from _quiet(tested.tried(plan, False, False))
+        tries += 1
+        if trial.mean < near.mean:
+            near, plans = trial, neighbours(tested.opened, plan, rng)
+    told: dict[str, Any] = {"tries": tries, "gained": False, "gain": None}
+    if near is not start:
+        final = yield from _quiet(tested.tried(near.plan, False, True))
+        won = gain(final, best)
+        told |= {"gain": [won.value, won.low, won.high], "gained": won.high < 0}
+        best = final if won.high < 0 else best
+    return best, {"search": told}
+
+
+def _quiet(steps: Generator[Progress, None, Trial]) -> Generator[dict[str, Any], None, Trial]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield {}

@@ -1,0 +1,45 @@
+"""Find: what is the best cut for this budget? Starts searches and shows their fronts and answers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core.types import PruningError
+from pages.ui.find import answer, asked, running
+from pages.ui.look import formats, frame
+from pages.ui.parts import header
+from pages.ui.session import jobs
+
+
+def main() -> None:
+    """The question, its controls, the newest search, older ones behind folds."""
+    view = header.begin()
+    if view is None:
+        return
+    try:
+        known = [job for job in jobs.mine() if job.kind == "find"]
+    except PruningError as error:
+        st.error(formats.plain(str(error)))
+        return
+    newest = known[0] if known else None
+    done = newest is not None and newest.result is not None
+    st.subheader(answer.headline(newest.result) if newest and done else "Find the best cut for a budget", anchor=False)
+    if view.info.data is None or view.info.weights == "random":
+        st.info("Finding needs a trained model and images: choose a bundled one, or images of your own.")
+        return
+    asked.controls(view)
+    if newest is None:
+        st.info(
+            "Every fixed rule and cuts by reconstruction are tried at all budgets, on training images held apart; the "
+            "best is judged once. It takes about a minute and goes on when you leave this page.",
+            icon=":material/travel_explore:",
+        )
+        return
+    running.draw(newest)
+    for job in known[1:]:
+        with st.expander(formats.plain(job.title)):
+            running.draw(job)
+
+
+frame.enter()
+main()

@@ -1,0 +1,107 @@
+"""The answer of a search: what was found beside the best fixed rule, judged once, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from pydantic import TypeAdapter
+
+from dimap_core.figures import kept_bars, paired_bar
+from dimap_core.service import Job
+from dimap_core.types import Part
+
+from ..look import TERMS, formats, plan_names, theme
+from ..session import state
+
+_CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The finding in one sentence that keeps to the statistics."""
+    paired = result["paired"]
+    removed = f"With {100 * result['macs_removed']:.0f} % of the MACs gone"
+    if result["rule"]:
+        return f"{removed}, no cut that was tried does better than a fixed rule."
+    points = formats.points(paired["value"])
+    if paired["low"] > 0:
+        return f"{removed}, the cut found is right {points} points more often than the best fixed rule."
+    if paired["high"] < 0:
+        return f"{removed}, the best fixed rule does better than the cut found ({points} points)."
+    return f"{removed}, the cut found and the best fixed rule differ by no more than chance ({points} points)."
+
+
+def card(job: Job) -> None:
+    """Both accuracies, the paired difference, and the buttons."""
+    result = dict(job.result or {})
+    rule, paired, chosen = result["best_rule"], result["paired"], result["chosen_on"]
+    with st.container(border=True, key=f"result_{job.token}"):
+        st.markdown(f"**Judged on {result['n']:,} validation images** that chose nothing")
+        with st.container(horizontal=True):
+            _share("Found", result)
+            _share("Best fixed rule", rule)
+        st.caption(f"Found: {plan_names.family_of(result['plan'])}. Rule: {plan_names.family_of(rule['plan'])}.")
+    interval = f"{formats.points(paired['low'])} to {formats.points(paired['high'])}"
+    st.markdown(f"Difference, paired: **{formats.points(paired['value'])} points** ({interval})", help=TERMS["drop"])
+    theme.chart(
+        paired_bar(paired["value"], paired["low"], paired["high"], theme.look()), f"paired_{job.token}",
+        f"Paired difference {formats.points(paired['value'])} points, {interval}",
+    )  # fmt: skip
+    st.markdown(_verdict(paired, result["looks"]))
+    dense = result["against_dense"]
+    st.caption(
+        f"Against dense {formats.points(dense['value'])} points ({formats.points(dense['low'])} to "
+        f"{formats.points(dense['high'])}). Chosen among {result['trials']} cuts on {chosen['n']} training images held "
+        f"apart from the {chosen['read']} that scores and repair read, in {result['seconds']:.0f} s."
+    )
+    for line in filter(None, [chosen["risk"], _search(result.get("search"))]):
+        st.caption(line)
+    cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(result["cells"])}
+    stage = "Stage" if result["family"] == "swin" else "Group"
+    theme.chart(kept_bars(cells, stage, theme.look(), 230), f"kept_{job.token}", "Weights kept by the cut found")
+    _buttons(job, result["plan"])
+
+
+def _share(label: str, found: Mapping[str, Any]) -> None:
+    low, high = found["ci95"]
+    st.metric(label, f"{100 * found['top1']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}", delta_color="off",
+              delta_arrow="off", help=TERMS["top1"])  # fmt: skip
+
+
+def _verdict(paired: Mapping[str, float], looks: int) -> str:
+    sure = f"{100 * paired['confidence']:.1f}".removesuffix(".0")
+    several = f", at {sure} % because these images have answered {looks} times" if looks > 1 else ""
+    if paired["low"] > 0:
+        return f":green-badge[beyond chance{several}]"
+    if paired["high"] < 0:
+        return f":red-badge[worse beyond chance{several}]"
+    return f":gray-badge[no difference beyond chance{several}]"
+
+
+def _search(search: Mapping[str, Any] | None) -> str:
+    if search is None:
+        return ""
+    if search["gained"]:
+        return f"Searching near it tried {search['tries']} cuts more and came nearer to the dense model beyond chance."
+    return f"Searching near it tried {search['tries']} cuts more and gained nothing beyond chance."
+
+
+def _buttons(job: Job, recipe: Mapping[str, Any]) -> None:
+    with st.container(horizontal=True):
+        force = st.button("Put in force", type="primary", key=f"force_{job.token}", icon=":material/check:")
+        train = st.button("Train it back", key=f"train_{job.token}", icon=":material/model_training:")
+        export = st.button("Export", key=f"export_{job.token}", icon=":material/download:")
+    for pressed, page in ((force, "prune"), (train, "recover"), (export, "export")):
+        if pressed:
+            put_in_force(job, recipe)
+            st.switch_page(f"pages/{page}.py")
+
+
+def put_in_force(job: Job, recipe: Mapping[str, Any]) -> None:
+    """The cut on every page; where the session looks at another model meanwhile, a notice says so."""
+    if state.current().model != job.request["setting"]:
+        st.session_state.notice = f"This cut is of {job.request['setting']}; choose that model first."
+        return
+    state.load_recipe(json.dumps({key: value for key, value in recipe.items() if key != "model"}))

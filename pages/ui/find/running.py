@@ -1,0 +1,117 @@
+"""A search under way: what it does now, how far it is, its front so far, and the buttons that hold or end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.figures import TriedCut, search_front
+from dimap_core.service import Job, Jobs
+from dimap_core.types import PruningError, duration
+
+from ..look import formats, plan_names, theme
+from ..session import cache, polling
+from . import answer
+
+_POLL = 0.5
+_STATES = {
+    "waiting": ":gray-badge[waiting for its turn]",
+    "running": ":blue-badge[running]",
+    "cancelled": ":gray-badge[paused]",
+    "interrupted": ":orange-badge[interrupted]",
+    "failed": ":red-badge[failed]",
+    "done": ":green-badge[done]",
+}
+
+
+def draw(job: Job) -> None:
+    """One search, polled while it may still change."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{formats.plain(job.title)}** &nbsp; {_STATES[job.state]}")
+        if not job.ended:
+            _button("Pause", "pause", Jobs.cancel, job.token)
+        elif job.state != "done":
+            _button("Go on", "play_arrow", Jobs.resume, job.token)
+        if job.ended:
+            _button("Remove", "delete", Jobs.remove, job.token)
+    polling.polled(_progress, not job.ended, _POLL)(job.token, job.ended)
+
+
+def _button(label: str, icon: str, act: Any, token: str) -> None:
+    st.button(label, key=f"find_{icon}_{token}", icon=f":material/{icon}:", on_click=_do, args=(act, token))
+
+
+def _do(act: Any, token: str) -> None:
+    try:
+        act(cache.kept_jobs(), token)
+    except PruningError as error:
+        st.session_state.notice = str(error)
+
+
+def _progress(token: str, ended: bool) -> None:
+    job = cache.kept_jobs().find(token)
+    if job is None or job.ended != ended:
+        st.rerun()
+    if job is None:
+        return
+    progress = job.progress
+    if job.error:
+        st.error(formats.plain(job.error))
+    if job.state == "running":
+        left = progress.get("seconds_left")
+        doing = progress.get("doing", "Starting")
+        text = doing + (f", about {duration(left)} left" if left else "")
+        st.progress(min(1.0, progress.get("step", 0) / max(1, progress.get("steps", 1))), text)
+    left_side, right_side = st.columns([1.7, 1], gap="medium")
+    rows = front_of(job)
+    with left_side:
+        _front(job, rows)
+    with right_side:
+        if job.result is not None:
+            answer.card(job)
+        else:
+            st.caption(
+                "Everything here is tried on training images that no score has read. Validation images are looked at "
+                "once, at the end, for the answer."
+            )
+
+
+def front_of(job: Job) -> list[dict[str, Any]]:
+    """Cuts tried so far."""
+    if job.result is not None:
+        return list(job.result["front"])
+    points = [point for point in cache.kept_jobs().ledger.points(job.token) if "front" in point]
+    return list(points[-1]["front"]) if points else []
+
+
+def _front(job: Job, rows: list[dict[str, Any]]) -> None:
+    asked = job.request["search"]
+    axis = "params" if asked["budget_kind"] == "params" else "macs"
+    if not rows:
+        st.info("The first cuts are being scored; the front follows in some seconds.", icon=":material/hourglass_top:")
+        return
+    n = max(row["n"] for row in rows)
+    tried = [
+        TriedCut(row[axis], row["top1"], row["rule"], plan_names.label_of(row["plan"]), row["final"]) for row in rows
+    ]
+    kept = None
+    if asked["budget"] and asked["budget_kind"] != "latency":
+        kept = 1 - asked["budget"]
+    figure = search_front(tried, kept, "params" if axis == "params" else "MACs", n, theme.look())
+    picked = theme.chart(
+        figure, f"front_{job.token}", f"Fronts of {job.title}: right answers against what is kept",
+        on_select="rerun", selection_mode="points",
+    )  # fmt: skip
+    st.caption(
+        "Up and left is better. Each mark is a cut with its quick refit, which is low for the deepest ones; the few "
+        "that may win are repaired in full before one is chosen. Click a mark to put that cut in force."
+    )
+    for point in picked.selection.points if picked else []:
+        row = next((row for row in rows if _at(row, axis, point)), None)
+        if row is not None:
+            answer.put_in_force(job, row["plan"])
+
+
+def _at(row: dict[str, Any], axis: str, point: Any) -> bool:
+    return abs(100 * row[axis] - point["x"]) < 1e-6 and abs(100 * row["top1"] - point["y"]) < 1e-6
