@@ -20,13 +20,14 @@ Next door: `statistics` gathers the moments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
+from ..anatomy import LayerInputs
 from ..types import Anatomy, Block, Scores, rank, rank_groups
 from .arrays import channel_energies, prunable_weights, required, unsliced, weight_of
 
@@ -47,7 +48,7 @@ def score(
         worths = (pair for block in unsliced(anatomy) for pair in _groups(model, block, found))
         return rank_groups("obs", seed, worths)
     keys = (
-        (name, (weight**2 / (2 * _inverse(model, name, found).diagonal())).astype(np.float32))
+        (name, (weight**2 / (2 * inverse_of_inputs(model, name, found.inputs).diagonal())).astype(np.float32))
         for name, weight in prunable_weights(model, anatomy)
     )
     return rank("obs", seed, keys, relative=False)
@@ -61,9 +62,9 @@ def inverse(square: np.ndarray, floor: float = 0.0) -> np.ndarray:
         return cho_solve(cho_factor(square + strength * identity, lower=True), identity)
 
 
-def _inverse(model: Any, name: str, found: Statistics) -> np.ndarray:
-    """Of the named layer's inputs."""
-    inputs = found.inputs[name]
+def inverse_of_inputs(model: Any, name: str, seen: Mapping[str, LayerInputs]) -> np.ndarray:
+    """(S + l I)^-1 of the named layer's inputs, float64 [in, in]."""
+    inputs = seen[name]
     centred = model.get_submodule(name).bias is not None
     floor = _RESOLUTION * float(inputs.energy.mean())
     return inverse(inputs.covariance() if centred else inputs.products.astype(np.float64), floor)
@@ -71,11 +72,11 @@ def _inverse(model: Any, name: str, found: Statistics) -> np.ndarray:
 
 def _groups(model: Any, block: Block, found: Statistics) -> Iterator[tuple[str, np.ndarray]]:
     fc2, proj = (f"{block.name}.{part}" for part in ("mlp.fc2", "attn.proj"))
-    of_hidden = _inverse(model, fc2, found).diagonal()
+    of_hidden = inverse_of_inputs(model, fc2, found.inputs).diagonal()
     yield f"{block.name}:mlp_neuron", channel_energies(weight_of(model, fc2)) / of_hidden
     if not block.heads:
         return
-    of_v = _inverse(model, proj, found)
+    of_v = inverse_of_inputs(model, proj, found.inputs)
     out = weight_of(model, proj).astype(np.float64)
     heads = []
     for h in range(block.heads):

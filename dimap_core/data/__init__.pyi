@@ -9,6 +9,7 @@ from .batches import (
     restricted as restricted,
     stratified_order as stratified_order,
     training_subset as training_subset,
+    unlabelled_subset as unlabelled_subset,
 )
 from .decode import Decoded as Decoded
 from .download import download as download

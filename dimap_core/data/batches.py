@@ -58,7 +58,17 @@ def held_apart(labels: np.ndarray, read: int, count: int, seed: int) -> np.ndarr
 def training_subset(info: ModelInfo, data: LabelledImages, count: int, seed: int) -> np.ndarray:
     """`balanced_subset` of images that the model takes; raises DataError where there is none."""
     check_fit(info, data)
-    chosen = balanced_subset(data.labels, max(count, 0), seed)
+    return _some(data, balanced_subset(data.labels, max(count, 0), seed))
+
+
+def unlabelled_subset(info: ModelInfo, data: LabelledImages, count: int, seed: int) -> np.ndarray:
+    """Indices of at most `count` images that the model takes, drawn with `seed` whatever their labels; raises DataError
+    where there is none."""
+    check_fit(info, data)
+    return _some(data, np.random.default_rng(seed).permutation(len(data.labels))[: max(count, 0)])
+
+
+def _some(data: LabelledImages, chosen: np.ndarray) -> np.ndarray:
     if not len(chosen):
         raise DataError(f"Statistics of no images of '{data.name}' mean nothing; ask for at least one.")
     return chosen

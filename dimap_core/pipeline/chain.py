@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..criteria import attribute, collect, criterion, images_read, prunable_weights
+from ..criteria import attribute, collect, criterion, feel, images_read, observe, prunable_weights
 from ..cut import kept_sizes, kept_zeros, masked_weights, repair, shape_facts, slice_model, with_weights
 from ..data import balanced_subset
 from ..measure import Solved, cost_report, measured_saving, solve_latency
@@ -25,6 +25,15 @@ from ..types import CostReport, PruningPlan, Scores, Selection
 from . import results
 from .images import training_data
 from .opened import Opened, Progress
+
+_READING = "Reading training images,"
+_GATHERED: dict[str, tuple[str, Callable[..., Iterator[tuple[int, int, Any]]]]] = {
+    "statistics": (_READING, collect),
+    "attributions": ("Tracing what units contribute, step", attribute),
+    "moments": (_READING, observe),
+    "fisher": ("Feeling what the answers depend on, image", feel),
+}
+"""Kind of evidence -> what is done meanwhile, and the pass over training images that gathers it."""
 
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 _STATISTICS_KEPT = 2  # per model; those of a large one take gigabytes
@@ -52,9 +61,7 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     wanted = _evidence(opened, plan)
     if wanted is None or wanted in opened.statistics or scores_key(opened, plan) in opened.scores:
         return
-    attributed = wanted[0] == "attributions"
-    doing = "Tracing what units contribute, step" if attributed else "Reading training images,"
-    gather: Callable[..., Iterator[tuple[int, int, Any]]] = attribute if attributed else collect
+    doing, gather = _GATHERED[wanted[0]]
     yield "Loading training images", 0, plan.images
     data = training_data(opened)
     for done, total, found in gather(

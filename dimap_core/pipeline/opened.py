@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from ..anatomy import build_anatomy
-from ..criteria import Attributions, Statistics
+from ..criteria import Attributions, InputMoments, Statistics
 from ..data import Chosen
 from ..measure import BATCH_SIZE, Predictions, device
 from ..models import FILE, image_bytes, largest_batch, load_model, load_named
@@ -32,7 +32,9 @@ class Opened:
     info: ModelInfo
     anatomy: Anatomy
     scores: OrderedDict[tuple[str, str, int, int, str], Scores] = field(default_factory=OrderedDict)
-    statistics: OrderedDict[tuple[str, int, int, str], Statistics | Attributions] = field(default_factory=OrderedDict)
+    statistics: OrderedDict[tuple[str, int, int, str], Statistics | Attributions | InputMoments] = field(
+        default_factory=OrderedDict
+    )
     repaired: OrderedDict[str, dict[str, Tensor]] = field(default_factory=OrderedDict)
     dense: dict[str, Predictions] = field(default_factory=dict)
     sizes: tuple[int, ...] = (BATCH_SIZE,)

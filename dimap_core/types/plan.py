@@ -16,15 +16,25 @@ Scope = Literal["layer", "stage-module", "module", "model"]
 Cell = tuple[int | None, str | None]
 """A stage, a stage x module (for structures: x kind) cell, or (None, module) in all stages; stages count from 0."""
 
+Evidence = Literal["", "statistics", "attributions", "moments", "fisher"]
+
+_PASSES: dict[str, Evidence] = {
+    "gradients": "statistics",
+    "activations": "statistics",
+    "attributions": "attributions",
+    "moments": "moments",
+    "fisher": "fisher",
+}
+"""Need -> the pass over training images that gathers it."""
+
 
 @dataclass(frozen=True)
 class CriterionInfo:
     """A row of the criteria registry: everything picker, help text, CLI and contract tests need to know.
 
     `fn(model, anatomy, granularity, statistics, seed)` returns `scores.Scores`. `scores`: what it can score, single
-    weights ("weight", which N:M masks use too) or groups ("structure"). `needs`, within weights, gradients, activations
-    and attributions: for gradients or activations `statistics` is a `criteria.Statistics`, for attributions a
-    `criteria.Attributions`.
+    weights ("weight", which N:M masks use too) or groups ("structure"). `needs`, within weights, gradients,
+    activations, attributions, moments and fisher: what `statistics` is follows from `evidence`.
     """
 
     key: str
@@ -37,10 +47,10 @@ class CriterionInfo:
     scores: frozenset[str] = frozenset({"weight", "structure"})
 
     @property
-    def evidence(self) -> Literal["", "statistics", "attributions"]:
-        """Which pass over training images it needs, if any."""
-        needs = self.needs - {"weights"}
-        return "attributions" if "attributions" in needs else "statistics" if needs else ""
+    def evidence(self) -> Evidence:
+        """Which pass over training images it needs, if any: "statistics" makes a `criteria.Statistics`, "attributions"
+        a `criteria.Attributions`, "moments" a `criteria.InputMoments`, "fisher" a `criteria.OutputFisher`."""
+        return next((_PASSES[what] for what in sorted(self.needs) if what in _PASSES), "")
 
     @property
     def reads_images(self) -> bool:

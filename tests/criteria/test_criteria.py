@@ -11,7 +11,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from dimap_core.anatomy.groups import group_sets
+from dimap_core.criteria.fisher_pass import feel
 from dimap_core.criteria.gates import attribute
+from dimap_core.criteria.moments import observe
 from dimap_core.criteria.registry import CRITERIA, criterion
 from dimap_core.criteria.statistics import collect
 from dimap_core.cut.keep import keep_mask
@@ -27,7 +29,7 @@ float32s = st.floats(-1e4, 1e4, width=32, allow_nan=False)
 @pytest.fixture(scope="module")
 def evidence(tiny):
     """What data-driven criteria need, of the tiny model, by the pass that gathers it."""
-    passes = {"statistics": collect, "attributions": attribute}
+    passes = {"statistics": collect, "attributions": attribute, "moments": observe, "fisher": feel}
     return {name: last(gather(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=20))
             for name, gather in passes.items()}  # fmt: skip
 
@@ -168,7 +170,7 @@ def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
 
 def test_an_unknown_criterion_is_refused_with_the_list():
     with pytest.raises(
-        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, .*conductance\.$"
+        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, .*conductance, reconstruction, fisher\.$"
     ):
         criterion("nope")
 
@@ -182,10 +184,10 @@ def test_a_criterion_without_its_images_is_refused_in_one_sentence(tiny, info):
 
 @pytest.mark.parametrize("info", CRITERIA, ids=lambda info: info.key)
 def test_a_row_says_what_the_criterion_is(info):
-    assert info.needs <= {"weights", "gradients", "activations", "attributions"}
+    assert info.needs <= {"weights", "gradients", "activations", "attributions", "moments", "fisher"}
     assert {"weight", "structure"} >= info.scores > set()
     assert info.label and info.paper and info.equation and info.summary.endswith(".")
-    assert info.evidence in ("", "statistics", "attributions") and info.reads_images == (info.needs > {"weights"})
+    assert info.evidence in ("", "statistics", "attributions", "moments", "fisher") and info.reads_images == (info.needs > {"weights"})
 
 
 # The contract.
