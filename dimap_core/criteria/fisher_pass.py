@@ -111,7 +111,7 @@ class _Sums:
                 stack.callback(hook.remove)
             yield
 
-    def _see(self, name: str):  # noqa: ANN202
+    def _see(self, name: str):
         def add(gradient: torch.Tensor) -> None:
             g = gradient.detach().flatten(0, -2)
             new = (g.T @ g if name in self.whole else g.square().sum(0)).double()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ...data import held_apart
-from ...measure import Difference, divergence, in_precision, log_answers, masked, mean_difference
+from ...measure import divergence, in_precision, log_answers, masked, mean_difference
 from ...pipeline import (
     Opened,
     Progress,
@@ -29,8 +29,7 @@ from ...pipeline import (
     training_data,
 )
 from ...plan import to_recipe
-from ...types import DataError, InvalidPlan, LabelledImages, PruningPlan
-from .candidates import Candidate
+from ...types import DataError, Difference, InvalidPlan, LabelledImages, PruningPlan
 
 IMAGES = 600
 """Training images that choose, as many of each class."""
@@ -115,11 +114,11 @@ class Bench:
         )  # fmt: skip
 
     def of(
-        self, candidate: Candidate, plan: PruningPlan, final: bool, limit: int | None = None
+        self, plan: PruningPlan, rule: bool, final: bool, limit: int | None = None
     ) -> Generator[Progress, None, Trial | None]:
-        """Try a candidate's plan; None where it cannot be met."""
+        """`tried`, but None for a plan that cannot be met."""
         try:
-            return (yield from self.tried(plan, candidate.rule, final, limit))
+            return (yield from self.tried(plan, rule, final, limit))
         except InvalidPlan:
             return None
 

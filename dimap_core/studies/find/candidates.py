@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...types import Cell, Granularity, PruningPlan, Scope
+from ...types import Granularity, PruningPlan, Scope
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,17 @@ class Candidate:
     scope: Scope
     cost_exponent: float = 0.0
     rule: bool = True
-    overrides: tuple[tuple[Cell, float], ...] = ()
 
     def at(self, share: float, kind: str, granularity: Granularity, images: int, seed: int) -> PruningPlan:
         """The plan that removes `share` of all "macs" or "params"."""
         return PruningPlan(
-            criterion=self.criterion, granularity=granularity, scope=self.scope, ratio=None, overrides=self.overrides,
+            criterion=self.criterion, granularity=granularity, scope=self.scope, ratio=None,
             budget=share, budget_kind=kind, cost_exponent=self.cost_exponent, repair=True, seed=seed, images=images,
         )  # fmt: skip
 
 
-def _found(criterion: str, scope: Scope, exponent: float = 0.0, heads: float = 0.0) -> Candidate:
-    return Candidate(criterion, scope, exponent, False, (((None, "head"), heads),) if heads else ())
+def _found(criterion: str, scope: Scope, exponent: float = 0.0) -> Candidate:
+    return Candidate(criterion, scope, exponent, rule=False)
 
 
 _STRUCTURES = (
@@ -50,10 +49,8 @@ _STRUCTURES = (
     Candidate("wanda", "module"),
     Candidate("obs", "layer"),
     _found("reconstruction", "layer"),
-    _found("felt", "model", 1.0),
-    _found("felt", "model", 0.5),
-    _found("felt", "model", 1.0, heads=0.25),
-    _found("felt", "model", 1.0, heads=0.5),
+    _found("fisher", "model", 1.0),
+    _found("fisher", "model", 0.5),
 )
 _ZEROS = (
     Candidate("magnitude", "layer"),
@@ -66,9 +63,9 @@ _ZEROS = (
     Candidate("taylor", "model", 1.0),
     Candidate("wanda", "layer"),
     Candidate("obs", "layer"),
-    _found("felt", "model"),
-    _found("felt", "model", 0.5),
-    _found("felt", "model", 1.0),
+    _found("fisher", "model"),
+    _found("fisher", "model", 0.5),
+    _found("fisher", "model", 1.0),
 )
 
 

@@ -25,7 +25,7 @@ from ..effort import TimeLeft
 from .answer import answer
 from .bench import Bench, Trial, bench, gain
 from .candidates import Candidate, candidates
-from .search import neighbours, possible
+from .search import HEADS, fewer_heads, neighbours, possible
 from .wanted import Wanted
 
 BUDGETS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
@@ -101,7 +101,8 @@ def _work(wanted: Wanted) -> float:
     """All trials, as far as they are known beforehand."""
     options = candidates(wanted.granularity)
     aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
-    return len(options) * (len(_budgets(wanted)) + _ALL) + aims * _ALL + 2 * _FINALISTS * _FINAL
+    heads = 4 * len(HEADS) if wanted.granularity == "structure" else 0
+    return len(options) * (len(_budgets(wanted)) + _ALL) + (aims + heads) * _ALL + 2 * _FINALISTS * _FINAL
 
 
 def _budgets(wanted: Wanted) -> list[float]:
@@ -113,7 +114,7 @@ def _front(tested: Bench, wanted: Wanted, found: _Found) -> Events:
     for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
         for share in _budgets(wanted):
             plan = _plan(candidate, share, wanted)
-            trial = yield from found.events(tested.of(candidate, plan, False, FRONT_IMAGES), 1)
+            trial = yield from found.events(tested.of(plan, candidate.rule, False, FRONT_IMAGES), 1)
             if trial is not None:
                 found.front.append({"share": share, **trial.row()})
         yield {"front": found.front, **found.event("Trying cuts")}
@@ -136,7 +137,7 @@ def _share_for(tested: Bench, wanted: Wanted, found: _Found) -> Generator[dict[s
         trials = []
         for option in options:
             plan = _plan(option, middle, wanted)
-            trials.append((yield from found.events(tested.of(option, plan, False), _ALL)))
+            trials.append((yield from found.events(tested.of(plan, False, False), _ALL)))
         reached = any(trial is not None and trial.top1 >= aim for trial in trials)
         low, high = (middle, high) if reached else (low, middle)
     return low
@@ -148,21 +149,37 @@ def _finalists(
     """The best few of both sorts by the quick refit, tried with the real repair."""
     quick: list[tuple[float, Candidate]] = []
     for option in candidates(wanted.granularity):
-        trial = yield from found.events(tested.of(option, _plan(option, share, wanted), False), _ALL)
+        trial = yield from found.events(tested.of(_plan(option, share, wanted), option.rule, False), _ALL)
         if trial is not None:
             quick.append((trial.mean, option))
     quick.sort(key=lambda pair: pair[0])
     if not {True, False} <= {option.rule for _, option in quick}:
         raise InvalidPlan(f"No cut removes {100 * share:g} % of the {wanted.budget_kind}; ask for less.")
+    ours = [_plan(option, share, wanted) for _, option in quick if not option.rule][:_FINALISTS]
+    if wanted.granularity == "structure":
+        ours.append((yield from _with_fewer_heads(tested, ours[0], found)))
+    rules = [_plan(option, share, wanted) for _, option in quick if option.rule][:_FINALISTS]
     trials = []
-    for rule in (True, False):
-        for option in [one for _, one in quick if one.rule == rule][:_FINALISTS]:
-            plan = _plan(option, share, wanted)
+    for rule, plans in ((True, rules), (False, ours)):
+        for plan in plans:
             if wanted.budget_kind == "latency":
                 plan, _ = meet_latency(tested.opened, replace(plan, budget_kind="latency"))
-            trial = yield from found.events(tested.of(option, plan, True), _FINAL)
+            trial = yield from found.events(tested.of(plan, rule, True), _FINAL)
             trials += [trial] if trial is not None else []
     return trials
+
+
+def _with_fewer_heads(tested: Bench, plan: PruningPlan, found: _Found) -> Generator[dict[str, Any], None, PruningPlan]:
+    """The plan with those shares of each stage's heads gone, stage by stage, that bring it nearest to the dense model."""
+    best = yield from found.events(tested.of(plan, False, False), _ALL)
+    for stage in range(len(tested.opened.anatomy.stages)):
+        if best is None:
+            break
+        for other in fewer_heads(best.plan, stage):
+            trial = yield from found.events(tested.of(other, False, False), _ALL)
+            if trial is not None and trial.mean < best.mean and possible(tested.opened, other):
+                best = trial
+    return plan if best is None else best.plan
 
 
 def _searched(

@@ -16,6 +16,9 @@ from ...plan import sort_overrides
 from ...types import Anatomy, Cell, InvalidPlan, PruningPlan, Selection
 from ..summaries import units
 
+HEADS = (0.0, 0.25, 0.5, 0.75)
+"""Shares of a stage's heads that are tried."""
+
 _CELLS = 3  # changed at once, at most
 _SPREAD = 0.35  # of the change of log(kept)
 _MOST = 0.98  # removed of a cell
@@ -34,6 +37,16 @@ def neighbours(opened: Opened, plan: PruningPlan, rng: np.random.Generator) -> I
         }
         changed = {cell: round(ratio, 4) for cell, ratio in {**dict(plan.overrides), **drawn}.items()}
         yield replace(plan, overrides=sort_overrides(changed))
+
+
+def fewer_heads(plan: PruningPlan, stage: int) -> Iterator[PruningPlan]:
+    """The plan with other shares of one stage's heads gone. Heads never go by themselves, since dimensions inside them
+    share their costs; deep cuts need them."""
+    cell: Cell = (stage, "head")
+    for ratio in HEADS:
+        if ratio != dict(plan.overrides).get(cell, 0.0):
+            changed = {key: value for key, value in {**dict(plan.overrides), cell: ratio}.items() if value}
+            yield replace(plan, overrides=sort_overrides(changed))
 
 
 def possible(opened: Opened, plan: PruningPlan, tolerance: float = 2e-3) -> bool:
