@@ -29,6 +29,7 @@ from .images import (
     training_data as training_data,
 )
 from .opened import Opened as Opened, check_trained as check_trained, open_model as open_model
+from .preview import prepare_preview as prepare_preview, preview_weights as preview_weights
 from .results import accuracy as accuracy, counts as counts, kept_count as kept_count, removed_share as removed_share
 from .streaming import extend_dense as extend_dense, stream as stream
 from .timing import batches as batches, slow as slow

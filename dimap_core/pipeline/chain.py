@@ -15,8 +15,17 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..criteria import attribute, collect, criterion, images_read, prunable_weights
-from ..cut import kept_sizes, kept_zeros, masked_weights, repair, shape_facts, slice_model, with_weights
+from ..criteria import Attributions, Statistics, attribute, collect, criterion, images_read, prunable_weights
+from ..cut import (
+    kept_sizes,
+    kept_zeros,
+    masked_weights,
+    refit_zeros,
+    repair,
+    shape_facts,
+    slice_model,
+    with_weights,
+)
 from ..data import balanced_subset
 from ..measure import Solved, cost_report, measured_saving, solve_latency
 from ..models import checkpoints, facts, save
@@ -36,15 +45,22 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     yield from prepare_scores(opened, plan)
     if plan.repair and _key(opened, plan) not in opened.repaired:
         selection, _ = apply_plan(opened, plan)
-        data = training_data(opened)
-        images = data.images[balanced_subset(data.labels, plan.images, plan.seed)]
-        steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
+        walk, parts = (repair, "blocks") if plan.granularity == "structure" else (refit_zeros, "layers")
+        images = images_to_read(opened, plan)
         repaired: dict[str, Tensor] = {}
-        for done, total, repaired in steps:  # noqa: B007
-            yield f"Repairing, {done} of {total} blocks done", done, total
+        for done, total, repaired in walk(  # noqa: B007
+            opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images
+        ):
+            yield f"Repairing, {done} of {total} {parts} done", done, total
         opened.repaired[_key(opened, plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)
+
+
+def images_to_read(opened: Opened, plan: PruningPlan) -> np.ndarray:
+    """The training images that repair reads, uint8 [N, 3, H, W]: those that criteria read, too."""
+    data = training_data(opened)
+    return data.images[balanced_subset(data.labels, plan.images, plan.seed)]
 
 
 def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
@@ -62,7 +78,12 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     ):
         yield f"{doing} {done:,} of {total:,}", done, total
         if found is not None:
-            opened.statistics[wanted] = found
+            keep_statistics(opened, wanted, found)
+
+
+def keep_statistics(opened: Opened, key: tuple[str, int, int, str], found: Statistics | Attributions) -> None:
+    """Keep what was gathered from images; what was gathered first has to go."""
+    opened.statistics[key] = found
     if len(opened.statistics) > _STATISTICS_KEPT:
         opened.statistics.popitem(last=False)
 
