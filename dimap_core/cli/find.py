@@ -38,10 +38,8 @@ def find(
     if len(given) > 1:
         raise InvalidPlan("A search has one target; give one budget.")
     ((kind, share),) = given.items() or {"macs": None}.items()
-    wanted = finding.Wanted(
-        granularity, share, kind, keep_top1, seconds, finding.Wanted.images if images is None else images, seed
-    )  # type: ignore[arg-type]
-    wanted.checked()
+    read = finding.Wanted.images if images is None else images
+    wanted = finding.Wanted(granularity, share, kind, keep_top1, seconds, read, seed).checked()  # type: ignore[arg-type]
     if out is not None:
         checkpoints.check_writable(out)
     opened, _ = judged_by_name(pipeline.open_model(model), data)

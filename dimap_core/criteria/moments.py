@@ -18,6 +18,8 @@ from ..data import normalised, unlabelled_subset
 from ..types import Anatomy, LabelledImages, ModelInfo
 from .statistics import not_finite
 
+_PIXELS = 16 * 224**2  # what one pass sees
+
 
 @dataclass(frozen=True)
 class InputMoments:
@@ -54,6 +56,7 @@ def observe(
     Raises DataError as `statistics.collect` does."""
     chosen = unlabelled_subset(info, data, images, seed)
     watch, device = Watch(anatomy), next(model.parameters()).device
+    batch = min(batch, max(1, _PIXELS // info.input_size**2))
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         with torch.inference_mode(), evaluating(model), watch.on(model):

@@ -9,34 +9,27 @@ ThiNet, SparseGPT and SlimGPT). In each block the dense block's answer to the sa
   attention lost for good (V dimensions, heads, logits) is thus made up for in proj as far as that can be.
 
 Results have the dense model's shapes with zeros where groups were removed: `masks` runs them, `slicing` cuts them.
-Next door: `least_squares` does the maths.
+Next door: `least_squares` does the maths, `walking` runs the model, `refitting` does as much for zeros.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from ..anatomy import BlockCut, Segment, block_cut, embed, evaluating, segments
-from ..data import normalised
-from ..types import Anatomy, Block, DataError, ModelInfo, Scores, Selection
+from ..anatomy import BlockCut, Segment, block_cut, segments
+from ..types import Anatomy, Block, ModelInfo, Scores, Selection
 from .least_squares import LogitMoments, Moments
 from .masks import masked_weights
+from .walking import Steps, Weights, embedded, see, still, through, told
 
 LARGEST_QK = 32  # kept Q/K dimensions a head: the solve for them has their square as its size
 WINDOWS = 512  # attention windows (for DeiT: images) that the Q/K solve looks at
-
-Weights = dict[str, torch.Tensor]
-Result = TypeVar("Result")
-Steps = Generator[None, None, Result]
-"""Work that pauses after every batch, so that whoever drives it can do something else, or stop."""
 
 
 def repair(
@@ -54,40 +47,15 @@ def repair(
     `images`: uint8 [N, 3, H, W], unlabelled training images, run `batch` at a time. Of activations, what enters one
     block is kept for all images, everything else for one batch. Close the generator to cancel.
     """
-    if not len(images):
-        raise DataError("Repair learns from training images; give it at least one.")
     weights = masked_weights(model, anatomy, scores, selection)
-    chain = segments(model, info.family)
-    with _still(model):
-        device = next(model.parameters()).device
-        parts = (normalised(info, images[at : at + batch]).to(device) for at in range(0, len(images), batch))
-        inputs = [embed(model, info.family, part) for part in parts]
+    chain, inputs = segments(model, info.family), embedded(model, info, images, batch)
     for done, (segment, block) in enumerate(zip(chain, anatomy.blocks, strict=True), 1):
         cut, start = block_cut(block, scores, selection), f"{block.name}."
         own = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
         so_far = (done - 1, len(chain), weights)
-        own, inputs = yield from _told(_block(model, segment, block, cut, own, inputs), so_far)
+        own, inputs = yield from told(_block(model, segment, block, cut, own, inputs), so_far)
         weights = weights | {start + name: value.clone() for name, value in own.items()}
         yield done, len(chain), weights
-
-
-@contextmanager
-def _still(model: nn.Module) -> Iterator[None]:
-    """No gradients, and every part in evaluation mode; never open while the work pauses."""
-    with torch.inference_mode(), evaluating(model):
-        yield
-
-
-def _told(
-    steps: Steps[Result], progress: tuple[int, int, Weights]
-) -> Generator[tuple[int, int, Weights], None, Result]:
-    """The steps' result, with the progress so far in each of their pauses."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-        yield progress
 
 
 def _block(
@@ -95,23 +63,11 @@ def _block(
 ) -> Steps[tuple[Weights, list[torch.Tensor]]]:
     """The block's parameters (names inside it), repaired if it lost any, and what leaves it."""
     merging, module = Segment(segment.parts[:-1]), segment.parts[-1][1]
-    inputs = yield from _through(model, lambda x: merging.run({}, x), inputs)
+    inputs = yield from through(model, lambda x: merging.run({}, x), inputs)
     if own:
         own = yield from _Repair(model, module, block, cut, inputs).run(own)
-    inputs = yield from _through(model, lambda x: functional_call(module, own, (x,)), inputs)
+    inputs = yield from through(model, lambda x: functional_call(module, own, (x,)), inputs)
     return own, inputs
-
-
-def _through(
-    model: nn.Module, run: Callable[[torch.Tensor], torch.Tensor], inputs: list[torch.Tensor]
-) -> Steps[list[torch.Tensor]]:
-    """What `run` makes of every batch."""
-    made = []
-    for x in inputs:
-        with _still(model):
-            made.append(run(x))
-        yield
-    return made
 
 
 @dataclass(frozen=True)
@@ -152,11 +108,11 @@ class _Repair:
         has_bias = "attn.qkv.bias" in weights
         found, kept = LogitMoments(has_bias), torch.from_numpy(self.cut.qk)
         for number, x in enumerate(self.inputs):
-            with _still(self.model):
+            with still(self.model):
                 _, out = see(self.module, {}, x, "attn.qkv")
                 found.add(*self._queries_and_keys(out.flatten(0, -3), number), kept.to(x.device))
             yield
-        with _still(self.model):
+        with still(self.model):
             return self._folded(weights, found.mixing(), has_bias)
 
     def _folded(self, weights: Weights, mixing: torch.Tensor, has_bias: bool) -> Weights:
@@ -187,12 +143,12 @@ class _Repair:
         columns = torch.from_numpy((self.cut.heads[:, None] * self.block.head_dim + self.cut.v).ravel())
         moments = Moments(self._linear("attn.proj").bias is not None)
         for x in self.inputs:
-            with _still(self.model):
+            with still(self.model):
                 _, aim = see(self.module, {}, x, "attn.proj")
                 into, out = see(self.module, weights, x, "attn.proj")
                 moments.add(into.flatten(0, -2)[:, columns], (aim - out).flatten(0, -2))
             yield
-        with _still(self.model):
+        with still(self.model):
             return self._updated("attn.proj", weights, columns, moments)
 
     def _fc2(self, weights: Weights) -> Steps[Weights]:
@@ -202,12 +158,12 @@ class _Repair:
         moments = Moments(fc2.bias is not None)
         attention = {name: value for name, value in weights.items() if name.startswith("attn.")}
         for x in self.inputs:
-            with _still(self.model):
+            with still(self.model):
                 hidden, aim = see(self.module, attention, x, "mlp.fc2")
                 out = nn.functional.linear(hidden, fewer, fc2.bias)
                 moments.add(hidden.flatten(0, -2)[:, columns], (aim - out).flatten(0, -2))
             yield
-        with _still(self.model):
+        with still(self.model):
             return self._updated("mlp.fc2", weights, columns, moments)
 
     def _updated(self, name: str, weights: Weights, columns: torch.Tensor, moments: Moments) -> Weights:
@@ -220,25 +176,3 @@ class _Repair:
         if layer.bias is not None:
             new[f"{name}.bias"] = layer.bias.detach() + shift.to(weight.dtype)
         return new
-
-
-class _Seen(Exception):
-    """Ends a forward pass at the layer that was to be seen."""
-
-
-def see(block: nn.Module, weights: Mapping[str, torch.Tensor], x: torch.Tensor, layer: str) -> tuple[Any, Any]:
-    """(input, output) of a layer while `block` runs on x with some parameters replaced; what follows it is not run."""
-    seen: list[tuple[Any, Any]] = []
-
-    def stop(_: nn.Module, inputs: tuple, output: torch.Tensor) -> NoReturn:
-        seen.append((inputs[0], output))
-        raise _Seen
-
-    hook = block.get_submodule(layer).register_forward_hook(stop)
-    try:
-        functional_call(block, dict(weights), (x,))
-    except _Seen:
-        pass
-    finally:
-        hook.remove()
-    return seen[0]

@@ -50,9 +50,11 @@ def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def held_apart(labels: np.ndarray, read: int, count: int, seed: int) -> np.ndarray:
-    """Indices of at most `count` images that `balanced_subset` of `read` leaves out, of every class nearly as many."""
+    """Indices of at most `count` images, of every class nearly as many, that nothing which reads `read` images with
+    that seed has read: neither `balanced_subset` nor `unlabelled_subset`."""
     drawn = np.random.default_rng(seed).permutation(len(labels))
-    return drawn[stratified_order(labels[drawn])][read : read + count]
+    left = drawn[~np.isin(drawn, [*drawn[:read], *balanced_subset(labels, read, seed)])]
+    return left[stratified_order(labels[left])][:count]
 
 
 def training_subset(info: ModelInfo, data: LabelledImages, count: int, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from . import precision as precision, results as results, timing as timing
 from .chain import (
     apply_plan as apply_plan,
+    cut_weights as cut_weights,
     dense_cost as dense_cost,
     meet_latency as meet_latency,
     origin as origin,
@@ -28,7 +29,8 @@ from .images import (
     judged_by_name as judged_by_name,
     training_data as training_data,
 )
-from .opened import Opened as Opened, check_trained as check_trained, open_model as open_model
+from .opened import Opened as Opened, Progress as Progress, check_trained as check_trained, open_model as open_model
+from .preview import prepare_preview as prepare_preview, preview_weights as preview_weights
 from .results import accuracy as accuracy, counts as counts, kept_count as kept_count, removed_share as removed_share
 from .streaming import extend_dense as extend_dense, stream as stream
 from .timing import batches as batches, slow as slow

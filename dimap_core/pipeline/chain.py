@@ -16,7 +16,16 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..criteria import attribute, collect, criterion, feel, images_read, observe, prunable_weights
-from ..cut import kept_sizes, kept_zeros, masked_weights, repair, shape_facts, slice_model, with_weights
+from ..cut import (
+    kept_sizes,
+    kept_zeros,
+    masked_weights,
+    refit_zeros,
+    repair,
+    shape_facts,
+    slice_model,
+    with_weights,
+)
 from ..data import balanced_subset
 from ..measure import Solved, cost_report, measured_saving, solve_latency
 from ..models import checkpoints, facts, save
@@ -36,7 +45,7 @@ _GATHERED: dict[str, tuple[str, Callable[..., Iterator[tuple[int, int, Any]]]]] 
 """Kind of evidence -> what is done meanwhile, and the pass over training images that gathers it."""
 
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
-_STATISTICS_KEPT = 2  # per model; those of a large one take gigabytes
+_KINDS_KEPT, _BYTES_KEPT = 2, 256 * 1024**2  # of evidence, per model: that of a large one takes gigabytes
 _REPAIRS_KEPT = 4  # per model
 
 
@@ -45,15 +54,22 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     yield from prepare_scores(opened, plan)
     if plan.repair and _key(opened, plan) not in opened.repaired:
         selection, _ = apply_plan(opened, plan)
-        data = training_data(opened)
-        images = data.images[balanced_subset(data.labels, plan.images, plan.seed)]
-        steps = repair(opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images)
+        walk, parts = (repair, "blocks") if plan.granularity == "structure" else (refit_zeros, "layers")
+        images = images_to_read(opened, plan)
         repaired: dict[str, Tensor] = {}
-        for done, total, repaired in steps:  # noqa: B007
-            yield f"Repairing, {done} of {total} blocks done", done, total
+        for done, total, repaired in walk(  # noqa: B007
+            opened.model, opened.info, opened.anatomy, score(opened, plan), selection, images
+        ):
+            yield f"Repairing, {done} of {total} {parts} done", done, total
         opened.repaired[_key(opened, plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)
+
+
+def images_to_read(opened: Opened, plan: PruningPlan) -> np.ndarray:
+    """The training images that repair reads, uint8 [N, 3, H, W]: those that criteria read, too."""
+    data = training_data(opened)
+    return data.images[balanced_subset(data.labels, plan.images, plan.seed)]
 
 
 def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
@@ -61,17 +77,21 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     wanted = _evidence(opened, plan)
     if wanted is None or wanted in opened.statistics or scores_key(opened, plan) in opened.scores:
         return
-    doing, gather = _GATHERED[wanted[0]]
-    yield "Loading training images", 0, plan.images
+    yield from prepare_evidence(opened, wanted)
+
+
+def prepare_evidence(opened: Opened, wanted: tuple[str, int, int, str]) -> Iterator[Progress]:
+    """Gather one kind of evidence: (which pass, images, seed, of what); the oldest goes where all take too much."""
+    (doing, gather), images, seed = _GATHERED[wanted[0]], *wanted[1:3]
+    yield "Loading training images", 0, images
     data = training_data(opened)
-    for done, total, found in gather(
-        opened.model, opened.info, data, opened.anatomy, images=plan.images, seed=plan.seed
-    ):
+    for done, total, found in gather(opened.model, opened.info, data, opened.anatomy, images=images, seed=seed):
         yield f"{doing} {done:,} of {total:,}", done, total
         if found is not None:
             opened.statistics[wanted] = found
-    if len(opened.statistics) > _STATISTICS_KEPT:
-        opened.statistics.popitem(last=False)
+    kept = opened.statistics
+    while len(kept) > _KINDS_KEPT and sum(one.nbytes for one in kept.values()) > _BYTES_KEPT:
+        kept.popitem(last=False)
 
 
 def _evidence(opened: Opened, plan: PruningPlan) -> tuple[str, int, int, str] | None:

@@ -73,8 +73,8 @@ def _check_structure(plan: PruningPlan) -> None:
     if not isinstance(plan.repair, bool):
         raise InvalidPlan(f"repair is true or false, not {plan.repair!r}.")
     latency = plan.budget is not None and plan.budget_kind == "latency"
-    if plan.granularity != "structure" and (step != 1 or plan.repair or latency):
-        what = "rounding" if step != 1 else "repair" if plan.repair else "a latency budget"
+    if plan.granularity != "structure" and (step != 1 or latency):
+        what = "rounding" if step != 1 else "a latency budget"
         raise InvalidPlan(f"Zeros have no use for {what}; set the granularity to structure.")
 
 

@@ -52,6 +52,7 @@ from .model import (
     Stage as Stage,
 )
 from .plan import (
+    Budget as Budget,
     Cell as Cell,
     CriterionInfo as CriterionInfo,
     Granularity as Granularity,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Granularity = Literal["weight", "structure", "nm"]
 Scope = Literal["layer", "stage-module", "module", "model"]
+Budget = Literal["macs", "params", "latency"]
 
 
 Cell = tuple[int | None, str | None]
@@ -76,7 +77,7 @@ class PruningPlan:
     ratio: float | None = 0.0
     overrides: tuple[tuple[Cell, float], ...] = ()
     budget: float | None = None
-    budget_kind: Literal["macs", "params", "latency"] = "macs"
+    budget_kind: Budget = "macs"
     cost_exponent: float = 0.0
     protected: tuple[str, ...] = ()
     nm: str | None = None

@@ -13,8 +13,9 @@ from dimap_core import pipeline
 from dimap_core.anatomy.segments import embed
 from dimap_core.criteria.registry import criterion
 from dimap_core.cut.masks import masked_weights
-from dimap_core.cut.repair import repair, see
+from dimap_core.cut.repair import repair
 from dimap_core.cut.slicing import slice_model
+from dimap_core.cut.walking import see
 from dimap_core.data.batches import balanced_subset, normalised
 from dimap_core.data.registry import load_data
 from dimap_core.measure.accuracy import evaluate, masked

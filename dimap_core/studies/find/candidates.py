@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...types import Granularity, PruningPlan, Scope
+from ...types import Budget, Granularity, PruningPlan, Scope
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Candidate:
     cost_exponent: float = 0.0
     rule: bool = True
 
-    def at(self, share: float, kind: str, granularity: Granularity, images: int, seed: int) -> PruningPlan:
+    def at(self, share: float, kind: Budget, granularity: Granularity, images: int, seed: int) -> PruningPlan:
         """The plan that removes `share` of all "macs" or "params"."""
         return PruningPlan(
             criterion=self.criterion, granularity=granularity, scope=self.scope, ratio=None,

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ...pipeline import Opened, Progress, check_trained, meet_latency
-from ...types import InvalidPlan, PruningPlan
+from ...types import Budget, InvalidPlan, PruningPlan
 from ..effort import TimeLeft
 from .answer import answer
 from .bench import Bench, Trial, bench, gain
@@ -93,7 +93,7 @@ def _told(steps: Iterator[Progress]) -> Events:
 
 
 def _plan(candidate: Candidate, share: float, wanted: Wanted) -> PruningPlan:
-    kind = "macs" if wanted.budget_kind == "latency" else wanted.budget_kind
+    kind: Budget = "macs" if wanted.budget_kind == "latency" else wanted.budget_kind
     return candidate.at(share, kind, wanted.granularity, wanted.images, wanted.seed)
 
 
@@ -170,7 +170,7 @@ def _finalists(
 
 
 def _with_fewer_heads(tested: Bench, plan: PruningPlan, found: _Found) -> Generator[dict[str, Any], None, PruningPlan]:
-    """The plan with those shares of each stage's heads gone, stage by stage, that bring it nearest to the dense model."""
+    """The plan with those shares of heads gone, stage by stage, that bring it nearest to the dense model."""
     best = yield from found.events(tested.of(plan, False, False), _ALL)
     for stage in range(len(tested.opened.anatomy.stages)):
         if best is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...types import Granularity, InvalidPlan
+from ...types import Budget, Granularity, InvalidPlan
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Wanted:
 
     granularity: Granularity = "structure"
     budget: float | None = None
-    budget_kind: str = "macs"
+    budget_kind: Budget = "macs"
     keep_top1: float | None = None
     seconds: float = 0.0
     images: int = 256

@@ -1,0 +1,154 @@
+"""The solves behind the refit of zeros: every output of a layer has its own kept inputs. No model in here.
+
+With C the covariance of a layer's inputs and S what a row keeps, the row w minimises (w - v) (C + l I) (w - v)^T, v the
+row it had: (C + l I)_SS w = ((C + l I) v)_S. That is optimal brain surgeon (Hassibi & Stork, NeurIPS 1992) layer by
+layer, all removed weights at once. Aimed at the dense model from inside a pruned one (ours), with x' what the layer
+sees there, x what it saw dense, C' = cov(x') and D = cov(x, x') it is (C' + l I)_SS w = (v (D + l I))_S.
+
+Each row has a matrix of its own, so where solving is dear all rows go down together by conjugate gradients, whose steps
+are one product for all of them. SparseGPT (Frantar & Alistarh, ICML 2023) shares an inverse instead and freezes columns
+as it goes: on layers of swin-textured, blocks of 128 columns, it left 1.1 to 2.8 times the exact solve's error where 20
+steps leave at most 1.2 times and 40 at most 1.05, in less time.
+Next door: `refitting` gathers the moments of a model's layers, `least_squares` has the solves of `repair`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from ..types import DataError
+
+DAMPING = 1e-2  # of the mean diagonal
+STEPS = 60  # of conjugate gradients at most
+_NEAR = 1e-8  # of what the squared residual was at first: nothing is left to gain
+_OVERHEAD = 256  # gathering a number of a row's matrix takes as long as so many multiply-adds
+_RESOLUTION = 1e-5  # of the mean second moment: what float32 products cannot tell from zero
+_TINY = 1e-30  # so that inputs that are always zero can be solved for
+_CHUNK = 2**22  # numbers in the matrices that are solved at once: 32 MiB
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a layer's inputs look like, float64: `square` C' + l I and `cross` D + l I [in, in], the means `now` of x'
+    and `dense` of x [in]."""
+
+    square: torch.Tensor
+    cross: torch.Tensor
+    now: torch.Tensor
+    dense: torch.Tensor
+
+    def refitted(
+        self, weight: torch.Tensor, keep: torch.Tensor, steps: int = STEPS
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(some rows of the layer [rows, in], zero outside `keep`, what their biases grow by [rows]), float64.
+
+        `weight`: the dense rows; `keep`, `steps`: see `refit`.
+        """
+        weight = weight.double()
+        made = refit(self.square, weight @ self.cross, keep, weight, steps)
+        return made, weight @ self.dense - made @ self.now
+
+
+def seen(square: torch.Tensor, cross: torch.Tensor, now: torch.Tensor, dense: torch.Tensor, bias: bool) -> Seen:
+    """From E[x' x'^T], E[x x'^T] and the means, float64, centred where the layer has a bias. l is 1 % of the mean
+    diagonal. Raises DataError for what is not finite."""
+    if not square.isfinite().all() or not cross.isfinite().all():
+        raise DataError("What the model makes of its training images is not finite; check its weights, or drop repair.")
+    floor = max(_RESOLUTION * float(square.diagonal().mean()), _TINY)
+    if bias:
+        square, cross = square - torch.outer(now, now), cross - torch.outer(dense, now)
+    strength = max(DAMPING * float(square.diagonal().mean()), floor)
+    damping = strength * torch.eye(len(square), dtype=square.dtype, device=square.device)
+    return Seen(square + damping, cross + damping, now, dense)
+
+
+@dataclass
+class Pairs:
+    """Sums over samples of what a layer sees now, x' [n, in], and what the dense model showed it, x [n, in]."""
+
+    count: int = 0
+    sums: list[torch.Tensor] = field(default_factory=list)
+
+    def add(self, now: torch.Tensor, dense: torch.Tensor) -> None:
+        """Count a batch; products in the batch's precision, sums in float64."""
+        self.count += len(now)
+        new = [part.double() for part in (now.T @ now, dense.T @ now, now.sum(0), dense.sum(0))]
+        self.sums = [old.add_(part) for old, part in zip(self.sums, new, strict=True)] if self.sums else new
+
+    def seen(self, bias: bool) -> Seen:
+        """The moments, for a layer with or without a bias."""
+        square, cross, now, dense = (part / self.count for part in self.sums)
+        return seen(square, cross, now, dense, bias)
+
+
+def refit(
+    square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor, start: torch.Tensor, steps: int = STEPS
+) -> torch.Tensor:
+    """For every row r the w with A_SS w = t_S, S = keep[r], and zeros elsewhere; [out, in].
+
+    `square` A [in, in], symmetric and positive definite; `aim` t [out, in]; `keep` boolean [out, in]. Exact where that
+    is as fast, else by at most `steps` steps from `start` [out, in].
+    """
+    sizes = keep.sum(1).double()
+    work = float((sizes**2 * (sizes + _OVERHEAD)).sum())
+    if work <= steps * aim.numel() * len(square) or alike(keep):
+        return exact(square, aim, keep)
+    return descended(square, aim, keep, start, steps)
+
+
+def alike(keep: torch.Tensor) -> bool:
+    """Whether all rows keep the same."""
+    return bool((keep == keep[:1]).all())
+
+
+def exact(square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+    """`refit` with a solve for every row, or one for all rows where they keep the same."""
+    made = torch.zeros_like(aim)
+    if alike(keep):
+        kept = keep[0].nonzero()[:, 0]
+        made[:, kept] = torch.cholesky_solve(aim[:, kept].T, torch.linalg.cholesky(square[kept][:, kept])).T
+        return made
+    sizes = keep.sum(1)
+    order = sizes.argsort(descending=True)  # rows of nearly the same size are solved together
+    while len(order):
+        size = int(sizes[order[0]])
+        rows = order[: max(1, _CHUNK // max(size, 1) ** 2)]
+        made[rows] = _solved(square, aim[rows], keep[rows], size)
+        order = order[len(rows) :]
+    return made
+
+
+def _solved(square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor, size: int) -> torch.Tensor:
+    """Some rows' solves in one batch, each filled up to `size` with equations that say zero."""
+    columns = keep.int().argsort(dim=1, descending=True, stable=True)[:, :size]
+    real = keep.gather(1, columns)
+    squares = square[columns[:, :, None], columns[:, None, :]]
+    squares *= real[:, :, None] & real[:, None, :]
+    squares.diagonal(dim1=1, dim2=2).add_(~real)
+    wanted = (aim.gather(1, columns) * real)[:, :, None]
+    found = torch.cholesky_solve(wanted, torch.linalg.cholesky(squares))[:, :, 0]
+    return torch.zeros_like(aim).scatter_(1, columns, found)
+
+
+def descended(
+    square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor, start: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """`refit` by conjugate gradients, every row with its own step, scaled by A's diagonal; the error only falls."""
+    mask = keep.to(aim.dtype)
+    scale = mask / square.diagonal()
+    made = start * mask
+    missing = aim - made @ square
+    way = missing * scale
+    now = first = (missing * way).sum(1, keepdim=True)
+    for _ in range(steps):
+        if (now <= _NEAR * first).all():
+            break
+        bent = way @ square
+        step = now / (way * bent).sum(1, keepdim=True).clamp(min=_TINY)
+        made, missing = made + step * way, missing - step * bent
+        down = missing * scale
+        now, before = (missing * down).sum(1, keepdim=True), now
+        way = down + now / before.clamp(min=_TINY) * way
+    return made

@@ -1,0 +1,146 @@
+"""Refitting: what single weights and structures leave makes up for what they took, layer by layer.
+
+Two ways, both without labels and without training, from a few training images (ours; `refit` says what it owes):
+
+- in order, for zeros: each layer is solved on what the pruned and refitted layers before it hand over, aimed at what it
+  answered in the dense model. The answer for good, where `repair` is the one for structures;
+- at once, for zeros and structures: all layers from moments of the dense model that were gathered once. Good for a
+  first look: nothing is run again when the cut changes.
+
+Zeros stay exactly where the selection has them; weights that were zero before stay so, too.
+Next door: `refit` does the maths, `walking` runs the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..anatomy import LayerInputs, Segment, segments
+from ..types import Anatomy, Block, ModelInfo, Scores, Selection
+from .masks import masked_weights, parameter_keeps
+from .refit import STEPS, Pairs, Seen, seen
+from .walking import Steps, Weights, embedded, entering, still, through, told
+
+QUICK = 12  # steps of conjugate gradients for a first look
+_PIXELS = 16 * 224**2  # what one pass for dense moments sees
+_WORK = 3e10  # multiply-adds between two pauses of a solve: about a second of one core
+
+
+def refit_zeros(
+    model: nn.Module,
+    info: ModelInfo,
+    anatomy: Anatomy,
+    scores: Scores,
+    selection: Selection,
+    images: np.ndarray,
+    batch: int = 32,
+) -> Iterator[tuple[int, int, Weights]]:
+    """Yield (layers done, layers that lose weights, pruned parameters by name with those layers refitted) after every
+    short step; the last is the result. Nothing is yielded where nothing was lost.
+
+    `selection`: of single weights. `images`: uint8 [N, 3, H, W], unlabelled training images, run `batch` at a time. Of
+    activations, what enters one block is kept for all images, of the dense model and of the pruned one. Close the
+    generator to cancel.
+    """
+    weights = masked_weights(model, anatomy, scores, selection)
+    chain, total, done = segments(model, info.family), len(weights), 0
+    if not weights:
+        return
+    dense = now = embedded(model, info, images, batch)
+    for segment, block in zip(chain, anatomy.blocks, strict=True):
+        merging, module, own = Segment(segment.parts[:-1]), segment.parts[-1][1], Weights()
+        dense, now = yield from told(_both(model, merging, {}, dense, now), (done, total, weights))
+        for name in _lossy(block, weights):
+            full = f"{block.name}.{name}"
+            pairs = yield from told(_pairs(model, module, name, own, dense, now), (done, total, weights))
+            new = yield from told(_refitted(model, full, weights[f"{full}.weight"], pairs), (done, total, weights))
+            own |= {key.removeprefix(f"{block.name}."): value for key, value in new.items()}
+            weights, done = weights | new, done + 1
+            yield done, total, weights
+        if done == total:
+            return
+        last = Segment(segment.parts[-1:])
+        named = {f"{block.name}.{key}": value for key, value in own.items()}
+        dense, now = yield from told(_both(model, last, named, dense, now), (done, total, weights))
+
+
+def _lossy(block: Block, weights: Weights) -> list[str]:
+    """Names inside the block of the layers that lose weights, as the forward pass meets them."""
+    return [layer.name.removeprefix(f"{block.name}.") for layer in block.layers if f"{layer.name}.weight" in weights]
+
+
+def _both(
+    model: nn.Module, segment: Segment, own: Weights, dense: list[torch.Tensor], now: list[torch.Tensor]
+) -> Steps[tuple[list[torch.Tensor], list[torch.Tensor]]]:
+    """What leaves a segment of the dense model and, with `own` in it, of the pruned one; as long as nothing was lost
+    both are the same."""
+    alike = now is dense and not own
+    after = now if alike else (yield from through(model, lambda x: segment.run(own, x), now))
+    dense = yield from through(model, lambda x: segment.run({}, x), dense)
+    return dense, dense if alike else after
+
+
+def _pairs(
+    model: nn.Module, module: nn.Module, name: str, own: Weights, dense: list[torch.Tensor], now: list[torch.Tensor]
+) -> Steps[Pairs]:
+    """What the named layer of the block `module` sees, with `own` before it, and what it saw in the dense model."""
+    pairs = Pairs()
+    for x, x_now in zip(dense, now, strict=True):
+        with still(model):
+            pairs.add(*(entering(module, w, at, name).flatten(0, -2) for w, at in ((own, x_now), ({}, x))))
+        yield
+    return pairs
+
+
+def _refitted(model: nn.Module, name: str, masked: torch.Tensor, pairs: Pairs) -> Steps[Weights]:
+    """The named layer's weight and bias, solved for some rows at a time."""
+    with still(model):
+        inputs = pairs.seen(model.get_submodule(name).bias is not None)
+    dense, parts = model.get_parameter(f"{name}.weight").detach(), []
+    rows = max(1, int(_WORK / (STEPS * masked.shape[1] ** 2)))
+    for some, left in zip(dense.split(rows), masked.split(rows), strict=True):
+        with still(model):
+            parts.append(inputs.refitted(some, left != 0))
+        yield
+    return _parameters(model, name, *(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _parameters(model: nn.Module, name: str, weight: torch.Tensor, shift: torch.Tensor) -> Weights:
+    """Ordinary tensors of the layer's own type: its new weight, and its bias with `shift`."""
+    layer = model.get_submodule(name)
+    assert isinstance(layer, nn.Linear)  # `anatomy` lets nothing else pass
+    new = {f"{name}.weight": weight.to(layer.weight.dtype).clone()}
+    if layer.bias is not None:
+        new[f"{name}.bias"] = (layer.bias.detach() + shift).to(layer.bias.dtype).clone()
+    return new
+
+
+def refit_at_once(
+    model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection, inputs: Mapping[str, LayerInputs]
+) -> Weights:
+    """Pruned parameters by name; every layer that keeps only some inputs of a row is refitted for what it saw dense.
+
+    `inputs`: moments of what each layer sees in the dense model, by name. Of structures fc2 is refitted after removed
+    hidden units and proj after removed V dimensions and heads; what removed Q/K dimensions took is not made up for.
+    """
+    weights = Weights()
+    for name, keep in parameter_keeps(model, anatomy, scores, selection):
+        dense = model.get_parameter(name).detach()
+        kept = torch.from_numpy(keep).to(dense.device)
+        weights[name] = dense * kept
+        layer = name.removesuffix(".weight")
+        if layer in inputs and kept.shape[1] > 1:  # else whole rows go
+            kept = kept.expand_as(dense) if selection.granularity == "structure" else weights[name] != 0
+            found = _dense_moments(inputs[layer], model.get_submodule(layer).bias is not None, dense.device)
+            weights |= _parameters(model, layer, *found.refitted(dense, kept, QUICK))
+    return weights
+
+
+def _dense_moments(inputs: LayerInputs, bias: bool, device: torch.device) -> Seen:
+    """The dense model's own inputs on both sides."""
+    square, mean = (torch.from_numpy(part).double().to(device) for part in (inputs.products, inputs.mean))
+    return seen(square, square, mean, mean, bias)
