@@ -36,6 +36,9 @@ def _found(criterion: str, scope: Scope, exponent: float = 0.0) -> Candidate:
 
 
 _STRUCTURES = (
+    _found("reconstruction", "layer"),
+    _found("fisher", "model", 1.0),
+    _found("fisher", "model", 0.5),
     Candidate("magnitude", "layer"),
     Candidate("magnitude", "module"),
     Candidate("dimap", "module"),
@@ -48,11 +51,11 @@ _STRUCTURES = (
     Candidate("wanda", "layer"),
     Candidate("wanda", "module"),
     Candidate("obs", "layer"),
-    _found("reconstruction", "layer"),
-    _found("fisher", "model", 1.0),
-    _found("fisher", "model", 0.5),
 )
 _ZEROS = (
+    _found("fisher", "model"),
+    _found("fisher", "model", 0.5),
+    _found("fisher", "model", 1.0),
     Candidate("magnitude", "layer"),
     Candidate("magnitude", "module"),
     Candidate("magnitude", "model"),
@@ -63,9 +66,6 @@ _ZEROS = (
     Candidate("taylor", "model", 1.0),
     Candidate("wanda", "layer"),
     Candidate("obs", "layer"),
-    _found("fisher", "model"),
-    _found("fisher", "model", 0.5),
-    _found("fisher", "model", 1.0),
 )
 
 

@@ -31,8 +31,8 @@ from .wanted import Wanted
 BUDGETS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
 """Shares to remove at which the front is drawn."""
 
-FRONT_IMAGES = 200
-_FINALISTS = 3  # of each sort that get the real repair
+FRONT_IMAGES = 160
+_FINALISTS = 2  # of each sort that get the real repair
 _AIMS = 5  # halvings towards a wanted accuracy
 _ALL, _FINAL = 3.0, 20.0  # work of a trial on all images that choose, and of one with the real repair; of the front: 1
 Events = Iterator[dict[str, Any]]
@@ -44,6 +44,7 @@ class _Found:
 
     clock: TimeLeft
     front: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[Trial] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
     def events(
@@ -102,7 +103,8 @@ def _work(wanted: Wanted) -> float:
     options = candidates(wanted.granularity)
     aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
     heads = 4 * len(HEADS) if wanted.granularity == "structure" else 0
-    return len(options) * (len(_budgets(wanted)) + _ALL) + (aims + heads) * _ALL + 2 * _FINALISTS * _FINAL
+    finals = 2 * _FINALISTS + (1 if heads else 0)
+    return len(options) * (len(_budgets(wanted)) - 1 + _ALL) + (aims + heads) * _ALL + finals * _FINAL
 
 
 def _budgets(wanted: Wanted) -> list[float]:
@@ -113,10 +115,12 @@ def _budgets(wanted: Wanted) -> list[float]:
 def _front(tested: Bench, wanted: Wanted, found: _Found) -> Events:
     for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
         for share in _budgets(wanted):
+            limit, work = (None, _ALL) if share == wanted.budget else (FRONT_IMAGES, 1)
             plan = _plan(candidate, share, wanted)
-            trial = yield from found.events(tested.of(plan, candidate.rule, False, FRONT_IMAGES), 1)
+            trial = yield from found.events(tested.of(plan, candidate.rule, False, limit), work)
             if trial is not None:
                 found.front.append({"share": share, **trial.row()})
+                found.asked += [trial] if share == wanted.budget else []
         yield {"front": found.front, **found.event("Trying cuts")}
 
 
@@ -147,18 +151,17 @@ def _finalists(
     tested: Bench, wanted: Wanted, share: float, found: _Found
 ) -> Generator[dict[str, Any], None, list[Trial]]:
     """The best few of both sorts by the quick refit, tried with the real repair."""
-    quick: list[tuple[float, Candidate]] = []
-    for option in candidates(wanted.granularity):
-        trial = yield from found.events(tested.of(_plan(option, share, wanted), option.rule, False), _ALL)
-        if trial is not None:
-            quick.append((trial.mean, option))
-    quick.sort(key=lambda pair: pair[0])
-    if not {True, False} <= {option.rule for _, option in quick}:
+    if not found.asked:  # the share came out of the front only now
+        for option in candidates(wanted.granularity):
+            trial = yield from found.events(tested.of(_plan(option, share, wanted), option.rule, False), _ALL)
+            found.asked += [trial] if trial is not None else []
+    quick = sorted(found.asked, key=lambda trial: trial.mean)
+    if not {True, False} <= {trial.rule for trial in quick}:
         raise InvalidPlan(f"No cut removes {100 * share:g} % of the {wanted.budget_kind}; ask for less.")
-    ours = [_plan(option, share, wanted) for _, option in quick if not option.rule][:_FINALISTS]
+    ours = [trial.plan for trial in quick if not trial.rule][:_FINALISTS]
     if wanted.granularity == "structure":
         ours.append((yield from _with_fewer_heads(tested, ours[0], found)))
-    rules = [_plan(option, share, wanted) for _, option in quick if option.rule][:_FINALISTS]
+    rules = [trial.plan for trial in quick if trial.rule][:_FINALISTS]
     trials = []
     for rule, plans in ((True, rules), (False, ours)):
         for plan in plans:
