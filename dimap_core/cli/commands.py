@@ -164,7 +164,7 @@ def sweep_command(
     ratios: Annotated[str, typer.Option(help="comma-separated shares")] = "0.5,0.7,0.8,0.85,0.9,0.95",
     cost_exponents: Annotated[str, typer.Option(help="comma-separated, 0 to 2")] = "0",
     granularity: Annotated[str, typer.Option(help="weight or structure")] = "weight",
-    repair: Annotated[bool, typer.Option("--repair", help="refit what structures leave")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="refit what is left by least squares")] = False,
     images: Images = None,
     limit: Limit = None,
     seed: Seed = 0,

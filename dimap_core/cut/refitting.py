@@ -56,7 +56,7 @@ def refit_zeros(
         dense, now = yield from told(_both(model, merging, {}, dense, now), (done, total, weights))
         for name in _lossy(block, weights):
             full = f"{block.name}.{name}"
-            pairs = yield from told(_pairs(model, module, name, own, dense, now), (done, total, weights))
+            pairs = yield from told(_pairs(module, name, own, dense, now), (done, total, weights))
             new = yield from told(_refitted(model, full, weights[f"{full}.weight"], pairs), (done, total, weights))
             own |= {key.removeprefix(f"{block.name}."): value for key, value in new.items()}
             weights, done = weights | new, done + 1
@@ -85,12 +85,12 @@ def _both(
 
 
 def _pairs(
-    model: nn.Module, module: nn.Module, name: str, own: Weights, dense: list[torch.Tensor], now: list[torch.Tensor]
+    module: nn.Module, name: str, own: Weights, dense: list[torch.Tensor], now: list[torch.Tensor]
 ) -> Steps[Pairs]:
     """What the named layer of the block `module` sees, with `own` before it, and what it saw in the dense model."""
     pairs = Pairs()
     for x, x_now in zip(dense, now, strict=True):
-        with still(model):
+        with still(module):
             pairs.add(*(entering(module, w, at, name).flatten(0, -2) for w, at in ((own, x_now), ({}, x))))
         yield
     return pairs

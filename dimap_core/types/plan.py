@@ -67,8 +67,8 @@ class PruningPlan:
     for N:M masks. `overrides`: (cell, ratio) pairs; a stage, stage x module or module that competes alone at its own
     ratio. `budget`: share 0..1 of all dense MACs, params or measured latency (`budget_kind`) to remove; solves for
     `ratio`. `cost_exponent`: rank by score / (MACs per unit) ** exponent; 0 = as published. `nm`: "2:4" keeps 2 of
-    every 4 consecutive inputs. `round_to`: structures are kept in multiples of it. `repair`: least-squares update of
-    the layers after removed structures. `images`: how many training images repair and data-driven criteria read.
+    every 4 consecutive inputs. `round_to`: structures are kept in multiples of it. `repair`: least-squares refit
+    of what is left. `images`: how many training images repair and data-driven criteria read.
     """
 
     criterion: str = "dimap"

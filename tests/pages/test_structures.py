@@ -90,7 +90,11 @@ def test_another_criterion_ends_the_reading_of_images_and_coming_back_begins_it_
         app.until(lambda tickets=tickets: tickets[-1].replaced, "the end of the reading")
 
 
-def test_single_weights_have_no_repair(open_app):
-    app = open_app(model="swin-digits", ratio="0.6").live()
-    with pytest.raises(StopIteration):
-        app.widget("w_repair")
+def test_zeros_are_repaired_too(open_app):
+    app = open_app(model="swin-digits", ratio="0.95", images="24").live().set("w_repair", True).live()
+    assert (app.url["repair"], app.plan.repair) == ("1", True)
+    app.judged()
+    tried = next(t for t in app.figure("tradeoff")["data"] if t.get("mode") == "markers+text")
+    assert "repair" in str(tried["text"]) or "repair" in str(tried.get("hovertext", tried.get("customdata", "")))
+    app.set("w_granularity", "nm").live()
+    assert (app.url["repair"], app.url["nm"]) == ("1", "2:4")

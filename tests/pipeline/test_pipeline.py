@@ -12,14 +12,17 @@ from dimap_core.data.batches import balanced_subset
 from dimap_core.data.registry import load_data
 from dimap_core.measure.accuracy import evaluate
 from dimap_core.measure.cost import cost_report
+from dimap_core.measure.prefix import PrefixCache
 from dimap_core.models.bundled import BUNDLED, bundled_card
-from dimap_core.pipeline.chain import apply_plan, cut_weights, prune, score
+from dimap_core.pipeline import results
+from dimap_core.pipeline.chain import apply_plan, cut_weights, prepare, prune, save_pruned, score
 from dimap_core.pipeline.evaluation import judge, judge_fully
 from dimap_core.pipeline.images import default_data
 from dimap_core.pipeline.opened import open_model
+from dimap_core.pipeline.preview import prepare_preview, preview_weights
 from dimap_core.types.errors import DataError, InvalidPlan, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
-from tests.helpers import FLIPS
+from tests.helpers import FLIPS, same
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,81 @@ def test_repair_reads_as_many_images_as_the_plan_says(fresh):
         *_, (_, _, expected) = repair(fresh.model, fresh.info, fresh.anatomy, score(fresh, plan), selection, read)
         assert all(torch.equal(found[images][name], value) for name, value in expected.items())
     assert any(not torch.equal(value, found[20][name]) for name, value in found[12].items())
+
+
+ZEROS = {
+    "weights": PruningPlan("magnitude", "weight", "model", 0.7, repair=True, images=12),
+    "pattern": PruningPlan("dimap", "nm", "layer", None, nm="2:4", repair=True, images=12),
+}
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_repaired_zeros_are_counted_saved_and_read_back_like_plain_ones(fresh, tmp_path, name):
+    plan = ZEROS[name]
+    pruned, selection, cost = prune(fresh, plan)
+    plain, _, same_cost = prune(fresh, replace(plan, repair=False))
+    assert cost == same_cost == cost_report(fresh.anatomy, selection)
+    changed = 0
+    for layer in fresh.anatomy.prunable:
+        left, masked = (model.get_parameter(f"{layer.name}.weight") for model in (pruned, plain))
+        assert torch.equal(left == 0, masked == 0)
+        changed += not torch.equal(left, masked)
+        assert not torch.equal(pruned.get_parameter(f"{layer.name}.bias"), plain.get_parameter(f"{layer.name}.bias"))
+    assert changed == len(fresh.anatomy.prunable)
+    result = save_pruned(tmp_path / "cut", fresh, plan)
+    assert result["plan"]["repair"] is True
+    again = open_model(str(tmp_path / "cut"))
+    assert again.info.zeroed
+    counted = results.counted(again.model, again.anatomy, again.info.zeroed)
+    assert counted["params_nonzero"] == cost.total.params_after and counted["macs_nonzero"] == cost.total.macs_after
+    assert all(same(value, pruned.get_parameter(key)) for key, value in again.model.named_parameters())
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_judging_repaired_zeros_with_a_prefix_cache_equals_judging_their_copy(fresh, digits, name):
+    cache, plan = PrefixCache(), ZEROS[name]
+    last(judge(fresh, digits, replace(plan, repair=False), cache=cache))
+    pruned, _, _ = prune(fresh, plan)
+    copied, _ = last(evaluate(pruned, fresh.info, digits))
+    assert last(judge(fresh, digits, plan, cache=cache)).top1 == copied.top1
+    others = replace(plan, images=20)
+    assert (
+        last(judge(fresh, digits, others, cache=cache)).top1
+        == last(evaluate(prune(fresh, others)[0], fresh.info, digits))[0].top1
+    )
+
+
+def test_a_preview_gathers_moments_once_and_takes_those_that_a_criterion_gathered(fresh):
+    plan = PruningPlan("magnitude", "weight", "layer", 0.6, images=12)
+    told = list(prepare_preview(fresh, plan))
+    assert told[0] == ("Loading training images", 0, 12) and told[-1][1:] == (12, 12)
+    assert list(prepare_preview(fresh, replace(plan, ratio=0.3, granularity="weight"))) == []
+    assert [key[0] for key in fresh.statistics] == ["inputs"]
+    found, exact = preview_weights(fresh, plan), cut_weights(fresh, plan, apply_plan(fresh, plan)[0])
+    assert all(torch.equal(found[name] == 0, value == 0) for name, value in exact.items())
+    structures = preview_weights(fresh, replace(plan, granularity="structure"))
+    assert any(name.endswith("fc2.bias") for name in structures) and [*fresh.statistics] == [("inputs", 12, 0, "")]
+    # Wanda's statistics hold the same moments.
+    score(fresh, replace(plan, criterion="wanda", images=8))
+    assert list(prepare_preview(fresh, replace(plan, images=8))) == []
+    assert ("inputs", 8, 0, "") not in fresh.statistics
+
+
+def test_a_preview_of_images_that_a_criterion_read_equals_one_of_its_own(fresh, tiny_swin):
+    other = replace(tiny_swin, scores=OrderedDict(), statistics=OrderedDict(), repaired=OrderedDict(), dense={})
+    plan = PruningPlan("magnitude", "weight", "layer", 0.6, images=12)
+    score(other, replace(plan, criterion="taylor"))
+    mine, theirs = preview_weights(fresh, plan), preview_weights(other, plan)
+    assert all(same(value, theirs[name], 1e-2) for name, value in mine.items())
+
+
+def test_repair_that_is_cancelled_is_not_kept(fresh):
+    for steps in (prepare(fresh, ZEROS["weights"]), prepare_preview(fresh, ZEROS["weights"])):
+        next(steps)
+        next(steps)
+        steps.close()
+    assert not fresh.repaired and not fresh.statistics
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in fresh.model.modules())
 
 
 @pytest.mark.parametrize("key", [info.key for info in CRITERIA if "weight" in info.scores])

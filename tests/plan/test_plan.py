@@ -165,8 +165,9 @@ def plans(draw):
     granularity = draw(st.sampled_from(GRANULARITIES))
     if granularity == "nm":
         return PruningPlan(
-            granularity="nm", nm=draw(st.sampled_from(PATTERNS)), ratio=None, seed=draw(st.integers(0, 9))
-        )
+            granularity="nm", nm=draw(st.sampled_from(PATTERNS)), ratio=None, seed=draw(st.integers(0, 9)),
+            repair=draw(st.booleans()),
+        )  # fmt: skip
     modules = KINDS if granularity == "structure" else PRUNABLE_MODULES
     cells = st.tuples(st.integers(0, 30), st.none() | st.sampled_from(modules)) | st.tuples(
         st.none(), st.sampled_from(modules)
@@ -177,7 +178,7 @@ def plans(draw):
         goal = {"ratio": None, "budget": draw(shares), "budget_kind": draw(st.sampled_from(kinds))}
     scored = "structure" if granularity == "structure" else "weight"
     if granularity == "structure":
-        goal |= {"round_to": draw(st.integers(1, 64)), "repair": draw(st.booleans())}
+        goal["round_to"] = draw(st.integers(1, 64))
     return PruningPlan(
         criterion=draw(st.sampled_from([info.key for info in CRITERIA if scored in info.scores])),
         granularity=granularity,
@@ -187,6 +188,7 @@ def plans(draw):
         protected=tuple(draw(st.lists(st.text(max_size=20), max_size=3))),
         seed=draw(st.integers(0, 2**32 - 1)),
         images=draw(st.just(256) | st.integers(1, 100_000)),
+        repair=draw(st.booleans()),
         **goal,
     )
 

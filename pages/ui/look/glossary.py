@@ -21,8 +21,8 @@ TERMS = {
     "dimensions of heads) are taken out: the model gets really smaller and faster.",
     "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "
     "can run 2:4 faster; ordinary hardware cannot.",
-    "repair": "One shot, no training: the layers after removed structures are refitted by least squares on "
-    "unlabelled training images, block after block.",
+    "repair": "One shot, no training: what is left is refitted by least squares on unlabelled training images, layer "
+    "after layer, so that it answers as the dense model did. Zeros stay zeros.",
     "images": "Training images that are read once, as many of every class, before anything is ranked or repaired. More "
     "take longer and change less and less.",
     "pictures": "What accuracy is measured on. Your own images lie in one folder a class; they stay on this machine.",

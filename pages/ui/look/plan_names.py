@@ -26,15 +26,14 @@ UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
 
 def family(plan: PruningPlan) -> str:
     """What a curve is called: criterion, scope, what goes, repair and cost exponent."""
-    name = criterion(plan.criterion).label
+    name, repair = criterion(plan.criterion).label, " + repair" if plan.repair else ""
     if plan.granularity == "nm":
-        return f"{name}, {plan.nm} pattern"
+        return f"{name}, {plan.nm} pattern{repair}"
     uniform = (plan.criterion, plan.scope) == ("magnitude", "layer")
     scope = _GROUP_SCOPES[plan.scope] if plan.granularity == "structure" else f", {plan.scope}"
     if uniform:
         name, scope = "uniform magnitude", _GROUP_SCOPES["model"] if plan.granularity == "structure" else ""
-    name += scope
-    name += " + repair" if plan.repair else ""
+    name += scope + repair
     return f"{name}, paid in MACs ({plan.cost_exponent:g})" if plan.cost_exponent else name
 
 

@@ -49,7 +49,7 @@ def _units_changed() -> None:
     if granularity == "nm":
         amount |= {"ratio": None, "budget": None, "cost_exponent": 0.0, "nm": "2:4"}
     if granularity != "structure":
-        amount |= {"round_to": 1, "repair": False}
+        amount["round_to"] = 1
     if replace(plan, granularity=granularity).scored not in criterion(plan.criterion).scores:
         amount["criterion"] = Setting().plan.criterion
     state.change(granularity=granularity, protected=(), **amount)

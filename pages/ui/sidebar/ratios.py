@@ -8,7 +8,7 @@ import streamlit as st
 
 from dimap_core.plan import PATTERNS, overrides_from, sort_overrides
 from dimap_core.studies import columns
-from dimap_core.types import KINDS, Cell
+from dimap_core.types import KINDS, Cell, PruningPlan
 
 from ..look import TERMS, plan_names
 from ..session import opening, state
@@ -26,11 +26,22 @@ _PRESETS = {"DIMAP1": 0.15, "DIMAP2": 0.35, "DIMAP3": 0.55}
 
 
 def draw() -> None:
-    """Ratios, a budget or a pattern; for whole structures also what happens to the rest."""
+    """Ratios, a budget or a pattern, and what happens to the rest."""
     plan = state.current().plan
     if plan.granularity == "nm":
         _pattern()
-        return
+    else:
+        _amount(plan)
+    st.toggle(
+        "Repair what is left", state.fill("w_repair", plan.repair), key="w_repair", on_change=state.take,
+        args=("repair",), help=TERMS["repair"],
+    )  # fmt: skip
+    if plan.granularity == "structure":
+        _rounding(plan)
+
+
+def _amount(plan: PruningPlan) -> None:
+    """Ratios or a budget."""
     hidden = {"pattern"} | ({"kinds"} if plan.granularity == "weight" else set())
     if opening.anatomy(state.current()) is None:  # how many stages there are is not known yet
         hidden |= {"stages", "grid"}
@@ -41,8 +52,6 @@ def draw() -> None:
     )  # fmt: skip
     controls = {"one": _one, "kinds": _kinds, "stages": _stages, "grid": _grid, "budget": _budget}
     controls[st.session_state.mode]()
-    if plan.granularity == "structure":
-        _structure()
 
 
 def _mode_changed() -> None:
@@ -180,13 +189,8 @@ def _pattern() -> None:
     )  # fmt: skip
 
 
-def _structure() -> None:
-    """What only a cut of whole structures has: repair, and sizes that hardware likes."""
-    plan = state.current().plan
-    st.toggle(
-        "Repair what is left", state.fill("w_repair", plan.repair), key="w_repair", on_change=state.take,
-        args=("repair",), help=TERMS["repair"],
-    )  # fmt: skip
+def _rounding(plan: PruningPlan) -> None:
+    """Sizes that hardware likes."""
     st.toggle(
         "Keep multiples of 8", state.fill("w_round", plan.round_to == 8), key="w_round", on_change=_round_changed,
         help=TERMS["round"],
