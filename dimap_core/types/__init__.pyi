@@ -58,6 +58,7 @@ from .plan import (
     PruningPlan as PruningPlan,
     Scope as Scope,
     Selection as Selection,
+    cell_name as cell_name,
     nm_sizes as nm_sizes,
 )
 from .scores import (
