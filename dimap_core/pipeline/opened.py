@@ -14,7 +14,7 @@ from ..anatomy import build_anatomy
 from ..criteria import Attributions, Statistics
 from ..data import Chosen
 from ..measure import BATCH_SIZE, Predictions, device
-from ..models import FILE, image_bytes, largest_batch, load_model, load_named
+from ..models import image_bytes, largest_batch, load_model
 from ..types import Anatomy, DataError, ModelInfo, Scores
 
 Progress = tuple[str, int, int]
@@ -48,9 +48,8 @@ class Opened:
 
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
-    """Load a model and list its parts; with `named_only` paths are not looked at, unless they begin with "file:"."""
-    paths = not named_only or name.startswith(FILE)
-    model, info = (load_model if paths else load_named)(name, weights, seed)
+    """Load a model, as `models.load_model` does, and list its parts."""
+    model, info = load_model(name, weights, seed, named_only)
     anatomy = build_anatomy(model, info.family)
     place = device()
     model.to(place)

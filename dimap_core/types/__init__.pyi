@@ -31,6 +31,8 @@ from .folders import (
     HOME_SET as HOME_SET,
     data_folder as data_folder,
     home as home,
+    is_file as is_file,
+    is_folder as is_folder,
     user_home as user_home,
 )
 from .images import LabelledImages as LabelledImages
@@ -50,6 +52,12 @@ from .model import (
     Mixer as Mixer,
     ModelInfo as ModelInfo,
     Stage as Stage,
+)
+from .model_name import (
+    UPLOAD as UPLOAD,
+    ModelName as ModelName,
+    timm_name as timm_name,
+    untagged as untagged,
 )
 from .plan import (
     Cell as Cell,

@@ -14,8 +14,8 @@ import streamlit as st
 from dimap_core.criteria import criterion as criterion_info, images_read
 from dimap_core.data import FOLDER, ZIP, ImageSource, permitted
 from dimap_core.plan import to_recipe
-from dimap_core.service import PREFIX, Ticket, index
-from dimap_core.types import Anatomy, DataError, Granularity, PruningPlan
+from dimap_core.service import Ticket, index
+from dimap_core.types import UPLOAD, Anatomy, DataError, Granularity, PruningPlan
 
 from . import cache, own_models, state
 from .setting import Setting
@@ -77,14 +77,14 @@ def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
 
 def _keep_ways_on(message: str, kind: str, setting: Setting) -> None:
     """After a model was refused: keep what is needed to offer ways on."""
-    unclear = kind in ("UnsupportedModel", "CheckpointError") and own_models.is_own(setting.model)
+    unclear = kind in ("UnsupportedModel", "CheckpointError") and setting.name.brought
     lacking = kind in ("Offline", "UnsupportedModel") and "random" in message
     st.session_state.ways = (setting, "random" if lacking else "architecture" if unclear else "")
 
 
 def _fetched(setting: Setting) -> bool:
     """Whether a model's weights may have to be downloaded first."""
-    known = setting.model in cache.cards() or own_models.is_own(setting.model)
+    known = setting.model in cache.cards() or setting.name.brought
     return setting.weights == "pretrained" and not known
 
 
@@ -94,7 +94,7 @@ def images(setting: Setting) -> dict[str, Any] | None:
     source, title = setting.data, ""
     if not source:
         return None
-    if source.startswith(PREFIX):
+    if source.startswith(UPLOAD):
         upload = cache.shared().uploads.find(cache.session(), source)
         source, title = f"{ZIP}{upload.path}", upload.name
     for prefix in (FOLDER, ZIP):
