@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import typer
 
-from ..data import DATASETS, Chosen, ImageSource, choose, load_data
+from ..data import DATASETS, ChosenImages, ImageSource, choose, load_data
 from ..types import DataError, LabelledImages
 from .opened import Opened, Progress
 
@@ -46,7 +46,7 @@ def training_data(opened: Opened, name: str | None = None) -> LabelledImages:
     return load_data(opened.info.data, "train")
 
 
-def _check_listed(chosen: Chosen, name: str | None) -> None:
+def _check_listed(chosen: ChosenImages, name: str | None) -> None:
     if name not in (None, chosen.name):
         raise DataError(f"The images of '{chosen.facts.title}' have changed since they were listed; choose them again.")
 
@@ -58,7 +58,7 @@ def judged_by(opened: Opened, source: ImageSource) -> Iterator[tuple[Progress, O
         yield (f"Looking at the images, {done:,} of {total:,}", done, total), found
 
 
-def _copy(opened: Opened, chosen: Chosen) -> Opened:
+def _copy(opened: Opened, chosen: ChosenImages) -> Opened:
     """The model under another data set's name; it shares weights and caches with the original."""
     info = replace(opened.info, data=None if chosen.judged is None else chosen.name)
     return replace(opened, info=info, chosen=chosen, sizes=opened.sizes)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..anatomy import build_anatomy
 from ..criteria import Attributions, Statistics
-from ..data import Chosen
+from ..data import ChosenImages
 from ..measure import BATCH_SIZE, Predictions, device
 from ..models import image_bytes, largest_batch, load_model
 from ..types import Anatomy, DataError, ModelInfo, Scores
@@ -39,7 +39,7 @@ class Opened:
     bf16: bool = False
     seconds: float = 0.0
     note: str = ""
-    chosen: Chosen | None = None
+    chosen: ChosenImages | None = None
 
     @property
     def read(self) -> str:
