@@ -18,12 +18,12 @@ import typer
 from .. import pipeline
 from ..criteria import CRITERIA
 from ..models import BUNDLED, NOTE, bundled_card, presets, write_onnx
-from ..pipeline import judged_by_name, precision, results
+from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
 from . import reproduce, search, train
-from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
+from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -112,8 +112,8 @@ def prune(
     given = {key: value for key, value in options.items() if value is not None}
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
-    opened = pipeline.open_model(model, weights, plan.seed)
-    opened, judged = (opened, None) if data is None else judged_by_name(opened, data, limit)
+    what = model, weights, plan.seed
+    opened, judged = (pipeline.open_model(*what), None) if data is None else open_judged(*what, data=data, limit=limit)
     plan, result = _pruned(opened, plan, out)
     if judged is not None:
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
@@ -143,7 +143,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
-    opened, judged = judged_by_name(pipeline.open_model(model, weights), data, limit)
+    opened, judged = open_judged(model, weights, data=data, limit=limit)
     for line in precision.prepare(opened, judged, given, limit):
         typer.echo(line, err=True)
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
@@ -176,7 +176,7 @@ def sweep_command(
     fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
     fixed |= {} if images is None else {"images": images}
     grid = [validate(replace(plan, **fixed)) for plan in points]
-    opened, judged = judged_by_name(pipeline.open_model(model), data, limit)
+    opened, judged = open_judged(model, data=data, limit=limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
         check_place(out, DataError, "another file")  # better refused now than after the sweep

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import typer
-
 from ..data import DATASETS, ChosenImages, ImageSource, choose, load_data
 from ..types import DataError, LabelledImages
 from .opened import Opened, Progress
@@ -65,12 +63,9 @@ def _copy(opened: Opened, chosen: ChosenImages) -> Opened:
 
 
 def judged_by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
-    """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
+    """The model judged by what --data names, and the images; `Opened.notice` then says how they were chosen."""
     if data is None or data == opened.info.data or (opened.info.data and data in {row.key for row in DATASETS}):
         return opened, default_data(opened, data)
     for _, found in judged_by(opened, ImageSource(data, count=limit or 0)):
         opened = found or opened
-    judged = default_data(opened)
-    if opened.chosen is not None:
-        typer.echo(" ".join(opened.chosen.facts.notes), err=True)
-    return opened, judged
+    return opened, default_data(opened)

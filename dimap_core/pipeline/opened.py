@@ -46,6 +46,11 @@ class Opened:
         """Names the images that criteria and repair read where they are not the model's own training images."""
         return "" if self.chosen is None else self.chosen.name
 
+    @property
+    def notice(self) -> str:
+        """How images were chosen for it, in sentences for whoever chose them; "" where they are its own set's."""
+        return "" if self.chosen is None else " ".join(self.chosen.facts.notes)
+
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
     """Load a model, as `models.load_model` does, and list its parts."""
