@@ -78,15 +78,15 @@ def main() -> None:
     evicted, held = 0, 0
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Path(folder))
-        worker.shelf.limit = int(arguments.gib * memory.GIB)
-        let_go = worker.shelf.evict
+        worker.models.limit = int(arguments.gib * memory.GIB)
+        let_go = worker.models.evict
 
         def count(key: tuple[str, str]) -> None:
             nonlocal evicted
             evicted += 1
             let_go(key)
 
-        worker.shelf.evict = count  # type: ignore[method-assign]
+        worker.models.evict = count  # type: ignore[method-assign]
         begun = time.monotonic()
         for ratio in (0.5, 0.7):
             for name in MODELS:
@@ -98,7 +98,7 @@ def main() -> None:
             while worker.busy:
                 event = worker.step()
                 most = max(most, private() - before)
-                held = max(held, len(worker.shelf.opened))
+                held = max(held, len(worker.models.opened))
                 if "error" in event:
                     errors.append(event["error"])
                 if "n" in event.get("event", {}):
@@ -115,9 +115,7 @@ def main() -> None:
     facts += [["room made", f"{evicted} times"], ["errors", len(errors)]]
     store("sessions", ["ten sessions", "value"], facts)
     print(f"\nprivate memory above the empty process: at most {size(most)} of {arguments.gib:g} GiB allowed")
-    print(
-        f"models on the shelf at a time: at most {held}; made room: {evicted} times; errors: {len(errors)}; {at:.0f} s"
-    )
+    print(f"models open at a time: at most {held}; made room: {evicted} times; errors: {len(errors)}; {at:.0f} s")
     print(*sorted(set(errors)), sep="\n")
 
 

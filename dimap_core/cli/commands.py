@@ -18,15 +18,16 @@ import typer
 from .. import pipeline
 from ..criteria import CRITERIA
 from ..models import BUNDLED, NOTE, bundled_card, presets, write_onnx
-from ..pipeline import judged_by_name, precision, results
-from ..plan import BUDGETS, from_recipe, overrides_from, sort_overrides, validate
+from ..pipeline import precision, results
+from ..plan import BUDGETS, VERSION, from_recipe, validate
 from ..studies import sweep
-from ..types import Cell, DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
+from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
 from . import find, reproduce, search, train
-from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, table
+from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
+_BY_CELL = {"stage-ratio": "stages", "kind-ratio": "kinds"}  # options of CELL=RATIO, by their key in a recipe
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(reproduce.app, name="reproduce")
@@ -112,25 +113,25 @@ def prune(
     given = {key: value for key, value in options.items() if value is not None}
     plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
     plan = plan if seed is None else replace(plan, seed=seed)
-    opened = pipeline.open_model(model, weights, plan.seed)
-    opened, judged = (opened, None) if data is None else judged_by_name(opened, data, limit)
-    result = _pruned(opened, plan, out)
+    what = model, weights, plan.seed
+    opened, judged = (pipeline.open_model(*what), None) if data is None else open_judged(*what, data=data, limit=limit)
+    plan, result = _pruned(opened, plan, out)
     if judged is not None:
-        plan = from_recipe(result["plan"])  # a latency budget has become one of MACs
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
     emit(result, as_json, _pruned_text(result))
 
 
-def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> dict[str, Any]:
-    """The plan's result object; with `out` the pruned checkpoint is written there."""
+def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> tuple[PruningPlan, dict[str, Any]]:
+    """The plan, in which a latency budget has become one of MACs, and its result object; with `out` the pruned
+    checkpoint is written there."""
     latency = {}
     if plan.budget is not None and plan.budget_kind == "latency":
         plan, solved = pipeline.meet_latency(opened, plan)
         latency = {"latency_removed": solved.removed, "threads": torch.get_num_threads()}
     if out is not None:
-        return {**pipeline.save_pruned(out, opened, plan), **latency, "out": str(out)}
+        return plan, {**pipeline.save_pruned(out, opened, plan), **latency, "out": str(out)}
     selection, cost = pipeline.apply_plan(opened, plan)
-    return {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), **latency, "out": None}
+    return plan, {**results.pruned(plan, opened.info, opened.anatomy, selection, cost), **latency, "out": None}
 
 
 @app.command()
@@ -143,7 +144,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
-    opened, judged = judged_by_name(pipeline.open_model(model, weights), data, limit)
+    opened, judged = open_judged(model, weights, data=data, limit=limit)
     for line in precision.prepare(opened, judged, given, limit):
         typer.echo(line, err=True)
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
@@ -176,7 +177,7 @@ def sweep_command(
     fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
     fixed |= {} if images is None else {"images": images}
     grid = [validate(replace(plan, **fixed)) for plan in points]
-    opened, judged = judged_by_name(pipeline.open_model(model), data, limit)
+    opened, judged = open_judged(model, data=data, limit=limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
         check_place(out, DataError, "another file")  # better refused now than after the sweep
@@ -220,26 +221,17 @@ def _plan_from_options(given: dict[str, Any]) -> PruningPlan:
     shares = [key for key in ("ratio", *(f"budget-{kind}" for kind in BUDGETS)) if key in given]
     if len(shares) > 1:
         raise InvalidPlan(f"A plan has one target; give only one of {', '.join(f'--{key}' for key in shares)}.")
-    target = shares[0] if shares else "ratio"
-    default = PruningPlan()
-    granularity = given.get("granularity", "nm" if "nm" in given else default.granularity)
-    own = dict(overrides_from(_pair(text) for text in given.get("stage-ratio", [])))
-    kinds: dict[Cell, float] = {(None, kind): ratio for kind, ratio in map(_pair, given.get("kind-ratio", []))}
-    plan = PruningPlan(
-        criterion=given.get("criterion", default.criterion),
-        granularity=granularity,
-        scope=given.get("scope", default.scope),
-        ratio=given.get("ratio", None if granularity == "nm" else 0.0) if target == "ratio" else None,
-        overrides=sort_overrides(own | kinds),
-        budget=None if target == "ratio" else given[target],
-        budget_kind=target.removeprefix("budget-") if target != "ratio" else default.budget_kind,  # type: ignore[arg-type]
-        cost_exponent=given.get("cost-exponent", default.cost_exponent),
-        nm=given.get("nm"),
-        round_to=given.get("round-to", default.round_to),
-        repair=given.get("repair", default.repair),
-        images=given.get("images", default.images),
-    )
-    return validate(plan)
+    recipe: dict[str, Any] = {"version": VERSION}
+    for key, value in given.items():
+        if key.startswith("budget-"):
+            recipe["budget"] = {key.removeprefix("budget-"): value}
+        elif key in _BY_CELL:
+            recipe[_BY_CELL[key]] = dict(map(_pair, value))
+        else:
+            recipe[key.replace("-", "_")] = value
+    if "nm" in given:
+        recipe.setdefault("granularity", "nm")
+    return from_recipe(recipe)
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""What the commands share: their common options, and how results are printed.
+"""What the commands share: their common options, opening a model with images, and how results are printed.
 
 With --json one JSON object goes to stdout and everything else to stderr. Next door: `commands` and `train`.
 """
@@ -11,6 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import pipeline
+from ..pipeline import judged_by_name
+from ..types import LabelledImages
+
 Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
@@ -21,6 +25,21 @@ Data = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
+
+
+def open_judged(
+    model: str, weights: str = "pretrained", seed: int = 0, *, data: str | None, limit: int | None = None
+) -> tuple[pipeline.Opened, LabelledImages]:
+    """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
+    opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit)
+    notify(opened.notice)
+    return opened, judged
+
+
+def notify(notice: str) -> None:
+    """What the reader should know beside the result, if anything."""
+    if notice:
+        typer.echo(notice, err=True)
 
 
 def emit(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import pipeline
-from ..pipeline import judged_by_name, training_data
+from ..pipeline import training_data
 from ..training import apma as apma_method, nvit as nvit_method, spvit as spvit_method
 from ..types import InvalidPlan
-from .console import Data, Json, Model, Seed
+from .console import Data, Json, Model, Seed, open_judged
 from .train import follow, progress_line
 
 app = typer.Typer(help="Search a smaller model by a paper's whole method.", no_args_is_help=True)
@@ -46,7 +45,7 @@ def nvit(
     if len(given) != 1:
         raise InvalidPlan("A search has one target; give either --budget-macs or --budget-latency.")
     ((aware, target),) = given.items()
-    opened, _ = judged_by_name(pipeline.open_model(model), data)
+    opened, _ = open_judged(model, data=data)
     asked = nvit_method.suited_search(opened.info.data, target, aware, seconds, seed, cuts=cuts, strength=strength)
 
     def line(event: dict[str, Any]) -> str:
@@ -72,7 +71,7 @@ def apma(
     as_json: Json = False,
 ) -> None:
     """APMA-style (after Lee & Hwang): learn which channels of heads and MLPs go, then fine-tune what is left."""
-    opened, _ = judged_by_name(pipeline.open_model(model), data)
+    opened, _ = open_judged(model, data=data)
     asked = apma_method.suited_search(
         opened.info.data, budget_macs, seconds, seed,
         similarity=similarity, equal_heads=equal_heads, reweight=reweight, difference_init=difference_init,
@@ -110,7 +109,7 @@ def spvit(
     as_json: Json = False,
 ) -> None:
     """SPViT: learn by gates which attentions become convolutions and which hidden units stay, then fine-tune."""
-    opened, _ = judged_by_name(pipeline.open_model(model), data)
+    opened, _ = open_judged(model, data=data)
     images = len(training_data(opened))
     asked = spvit_method.suited_search(
         opened.info.data, budget_macs, seconds, seed, distill, images, compare=compare

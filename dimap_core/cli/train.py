@@ -16,7 +16,7 @@ import typer
 from ..models import checkpoints
 from ..training import preset_settings, processes, recipes, recovery
 from ..types import ASSETS, InvalidPlan
-from .console import Data, Json, Seed, emit
+from .console import Data, Json, Seed, emit, notify
 
 
 def train(
@@ -52,6 +52,7 @@ def recover(
         raise InvalidPlan("Give either --epochs or --seconds, not both.")
     checkpoints.check_writable(out)
     pruned = recovery.from_directory(model, data, dense, distill)
+    notify(pruned.notice)
     given = {"epochs": epochs, "seconds": seconds, "lr": lr, "batch_size": batch_size}
     settings = preset_settings(preset, pruned.info.data, {k: v for k, v in given.items() if v is not None})
     settings = replace(settings, distill="soft" if distill else "none", precision="bf16" if bf16 else "no", seed=seed)

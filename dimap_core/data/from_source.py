@@ -55,7 +55,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenImages:
     """Images to judge by, images to read statistics from, and what is told of them. `judged` is None where no two
     folders were recognised as classes of the model."""
 
@@ -98,7 +98,7 @@ def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]
     return pixels, config
 
 
-def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[tuple[int, int, Chosen | None]]:
+def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[tuple[int, int, ChosenImages | None]]:
     """Yield (files looked at, of how many, None), at last the images; raises DataError where there are none."""
     place, title = _place(source)
     found = subset.tree(place, title)
@@ -138,7 +138,7 @@ def _place(source: ImageSource) -> tuple[Place, str]:
 def _assembled(
     source: ImageSource, found: subset.Tree, title: str, model: nn.Module, info: ModelInfo, outputs: Heads,
     matched: Matched, rows: tuple[ClassRow, ...], usable: Sequence[int], drawn: subset.Drawn,
-) -> Chosen:  # fmt: skip
+) -> ChosenImages:  # fmt: skip
     """The images of what was drawn, with all that is told of them."""
     transform, config = transform_of(model, info)
     place = found.place
@@ -162,7 +162,7 @@ def _assembled(
     notes = _notes(found, matched, judged_rows, rows, outputs, drawn, trained)
     names = outputs.names
     facts = Facts(title, notes, rows, names, len(usable), len(drawn.files), len(trained.files))
-    return Chosen(name, labelled(drawn), labelled(trained), facts)
+    return ChosenImages(name, labelled(drawn), labelled(trained), facts)
 
 
 def _left(found: subset.Tree, folders: Sequence[str], drawn: subset.Drawn, seed: int) -> subset.Drawn:

@@ -155,7 +155,7 @@ def _received(lists: Mapping[str, list[Any]]) -> Predictions:
     return Predictions(classes, in_top5, confidence, margin, loss)
 
 
-def chosen(
+def filtered(
     found: Outcomes,
     data: LabelledImages,
     direction: str | None = None,

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cache
 
-from ..types import ASSETS, Family
+from ..types import ASSETS, Family, untagged
 from .bundled import BUNDLED
 
 PATH = ASSETS / "catalogue.json"
@@ -38,7 +38,7 @@ class Entry:
     @property
     def architecture(self) -> str:
         """timm's name without the tag."""
-        return self.name.partition(".")[0]
+        return untagged(self.name)
 
     @property
     def label(self) -> str:

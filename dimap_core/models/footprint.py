@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import nn
 
 from ..anatomy import build_anatomy
-from ..types import Anatomy, UnsupportedModel, size
+from ..types import Anatomy, ModelName, UnsupportedModel, is_file, size
 from .memory import SETTING
 from .named_models import skeleton
 
@@ -25,7 +25,6 @@ BATCH = 192 * 1024**2
 _IMAGES = 60  # more in a batch are not faster
 _FLOAT = 4  # bytes
 _ALIVE = 4  # largest outputs that a forward pass holds at a time; Swin-B's 16 images took 400 MiB, 3.9 of them
-_FILE = "file:"
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,10 @@ def footprint(name: str) -> Footprint:
 
     Raises UnsupportedModel for a name that is not known or not of a known family.
     """
-    if not name.startswith(_FILE):
+    if ModelName.parse(name).kind != "file":
         return _named(name)
-    text = name.removeprefix(_FILE)
-    sizes = [path.stat().st_size for path in map(Path, (text, text.rpartition("@")[0])) if path.is_file()]
-    return Footprint(sizes[0] if sizes else 0, 0)
+    path = ModelName.parse(name, is_file).what
+    return Footprint(Path(path).stat().st_size if is_file(path) else 0, 0)
 
 
 @lru_cache(maxsize=64)

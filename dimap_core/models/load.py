@@ -21,7 +21,7 @@ from torch import nn
 from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
 from ..data import shown
-from ..types import KINDS, CheckpointError, Mixer, ModelInfo, UnsupportedModel
+from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, is_file, is_folder, untagged
 from . import checkpoints, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
@@ -35,58 +35,58 @@ __all__ = [
     "HALF", "build", "fetch_weights", "fill", "fingerprint", "load_bundled", "load_file", "load_model", "load_named",
 ]  # fmt: skip
 
-FILE = "file:"
 _NEWS = 0.25  # seconds
 _CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
 _LONGEST = 200  # signs of a class's name
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
-def load_model(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[nn.Module, ModelInfo]:
+def load_model(
+    name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False
+) -> tuple[nn.Module, ModelInfo]:
     """Build a model in evaluation mode.
 
     Args:
         name: a bundled name, a timm name, a directory that `prune` wrote, or a checkpoint file; a file may be followed
             by @ and the architecture's name, where its weights alone do not tell it.
         weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
+        named_only: paths are not looked at, unless they begin with "file:".
 
     Raises:
         UnsupportedModel: unknown name, a family other than Swin and DeiT/ViT, or a file of unclear architecture.
         Offline: pretrained weights are neither cached nor reachable.
         CheckpointError: a directory, file or asset cannot be read.
     """
-    if bundled(name) is None:
-        if _is(Path.is_dir, name):
-            return _load_directory(Path(name))
-        file, _, wanted = name.removeprefix(FILE).rpartition("@")
-        place = "" if name.startswith(FILE) else str(Path(name).absolute())  # uploads are gone with their session
-        for path, architecture_name in ((name.removeprefix(FILE), ""), (file, wanted)):
-            if _is(Path.is_file, path):
-                return load_file(Path(path), architecture_name, place)
-        if name.startswith(FILE):
-            raise CheckpointError("That checkpoint file is no longer here; choose it again.")
-    return load_named(name, weights, seed)
+    looked_at = not named_only or ModelName.parse(name).kind == "file"
+    found = _from_disk(name) if looked_at and bundled(name) is None else None
+    return load_named(name, weights, seed) if found is None else found
+
+
+def _from_disk(text: str) -> tuple[nn.Module, ModelInfo] | None:
+    """The model of a directory or file; None where there is neither of that name."""
+    if is_folder(text):
+        return _load_directory(Path(text))
+    name = ModelName.parse(text, is_file)
+    if name.kind != "upload" and is_file(name.what):
+        place = "" if name.brought else str(Path(text).absolute())  # uploads are gone with their session
+        return load_file(Path(name.what), name.architecture, place)
+    if name.kind == "file":
+        raise CheckpointError("That checkpoint file is no longer here; choose it again.")
+    return None
 
 
 def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, Any]]:
     """Bring what `load_model` will need from the hub into the local cache, if anything: yields an event every quarter
     of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
-    if weights != "pretrained" or name.startswith(FILE) or bundled(name) is not None:
+    if weights != "pretrained" or ModelName.parse(name).kind == "file" or bundled(name) is not None:
         return
-    name = base_of(name.removeprefix("timm/"))
+    name = base_of(name)
     timm_family(name)
     told = -math.inf
     for download in hub.fetch(name):
         fresh = time.monotonic() - told >= _NEWS
         told = time.monotonic() if fresh else told
         yield download.event() if fresh else {}
-
-
-def _is(kind: Any, name: str) -> bool:
-    try:
-        return bool(name) and kind(Path(name))
-    except (OSError, ValueError):  # longer than a path can be, or with a null byte
-        return False
 
 
 def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module, ModelInfo]:
@@ -114,7 +114,7 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     names = renamed(found.shapes)
     shapes = {new: found.shapes[old] for new, old in names.items()}
     if wanted and bundled(wanted) is None:
-        wanted = wanted.removeprefix("timm/").partition(".")[0]
+        wanted = untagged(wanted)
         timm_family(wanted)
     own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
     made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted)

@@ -24,7 +24,17 @@ from torch import nn
 from ..anatomy import build_anatomy
 from ..cut import block_sizes, derived, fold, linearise, place_mixers, resize
 from ..data import load_data
-from ..types import ASSETS, Anatomy, CheckpointError, Family, Mixer, ModelInfo, UnsupportedModel
+from ..types import (
+    ASSETS,
+    Anatomy,
+    CheckpointError,
+    Family,
+    Mixer,
+    ModelInfo,
+    UnsupportedModel,
+    timm_name,
+    untagged,
+)
 from .bundled import BUNDLED, BundledModel, bundled
 from .hub import pretrained
 from .presets import Preset, presets
@@ -51,7 +61,7 @@ def load_named(name: str, weights: str = "pretrained", seed: int = 0) -> tuple[n
     if found := presets().get(name):
         dense, info = load_named(found.base, weights, seed)
         return finish(carve(dense, info.family, found), replace(info, name=name, architecture=name))
-    name = name.removeprefix("timm/")
+    name = timm_name(name)
     family = timm_family(name)
     model = timm.create_model(name) if weights == "random" else pretrained(name)
     return finish(model, timm_info(model, name, family, weights))
@@ -118,7 +128,7 @@ def _class_names(data: str) -> tuple[str, ...]:
 
 def timm_family(name: str) -> Family:
     """The family of a timm name, with or without tag; raises UnsupportedModel where there is none."""
-    bare = name.split(".")[0]
+    bare = untagged(name)
     if not timm.is_model(bare):
         known = [model.name for model in BUNDLED] + [*presets()] + timm.list_models(["swin_*", "deit*", "vit_*"])
         near = difflib.get_close_matches(bare, known, n=1, cutoff=0.6) or ["swin_tiny_patch4_window7_224"]
@@ -143,7 +153,7 @@ def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.M
         model, info = skeleton(found.base, settings)
         carve_empty(model, info.family, found)
         return model, replace(info, name=name, architecture=name)
-    name = name.removeprefix("timm/")
+    name = timm_name(name)
     family = timm_family(name)
     sizes = dict(settings or {})
     if windows := sizes.get("window_size"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from ..types import Mixer
+from ..types import Mixer, timm_name
 from .published import publication
 
 NOTE = (
@@ -47,6 +47,6 @@ def presets() -> dict[str, Preset]:
 
 
 def base_of(name: str) -> str:
-    """The timm model whose weights a name needs: a preset's own, else the name itself."""
+    """The timm model whose weights a name needs: a preset's own, else the name's."""
     found = presets().get(name)
-    return found.base if found else name
+    return found.base if found else timm_name(name)

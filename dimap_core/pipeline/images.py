@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import typer
-
-from ..data import DATASETS, Chosen, ImageSource, choose, load_data
+from ..data import DATASETS, ChosenImages, ImageSource, choose, load_data
 from ..types import DataError, LabelledImages
 from .opened import Opened, Progress
 
@@ -46,7 +44,7 @@ def training_data(opened: Opened, name: str | None = None) -> LabelledImages:
     return load_data(opened.info.data, "train")
 
 
-def _check_listed(chosen: Chosen, name: str | None) -> None:
+def _check_listed(chosen: ChosenImages, name: str | None) -> None:
     if name not in (None, chosen.name):
         raise DataError(f"The images of '{chosen.facts.title}' have changed since they were listed; choose them again.")
 
@@ -58,19 +56,16 @@ def judged_by(opened: Opened, source: ImageSource) -> Iterator[tuple[Progress, O
         yield (f"Looking at the images, {done:,} of {total:,}", done, total), found
 
 
-def _copy(opened: Opened, chosen: Chosen) -> Opened:
+def _copy(opened: Opened, chosen: ChosenImages) -> Opened:
     """The model under another data set's name; it shares weights and caches with the original."""
     info = replace(opened.info, data=None if chosen.judged is None else chosen.name)
     return replace(opened, info=info, chosen=chosen, sizes=opened.sizes)
 
 
 def judged_by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
-    """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
+    """The model judged by what --data names, and the images; `Opened.notice` then says how they were chosen."""
     if data is None or data == opened.info.data or (opened.info.data and data in {row.key for row in DATASETS}):
         return opened, default_data(opened, data)
     for _, found in judged_by(opened, ImageSource(data, count=limit or 0)):
         opened = found or opened
-    judged = default_data(opened)
-    if opened.chosen is not None:
-        typer.echo(" ".join(opened.chosen.facts.notes), err=True)
-    return opened, judged
+    return opened, default_data(opened)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ..anatomy import build_anatomy
 from ..criteria import Attributions, InputMoments, Statistics
-from ..data import Chosen
+from ..data import ChosenImages
 from ..measure import BATCH_SIZE, Predictions, device
-from ..models import FILE, image_bytes, largest_batch, load_model, load_named
+from ..models import image_bytes, largest_batch, load_model
 from ..types import Anatomy, DataError, ModelInfo, Scores
 
 Progress = tuple[str, int, int]
@@ -41,18 +41,22 @@ class Opened:
     bf16: bool = False
     seconds: float = 0.0
     note: str = ""
-    chosen: Chosen | None = None
+    chosen: ChosenImages | None = None
 
     @property
     def read(self) -> str:
         """Names the images that criteria and repair read where they are not the model's own training images."""
         return "" if self.chosen is None else self.chosen.name
 
+    @property
+    def notice(self) -> str:
+        """How images were chosen for it, in sentences for whoever chose them; "" where they are its own set's."""
+        return "" if self.chosen is None else " ".join(self.chosen.facts.notes)
+
 
 def open_model(name: str, weights: str = "pretrained", seed: int = 0, named_only: bool = False) -> Opened:
-    """Load a model and list its parts; with `named_only` paths are not looked at, unless they begin with "file:"."""
-    paths = not named_only or name.startswith(FILE)
-    model, info = (load_model if paths else load_named)(name, weights, seed)
+    """Load a model, as `models.load_model` does, and list its parts."""
+    model, info = load_model(name, weights, seed, named_only)
     anatomy = build_anatomy(model, info.family)
     place = device()
     model.to(place)

@@ -1,9 +1,15 @@
 """What other rooms may import from `plan`."""
 
+from .fields import link_number as link_number
 from .recipe import (
+    LINK_BEGINS as LINK_BEGINS,
+    LINK_KEYS as LINK_KEYS,
+    VERSION as VERSION,
+    from_link as from_link,
     from_recipe as from_recipe,
     overrides_from as overrides_from,
     sort_overrides as sort_overrides,
+    to_link as to_link,
     to_recipe as to_recipe,
 )
 from .selection import competition_sets as competition_sets, count_to_remove as count_to_remove, select as select
@@ -12,6 +18,5 @@ from .validation import (
     MOST_IMAGES as MOST_IMAGES,
     PATTERNS as PATTERNS,
     SCOPES as SCOPES,
-    cell_name as cell_name,
     validate as validate,
 )

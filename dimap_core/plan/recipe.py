@@ -1,6 +1,8 @@
-"""The JSON recipe of a plan, in and out. A plan says what to remove before anything is scored or cut.
+"""A plan in and out, as the JSON recipe and as a link. It says what to remove before anything is scored or cut.
 
-Next door: `validation` checks plans, `selection` turns a plan and scores into what goes.
+Whatever comes in is checked here, once; `validate` with an anatomy then says whether it fits a model.
+Next door: `fields` says how each part is written, `validation` checks plans, `selection` turns a plan and scores into
+what goes.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..types import Cell, InvalidPlan, PruningPlan
-from .validation import cell_name, validate
+from .fields import FIELDS, stage_cells
+from .validation import validate
 
 VERSION = 1
-_KEYS = {
-    "version", "model", "criterion", "granularity", "scope", "ratio", "stages", "kinds", "budget", "cost_exponent",
-    "protected", "nm", "round_to", "repair", "seed", "images",
-}  # fmt: skip
+_KEYS = {"version", "model", *(field.key for field in FIELDS)}
+LINK_KEYS = frozenset(key for field in FIELDS for key in field.links)
+"""A link's keys that are a plan's."""
+LINK_BEGINS = tuple(key for field in FIELDS if field.said == "always" for key in field.links)
+"""Those that every link has."""
 
 
 def to_recipe(plan: PruningPlan, model: str | None = None) -> dict[str, Any]:
@@ -24,30 +28,7 @@ def to_recipe(plan: PruningPlan, model: str | None = None) -> dict[str, Any]:
     recipe: dict[str, Any] = {"version": VERSION}
     if model is not None:
         recipe["model"] = model
-    recipe |= {"criterion": plan.criterion, "granularity": plan.granularity, "scope": plan.scope}
-    if plan.budget is not None:
-        recipe["budget"] = {plan.budget_kind: plan.budget}
-    elif plan.ratio is not None:
-        recipe["ratio"] = plan.ratio
-    for key, of_stage in (("stages", True), ("kinds", False)):
-        named = {cell_name(cell): ratio for cell, ratio in plan.overrides if (cell[0] is not None) == of_stage}
-        if named:
-            recipe[key] = named
-    if plan.nm is not None:
-        recipe["nm"] = plan.nm
-    if plan.round_to != 1:
-        recipe["round_to"] = plan.round_to
-    if plan.repair:
-        recipe["repair"] = True
-    if plan.cost_exponent:
-        recipe["cost_exponent"] = plan.cost_exponent
-    if plan.protected:
-        recipe["protected"] = list(plan.protected)
-    if plan.seed:
-        recipe["seed"] = plan.seed
-    if plan.images != PruningPlan.images:
-        recipe["images"] = plan.images
-    return recipe
+    return recipe | _said(plan)
 
 
 def from_recipe(recipe: Any, model: str | None = None) -> PruningPlan:
@@ -69,62 +50,46 @@ def from_recipe(recipe: Any, model: str | None = None) -> PruningPlan:
     return validate(_plan_from(recipe))
 
 
+def to_link(plan: PruningPlan) -> dict[str, str]:
+    """The plan as a link's parameters, `LINK_BEGINS` first."""
+    said = _said(plan)
+    params = {
+        key: text for field in FIELDS if field.key in said for key, text in field.to_link(said[field.key]).items()
+    }
+    return {key: params[key] for key in LINK_BEGINS} | params
+
+
+def from_link(params: Mapping[str, str]) -> PruningPlan:
+    """Read those of a link's parameters that are a plan's; raises InvalidPlan if they are malformed."""
+    recipe: dict[str, Any] = {"version": VERSION}
+    for field in FIELDS:
+        if params.keys() & {*field.links}:
+            recipe[field.key] = field.from_link(params)
+    return from_recipe(recipe)
+
+
+def _said(plan: PruningPlan) -> dict[str, Any]:
+    """What a recipe says of the plan itself."""
+    return {field.key: value for field in FIELDS if (value := field.of(plan)) is not None}
+
+
 def _plan_from(recipe: Mapping[str, Any]) -> PruningPlan:
-    budget = recipe.get("budget")
-    kind, share = "macs", None
-    if budget is not None:
-        if not isinstance(budget, Mapping) or len(budget) != 1:
-            raise InvalidPlan('The recipe\'s budget must look like {"macs": 0.5} or {"params": 0.5}.')
-        kind, share = next(iter(budget.items()))
-    stages, kinds, protected = recipe.get("stages", {}), recipe.get("kinds", {}), recipe.get("protected", [])
-    if not isinstance(stages, Mapping):
-        raise InvalidPlan('The recipe\'s stages must look like {"0": 0.2, "1:MLP-M": 0.5}.')
-    if not isinstance(kinds, Mapping):
-        raise InvalidPlan('The recipe\'s kinds must look like {"mlp_neuron": 0.5, "head": 0.25}.')
-    if not isinstance(protected, list) or not all(isinstance(name, str) for name in protected):
-        raise InvalidPlan("The recipe's protected layers must be a list of layer names.")
-    default = PruningPlan()
-    open_ratio = None if share is not None or recipe.get("granularity") == "nm" else 0.0
-    return PruningPlan(
-        criterion=_text(recipe, "criterion", default.criterion),
-        granularity=_text(recipe, "granularity", default.granularity),  # type: ignore[arg-type]
-        scope=_text(recipe, "scope", default.scope),  # type: ignore[arg-type]
-        ratio=recipe.get("ratio", open_ratio),
-        overrides=sort_overrides({**_stage_cells(stages.items()), **{(None, str(k)): r for k, r in kinds.items()}}),
-        budget=share,
-        budget_kind=kind,  # type: ignore[arg-type]
-        cost_exponent=recipe.get("cost_exponent", default.cost_exponent),
-        protected=tuple(protected),
-        nm=recipe.get("nm"),
-        round_to=recipe.get("round_to", default.round_to),
-        repair=recipe.get("repair", default.repair),
-        seed=recipe.get("seed", default.seed),
-        images=recipe.get("images", default.images),
-    )
+    found: dict[str, Any] = {}
+    overrides: dict[Cell, float] = {}
+    for field in FIELDS:
+        if field.key in recipe:
+            found |= field.put(recipe[field.key])
+            overrides |= found.pop("overrides", {})
+    if found.get("budget") is not None or found.get("granularity") == "nm":
+        found.setdefault("ratio", None)
+    return PruningPlan(**found, overrides=sort_overrides(overrides))
 
 
 def overrides_from(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[Cell, float], ...]:
     """("0", 0.2) or ("0:MLP-M", 0.2) pairs -> sorted overrides; raises InvalidPlan for names that are no cell."""
-    return sort_overrides(_stage_cells(pairs))
+    return sort_overrides(stage_cells(pairs))
 
 
 def sort_overrides(overrides: Mapping[Cell, float]) -> tuple[tuple[Cell, float], ...]:
     """By stage, then module; modules of all stages last."""
     return tuple(sorted(overrides.items(), key=lambda item: (item[0][0] is None, item[0][0] or 0, item[0][1] or "")))
-
-
-def _stage_cells(pairs: Iterable[tuple[str, Any]]) -> dict[Cell, float]:
-    cells: dict[Cell, float] = {}
-    for name, ratio in pairs:
-        stage, _, module = str(name).partition(":")
-        if not stage.isdecimal() or len(stage) > 4:
-            raise InvalidPlan(f"'{name}' is not a stage; write 0, or 0:MLP-M for one module of stage 0.")
-        cells[int(stage), module or None] = ratio
-    return cells
-
-
-def _text(recipe: Mapping[str, Any], key: str, default: str) -> str:
-    value = recipe.get(key, default)
-    if not isinstance(value, str):
-        raise InvalidPlan(f"The recipe's {key} must be text, not {value!r}.")
-    return value

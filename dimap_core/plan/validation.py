@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from ..criteria import criterion
-from ..types import KINDS, PRUNABLE_MODULES, Anatomy, Cell, Granularity, InvalidPlan, PruningPlan, Scope
+from ..types import KINDS, PRUNABLE_MODULES, Anatomy, Cell, Granularity, InvalidPlan, PruningPlan, Scope, cell_name
 
 SCOPES: tuple[str, ...] = get_args(Scope)
 GRANULARITIES: tuple[str, ...] = get_args(Granularity)
@@ -86,11 +86,6 @@ def _fits(plan: PruningPlan, anatomy: Anatomy) -> None:
     for name in plan.protected:
         if all(name != layer.name for layer in anatomy.prunable):
             raise InvalidPlan(f"There is no prunable layer '{name}'; 'describe' and 'prune --json' list the names.")
-
-
-def cell_name(cell: Cell) -> str:
-    """(0, None) -> "0", (0, "MLP-M") -> "0:MLP-M", (None, "head") -> "head"."""
-    return ":".join(str(part) for part in cell if part is not None)
 
 
 def cell_label(cell: Cell) -> str:

@@ -5,7 +5,6 @@ from .client import Ticket as Ticket, WorkerClient as WorkerClient
 from .jobs import Job as Job, Jobs as Jobs
 from .threads import Threads as Threads
 from .uploads import (
-    PREFIX as PREFIX,
     Upload as Upload,
     Uploads as Uploads,
     little_room as little_room,

@@ -1,7 +1,7 @@
 """A model judged by images that someone chose: a folder, a zip, a known set, instead of the set it was trained on.
 
 `judged_by` makes a copy of an open model that is; everything else in `pipeline` then works as it does for a bundled
-model. `ImageShelf` keeps such copies for the worker.
+model. `OpenImages` keeps such copies for the worker.
 Next door: `data.from_source` finds the images, `data.sources` says which are meant, `index` leaves them on disk for the
 app.
 """
@@ -34,7 +34,7 @@ _LAZY = "chosen"  # marks data folders of chosen images
 
 
 @dataclass
-class ImageShelf:
+class OpenImages:
     """The worker's copies of models judged by chosen images, by (weights' hash, source); those used last are kept."""
 
     kept: OrderedDict[tuple[str, str], Opened] = field(default_factory=OrderedDict)
@@ -84,34 +84,34 @@ def first_decoded(opened: Opened) -> Iterator[str]:
             yield f"Decoding images, {done} of {len(images):,}"
 
 
-def folder_of(shelf: Path, opened: Opened) -> Path:
+def folder_of(root: Path, opened: Opened) -> Path:
     """Where the app finds a model's index; each set of chosen images has an own one, since criteria may read them."""
     fingerprint = opened.info.fingerprint
-    return shelf / (fingerprint if opened.chosen is None else f"{fingerprint}{_ON}{opened.chosen.name}")
+    return root / (fingerprint if opened.chosen is None else f"{fingerprint}{_ON}{opened.chosen.name}")
 
 
-def write_model(shelf: Path, opened: Opened) -> Path:
+def write_model(root: Path, opened: Opened) -> Path:
     """Leave a model's parts on disk for the app."""
-    folder = shelf / opened.info.fingerprint
+    folder = root / opened.info.fingerprint
     if not (folder / "anatomy.json").exists():
         index.write_model(folder, opened.info, opened.anatomy, pipeline.weight_arrays(opened))
     return folder
 
 
-def write_chosen(shelf: Path, opened: Opened) -> Path:
+def write_chosen(root: Path, opened: Opened) -> Path:
     """The same for a copy judged by chosen images, beside the model's own and linked to it; older copies make room."""
-    folder = folder_of(shelf, opened)
+    folder = folder_of(root, opened)
     if opened.chosen is not None and not (folder / index.FACTS).exists():
-        index.link_model(shelf / opened.info.fingerprint, folder, opened.info, opened.chosen.facts.as_json())
-        beside = sorted(shelf.glob(f"*{_ON}*"), key=lambda path: path.stat().st_mtime_ns)
+        index.link_model(root / opened.info.fingerprint, folder, opened.info, opened.chosen.facts.as_json())
+        beside = sorted(root.glob(f"*{_ON}*"), key=lambda path: path.stat().st_mtime_ns)
         for older in beside[:-_FOLDERS]:
             shutil.rmtree(older, ignore_errors=True)
     return folder
 
 
-def write_scores(shelf: Path, opened: Opened, plan: PruningPlan) -> None:
+def write_scores(root: Path, opened: Opened, plan: PruningPlan) -> None:
     """Leave scores on disk for the app; those that read no images are written once a model, and linked."""
-    folder, own = folder_of(shelf, opened), shelf / opened.info.fingerprint
+    folder, own = folder_of(root, opened), root / opened.info.fingerprint
     target = folder if images_read(plan.criterion, plan.images) else own
     what = plan.criterion, plan.seed, plan.scored, plan.images
     if not index.has_scores(target, *what):
@@ -122,9 +122,9 @@ def write_scores(shelf: Path, opened: Opened, plan: PruningPlan) -> None:
         index.link_scores(own, folder, *what)
 
 
-def write_data(shelf: Path, data: LabelledImages) -> Path:
+def write_data(root: Path, data: LabelledImages) -> Path:
     """Where the app finds a data set's images, as far as `write_pictures` added them; older chosen sets make room."""
-    folder = shelf / "data" / data.name
+    folder = root / "data" / data.name
     index.write_data(folder, data)
     lazy = sorted(folder.parent.glob(f"*/{_LAZY}"), key=lambda path: path.stat().st_mtime_ns)
     if isinstance(data.images, Decoded):
@@ -134,7 +134,7 @@ def write_data(shelf: Path, data: LabelledImages) -> Path:
     return folder
 
 
-def write_pictures(shelf: Path, data: LabelledImages, numbers: np.ndarray) -> None:
+def write_pictures(root: Path, data: LabelledImages, numbers: np.ndarray) -> None:
     """Add images by number to what `write_data` began, in a data set that is decoded as it is read."""
     if isinstance(data.images, Decoded):
-        index.write_images(shelf / "data" / data.name, data, numbers)
+        index.write_images(root / "data" / data.name, data, numbers)

@@ -1,9 +1,9 @@
-"""The worker's shelf: opened models and sessions' prefix caches, under one memory limit.
+"""The models that a worker has open and sessions' prefix caches, under one memory limit.
 
 Who may start is decided before anything is loaded: a model that would not fit alone is refused, models not in use make
 room for newer ones, and where those in use leave none the request waits.
-Next door: `models.footprint` says what a model needs, `models.memory` what is allowed, `requests` and `worker` use the
-shelf.
+Next door: `models.footprint` says what a model needs, `models.memory` what is allowed, `requests` and `worker` use
+these.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from .. import pipeline
 from ..measure import LIMIT, PrefixCache
 from ..models import footprint, memory
-from .open_images import ImageShelf
+from .open_images import OpenImages
 
 _CACHES = 2  # sessions whose prefix caches are kept
 _CACHE_SHARE = 16  # the part of all memory that one of them may take, and at most `measure.LIMIT` bytes
@@ -28,7 +28,7 @@ Request = dict[str, Any]
 
 
 @dataclass
-class Shelf:
+class OpenModels:
     """Opened models and the sessions' prefix caches, together at most `limit` bytes (None: what the environment
     allows); `tuning` holds models whose batch size is being measured, `judged` how models that were let go were judged,
     by fingerprint. A model is known by (name, kind of weights)."""
@@ -39,7 +39,7 @@ class Shelf:
     tuning: set[str] = field(default_factory=set)
     judged: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
     caches: OrderedDict[str, tuple[str, PrefixCache]] = field(default_factory=OrderedDict)
-    images: ImageShelf = field(default_factory=ImageShelf)
+    images: OpenImages = field(default_factory=OpenImages)
 
     @property
     def allowed(self) -> int:

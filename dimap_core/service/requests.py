@@ -1,7 +1,7 @@
 """What the worker does for each kind of request: generators whose events are what the page gets.
 
-A handler takes the shelf and the request; it yields after every short step, so that others get their turn. To add a
-kind: a handler, and its row in HANDLERS.
+A handler takes the open models and the request; it yields after every short step, so that others get their turn. To
+add a kind: a handler, and its row in HANDLERS.
 Next door: `worker` advances them, `open_models` keeps the models, `pipeline` does the work of each step, `index` is
 what `open` leaves on disk for the app.
 """
@@ -22,7 +22,7 @@ from ..plan import from_recipe
 from ..studies import Measured, compare, leave_one_out, sensitivity, versus
 from ..types import LabelledImages, PruningError, whole_file
 from . import open_images
-from .open_models import Request, Shelf
+from .open_models import OpenModels, Request
 
 _SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
 _EXPORTS = 20  # files kept for downloads
@@ -30,28 +30,28 @@ _EXPORTS = 20  # files kept for downloads
 Events = Iterator[dict[str, Any]]
 
 
-def _open(shelf: Shelf, request: Request) -> Events:
+def _open(models: OpenModels, request: Request) -> Events:
     """Load a model, list the images it is judged by, score it, and leave all on disk; the last event says where."""
     yield from fetch_weights(request["model"], request["weights"])
-    opened = shelf.model({**request, "images": None})
+    opened = models.model({**request, "images": None})
     plan = from_recipe(request["recipe"])
-    folder = open_images.write_model(shelf.folder, opened)
+    folder = open_images.write_model(models.folder, opened)
     if request.get("images"):
-        for doing in shelf.images.refresh(opened, request["images"]):
+        for doing in models.images.refresh(opened, request["images"]):
             yield {"doing": doing}
-        opened = shelf.model(request)
-        folder = open_images.write_chosen(shelf.folder, opened)
+        opened = models.model(request)
+        folder = open_images.write_chosen(models.folder, opened)
     weights = sum(layer.size for layer in opened.anatomy.prunable)
     yield {"loaded": str(folder), "doing": f"Ranking {weights:,} weights"}
     for doing, _, _ in pipeline.prepare_scores(opened, plan):
         yield {"doing": doing}
-    open_images.write_scores(shelf.folder, opened, plan)
+    open_images.write_scores(models.folder, opened, plan)
     yield {"folder": str(folder)}
 
 
-def _evaluate(shelf: Shelf, request: Request) -> Events:
+def _evaluate(models: OpenModels, request: Request) -> Events:
     """Stream estimates of a plan (no recipe: of the dense model), the dense model first where it is not known."""
-    opened = shelf.model(request)
+    opened = models.model(request)
     data = pipeline.default_data(opened, request["data"])
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
     slow = timing.slow(opened, data)
@@ -59,31 +59,31 @@ def _evaluate(shelf: Shelf, request: Request) -> Events:
         yield {"doing": doing}
     if plan is not None:
         if not slow:
-            yield from _dense_first(shelf, opened, data)
+            yield from _dense_first(models, opened, data)
         for doing, _, _ in pipeline.prepare(opened, plan):
             yield {"doing": doing}
     if plan is not None and slow:
-        yield from stream(opened, data, plan, shelf.prefix(request["session"], opened))
+        yield from stream(opened, data, plan, models.prefix(request["session"], opened))
         return
-    for estimate in pipeline.judge(opened, data, plan, cache=shelf.prefix(request["session"], opened)):
+    for estimate in pipeline.judge(opened, data, plan, cache=models.prefix(request["session"], opened)):
         yield asdict(estimate)
 
 
-def _dense_first(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
+def _dense_first(models: OpenModels, opened: pipeline.Opened, data: LabelledImages) -> Events:
     """Judge the dense model unless it is known on all images."""
     while not pipeline.knows_dense(opened, data):
-        if opened.info.fingerprint in shelf.tuning:
+        if opened.info.fingerprint in models.tuning:
             yield {}  # another session's request is at it
         else:
-            yield from _tune(shelf, opened, data)
+            yield from _tune(models, opened, data)
 
 
-def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events:
+def _tune(models: OpenModels, opened: pipeline.Opened, data: LabelledImages) -> Events:
     """Judge the dense model with batches of several sizes, and keep the size that took least time an image."""
     sizes = [size for size in _SIZES if size <= 2 * opened.sizes[0]] or opened.sizes  # no more than memory takes
     spent: dict[int, list[float]] = {size: [] for size in sizes}
     before, seconds = 0, 0.0
-    shelf.tuning.add(opened.info.fingerprint)
+    models.tuning.add(opened.info.fingerprint)
     try:
         for estimate in pipeline.judge(opened, data, sizes=sizes):
             if estimate.n - before in spent:
@@ -91,30 +91,30 @@ def _tune(shelf: Shelf, opened: pipeline.Opened, data: LabelledImages) -> Events
             before, seconds = estimate.n, estimate.seconds
             yield {"waiting": "dense"}
     finally:
-        shelf.tuning.discard(opened.info.fingerprint)
+        models.tuning.discard(opened.info.fingerprint)
     cost = {size: median(times) for size, times in spent.items() if times}
     opened.sizes = (min(cost, key=lambda size: cost[size], default=opened.sizes[0]),)
 
 
-def _predictions(shelf: Shelf, request: Request) -> Events:
+def _predictions(models: OpenModels, request: Request) -> Events:
     """Where the images lie, then both models' answers to one batch of them after another."""
-    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    opened, plan = models.model(request), from_recipe(request["recipe"])
     data = pipeline.default_data(opened, request["data"])
-    yield {"folder": str(open_images.write_data(shelf.folder, data))}
+    yield {"folder": str(open_images.write_data(models.folder, data))}
     if not timing.slow(opened, data):
-        yield from _dense_first(shelf, opened, data)
+        yield from _dense_first(models, opened, data)
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
-    for numbers, *both in compare(opened, data, plan, shelf.prefix(request["session"], opened)):
-        open_images.write_pictures(shelf.folder, data, numbers)
+    for numbers, *both in compare(opened, data, plan, models.prefix(request["session"], opened)):
+        open_images.write_pictures(models.folder, data, numbers)
         yield predictions.event(numbers, len(data), *both)
 
 
-def _explain(shelf: Shelf, request: Request) -> Events:
+def _explain(models: OpenModels, request: Request) -> Events:
     """Why both models answer one image as they do: progress, then the explanation."""
     from ..studies import explain  # captum takes a second to import, and most requests do without
 
-    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    opened, plan = models.model(request), from_recipe(request["recipe"])
     data = pipeline.default_data(opened, request["data"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
@@ -122,9 +122,9 @@ def _explain(shelf: Shelf, request: Request) -> Events:
         yield {"doing": doing} if found is None else found.event()
 
 
-def _curve(shelf: Shelf, request: Request) -> Events:
+def _curve(models: OpenModels, request: Request) -> Events:
     """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
-    opened = shelf.model(request)
+    opened = models.model(request)
     data = pipeline.default_data(opened, request["data"])
     for ratio in request["ratios"]:
         plan = from_recipe({**request["recipe"], "ratio": ratio})
@@ -141,9 +141,9 @@ def _curve(shelf: Shelf, request: Request) -> Events:
         yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()
 
 
-def _latency(shelf: Shelf, request: Request) -> Events:
+def _latency(models: OpenModels, request: Request) -> Events:
     """One event a batch size: dense and pruned model by turns on this device."""
-    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    opened, plan = models.model(request), from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     yield {"doing": "Measuring"}
@@ -152,13 +152,13 @@ def _latency(shelf: Shelf, request: Request) -> Events:
         yield asdict(row)
 
 
-def _export(shelf: Shelf, request: Request) -> Events:
+def _export(models: OpenModels, request: Request) -> Events:
     """Write the pruned model as a zipped checkpoint or ONNX file; the last event says where."""
-    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    opened, plan = models.model(request), from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     yield {"doing": "Writing the file"}
-    folder = shelf.folder / "exports" / request["ticket"]
+    folder = models.folder / "exports" / request["ticket"]
     if request["format"] == "onnx":
         path = folder / "model.onnx"
         pruned, _, _ = pipeline.prune(opened, plan)
@@ -173,26 +173,26 @@ def _export(shelf: Shelf, request: Request) -> Events:
     yield {"file": str(path), "bytes": path.stat().st_size}
 
 
-def _truth(shelf: Shelf, request: Request) -> Events:
+def _truth(models: OpenModels, request: Request) -> Events:
     """One event a head or tenth of a block's hidden units: what the model loses without it."""
-    opened = shelf.model(request)
+    opened = models.model(request)
     for effect in leave_one_out(opened, pipeline.default_data(opened, request["data"])):
         yield {} if effect is None else asdict(effect)
 
 
-def _sensitivity(shelf: Shelf, request: Request) -> Events:
+def _sensitivity(models: OpenModels, request: Request) -> Events:
     """One event a stage x module (or kind) and ratio, cut alone by the recipe's criterion, granularity and scope; on
     training images, since ratios are made from it that the others judge."""
-    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    opened, plan = models.model(request), from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare_scores(opened, plan):
         yield {"doing": doing}
     for row in sensitivity(opened, training_data(opened, request["data"]), plan):
         yield {} if row is None else asdict(row)
 
 
-def _versus(shelf: Shelf, request: Request) -> Events:
+def _versus(models: OpenModels, request: Request) -> Events:
     """Stream the comparison of two recipes on the same images."""
-    opened = shelf.model(request)
+    opened = models.model(request)
     first, second = (from_recipe(recipe) for recipe in request["recipes"])
     for plan in (first, second):
         for doing, _, _ in pipeline.prepare(opened, plan):
@@ -201,7 +201,7 @@ def _versus(shelf: Shelf, request: Request) -> Events:
         yield asdict(found)
 
 
-HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
+HANDLERS: dict[str, Callable[[OpenModels, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
     "predictions": _predictions, "explain": _explain,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ..types import TEMPORARY, DataError, sentence, temporary
+from ..types import TEMPORARY, UPLOAD, DataError, sentence, temporary
 
-PREFIX = "upload:"
 MOST_BYTES = 4 * 1024**3  # of one session's files
 _MOST_FILES = 8
 _PIECE = 1024**2
@@ -84,7 +83,7 @@ class Uploads:
 
     def find(self, session: str, token: str) -> Upload:
         """The session's upload; raises DataError for a token it does not have (any more)."""
-        upload = self._kept.get(session, {}).get(token.removeprefix(PREFIX))
+        upload = self._kept.get(session, {}).get(token.removeprefix(UPLOAD))
         if upload is None:
             raise DataError("That uploaded file is no longer here; upload it again.")
         return upload

@@ -27,7 +27,7 @@ import torch
 
 from ..models import memory
 from ..types import TEMPORARY, PruningError, is_full, sentence
-from .open_models import Shelf, model_key
+from .open_models import OpenModels, model_key
 from .requests import HANDLERS, Events
 from .threads import Threads
 
@@ -57,7 +57,7 @@ class Worker:
     """What requests share, and the requests under way."""
 
     def __init__(self, folder: Path) -> None:
-        self.shelf = Shelf(folder)
+        self.models = OpenModels(folder)
         self.threads = Threads()
         self.tasks: dict[str, OrderedDict[str, Task]] = {channel: OrderedDict() for channel in CHANNELS}
 
@@ -73,16 +73,16 @@ class Worker:
         if "cancel" in message:
             channels = (message["channel"],) if message.get("channel") else CHANNELS
             if len(channels) > 1:
-                self.shelf.leave(message["cancel"])
+                self.models.leave(message["cancel"])
             ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
             if not message.get("channel"):
-                self.shelf.images.end(self.shelf.folder, message["cancel"])
+                self.models.images.end(self.models.folder, message["cancel"])
             return [task.ticket for task in ended if task]
         # All that others will ask of the task is looked up before anything is changed: it may not be there.
         tasks, ticket, session = self.tasks[message["channel"]], message["ticket"], message["session"]
         if not all(isinstance(part, str) for part in (ticket, session, *model_key(message))):
             raise TypeError("a request's ticket, session, model and weights are text")
-        steps = HANDLERS[message["kind"]](self.shelf, message)
+        steps = HANDLERS[message["kind"]](self.models, message)
         stays = message["kind"] == message["channel"] == "open"
         key = ticket if stays else session
         replaced = tasks.pop(key, None)
@@ -118,7 +118,7 @@ class Worker:
         for tasks in self.tasks.values():
             for key in [key for key, task in tasks.items() if task.request["model"].startswith(prefix)]:
                 ended.append(tasks.pop(key).ticket)
-        self.shelf.forget(prefix)
+        self.models.forget(prefix)
         return ended
 
     @property
@@ -137,7 +137,7 @@ class Worker:
         for tasks, key, task in self._all():
             late = oldest is not None and task is not oldest and task.asked > oldest.asked + _PATIENCE
             try:
-                if task.started or (not late and self.shelf.admits(task.request, used)):
+                if task.started or (not late and self.models.admits(task.request, used)):
                     task.started = True
                     return self._advance(tasks, key, task)
             except StopIteration:

@@ -111,6 +111,7 @@ def run(
     for column in columns:
         # All images: `limit` is a prefix of their order, so that a longer run goes on from a shorter one.
         opened, data = judged_by_name(pipeline.open_model(MODELS[column[0].model], weights), folder)
+        yield opened.notice, None
         total = min(len(data), limit or len(data))
         for point in column:
             name = f"{point.model}, {point.method}" + (f" at {point.share:.0%}" if point.plan else "")

@@ -42,7 +42,7 @@ Events = Iterator[dict[str, Any]]
 @dataclass(frozen=True)
 class Pruned:
     """A pruned model, the dense one it came from (None: not known), what its checkpoint's card says, and the images to
-    train on and to judge by."""
+    train on and to judge by; `notice` says how they were chosen, where they were."""
 
     model: nn.Module
     info: ModelInfo
@@ -50,6 +50,7 @@ class Pruned:
     card: Mapping[str, Any]
     train: LabelledImages
     judged: LabelledImages
+    notice: str = ""
 
     def held(self) -> dict[str, torch.Tensor]:
         """Parameter name -> where prunable weights are not zero; nothing of a model whose single weights were left."""
@@ -80,7 +81,7 @@ def from_directory(path: Path, data: str | None = None, dense: str | None = None
         raise CheckpointError(f"'{path}' does not say how it was pruned; prune the model again.")
     taught_by = _dense(path, opened, dense, distill)
     opened, judged = judged_by_name(opened, data)
-    return Pruned(opened.model, opened.info, taught_by, card, training_data(opened), judged)
+    return Pruned(opened.model, opened.info, taught_by, card, training_data(opened), judged, opened.notice)
 
 
 def _dense(path: Path, opened: pipeline.Opened, named: str | None, needed: bool) -> nn.Module | None:

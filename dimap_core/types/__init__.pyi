@@ -31,6 +31,8 @@ from .folders import (
     HOME_SET as HOME_SET,
     data_folder as data_folder,
     home as home,
+    is_file as is_file,
+    is_folder as is_folder,
     user_home as user_home,
 )
 from .images import LabelledImages as LabelledImages
@@ -51,6 +53,12 @@ from .model import (
     ModelInfo as ModelInfo,
     Stage as Stage,
 )
+from .model_name import (
+    UPLOAD as UPLOAD,
+    ModelName as ModelName,
+    timm_name as timm_name,
+    untagged as untagged,
+)
 from .plan import (
     Budget as Budget,
     Cell as Cell,
@@ -59,6 +67,7 @@ from .plan import (
     PruningPlan as PruningPlan,
     Scope as Scope,
     Selection as Selection,
+    cell_name as cell_name,
     nm_sizes as nm_sizes,
 )
 from .scores import (

@@ -1,12 +1,13 @@
 """Where things lie on this machine: the project's assets, the user's home, jobs, image sets. No torch.
 
-Next door: `writing` writes files whole or not at all.
+Whether a path is there is asked here too. Next door: `writing` writes files whole or not at all.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -35,3 +36,20 @@ def user_home() -> Path:
 _PACKAGE = Path(__file__).resolve().parent.parent
 ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
 """Inside the package where it is installed, beside it in the checkout."""
+
+
+def is_file(path: str) -> bool:
+    """Whether a file lies there; False for what no path can be."""
+    return _is(path, Path.is_file)
+
+
+def is_folder(path: str) -> bool:
+    """The same for a folder."""
+    return _is(path, Path.is_dir)
+
+
+def _is(path: str, what: Callable[[Path], bool]) -> bool:
+    try:
+        return bool(path) and what(Path(path))
+    except (OSError, ValueError):  # longer than a path can be, or with a null byte
+        return False

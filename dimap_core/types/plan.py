@@ -105,6 +105,11 @@ class Selection:
     nm: str | None = None
 
 
+def cell_name(cell: Cell) -> str:
+    """(0, None) -> "0", (0, "MLP-M") -> "0:MLP-M", (None, "head") -> "head"."""
+    return ":".join(str(part) for part in cell if part is not None)
+
+
 def nm_sizes(pattern: str | None) -> tuple[int, int]:
     """N and M of a pattern like "2:4"."""
     n, _, m = (pattern or "").partition(":")

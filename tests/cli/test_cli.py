@@ -152,14 +152,15 @@ def test_evaluate_takes_a_first_part_of_the_images(ask):
     assert result["params"] == 906_922
 
 
-def test_images_of_a_folder_judge_and_are_read_by_criteria(ask, tmp_path):
+def test_images_of_a_folder_judge_and_are_read_by_criteria(ask, call, tmp_path):
     data = load_data("digits")
     for number in range(80):
         place = tmp_path / str(data.labels[number])
         place.mkdir(exist_ok=True)
         Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
     options = ("swin-digits", "--data", f"folder:{tmp_path}")
-    assert ask("evaluate", *options)["n"] == 80
+    code, out, err = call("evaluate", *options, "--json")
+    assert (code, json.loads(out)["n"]) == (0, 80) and err.startswith("Judged on 80 images.")
     cut = ask("prune", *options, "--criterion", "taylor", "--images", "16", "--limit", "40", "--ratio", "0.5")
     assert cut["accuracy"]["n"] == 40 and cut["accuracy"]["top1"] > 0.9
     grid = ("--criteria", "dimap", "--scopes", "layer", "--ratios", "0.3")

@@ -18,9 +18,9 @@ from dimap_core.measure.predictions import (
     Predictions,
     accuracy,
     breakdown,
-    chosen,
     confusion_change,
     event,
+    filtered,
     most_confused,
     outcomes,
     table,
@@ -109,7 +109,7 @@ def test_filters_pass_exactly_what_they_name_in_the_same_order(made, direction, 
         fits &= label in (None, mine)
         fits &= all(DATA.cues[cue][mine] == value for cue, value in (cues or {}).items())
         expected += [place] * bool(fits)
-    assert chosen(found, DATA, direction, label, cues).tolist() == expected
+    assert filtered(found, DATA, direction, label, cues).tolist() == expected
 
 
 def test_accuracy_by_class_and_by_cue_is_that_of_a_count_image_by_image(made):

@@ -230,7 +230,7 @@ def test_each_is_one_sentence_runs_nothing_and_takes_no_memory(hostile, tmp_path
 
 def test_the_worker_goes_on_after_hostile_files(hostile, tmp_path):
     files, _ = hostile
-    worker, errors = Worker(tmp_path / "shelf"), []
+    worker, errors = Worker(tmp_path / "worker"), []
     recipe = {"version": 1, "criterion": "dimap"}
     for name in ("code.pth", "10^10 elements.pth", "nan.pth", "bomb.zip"):
         (tmp_path / name).write_bytes(files[name])
@@ -244,4 +244,4 @@ def test_the_worker_goes_on_after_hostile_files(hostile, tmp_path):
         errors += [event["error"] for event in events if "error" in event]
     assert len(errors) == 4 and all(error.endswith(".") for error in errors)
     assert Path(events[-2]["event"]["folder"], "anatomy.json").exists()
-    assert sorted(path.name for path in (tmp_path / "shelf").iterdir()) == [Path(events[-2]["event"]["folder"]).name]
+    assert sorted(path.name for path in (tmp_path / "worker").iterdir()) == [Path(events[-2]["event"]["folder"]).name]

@@ -101,7 +101,7 @@ def hub():
 def test_weights_are_fetched_with_progress_resumed_and_read_from_the_cache_when_offline(hub, tmp_path):
     address, asked, weights, size, goes_on = hub
     environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", CLIENT, str(tmp_path / "shelf"), NAME]
+    command = [sys.executable, "-c", CLIENT, str(tmp_path / "worker"), NAME]
     killed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     blobs = tmp_path / "home" / "hub" / f"models--timm--{NAME}" / "blobs"
     wait(lambda: any(path.stat().st_size for path in blobs.glob("*") if path.suffix != ".lock"))

@@ -1,10 +1,15 @@
 """Links: what is on screen is in the URL, a link restores it, and nonsense in a link is one sentence."""
 
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import app_test
+
+from dimap_core.types.errors import InvalidPlan
+from dimap_core.types.plan import PruningPlan
+from pages.ui.session import Setting, links
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -108,3 +113,26 @@ def test_a_link_to_a_page_works_as_the_first_visit_of_a_server(monkeypatch):
         at.switch_page(f"pages/{page}.py").run()
         assert not at.exception
         assert at.sidebar.selectbox, "the controls are there"
+
+
+CUT = PruningPlan(granularity="structure", ratio=None, budget=0.3, round_to=4, repair=True, images=128)
+
+
+@pytest.mark.parametrize(
+    ("setting", "link"),
+    [
+        (Setting(), "model=swin-textured&criterion=dimap&scope=module&ratio=0.8"),
+        (
+            Setting("swin-digits", "random", CUT, "cifar10", 50, 3, (("cat", 1),)),
+            "model=swin-digits&criterion=dimap&scope=module&weights=random&data=cifar10&n=50&draw=3&classes=cat_1&"
+            "granularity=structure&macs=0.3&round=4&repair=1&images=128",
+        ),
+    ],
+)
+def test_a_link_is_what_it_was_letter_by_letter(setting, link):
+    assert urlencode(links.to_url(setting)) == link and links.from_url(dict(parse_qsl(link))) == setting
+
+
+def test_a_link_cannot_ask_for_a_latency():
+    with pytest.raises(InvalidPlan, match="'latency' is not known"):
+        links.from_url({"granularity": "structure", "latency": "0.3"})

@@ -6,9 +6,9 @@ import pytest
 import timm
 import torch
 
-from dimap_core.types.errors import PruningError
+from dimap_core.types.errors import DataError, PruningError
 from dimap_core.types.folders import ASSETS
-from pages.ui.session import cache
+from pages.ui.session import cache, own_models
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_a_file_outside_the_allowed_folders_is_not_looked_at(open_app, folder):
         app.until(lambda app=app: app.notices, "a notice")
         assert "outside the folders that may be read" in app.notices[0]
         assert app.url["model"] == "swin-textured"
+
+
+def test_no_at_in_a_name_leads_out_of_the_allowed_folders(folder, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "a.pth"
+    outside.touch()
+    (folder / "link@v2").symlink_to(outside)
+    (folder / "link").touch()
+    for name in (f"{folder}/link@v2", f"{outside}@swin-digits", f"{outside}@a/b"):
+        with pytest.raises(DataError, match="outside the folders that may be read"):
+            own_models.place(f"file:{name}")
+    (folder / "mine@v2").touch()
+    named = f"file:{folder}/mine@v2@deit_tiny_patch16_224.fb_in1k"
+    assert own_models.place(named) == named and own_models.place(f"file:{folder}/mine@v2") == f"file:{folder}/mine@v2"
 
 
 def test_an_upload_of_another_session_is_not_found(open_app):

@@ -59,7 +59,7 @@ def serve(worker):
 def test_scores_on_disk_are_not_held_in_memory_too(worker):
     worker.accept(request("open", "swin-digits", "a"))
     serve(worker)
-    (opened,) = worker.shelf.opened.values()
+    (opened,) = worker.models.opened.values()
     (scores,) = opened.scores.values()
     fresh = pipeline.open_model("swin-digits")
     known = pipeline.score(fresh, PruningPlan())
@@ -69,7 +69,7 @@ def test_scores_on_disk_are_not_held_in_memory_too(worker):
 
 
 def test_a_model_waits_until_the_ones_at_work_leave_room_and_is_told_so_once(worker):
-    worker.shelf.limit = ROOM
+    worker.models.limit = ROOM
     worker.accept(request("evaluate", "swin-digits", "a"))
     worker.step()
     worker.accept(request("evaluate", "deit-digits", "b"))
@@ -84,12 +84,12 @@ def test_a_model_waits_until_the_ones_at_work_leave_room_and_is_told_so_once(wor
     waited = [e["ticket"][0] for e in events if "Waiting until other" in str(e)]
     assert sorted(waited) == ["b", "c"]
     assert all("error" not in event for event in events)
-    assert [name for name, _ in worker.shelf.opened] == ["deit-digits"]
+    assert [name for name, _ in worker.models.opened] == ["deit-digits"]
 
 
 def test_whoever_waited_long_comes_before_those_that_come_later(worker, monkeypatch):
     monkeypatch.setattr("dimap_core.service.worker._PATIENCE", 0.0)
-    worker.shelf.limit = ROOM
+    worker.models.limit = ROOM
     worker.accept(request("evaluate", "swin-digits", "a", ratio=0.5))
     worker.step()
     worker.accept(request("evaluate", "deit-digits", "b"))
@@ -106,9 +106,9 @@ def test_each_request_under_way_is_charged_a_cut(worker):
     serve(worker)
     key = ("swin-digits", "pretrained")
     weights, batch = footprint.footprint("swin-digits").weights, footprint.footprint("swin-digits").batch
-    worker.shelf.limit = (batch + 3 * weights + MIB // 2) * 8 // 7
+    worker.models.limit = (batch + 3 * weights + MIB // 2) * 8 // 7
     ask = request("evaluate", "swin-digits", "b")
-    assert worker.shelf.admits(ask, Counter({key: 1})) and not worker.shelf.admits(ask, Counter({key: 2}))
+    assert worker.models.admits(ask, Counter({key: 1})) and not worker.models.admits(ask, Counter({key: 2}))
 
 
 @pytest.mark.parametrize(
@@ -135,23 +135,23 @@ def test_prefix_caches_go_with_their_session_and_with_their_model(worker):
     for session, model in (("a", "swin-digits"), ("b", "deit-digits")):
         worker.accept(request("evaluate", model, session))
         serve(worker)
-    held = [cache for _, cache in worker.shelf.caches.values()]
+    held = [cache for _, cache in worker.models.caches.values()]
     assert len(held) == 2 and all(cache.used for cache in held)
     worker.accept({"cancel": "a", "channel": "live"})
-    assert list(worker.shelf.caches) == ["a", "b"]
+    assert list(worker.models.caches) == ["a", "b"]
     worker.accept({"cancel": "a"})
-    worker.shelf.evict(("deit-digits", "pretrained"))
-    assert not worker.shelf.caches and not any(cache.used or cache.kept for cache in held)
+    worker.models.evict(("deit-digits", "pretrained"))
+    assert not worker.models.caches and not any(cache.used or cache.kept for cache in held)
 
 
 def test_a_model_that_is_opened_again_is_judged_as_before(worker):
     worker.accept(request("evaluate", "deit-digits", "a"))
     serve(worker)
     key = ("deit-digits", "pretrained")
-    opened = worker.shelf.opened[key]
+    opened = worker.models.opened[key]
     opened.bf16, opened.note = True, "Judged in bf16."
-    worker.shelf.evict(key)
-    again = worker.shelf.model(request("evaluate", "deit-digits", "a"))
+    worker.models.evict(key)
+    again = worker.models.model(request("evaluate", "deit-digits", "a"))
     assert again is not opened and again.dense is opened.dense and again.sizes == opened.sizes
     assert (again.bf16, again.note) == (True, "Judged in bf16.")
 
@@ -190,15 +190,15 @@ def test_a_closed_tab_leaves_nothing_of_its_models_and_everything_of_others(work
     mine = pipeline.open_model("deit-digits")
     key = ("file:/uploads/a/1/file.safetensors", "pretrained")
     twin = ("file:/uploads/b/2/file.safetensors", "pretrained")  # another session's copy of the same weights
-    worker.shelf.opened[key] = worker.shelf.opened[twin] = mine
-    folder = worker.shelf.folder / mine.info.fingerprint
+    worker.models.opened[key] = worker.models.opened[twin] = mine
+    folder = worker.models.folder / mine.info.fingerprint
     index.write_model(folder, mine.info, mine.anatomy, pipeline.weight_arrays(mine))
     worker.accept(request("evaluate", "swin-digits", "b"))
     worker.accept({**request("open", key[0], "a"), "ticket": "gone"})
     assert worker.accept({"forget": "file:/uploads/a/"}) == ["gone"]
-    assert key not in worker.shelf.opened and twin in worker.shelf.opened and folder.exists()
+    assert key not in worker.models.opened and twin in worker.models.opened and folder.exists()
     assert worker.accept({"forget": "file:/uploads/b/"}) == []
-    assert twin not in worker.shelf.opened and not folder.exists()
+    assert twin not in worker.models.opened and not folder.exists()
     assert serve(worker)[-1] == {"ticket": "b-swin-digits-0.5", "done": True}
 
 

@@ -46,7 +46,7 @@ def _threads():
 def worker(opened, tmp_path):
     """A worker that has the small Swin open already."""
     worker = Worker(tmp_path)
-    worker.shelf.opened["swin-digits", "pretrained"] = opened
+    worker.models.opened["swin-digits", "pretrained"] = opened
     return worker
 
 
@@ -105,10 +105,10 @@ def test_more_sessions_than_caches_hold_no_more_activations(worker, opened):
         worker.accept(evaluate(session, session, 0.5))
     for _ in range(4):
         worker.step()
-    held = [cache for _, cache in worker.shelf.caches.values()]
+    held = [cache for _, cache in worker.models.caches.values()]
     worker.accept(evaluate("e", "e", 0.5))
     worker.step()
-    assert len(worker.shelf.caches) == 2
+    assert len(worker.models.caches) == 2
     while worker.busy:
         worker.step()
     assert held[0].used == 0 == len(held[0].kept)  # its session's evaluation went on without it
@@ -331,7 +331,7 @@ def test_random_weights_are_opened_but_not_judged(worker):
     random = {**evaluate("a", "1", 0.5), "weights": "random"}
     worker.accept(random)
     assert serve(worker)[-1]["error"].startswith("Accuracy means nothing on random weights")
-    assert ("swin-digits", "random") in worker.shelf.opened
+    assert ("swin-digits", "random") in worker.models.opened
 
 
 def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, monkeypatch):
@@ -349,7 +349,7 @@ def test_a_crash_in_one_request_is_told_without_a_trace(worker, opened, capfd, m
 def test_whatever_one_request_stumbles_over_the_others_are_answered(worker, monkeypatch):
     kinds = {kind.__name__: kind for kind in (ValueError, KeyError, TypeError, IndexError, AssertionError)}
 
-    def broken(shelf, request):
+    def broken(models, request):
         yield {}
         raise kinds[request["ticket"]]("of one session")
 
@@ -393,14 +393,14 @@ def test_an_event_that_is_no_plain_data_ends_its_request_alone(worker):
 
 
 def test_models_opened_long_ago_are_let_go_with_their_files(worker):
-    worker.shelf.limit = 46 * 1024**2
+    worker.models.limit = 46 * 1024**2
     folders = {}
     for name in ("deit-digits", "deit-textured", "swin-textured"):
         recipe = to_recipe(PruningPlan())
         message = {"kind": "open", "model": name, "weights": "pretrained", "recipe": recipe, "session": "a"}
         worker.accept({**message, "channel": "open", "ticket": name})
         folders[name] = Path(serve(worker)[-2]["event"]["folder"])
-    left = {name for name, _ in worker.shelf.opened}
+    left = {name for name, _ in worker.models.opened}
     assert "swin-textured" in left and "deit-digits" not in left
     assert folders["swin-textured"].exists() and not folders["deit-digits"].exists()
     worker.accept({**message, "model": "deit-digits", "channel": "open", "ticket": "again"})

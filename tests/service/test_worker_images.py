@@ -39,7 +39,7 @@ def folder(tmp_path):
 def worker(tiny_swin, tmp_path):
     made = Worker(tmp_path / "worker")
     fresh = replace(tiny_swin, dense={})
-    made.shelf.opened[OWN] = fresh
+    made.models.opened[OWN] = fresh
     return made
 
 
@@ -67,7 +67,7 @@ def test_a_model_is_left_on_disk_with_its_images_and_judged_by_them(worker, fold
     info, _ = index.read_model(place)
     facts = index.read_facts(place)
     assert facts["images"] == 70 and facts["classes"] == 10 and len(facts["rows"]) == 10 and facts["title"] == "set"
-    assert info.data.startswith("set-") and info.fingerprint == worker.shelf.opened[OWN].info.fingerprint
+    assert info.data.startswith("set-") and info.fingerprint == worker.models.opened[OWN].info.fingerprint
     assert index.has_scores(place, "taylor", 0, "weight", 32)
     own = place.parent / info.fingerprint
     assert index.read_facts(own) is None and index.read_model(own)[0].data == "digits"
@@ -79,7 +79,7 @@ def test_a_model_is_left_on_disk_with_its_images_and_judged_by_them(worker, fold
     )
     events, _ = ask(worker, "evaluate", folder, data=info.data)
     assert events[0] == {"doing": "Decoding images, 16 of 70"} and events[-1]["n"] == events[-1]["total"] == 70
-    found = worker.shelf.images.on(worker.shelf.opened[OWN], ImageSource(f"folder:{folder}", 70).request())
+    found = worker.models.images.on(worker.models.opened[OWN], ImageSource(f"folder:{folder}", 70).request())
     expected = pipeline.judge_fully(found, pipeline.default_data(found), PruningPlan("taylor", ratio=0.5, images=32))
     assert events[-1]["cues"]["joint"]["correct"] == expected.top1.correct
 
@@ -113,10 +113,10 @@ def test_images_that_changed_since_they_were_listed_are_not_judged_under_the_old
 def test_only_the_choices_seen_last_stay_on_disk_and_an_evicted_models_go_with_it(worker, folder):
     for count in range(40, 46):
         events, _ = ask(worker, "open", folder, count=count, criterion="dimap")
-    kept = list(worker.shelf.folder.glob("*-on-*"))
+    kept = list(worker.models.folder.glob("*-on-*"))
     assert len(kept) == 4 and Path(events[-1]["folder"]) in kept
-    worker.shelf.images.forget(worker.shelf.opened[OWN].info.fingerprint)
-    assert not worker.shelf.images.kept
+    worker.models.images.forget(worker.models.opened[OWN].info.fingerprint)
+    assert not worker.models.images.kept
 
 
 def test_what_cannot_be_judged_is_one_sentence(worker, folder, tmp_path):
@@ -144,4 +144,4 @@ def test_what_was_made_of_a_sessions_upload_goes_with_the_session(worker, folder
     worker.accept({"cancel": "another", "channel": None})
     assert place.exists() and pictures.exists()
     worker.accept({"cancel": "session-of-a", "channel": None})
-    assert not place.exists() and not pictures.exists() and not worker.shelf.images.kept
+    assert not place.exists() and not pictures.exists() and not worker.models.images.kept

@@ -22,7 +22,7 @@ def draw(badge: str = "") -> None:
     setting = state.current()
     badge = f":orange-badge[{badge}]" if badge else _KINDS_OF_CUT[setting.plan.granularity]
     weights = " (random weights)" if setting.weights == "random" else ""
-    if own_models.is_own(setting.model):
+    if setting.name.brought:
         weights = f" ({formats.plain(st.session_state.get('recognised', ''))})"
     name = formats.plain(own_models.shown(setting.model))
     st.markdown(f"**{name}**{weights} · {plan_names.label(setting.plan)} &nbsp; {badge}")

@@ -39,8 +39,7 @@ def _ways_on() -> None:
 
 def _as_architecture(setting: Setting) -> None:
     if st.session_state.way_architecture:
-        what, _ = own_models.split(setting.model)
-        own_models.open_as(own_models.joined(what, st.session_state.way_architecture.strip()))
+        own_models.read_as(setting, st.session_state.way_architecture)
 
 
 def _open_files() -> None:

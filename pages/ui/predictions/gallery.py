@@ -34,7 +34,7 @@ BADGES = {
 def draw(found: Outcomes, data: LabelledImages) -> None:
     """Filters, then a page of the images that pass them."""
     st.subheader("Images, changed answers first", anchor=False, help=f"{TERMS['flipped']} {TERMS['margin']}")
-    places = predictions.chosen(found, data, *_filters(data))
+    places = predictions.filtered(found, data, *_filters(data))
     if not len(places):
         st.info(_nothing(found))
         return

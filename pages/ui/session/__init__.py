@@ -3,7 +3,7 @@
 Not here: drawing, save what must be said where a session cannot go on. Next door: `parts` draws what pages share.
 """
 
-from . import cache, jobs, opened, opening, own_models, polling, requests, state
+from . import cache, jobs, links, opened, opening, own_models, polling, requests, state
 from .opened import View
 from .setting import Setting, Tried
 
@@ -13,6 +13,7 @@ __all__ = [
     "View",
     "cache",
     "jobs",
+    "links",
     "opened",
     "opening",
     "own_models",

@@ -19,9 +19,17 @@ from dimap_core.criteria import images_read
 from dimap_core.models import BUNDLED, bundled_card
 from dimap_core.service import Jobs, Ticket, Uploads, WorkerClient, index
 from dimap_core.studies import agreement, allocation, comparison, summaries
-from dimap_core.types import ASSETS, Anatomy, CellCut, Compared, LabelledImages, ModelInfo, PruningPlan, Scores
-
-from .setting import FILE
+from dimap_core.types import (
+    ASSETS,
+    Anatomy,
+    CellCut,
+    Compared,
+    LabelledImages,
+    ModelInfo,
+    ModelName,
+    PruningPlan,
+    Scores,
+)
 
 _RESULTS = 4000
 _TEXT = 32 * 1024**2  # characters of all results as JSON; in memory they take about five bytes each
@@ -64,7 +72,7 @@ class Shared:
         """Drop everything a session still waits for, what it brought, and all that was made of it."""
         self.worker.cancel(session)
         self.slow.cancel(session)
-        prefix = f"{FILE}{self.uploads.folder(session)}/"
+        prefix = str(ModelName("file", f"{self.uploads.folder(session)}/"))
         for worker in (self.worker, self.slow):
             worker.forget(prefix)
         tokens = tuple(upload.token for upload in self.uploads.of(session))

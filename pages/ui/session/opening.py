@@ -13,8 +13,9 @@ import streamlit as st
 
 from dimap_core.criteria import criterion as criterion_info, images_read
 from dimap_core.data import FOLDER, ZIP, ImageSource, permitted
-from dimap_core.service import PREFIX, Ticket, index
-from dimap_core.types import Anatomy, DataError
+from dimap_core.plan import to_recipe
+from dimap_core.service import Ticket, index
+from dimap_core.types import UPLOAD, Anatomy, DataError, Granularity, PruningPlan
 
 from . import cache, own_models, state
 from .setting import Setting
@@ -37,9 +38,8 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
         st.session_state.reopening = key
         st.toast("Made room for newer models; opening this one again.", icon=":material/memory:")
     if ticket is None or ticket.replaced or gone:
-        recipe = {"version": 1, "criterion": key[2], "seed": key[3], "granularity": key[4]}
-        recipe |= {"images": key[5]} if key[5] else {}
-        request = {"kind": "open", **model_request(setting), "recipe": recipe}
+        scored = PruningPlan(criterion=key[2], seed=key[3], granularity=key[4], images=key[5] or PruningPlan.images)
+        request = {"kind": "open", **model_request(setting), "recipe": to_recipe(scored)}
         # Reading images takes seconds, a download minutes: everyone's slider moves take turns with them, and this
         # session's next one ends it.
         channel = "live" if needs_images(key[2]) or _fetched(setting) else "open"
@@ -77,14 +77,14 @@ def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
 
 def _keep_ways_on(message: str, kind: str, setting: Setting) -> None:
     """After a model was refused: keep what is needed to offer ways on."""
-    unclear = kind in ("UnsupportedModel", "CheckpointError") and own_models.is_own(setting.model)
+    unclear = kind in ("UnsupportedModel", "CheckpointError") and setting.name.brought
     lacking = kind in ("Offline", "UnsupportedModel") and "random" in message
     st.session_state.ways = (setting, "random" if lacking else "architecture" if unclear else "")
 
 
 def _fetched(setting: Setting) -> bool:
     """Whether a model's weights may have to be downloaded first."""
-    known = setting.model in cache.cards() or own_models.is_own(setting.model)
+    known = setting.model in cache.cards() or setting.name.brought
     return setting.weights == "pretrained" and not known
 
 
@@ -94,7 +94,7 @@ def images(setting: Setting) -> dict[str, Any] | None:
     source, title = setting.data, ""
     if not source:
         return None
-    if source.startswith(PREFIX):
+    if source.startswith(UPLOAD):
         upload = cache.shared().uploads.find(cache.session(), source)
         source, title = f"{ZIP}{upload.path}", upload.name
     for prefix in (FOLDER, ZIP):
@@ -146,7 +146,7 @@ def stop_reading(wanted: tuple) -> None:
         cache.shared().worker.cancel(cache.session(), "live")
 
 
-def key_of(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, str, int, str]:
+def key_of(setting: Setting, criterion: str | None) -> tuple[str, str, str, int, Granularity, int, str]:
     """What the scores of a setting depend on, and the images it is judged by."""
     plan, chosen = setting.plan, criterion or setting.plan.criterion
     read, judged = images_read(chosen, plan.images), json.dumps(images(setting))

@@ -1,7 +1,6 @@
 """Models that people bring: what such a model is called, where it lies, and how the session goes over to one.
 
-A setting's model is "upload:TOKEN" or "file:PATH", either with "@ARCHITECTURE" behind it where the weights do not tell
-it. Only `place` turns that into a path, for this session's own uploads and for files under the allowed roots.
+Only `place` turns that into a path, for this session's own uploads and for files under the allowed roots.
 """
 
 from __future__ import annotations
@@ -12,52 +11,41 @@ from pathlib import Path
 import streamlit as st
 
 from dimap_core.data import permitted
-from dimap_core.service import PREFIX, Upload
+from dimap_core.service import Upload
+from dimap_core.types import ModelName, is_file, untagged
 
 from . import cache, state
-from .setting import FILE, Setting
-
-
-def is_own(model: str) -> bool:
-    """Whether a setting's model is a file."""
-    return model.startswith((PREFIX, FILE))
+from .setting import Setting
 
 
 def place(model: str) -> str:
     """What the worker is asked to open; raises DataError for an upload that is not this session's and for a file that
     may not be read."""
-    what, architecture = split(model)
-    if what.startswith(PREFIX):
-        return joined(f"{FILE}{cache.shared().uploads.find(cache.session(), what).path}", architecture)
-    if what.startswith(FILE):
-        return joined(f"{FILE}{permitted.allowed(what.removeprefix(FILE))}", architecture)
-    return model
+    # An @ may be the path's own: whatever path is looked at for that has to be one that may be read.
+    name = ModelName.parse(model, lambda path: is_file(str(permitted.allowed(path))))
+    if name.kind == "upload":
+        path = cache.shared().uploads.find(cache.session(), name.what).path
+    elif name.kind == "file":
+        path = permitted.allowed(name.what)
+    else:
+        return model
+    return str(ModelName("file", str(path), name.architecture))
 
 
 def shown(model: str) -> str:
     """What a model is called on screen, in recipes and in names of downloads."""
-    what, architecture = split(model)
-    if what.startswith(PREFIX):
-        found = next((one for one in cache.shared().uploads.of(cache.session()) if name_of(one) == what), None)
-        return joined(found.name if found else "uploaded file", architecture)
-    return joined(Path(what.removeprefix(FILE)).name, architecture) if what.startswith(FILE) else model
-
-
-def split(model: str) -> tuple[str, str]:
-    """("upload:TOKEN", "ARCHITECTURE" or ""); a path may hold an @ of its own, an architecture no slash or dot."""
-    what, _, architecture = model.rpartition("@")
-    named = what and is_own(model) and not set("/.") & set(architecture)
-    return (what, architecture) if named else (model, "")
-
-
-def joined(what: str, architecture: str) -> str:
-    """What `split` takes apart."""
-    return f"{what}@{architecture}" if architecture else what
+    name = ModelName.parse(model)
+    if name.kind == "upload":
+        found = (one.name for one in cache.shared().uploads.of(cache.session()) if one.token == name.what)
+        called = next(found, "uploaded file")
+    else:
+        called = Path(name.what).name if name.kind == "file" else name.what
+    return str(ModelName("plain", called, name.architecture))
 
 
 def name_of(upload: Upload) -> str:
     """An upload as a setting's model or images."""
-    return f"{PREFIX}{upload.token}"
+    return str(ModelName("upload", upload.token))
 
 
 def switch(setting: Setting) -> None:
@@ -69,3 +57,8 @@ def switch(setting: Setting) -> None:
 def open_as(model: str) -> None:
     """Go over to another model with the current plan; its layers have other names."""
     switch(Setting(model, "pretrained", replace(state.current().plan, protected=())))
+
+
+def read_as(setting: Setting, architecture: str) -> None:
+    """Go over to the same file read as that architecture; "": as its weights tell."""
+    open_as(str(replace(setting.name, architecture=untagged(architecture.strip()))))

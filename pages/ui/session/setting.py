@@ -8,17 +8,14 @@ from typing import Any
 from dimap_core.data import COUNT
 from dimap_core.models import BUNDLED
 from dimap_core.plan import to_recipe
-from dimap_core.service import PREFIX
-from dimap_core.types import AccuracyEstimate, Part, PruningPlan
-
-FILE = "file:"  # before the path of a model that is a file on this machine
+from dimap_core.types import AccuracyEstimate, ModelName, Part, PruningPlan
 
 
 @dataclass(frozen=True)
 class Setting:
     """What is looked at: a model, how its weights come, the plan, and images to judge by.
 
-    `model`: a bundled or timm name, or a file (see `own_models`).
+    `model`: what its `ModelName` is read from, a bundled or timm name, or a file (see `own_models`).
     `data`: "" for the model's own set, "folder:PATH", "zip:PATH", "upload:TOKEN" or the name of a set; `count`, `draw`
     and `classes` are those of `data.ImageSource` (`draw` its seed).
     """
@@ -32,13 +29,18 @@ class Setting:
     classes: tuple[tuple[str, int], ...] = ()
 
     @property
+    def name(self) -> ModelName:
+        """The model's name in its parts, the disk unasked."""
+        return ModelName.parse(self.model)
+
+    @property
     def judged(self) -> tuple:
         """What accuracies depend on besides the plan: two settings with the same can be compared."""
         return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes)
 
     def recipe(self) -> dict[str, Any]:
         """The plan as a recipe that names the model, unless it is a file."""
-        return to_recipe(self.plan, None if self.model.startswith((PREFIX, FILE)) else self.model)
+        return to_recipe(self.plan, None if self.name.brought else self.model)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
@@ -19,7 +21,7 @@ _SUFFIX = ".checkpoint"  # of the files kept, which tells them from uploaded ima
 
 def draw() -> None:
     """The sidebar's part: upload a file, or go back to one."""
-    opened = st.session_state.get("files_open", False) or own_models.is_own(state.current().model)
+    opened = st.session_state.get("files_open", False) or state.current().name.brought
     key = f"w_file-{st.session_state.get('files_taken', 0)}"
     most = room_left(_LARGEST)
     with st.expander("Your own checkpoint", icon=":material/upload_file:", expanded=opened):
@@ -32,7 +34,8 @@ def draw() -> None:
         )  # fmt: skip
         uploads = [upload for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)]
         kept = {own_models.name_of(upload): f"{number}. {upload.name}" for number, upload in enumerate(uploads, 1)}
-        current, architecture = own_models.split(state.current().model)
+        name = state.current().name
+        current, architecture = str(replace(name, architecture="")), name.architecture
         if kept:
             names = list(kept)
             chosen = names.index(current) if current in names else None
@@ -40,7 +43,7 @@ def draw() -> None:
                 "Uploaded", names, chosen, key=f"w_kept-{len(names)}-{chosen}", format_func=kept.__getitem__,
                 on_change=_reopen, args=(f"w_kept-{len(names)}-{chosen}",), placeholder="open one again",
             )  # fmt: skip
-        if own_models.is_own(current):
+        if name.brought:
             known = architectures()
             options = known if architecture in ("", *known) else (*known, architecture)
             st.selectbox(
@@ -79,5 +82,4 @@ def _reopen(key: str) -> None:
 
 
 def _rename(key: str) -> None:
-    what, _ = own_models.split(state.current().model)
-    own_models.open_as(own_models.joined(what, (st.session_state[key] or "").strip()))
+    own_models.read_as(state.current(), st.session_state[key] or "")

@@ -10,8 +10,8 @@ import streamlit as st
 
 from dimap_core.data import FOLDER, MOST, SETS, ZIP
 from dimap_core.models import BUNDLED, bundled
-from dimap_core.service import PREFIX, little_room, room_left
-from dimap_core.types import DataError
+from dimap_core.service import little_room, room_left
+from dimap_core.types import UPLOAD, DataError
 
 from ..look import TERMS, formats
 from ..session import Setting, cache, opening, state
@@ -37,7 +37,7 @@ def draw() -> None:
             "Folder or zip on this machine", state.fill("w_folder", path), key="w_folder",
             placeholder="~/pets, one sub-folder a class", on_change=_folder_changed,
         )  # fmt: skip
-    if shown == PREFIX:
+    if shown == UPLOAD:
         _upload()
     if setting.data:
         _amount(setting)
@@ -51,7 +51,7 @@ def _options(setting: Setting) -> dict[str, str]:
     """
     spec = bundled(setting.model)
     own = {f"{_OWN}{spec.data}": f"its own: {spec.data.replace('-', ' ')}"} if spec else {_OWN: "none"}
-    ways = {FOLDER: "a folder on this machine", PREFIX: "a zip to upload"}
+    ways = {FOLDER: "a folder on this machine", UPLOAD: "a zip to upload"}
     known = {known.key: known.label for known in SETS if known.path}
     others = {} if spec else {row.data: row.data.replace("-", " ") for row in BUNDLED}
     return {**own, **ways, **known, **others}
@@ -61,13 +61,13 @@ def _kind(data: str) -> str:
     """The option that stands for a setting's images."""
     if data.startswith((FOLDER, ZIP)):
         return FOLDER
-    return PREFIX if data.startswith(PREFIX) else data
+    return UPLOAD if data.startswith(UPLOAD) else data
 
 
 def _source_changed() -> None:
     chosen = st.session_state.w_source or ""
-    st.session_state.pending_source = chosen if chosen in (FOLDER, PREFIX) else None
-    if chosen not in (FOLDER, PREFIX):
+    st.session_state.pending_source = chosen if chosen in (FOLDER, UPLOAD) else None
+    if chosen not in (FOLDER, UPLOAD):
         _choose("" if chosen.startswith(_OWN) else chosen)
 
 
@@ -97,7 +97,7 @@ def _upload() -> None:
     except DataError as error:
         st.session_state.notice = str(error)
     else:
-        _choose(PREFIX + kept.token)
+        _choose(UPLOAD + kept.token)
     st.rerun()
 
 

@@ -16,7 +16,7 @@ def draw() -> None:
     setting, cards = state.current(), cache.cards()
     options = _names() if setting.model in _names() else [setting.model, *_names()]
     # Options are told apart by their labels: a file may be called like a model.
-    own = {setting.model: f"{own_models.shown(setting.model)} (your file)"} if own_models.is_own(setting.model) else {}
+    own = {setting.model: f"{own_models.shown(setting.model)} (your file)"} if setting.name.brought else {}
     st.selectbox(
         "Model", options, options.index(state.fill("w_model", setting.model)),
         format_func=lambda name: own.get(name) or _label(name),
@@ -34,7 +34,7 @@ def draw() -> None:
         st.caption(f"{entry.facts}.")
     elif setting.model in presets():
         st.caption(NOTE)
-    if setting.model not in cards and not own_models.is_own(setting.model):
+    if setting.model not in cards and not setting.name.brought:
         st.toggle(
             "Random weights", state.fill("w_random", setting.weights == "random"),
             key="w_random", on_change=_weights_changed,
