@@ -14,7 +14,7 @@ from streamlit import config
 from benchmarks import criteria, measured, results
 from dimap_core.cli import commands
 from dimap_core.criteria.registry import CRITERIA
-from dimap_core.studies import comparison
+from dimap_core.training import comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

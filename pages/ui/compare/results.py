@@ -11,7 +11,7 @@ import streamlit as st
 
 from dimap_core.figures import Entry
 from dimap_core.pipeline import kept_count
-from dimap_core.studies import Interval, Measurement, comparison
+from dimap_core.training import Interval, Measurement, comparison
 
 from ..look import formats
 from ..session import jobs
