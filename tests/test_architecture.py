@@ -47,6 +47,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 USERS = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
 TORCH_FREE = [
     "data",
+    "data.registry",
     "data.sources",
     "data.permitted",
     "criteria.registry",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import typer
 
-from ..data import DATASETS, Chosen, ImageSource, choose, load_data
+from ..data import Chosen, ImageSource, choose, image_set, load_data
 from ..types import DataError, LabelledImages
 from .opened import Opened, Progress
 
@@ -66,7 +66,8 @@ def _copy(opened: Opened, chosen: Chosen) -> Opened:
 
 def judged_by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
     """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
-    if data is None or data == opened.info.data or (opened.info.data and data in {row.key for row in DATASETS}):
+    known = image_set(data)
+    if data is None or data == opened.info.data or (opened.info.data and known and known.load):
         return opened, default_data(opened, data)
     for _, found in judged_by(opened, ImageSource(data, count=limit or 0)):
         opened = found or opened

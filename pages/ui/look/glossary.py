@@ -33,7 +33,6 @@ TERMS = {
     "distill": "The pruned model learns from the dense model's answers as well as from the labels.",
     "preset": "Suited: learning rate 5e-4, for small models in minutes. Paper: DIMAP's fine-tuning, 30 epochs "
     "at 2e-5 with 15 of warm-up, made for ImageNet.",
-    "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
     "score": "The criterion's value of a weight, averaged over the layer.",
     "lost": "Score of the removed weights per million MACs that their removal saves: where a saved MAC costs least.",
     "flipped": "An answer is flipped when the pruned model gives another one than the dense model.",
