@@ -29,7 +29,7 @@ def said(row: Measurement) -> str:
 
 
 def _zeros(row: Measurement) -> bool:
-    return comparison.method(row.method).zeros
+    return comparison.way(row.method).zeros
 
 
 def own(model: str, dense: float) -> list[Entry]:

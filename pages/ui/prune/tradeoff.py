@@ -18,8 +18,8 @@ def controls(setting: Setting) -> None:
         cues = _known_cues(setting)
         if len(cues) > 1:
             st.segmented_control(
-                "Judge by", cues, default=cues[0], key="cue", required=True, persist_state="session", help=_cues_told(setting),
-                label_visibility="collapsed",
+                "Judge by", cues, default=cues[0], key="cue", required=True, persist_state="session",
+                help=_cues_told(setting), label_visibility="collapsed",
             )  # fmt: skip
         st.segmented_control(
             "Cost axis", ["MACs", "params"], default="MACs", key="axis", required=True, persist_state="session",
