@@ -93,18 +93,29 @@ def _told(result: dict[str, Any]) -> str:
     low, high = result["top1_after_ci95"]
     change, least, most = (100 * value for value in result["against_dense"])
     met = "" if result.get("met", True) else "The budget was not met within the steps given; allow more. "
-    way = f"{AWARE[result['aware']]}: removed" if "aware" in result else "Removed"
-    slots = ""
-    if "mixers" in result:
-        slots = ", ".join(f"{name}: {mixer}" for name, mixer in result["mixers"].items()) or "attention everywhere"
-        slots += "; "
     line = (
-        f"{met}{way} {result['macs_removed']:.1%} of the MACs and, measured with batches of "
-        f"{result['latency']['batch_size']}, {result['latency_removed']:.0%} of the latency; top-1 "
-        f"{result['top1_after']:.1%} ({low:.1%} to {high:.1%}, n = {result['n']}), against the dense model "
-        f"{change:+.1f} points ({least:+.1f} to {most:+.1f}); {slots}{result['out']}"
+        f"{met}{_saved(result)}top-1 {result['top1_after']:.1%} ({low:.1%} to {high:.1%}, n = {result['n']}), against "
+        f"the dense model {change:+.1f} points ({least:+.1f} to {most:+.1f}); {_slots(result)}{result['out']}"
     )
     return "\n".join(filter(None, [line, result.get("comparison", {}).get("verdict")]))
+
+
+def _saved(result: dict[str, Any]) -> str:
+    """What the search says that it saved."""
+    if "latency" not in result:
+        return ""
+    way = f"{AWARE[result['aware']]}: removed" if "aware" in result else "Removed"
+    return (
+        f"{way} {result['macs_removed']:.1%} of the MACs and, measured with batches of "
+        f"{result['latency']['batch_size']}, {result['latency_removed']:.0%} of the latency; "
+    )
+
+
+def _slots(result: dict[str, Any]) -> str:
+    """What mixes tokens where attention went, of a search that asks."""
+    if "mixers" not in result:
+        return ""
+    return (", ".join(f"{name}: {mixer}" for name, mixer in result["mixers"].items()) or "attention everywhere") + "; "
 
 
 for _row in METHODS:
