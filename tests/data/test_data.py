@@ -5,6 +5,7 @@ import pytest
 
 from dimap_core.data import digits, textured
 from dimap_core.data.registry import DATASETS, image_set, load_data
+from dimap_core.training.settings import AUGMENTS
 from dimap_core.types.errors import DataError
 
 
@@ -43,6 +44,15 @@ def test_two_loads_are_equal(name):
     assert first.images is not second.images
     np.testing.assert_array_equal(first.images, second.images)
     np.testing.assert_array_equal(first.labels, second.labels)
+
+
+@pytest.mark.parametrize("row", DATASETS, ids=lambda row: row.key)
+def test_a_row_says_what_the_set_is(row):
+    assert image_set(row.key) is row and row.label and row.augment in AUGMENTS
+    assert bool(row.load) != bool(row.places) and not (row.load and (row.reader or row.archive))
+    if row.load:
+        data = load_data(row.key)
+        assert data.name == row.key and bool(data.cues) == bool(row.cues)
 
 
 def test_no_validation_handwriting_is_in_the_training_split():
