@@ -10,23 +10,17 @@ channels that are kept, and padding leaves more MACs than that: the table says h
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.nvit import last, last_answers
 from dimap_core import pipeline
 from dimap_core.data import load_data
 from dimap_core.measure import Predictions, estimate
-from dimap_core.training import Settings, apma
+from dimap_core.training import apma
 
-from .measured import store
+from .searches import Benchmark, in_steps, last, last_answers
 
 MODELS = ("swin-textured", "deit-textured")
 Answers = tuple[Predictions, Predictions]
@@ -36,10 +30,8 @@ def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[di
     """What a search came to, with the answers of its model after the cut and after training."""
     opened = pipeline.open_model(name)
     judged = load_data(str(opened.info.data))
-    epoch = -(-len(load_data(str(opened.info.data), "train")) // Settings.batch_size)
     asked = apma.suited_search(opened.info.data, macs, **switches)
-    half = {"epochs": steps / 2 / epoch, "seconds": None}
-    asked = replace(asked, training=replace(asked.training, **half), finetuning=replace(asked.finetuning, **half))
+    asked = in_steps(asked, opened, {"training": steps / 2, "finetuning": steps / 2})
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -48,16 +40,9 @@ def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[di
         places = (place / "state" / "found", place / "out")
         before, after = (last_answers(pipeline.open_model(str(found)), judged) for found in places)
     keys = (
-        "n",
-        "params",
-        "macs",
-        "top1_before",
-        "top1_before_ci95",
-        "top1_after",
-        "top1_after_ci95",
-        "macs_removed",
+        "n", "params", "macs", "top1_before", "top1_before_ci95", "top1_after", "top1_after_ci95", "macs_removed",
         "left",
-    )
+    )  # fmt: skip
     return {key: result[key] for key in keys} | {"cpu_seconds": round(spent)}, (before, after)
 
 
@@ -96,22 +81,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+BENCHMARK = Benchmark("apma", __doc__, measure_model, table, MODELS, steps=160, macs=0.5, by=("model",))
+
+
 def main() -> None:
     """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=list(MODELS))
-    parser.add_argument("--steps", type=int, default=160)
-    parser.add_argument("--macs", type=float, default=0.5)
-    parser.add_argument("--table", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    rows = json.loads(apma.ABLATIONS.read_text("utf-8")) if apma.ABLATIONS.exists() else []
-    for name in [] if given.table else given.models:
-        kept = [row for row in rows if row["model"] != name]
-        rows = [*kept, measure_model(name, given.steps, given.macs)]
-        apma.ABLATIONS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-        store("apma")
-    print(table(rows))
+    BENCHMARK.run(BENCHMARK.parser().parse_args())
     print("\nWithout a part: " + "; ".join(f"{apma.PARTS[part]}: {what}" for part, what in apma.WITHOUT.items()) + ".")
 
 

@@ -15,7 +15,6 @@ on the machine does not count.
 from __future__ import annotations
 
 import argparse
-import importlib
 import tempfile
 import time
 from collections.abc import Iterable
@@ -25,16 +24,24 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.nvit import last
 from dimap_core import pipeline
-from dimap_core.data import load_data
 from dimap_core.models import BUNDLED
 from dimap_core.pipeline import results
-from dimap_core.studies import BUDGETS, Interval, Measurement, comparison
-from dimap_core.training import Settings, preset_settings, recovery, undisturbed
+from dimap_core.training import (
+    BUDGETS,
+    METHODS,
+    Interval,
+    Measurement,
+    comparison,
+    method,
+    preset_settings,
+    recovery,
+    undisturbed,
+)
 from dimap_core.types import PruningPlan
 
 from .measured import store
+from .searches import epoch, in_steps, last
 
 _MORE = 1.3  # steps of a half-size student in the time of half dense, half small ones, each with a dense teacher
 _AT_MOST = {"spvit": 400}  # steps of a search that ends by itself, where its gates meet the budget
@@ -46,8 +53,7 @@ PLANS = {
     "dimap-repair": replace(STRUCTURES, repair=True),
     "dimap-tuned": replace(STRUCTURES, repair=True),
 }
-SEARCHES = ("nvit", "spvit", "apma")
-"""Modules `methods.KEY` with `search`, and `methods.KEY_settings` with `suited_search`."""
+SEARCHES = tuple(row.key for row in METHODS)
 
 
 class Made(NamedTuple):
@@ -63,20 +69,15 @@ class Made(NamedTuple):
 
 def searched(opened: pipeline.Opened, key: str, budget: float, steps: int, out: Path) -> Made:
     """A whole search, `steps` in both halves together."""
-    suited = importlib.import_module(f"dimap_core.methods.{key}_settings").suited_search
-    asked, epoch = suited(opened.info.data, budget, seed=0), _epoch(opened)
-    lengths = {"training": _AT_MOST.get(key, steps / 2), "finetuning": steps / 2}
-    phases = {
-        name: replace(getattr(asked, name), epochs=length / epoch, seconds=None) for name, length in lengths.items()
-    }
-    asked = replace(asked, **phases)
-    result = last(importlib.import_module(f"dimap_core.methods.{key}").search(opened, asked, out))
+    row, lengths = method(key), {"training": _AT_MOST.get(key, steps / 2), "finetuning": steps / 2}
+    asked = in_steps(row.suited(opened.info.data, budget, seed=0), opened, lengths)
+    result = last(row.search(opened, asked, out))
     return _made(result, out, result["steps"] + result.get("search_steps", round(steps / 2)))
 
 
 def tuned(opened: pipeline.Opened, plan: PruningPlan, steps: int, out: Path) -> Made:
     """A cut, trained for `_MORE` times the steps of a search."""
-    given = {"epochs": _MORE * steps / _epoch(opened), "distill": "soft"}
+    given = {"epochs": _MORE * steps / epoch(opened), "distill": "soft"}
     settings = preset_settings("suited", opened.info.data, given)
     return _made(last(recovery.recover(recovery.from_plan(opened, plan), settings, out)), out, round(_MORE * steps))
 
@@ -92,11 +93,6 @@ def _made(result: dict[str, Any], out: Path, steps: int) -> Made:
     before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))
     smaller = pipeline.open_model(str(out)).model
     return Made(smaller, result["n"], before, after, steps, {key: result[key] for key in ("params", "macs")})
-
-
-def _epoch(opened: pipeline.Opened) -> int:
-    """Steps of one pass over the training images."""
-    return -(-len(load_data(str(opened.info.data), "train")) // Settings.batch_size)
 
 
 def _interval(estimate: Any) -> Interval:
@@ -147,10 +143,10 @@ def _table(rows: list[Measurement], budget: float) -> str:
     models = [spec.name for spec in BUNDLED if spec.name in dense]
     lines = [" | ".join([f"{100 * budget:.0f} % of MACs removed", *(f"`{name}`, {dense[name]}" for name in models)])]
     lines.append("|".join("---" for _ in [0, *models]))
-    for method in comparison.METHODS:
-        cells = [found.get((name, method.key)) for name in models]
+    for way in comparison.WAYS:
+        cells = [found.get((name, way.key)) for name in models]
         if any(cells):
-            lines.append(" | ".join([method.label, *map(_cell, cells)]))
+            lines.append(" | ".join([way.label, *map(_cell, cells)]))
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -159,7 +155,7 @@ def _cell(row: Measurement | None) -> str:
         return "–"
     accuracy = f"{_share(row.before)} > {_share(row.after)}" if row.after else _share(row.before)
     trained = f", {row.cpu_seconds:.0f} CPU s" if row.steps else ""
-    zeros = comparison.method(row.method).zeros
+    zeros = comparison.way(row.method).zeros
     time_saved = "not faster" if zeros else f"{100 * -row.latency_removed:+.0f} % time"
     return f"{accuracy}, {time_saved}{trained}".replace("-", "−")
 

@@ -13,8 +13,6 @@ validation split. Latency: batches of 16, one thread, dense and smaller model by
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -26,11 +24,10 @@ import torch
 
 from dimap_core import pipeline
 from dimap_core.data import load_data
-from dimap_core.measure import estimate, evaluate, measure_latency
+from dimap_core.measure import estimate, measure_latency
 from dimap_core.models import BUNDLED
 from dimap_core.training import (
     LatencyCost,
-    Settings,
     Units,
     drawn,
     latency_cost,
@@ -39,26 +36,18 @@ from dimap_core.training import (
     recovery,
     undisturbed,
 )
-from dimap_core.types import ASSETS, PruningPlan
+from dimap_core.types import PruningPlan
 
-from .measured import store
+from .searches import Benchmark, epoch, in_steps, last, last_answers
 
-FILE = ASSETS / "nvit.json"
 ONE_SHOT = {"DIMAP": PruningPlan("dimap", "structure", "module", None, budget=0.5, repair=True)}
 _MORE = 1.3  # steps of a half-size student in the time of half dense, half small ones, each with a dense teacher
-
-
-def last(events: recovery.Events) -> dict[str, Any]:
-    """The result of a search or recovery."""
-    *_, event = events
-    return event["result"]
 
 
 def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
     """NViT and the one-shot cut of one model, trained as long."""
     opened = pipeline.open_model(name)
     judged = load_data(str(opened.info.data))
-    epoch = -(-len(load_data(str(opened.info.data), "train")) // Settings.batch_size)
     found: dict[str, Any] = {"model": name, "steps": steps, "macs": macs}
     answers = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -66,18 +55,16 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
             began, out = time.process_time(), Path(folder) / method
             if method == "NViT":
                 asked = nvit.suited_search(opened.info.data, macs)
-                half = {"epochs": steps / 2 / epoch}
-                asked = replace(asked, training=replace(asked.training, **half),
-                                finetuning=replace(asked.finetuning, **half))  # fmt: skip
+                asked = in_steps(asked, opened, {"training": steps / 2, "finetuning": steps / 2})
                 result = last(nvit.search(opened, asked, out))
             else:
                 plan = replace(ONE_SHOT[method], budget=macs)
                 pruned = recovery.from_plan(pipeline.open_model(name), plan)
-                given = {"epochs": _MORE * steps / epoch, "distill": "soft"}
+                given = {"epochs": _MORE * steps / epoch(opened), "distill": "soft"}
                 result = last(recovery.recover(pruned, preset_settings("suited", opened.info.data, given), out))
             cpu = time.process_time() - began
             smaller = pipeline.open_model(str(out))
-            *_, (_, answers[method]) = evaluate(smaller.model, smaller.info, judged)
+            answers[method] = last_answers(smaller, judged)
             (row,) = measure_latency(opened.model, smaller.model, opened.info.input_size, (16,))
             keys = ("n", "params", "macs", "top1_before", "top1_after", "top1_after_ci95", "against_dense")
             found[method] = {key: result[key] for key in keys}
@@ -90,12 +77,6 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
     dense = estimate(last_answers(opened, judged), judged)
     found["dense"] = [dense.top1.value, dense.top1.low, dense.top1.high]
     return found
-
-
-def last_answers(opened: pipeline.Opened, judged: Any) -> Any:
-    """The dense model's predictions."""
-    *_, (_, answers) = evaluate(opened.model, opened.info, judged)
-    return answers
 
 
 def latency_error(name: str, models: int = 12) -> None:
@@ -135,27 +116,20 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+BENCHMARK = Benchmark("nvit", __doc__, measure_model, table, [spec.name for spec in BUNDLED], steps=160, macs=0.5)
+
+
 def main() -> None:
     """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED])
-    parser.add_argument("--steps", type=int, default=160)
-    parser.add_argument("--macs", type=float, default=0.5)
+    parser = BENCHMARK.parser()
     parser.add_argument("--latency", action="store_true")
-    parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    if given.latency:
-        for name in given.models:
-            latency_error(name)
+    if not given.latency:
+        BENCHMARK.run(given)
         return
-    rows = json.loads(FILE.read_text("utf-8")) if FILE.exists() else []
-    for name in [] if given.table else given.models:
-        kept = [row for row in rows if (row["model"], row["macs"]) != (name, given.macs)]
-        rows = [*kept, measure_model(name, given.steps, given.macs)]
-        FILE.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-        store("nvit")
-    print(table(rows))
+    torch.set_num_threads(1)
+    for name in given.models:
+        latency_error(name)
 
 
 if __name__ == "__main__":

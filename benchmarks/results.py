@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dimap_core.models import BUNDLED, PUBLICATIONS, bundled_card, publication
-from dimap_core.studies import comparison
+from dimap_core.training import comparison
 from dimap_core.types import ASSETS
 
 from . import apma, criteria, methods, nvit, oneshot, spvit, structured

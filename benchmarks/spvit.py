@@ -12,27 +12,20 @@ dense and smaller model by turns. Settings of the search were fixed after one ru
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shutil
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from dimap_core import pipeline
 from dimap_core.models import BUNDLED
 from dimap_core.pipeline import training_data
-from dimap_core.training import spvit
-from dimap_core.types import ASSETS
+from dimap_core.training import method
 
-from .measured import store
+from .searches import Benchmark, in_steps, last
 
-FILE = ASSETS / "spvit.json"
 _KEYS = (
     "n", "params", "macs", "top1_before", "top1_after", "top1_after_ci95", "against_dense", "macs_removed", "met",
     "latency_removed", "mixers", "hidden", "steps", "undisturbed_seconds", "search_steps", "search_seconds",
@@ -42,21 +35,21 @@ _KEYS = (
 
 def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
     """One search, fine-tuned in both ways, with its rivals."""
-    images = len(training_data(pipeline.open_model(name)))
+    spvit, images = method("spvit"), len(training_data(pipeline.open_model(name)))
     found: dict[str, Any] = {"model": name, "steps": steps, "macs": macs, "load": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "plain"
-        for method in ("plain", "distilled"):
+        for kind in ("plain", "distilled"):
             opened, began = pipeline.open_model(name), time.process_time()
-            asked = spvit.suited_search(opened.info.data, macs, images=images, compare=method == "plain",
-                                  distill=method == "distilled")  # fmt: skip
-            asked = replace(asked, finetuning=replace(asked.finetuning, epochs=steps / -(-images // 100)))
-            if method == "distilled":  # the same search
-                shutil.copytree(state, Path(folder) / method, ignore=shutil.ignore_patterns("tuned", "random", "one-*"))
-            *_, event = spvit.search(opened, asked, Path(folder) / f"{method} out", Path(folder) / method)
-            found[method] = {key: event["result"][key] for key in _KEYS if key in event["result"]}
-            found[method]["cpu_seconds"] = round(time.process_time() - began)
-            print(f"{name} {method}: {found[method]}", flush=True)
+            asked = spvit.suited(opened.info.data, macs, images=images, compare=kind == "plain",
+                                 distill=kind == "distilled")  # fmt: skip
+            asked = in_steps(asked, opened, {"finetuning": steps})
+            if kind == "distilled":  # the same search
+                shutil.copytree(state, Path(folder) / kind, ignore=shutil.ignore_patterns("tuned", "random", "one-*"))
+            result = last(spvit.search(opened, asked, Path(folder) / f"{kind} out", Path(folder) / kind))
+            found[kind] = {key: result[key] for key in _KEYS if key in result}
+            found[kind]["cpu_seconds"] = round(time.process_time() - began)
+            print(f"{name} {kind}: {found[kind]}", flush=True)
     return found
 
 
@@ -94,22 +87,12 @@ def _change(difference: list[float]) -> str:
     return f"{value:+.1f} [{low:.1f}, {high:.1f}]"
 
 
+BENCHMARK = Benchmark("spvit", __doc__, measure_model, table, [spec.name for spec in BUNDLED], steps=150, macs=0.4)
+
+
 def main() -> None:
     """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED])
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--macs", type=float, default=0.4)
-    parser.add_argument("--table", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    rows = json.loads(FILE.read_text("utf-8")) if FILE.exists() else []
-    for name in [] if given.table else given.models:
-        kept = [row for row in rows if (row["model"], row["macs"]) != (name, given.macs)]
-        rows = [*kept, measure_model(name, given.steps, given.macs)]
-        FILE.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-        store("spvit")
-    print(table(rows))
+    BENCHMARK.run(BENCHMARK.parser().parse_args())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dimap_core.figures import comparison as drawn
 from dimap_core.models import BUNDLED, published
-from dimap_core.studies import BUDGETS, Measurement, comparison
+from dimap_core.training import BUDGETS, Measurement, comparison
 from pages.ui.compare import results
 from pages.ui.look import frame, theme
 from pages.ui.parts import notice

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from dimap_core.models import presets
-from dimap_core.training import preset_settings
+from dimap_core.training import METHODS, preset_settings
 from pages.ui.look import TERMS, frame, plan_names
 from pages.ui.parts import header
 from pages.ui.recover import apma_results, job_cards, searches, spvit_published
@@ -39,10 +39,14 @@ def controls(view: View) -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
-    names = {"recover": "fine-tune this cut", "nvit": "NViT", "spvit": "SPViT", "apma": "APMA-style"}
-    method = st.radio("Method", list(names), key="recover_method", format_func=names.get, persist_state="session")
-    st.caption(TERMS[method])
-    {"recover": recovery, "nvit": searches.nvit, "spvit": searches.spvit, "apma": searches.apma}[method](view)
+    names = {"recover": "fine-tune this cut", **{row.key: row.label for row in METHODS}}
+    chosen = st.radio("Method", list(names), key="recover_method", format_func=names.get, persist_state="session")
+    method = next((row for row in METHODS if row.key == chosen), None)
+    st.caption(method.summary if method else TERMS["recover"])
+    if method:
+        searches.draw(method, view)
+    else:
+        recovery(view)
     st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
 
 

@@ -47,6 +47,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 USERS = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
 TORCH_FREE = [
     "data",
+    "data.registry",
     "data.sources",
     "data.permitted",
     "criteria.registry",
@@ -56,8 +57,9 @@ TORCH_FREE = [
 ]
 TORCH_FREE += ["measure.cost", "measure.intervals", "measure.predictions", "models.bundled", "models.catalogue"]
 TORCH_FREE += ["models.layouts", "models.presets", "models.published", "training.settings", "training.methods.revit"]
-TORCH_FREE += [f"training.methods.{method}.settings" for method in ("nvit", "spvit", "apma")]
-TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures", "studies.comparison"]
+TORCH_FREE += ["training.methods.registry", "training.methods.comparison"]
+TORCH_FREE += [f"training.methods.{path.parent.name}.settings" for path in CORE.glob("training/methods/*/settings.py")]
+TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures"]
 TORCH_FREE += ["studies.explanations", "studies.summaries", "service.client", "service.index", "service.jobs"]
 TORCH_FREE += ["service.uploads", "figures.spvit"]
 

@@ -14,11 +14,11 @@ from streamlit import config
 from benchmarks import criteria, measured, results
 from dimap_core.cli import commands
 from dimap_core.criteria.registry import CRITERIA
-from dimap_core.studies import comparison
+from dimap_core.training import comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "SECURITY.md", "benchmarks/README.md", "benchmarks/RESULTS.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "benchmarks/RESULTS.md")
 NAMES = [name for names in results.CHAPTERS.values() for name in names]
 CODE = [path for folder in ("dimap_core", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
 

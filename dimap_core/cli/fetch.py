@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ..data import SETS, sets
+from ..data import DATASETS, sets
 from .console import Json, emit
 
-_FETCHED = ", ".join(known.key for known in SETS if known.key in sets.FETCHED)
+_FETCHED = ", ".join(known.key for known in DATASETS if known.archive)
 
 
 def fetch(

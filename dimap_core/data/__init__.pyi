@@ -14,12 +14,11 @@ from .batches import (
 from .decode import Decoded as Decoded
 from .download import download as download
 from .from_source import ChosenImages as ChosenImages, choose as choose
-from .registry import DATASETS as DATASETS, load_data as load_data
+from .registry import DATASETS as DATASETS, image_set as image_set, load_data as load_data
 from .sources import (
     COUNT as COUNT,
     FOLDER as FOLDER,
     MOST as MOST,
-    SETS as SETS,
     ZIP as ZIP,
     ImageSource as ImageSource,
     check_count as check_count,

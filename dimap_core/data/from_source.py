@@ -22,7 +22,8 @@ from . import sets, subset
 from .archive import Zip
 from .decode import Decoded, Transform
 from .mapping import Heads, Matched, heads, match, short_names
-from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource, image_set
+from .registry import DATASETS, image_set
+from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource
 from .trees import Folder, Place
 
 
@@ -132,7 +133,12 @@ def _place(source: ImageSource) -> tuple[Place, str]:
             packed = prefix == ZIP or (path.suffix.lower() == ".zip" and not path.is_dir())
             return (Zip(path) if packed else Folder(path)), subset.shown(source.title or path.name)[:80] or str(path)
     known = image_set(source.source)
-    return (sets.place(known), known.label) if known else (sets.bundled(source.source), source.source)
+    if known is None:
+        keys = ", ".join(row.key for row in DATASETS)
+        raise DataError(
+            f"There is no data set '{source.source[:80]}'; choose one of {keys}, or write folder:PATH or zip:PATH."
+        )
+    return sets.place(known), known.label
 
 
 def _assembled(

@@ -1,38 +1,94 @@
-"""Data sets by name. One file a data set; `DATASETS` is the list that pickers, CLI and tests read."""
+"""Image sets by name: `DATASETS` is the list that pickers, commands, training and tests read. No torch: a set's file is
+read when its images are asked for.
+
+To add one that comes with the project: a file with `load(split) -> LabelledImages` and a row here; one that lies on
+disk as folders is a row alone. CONTRIBUTING.md has a whole one.
+Next door: `sets` reads and fetches those on disk, `sources` says which images somebody chose.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 
-from ..types import DataError, LabelledImages
-from . import digits, textured
+from ..types import DataError, LabelledImages, data_folder
 
 
 @dataclass(frozen=True)
-class DatasetInfo:
-    """A row of the data registry; `load(split)` takes "train" or "val"."""
+class ImageSet:
+    """A row of the registry.
+
+    Either `load(split)` makes the images ("train" or "val"), or they may lie in `data_folder()` under one of `places`:
+    as folders, or as torchvision's class `reader` reads them; `archive`: address and MD5 of what can be fetched.
+    `augment`: what suits training on it; `cues`: what its cues are, in a sentence, if it has any.
+    """
 
     key: str
     label: str
-    load: Callable[[str], LabelledImages]
-    summary: str
+    load: Callable[[str], LabelledImages] | None = None
+    places: tuple[str, ...] = ()
+    reader: str = ""
+    archive: tuple[str, str] | None = None
+    augment: str = "flips"
+    cues: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies; None: nowhere."""
+        return next((data_folder() / place for place in self.places if (data_folder() / place).is_dir()), None)
+
+
+def _file(name: str) -> Callable[[str], LabelledImages]:
+    """`load` of a file beside this one; torch comes with the images, not with the list."""
+    return lambda split: import_module(f".{name}", __package__).load(split)
 
 
 DATASETS = (
-    DatasetInfo("digits", "Digits", digits.load, "Real handwritten digits, 32x32, 540 validation images."),
-    DatasetInfo(
+    ImageSet("digits", "Digits", _file("digits"), augment="affine"),
+    ImageSet(
         "textured-digits",
         "Textured digits",
-        textured.load,
-        "The same handwriting filled and surrounded by one of four textures, 64x64, 1,080 validation images.",
+        _file("textured"),
+        augment="shifts",
+        cues="Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
     ),
+    ImageSet(
+        "cifar10",
+        "CIFAR-10",
+        places=("cifar-10-batches-py",),
+        reader="CIFAR10",
+        archive=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+    ),
+    ImageSet(
+        "cifar100",
+        "CIFAR-100",
+        places=("cifar-100-python",),
+        reader="CIFAR100",
+        archive=("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
+    ),
+    ImageSet(
+        "imagenette",
+        "Imagenette",
+        places=("imagenette2", "imagenette2-320", "imagenette2-160"),
+        archive=("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz", "3df6f0d01a2c9592104656642f5e78a3"),
+    ),
+    ImageSet("imagenet", "ImageNet (validation)", places=("imagenet", "ILSVRC2012", "imagenet-val")),
 )
+
+
+def image_set(key: str | None) -> ImageSet | None:
+    """The row of that key, or None."""
+    return next((row for row in DATASETS if row.key == key), None)
 
 
 @lru_cache(maxsize=4)
 def load_data(name: str, split: str = "val") -> LabelledImages:
-    """Load a data set split; raises DataError for a name that is not in `DATASETS`."""
-    for info in DATASETS:
-        if info.key == name:
-            return info.load(split)
-    raise DataError(f"There is no data set '{name}'; choose one of {', '.join(info.key for info in DATASETS)}.")
+    """A split of a set that comes with the project; raises DataError for a name that is none."""
+    found = image_set(name)
+    if found is None or found.load is None:
+        known = ", ".join(row.key for row in DATASETS if row.load)
+        raise DataError(f"There is no data set '{name}'; choose one of {known}.")
+    return found.load(split)

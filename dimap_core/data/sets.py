@@ -12,30 +12,23 @@ from typing import Any
 
 import numpy as np
 from torchvision import datasets
-from torchvision.datasets import CIFAR10, CIFAR100, Imagenette
 from torchvision.datasets.utils import check_md5, extract_archive
 
 from ..types import DataError, Offline, data_folder, is_of_disk, told, whole_folder
 from .download import download
-from .sources import SETS, ImageSet
+from .registry import DATASETS, ImageSet, image_set, load_data
 from .trees import Arrays, Folder, Place
 
 _ELSEWHERE = "another folder by DIMAP_DATA"
-_BUNDLED = ("digits", "textured-digits")
-ARCHIVES: dict[str, tuple[str, str]] = {
-    **{name: (known.url, known.tgz_md5) for name, known in (("cifar10", CIFAR10), ("cifar100", CIFAR100))},
-    "imagenette": Imagenette._ARCHIVES["320px"],
-}
-"""Where the sets that can be fetched lie, and the MD5 of what lies there, as torchvision knows them."""
-
-FETCHED = tuple(ARCHIVES)
 
 
 def place(known: ImageSet) -> Place:
-    """The set on this machine's disk; raises DataError where it is not there."""
+    """The set with its splits; raises DataError where it is on disk and not there."""
+    if known.load:
+        return _bundled(known)
     path = known.path
     if path is None:
-        ways = f"fetch it with 'python -m dimap_core fetch {known.key}'" if known.key in FETCHED else "put it there"
+        ways = f"fetch it with 'python -m dimap_core fetch {known.key}'" if known.archive else "put it there"
         raise DataError(f"{known.label} is not in '{data_folder()}' ({' or '.join(known.places)}); {ways}.")
     return _cifar(known, path.parent) if known.reader else Folder(path)
 
@@ -56,16 +49,9 @@ def _cifar(known: ImageSet, root: Path) -> Arrays:
     return Arrays(splits, names)
 
 
-def bundled(name: str) -> Arrays:
-    """A bundled set by name, for another model than its own; raises DataError for a name that is none."""
-    from .registry import load_data  # the registry lists the bundled sets beside this module
-
-    known = (*_BUNDLED, *(known.key for known in SETS))
-    if name not in _BUNDLED:
-        raise DataError(
-            f"There is no data set '{name[:80]}'; choose one of {', '.join(known)}, or write folder:PATH or zip:PATH."
-        )
-    found = {split: load_data(name, split) for split in ("val", "train")}
+def _bundled(known: ImageSet) -> Arrays:
+    """Both splits of a set that comes with the project, for another model than its own."""
+    found = {split: load_data(known.key, split) for split in ("val", "train")}
     return Arrays({split: (data.images, data.labels) for split, data in found.items()}, found["val"].class_names)
 
 
@@ -75,14 +61,15 @@ def fetch(name: str) -> Path:
     Raises DataError for a set that cannot be fetched or kept, or is not what was published, Offline where its server is
     not reached; what came of it by then is not fetched again.
     """
-    known = next((known for known in SETS if known.key == name and name in ARCHIVES), None)
-    if known is None:
-        raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {', '.join(FETCHED)}.")
+    known = image_set(name)
+    if known is None or known.archive is None:
+        able = ", ".join(row.key for row in DATASETS if row.archive)
+        raise DataError(f"'{name[:80]}' cannot be fetched; those that can are {able}.")
     root = data_folder()
     with told(root, DataError, _ELSEWHERE):
         try:
             root.mkdir(parents=True, exist_ok=True)
-            _bring(known, root)
+            _bring(known, known.archive, root)
         except DataError:
             raise
         except Exception as error:  # downloads fail with the errors of several libraries
@@ -95,13 +82,13 @@ def fetch(name: str) -> Path:
     return known.path or root
 
 
-def _bring(known: ImageSet, root: Path) -> None:
+def _bring(known: ImageSet, archive: tuple[str, str], root: Path) -> None:
     """Fetch a set's archive and unpack it beside its place, moved there whole."""
     with suppress(DataError):
         place(known)  # CIFAR's files are checked one by one
         return
-    url, md5 = ARCHIVES[known.key]
-    archive = root / url.rpartition("/")[2]
-    download(url, archive, lambda path: check_md5(path, md5), headers={"Accept-Encoding": "identity"})
+    url, md5 = archive
+    packed = root / url.rpartition("/")[2]
+    download(url, packed, lambda path: check_md5(path, md5), headers={"Accept-Encoding": "identity"})
     with whole_folder(root, DataError, _ELSEWHERE) as unpacked:
-        extract_archive(archive, unpacked)
+        extract_archive(packed, unpacked)

@@ -1,47 +1,22 @@
 """Which images a model is judged by, as plain data: where they lie, how many, drawn how. No torch: the app writes it,
 the worker reads it.
 
-Next door: `from_source` makes images of it, `permitted` says which paths a browser may name, `service.uploads` keeps
-zips.
+Next door: `registry` has the sets, `from_source` makes images of it, `permitted` says which paths a browser may name,
+`service.uploads` keeps zips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ..types import DataError, data_folder
+from ..types import DataError
 
 FOLDER, ZIP = "folder:", "zip:"
 COUNT = 1000  # images judged unless someone chooses another number
 MOST = 10_000  # images that a browser may ask for; their pixels lie on disk for the gallery
 LEFT_OUT = -1
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """A known set that may lie in `data_folder()` under one of `places`; `reader`: torchvision's class for one that is
-    no tree of folders."""
-
-    key: str
-    label: str
-    places: tuple[str, ...]
-    reader: str = ""
-
-    @property
-    def path(self) -> Path | None:
-        """Where it lies; None: nowhere."""
-        return next((data_folder() / place for place in self.places if (data_folder() / place).is_dir()), None)
-
-
-SETS = (
-    ImageSet("cifar10", "CIFAR-10", ("cifar-10-batches-py",), "CIFAR10"),
-    ImageSet("cifar100", "CIFAR-100", ("cifar-100-python",), "CIFAR100"),
-    ImageSet("imagenette", "Imagenette", ("imagenette2", "imagenette2-320", "imagenette2-160")),
-    ImageSet("imagenet", "ImageNet (validation)", ("imagenet", "ILSVRC2012", "imagenet-val")),
-)
 
 
 @dataclass(frozen=True)
@@ -69,11 +44,6 @@ def from_request(request: Mapping[str, Any]) -> ImageSource:
     """What `ImageSource.request` wrote."""
     classes = tuple((str(folder), int(output)) for folder, output in request["classes"])
     return ImageSource(request["source"], request["count"], request["seed"], classes, request["title"])
-
-
-def image_set(key: str) -> ImageSet | None:
-    """The known set of that name, or None."""
-    return next((known for known in SETS if known.key == key), None)
 
 
 def check_count(count: int, seed: int, most: int = MOST) -> None:

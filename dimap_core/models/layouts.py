@@ -1,9 +1,8 @@
 """Layouts: parameter names of other code bases as timm's, and the architecture that a file's shapes belong to. Names
 and shapes in, names and settings out: no torch, no file.
 
-Known layouts: timm's own, old and new; Microsoft's Swin and SwinV2 (patch merging at the end of the previous stage,
-windows' masks and indices saved along); Facebook's DeiT (as timm's) and DeiT-3 (`gamma_1` for `ls1.gamma`). Prefixes of
-DataParallel, torch.compile and detection code bases go.
+Known layouts: timm's own, which Facebook's DeiT has too, and the rows of `LAYOUTS`; to add one, add a row. Prefixes of
+DataParallel, torch.compile and detection code bases go, and what is saved along (windows' masks, indices) is left out.
 Next door: `files` reads the shapes, `catalogue` lists what timm builds, `load` builds it.
 """
 
@@ -12,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,23 +34,49 @@ class Architecture:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How another code base names parameters: it is that one's where `mark` is a whole name, and `rules` (pattern,
+    replacement) make timm's of each name, one after the other."""
+
+    label: str
+    mark: str
+    rules: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
+
+    def timms(self, name: str) -> str:
+        """timm's name."""
+        for pattern, new in self.rules:
+            name = re.sub(pattern, new, name)
+        return name
+
+
+LAYOUTS = (
+    Layout(
+        "Microsoft's Swin and SwinV2, old timm: patch merging at the end of the stage before",
+        r"layers\.0\.downsample\.reduction\.weight",
+        ((r"^layers\.(\d+)\.downsample", lambda at: f"layers.{int(at[1]) + 1}.downsample"),),
+    ),
+    Layout(
+        "Microsoft's Swin and SwinV2, old timm: the head is a layer alone",
+        r"layers\.\d+\.blocks\..+",
+        ((r"^head\.(weight|bias)$", r"head.fc.\1"),),
+    ),
+    Layout("Facebook's DeiT-3", r"blocks\.\d+\.gamma_1", ((r"\.gamma_([12])$", r".ls\1.gamma"),)),
+)
+"""timm's Swin begins a stage with its merging, so its first stage has none."""
+
+
 def renamed(names: Iterable[str]) -> dict[str, str]:
     """The file's name of each parameter, by timm's; what is no parameter (masks, indices) is left out. Raises
     CheckpointError where two names become one."""
     bare = {name: _bare(name) for name in names}
-    swin = any(name.startswith("layers.") for name in bare.values())
-    # timm keeps patch merging at the start of a stage, so its first stage has none.
-    late = "layers.0.downsample.reduction.weight" in bare.values()
+    spoken = [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare.values())]
     found: dict[str, str] = {}
     for name, new in bare.items():
         if new.endswith(_BUFFERS):
             continue
-        if late:
-            new = re.sub(r"^layers\.(\d+)\.downsample", lambda at: f"layers.{int(at[1]) + 1}.downsample", new)
-        if swin:
-            new = re.sub(r"^head\.(weight|bias)$", r"head.fc.\1", new)
-        else:
-            new = re.sub(r"\.gamma_([12])$", r".ls\1.gamma", new)
+        for layout in spoken:
+            new = layout.timms(new)
         if new in found:
             raise CheckpointError(f"This checkpoint file holds '{new[:80]}' twice; save one state dict alone.")
         found[new] = name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..data import DATASETS, ChosenImages, ImageSource, choose, load_data
+from ..data import ChosenImages, ImageSource, choose, image_set, load_data
 from ..types import DataError, LabelledImages
 from .opened import Opened, Progress
 
@@ -64,7 +64,8 @@ def _copy(opened: Opened, chosen: ChosenImages) -> Opened:
 
 def judged_by_name(opened: Opened, data: str | None, limit: int | None = None) -> tuple[Opened, LabelledImages]:
     """The model judged by what --data names, and the images; `Opened.notice` then says how they were chosen."""
-    if data is None or data == opened.info.data or (opened.info.data and data in {row.key for row in DATASETS}):
+    known = image_set(data)
+    if data is None or data == opened.info.data or (opened.info.data and known and known.load):
         return opened, default_data(opened, data)
     for _, found in judged_by(opened, ImageSource(data, count=limit or 0)):
         opened = found or opened

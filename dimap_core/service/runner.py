@@ -2,7 +2,7 @@
 searches, never draws. Lowest priority and one thread, so that sliders stay live beside it.
 
 A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
-{"result": ...}. To add one: a function, and its row in KINDS.
+{"result": ...}: a recovery, or a method's search.
 Next door: `training.recovery` and `training.methods` hold the work.
 """
 
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from .. import pipeline
 from ..data import from_request
 from ..pipeline import judged_by
 from ..plan import from_recipe
-from ..training import Settings, apma, nvit, recovery, spvit
+from ..training import Method, Settings, method, recovery
 from ..types import PruningError
 from .jobs import Ledger
 
@@ -53,33 +53,15 @@ def _opened(request: Mapping[str, Any]) -> Generator[dict[str, Any], None, pipel
     return opened
 
 
-def _nvit(request: Mapping[str, Any], place: Path) -> Events:
-    """Search a smaller model as NViT does, and fine-tune it."""
+def _search(row: Method, request: Mapping[str, Any], place: Path) -> Events:
+    """Search a smaller model by a paper's whole method."""
     opened = yield from _opened(request)
-    asked = nvit.search_from(request["search"])
-    yield from nvit.search(opened, asked, place / "checkpoint", place / "state")
+    yield from row.search(opened, row.search_from(request["search"]), place / "checkpoint", place / "state")
 
 
-def _apma(request: Mapping[str, Any], place: Path) -> Events:
-    """Learn which channels go as APMA does, and fine-tune what is left."""
-    opened = yield from _opened(request)
-    asked = apma.search_from(request["search"])
-    yield from apma.search(opened, asked, place / "checkpoint", place / "state")
-
-
-def _spvit(request: Mapping[str, Any], place: Path) -> Events:
-    """Search by gates which attentions become convolutions, as SPViT does, and fine-tune what is left."""
-    opened = yield from _opened(request)
-    asked = spvit.search_from(request["search"])
-    yield from spvit.search(opened, asked, place / "checkpoint", place / "state")
-
-
-KINDS: dict[str, Callable[[Mapping[str, Any], Path], Events]] = {
-    "recover": _recover,
-    "nvit": _nvit,
-    "spvit": _spvit,
-    "apma": _apma,
-}
+def work(kind: str, request: Mapping[str, Any], place: Path) -> Events:
+    """The events of a kind of job: "recover", or a method's key."""
+    return _recover(request, place) if kind == "recover" else _search(method(kind), request, place)
 
 
 def run(ledger: Ledger, token: str) -> None:
@@ -90,7 +72,7 @@ def run(ledger: Ledger, token: str) -> None:
     place = ledger.place(token)
     place.mkdir(parents=True, exist_ok=True)
     try:
-        result = _follow(ledger, token, KINDS[job.kind](job.request, place))
+        result = _follow(ledger, token, work(job.kind, job.request, place))
     except PruningError as error:
         ledger.finish(token, None, str(error))
     except Exception as error:  # whatever ends it has to be in the ledger, or the job seems interrupted for ever

@@ -3,7 +3,6 @@
 from . import (
     agreement as agreement,
     allocation as allocation,
-    comparison as comparison,
     dimap_table3 as dimap_table3,
     explanations as explanations,
     find as find,
@@ -19,7 +18,6 @@ from .allocation import (
     real_share as real_share,
 )
 from .attribution import explain as explain
-from .comparison import BUDGETS as BUDGETS, Interval as Interval, Measurement as Measurement
 from .effort import (
     IMAGES as IMAGES,
     RATIOS as RATIOS,

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..data import image_set
 from ..types import InvalidPlan
 
 AUGMENTS = ("none", "affine", "shifts", "flips")
-SUITED = {"digits": "affine", "textured-digits": "shifts"}
-"""What suits a bundled data set; other sets get "flips"."""
 
 
 @dataclass(frozen=True)
@@ -80,4 +79,5 @@ def preset_settings(preset: str, data: str | None, given: Mapping[str, Any]) -> 
     fixed; the warm-up is a cosine here too, batch size and augmentation are ours)."""
     if preset not in PRESETS:
         raise InvalidPlan(f"There is no preset '{preset[:40]}'; choose one of {', '.join(PRESETS)}.")
-    return replace(PRESETS[preset], augment=SUITED.get(data or "", "flips"), **given)
+    known = image_set(data)
+    return replace(PRESETS[preset], augment=known.augment if known else "flips", **given)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dimap_core.data import digits, textured
-from dimap_core.data.registry import DATASETS, load_data
+from dimap_core.data.registry import DATASETS, image_set, load_data
+from dimap_core.training.settings import AUGMENTS
 from dimap_core.types.errors import DataError
 
 
@@ -37,12 +38,21 @@ def test_sizes_types_and_classes(textured_train, name, split, count, side, class
     assert set(data.labels) == set(range(classes)) == set(range(len(data.class_names)))
 
 
-@pytest.mark.parametrize("name", [info.key for info in DATASETS])
+@pytest.mark.parametrize("name", [row.key for row in DATASETS if row.load])
 def test_two_loads_are_equal(name):
-    first, second = load_data(name), next(info for info in DATASETS if info.key == name).load("val")
+    first, second = load_data(name), image_set(name).load("val")
     assert first.images is not second.images
     np.testing.assert_array_equal(first.images, second.images)
     np.testing.assert_array_equal(first.labels, second.labels)
+
+
+@pytest.mark.parametrize("row", DATASETS, ids=lambda row: row.key)
+def test_a_row_says_what_the_set_is(row):
+    assert image_set(row.key) is row and row.label and row.augment in AUGMENTS
+    assert bool(row.load) != bool(row.places) and not (row.load and (row.reader or row.archive))
+    if row.load:
+        data = load_data(row.key)
+        assert data.name == row.key and bool(data.cues) == bool(row.cues)
 
 
 def test_no_validation_handwriting_is_in_the_training_split():

@@ -4,15 +4,16 @@ import hashlib
 import io
 import tarfile
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import torchvision
 from huggingface_hub import file_download
 from PIL import Image
 
-from dimap_core.data import sets, sources
-from dimap_core.data.sources import ImageSet
+from dimap_core.data import registry, sets
 from dimap_core.types.errors import DataError, Offline
 
 BREAKS_AT = 300_000
@@ -73,8 +74,9 @@ def server(content, tmp_path, monkeypatch):
     """The only place that Imagenette can be had from; the client waits for nothing between two tries."""
     found = Server(content)
     threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
-    told = {**sets.ARCHIVES, "imagenette": (found.address, hashlib.md5(content).hexdigest())}
-    monkeypatch.setattr(sets, "ARCHIVES", told)
+    archive = found.address, hashlib.md5(content).hexdigest()
+    rows = (replace(row, archive=archive) if row.key == "imagenette" else row for row in registry.DATASETS)
+    monkeypatch.setattr(registry, "DATASETS", tuple(rows))
     monkeypatch.setenv("DIMAP_DATA", str(tmp_path))
     monkeypatch.setattr(file_download.time, "sleep", lambda _: None)
     yield found
@@ -124,8 +126,15 @@ def test_another_file_than_the_published_one_is_refused_and_not_kept(server, par
 
 
 def test_a_set_that_is_no_archive_is_not_taken_for_imagenette(server, monkeypatch):
-    monkeypatch.setattr(sets, "SETS", (*sources.SETS, ImageSet("flowers", "Flowers", ("flowers",))))
-    monkeypatch.setattr(sets, "FETCHED", (*sets.FETCHED, "flowers"))
+    flowers = registry.ImageSet("flowers", "Flowers", places=("flowers",))
+    monkeypatch.setattr(registry, "DATASETS", (*registry.DATASETS, flowers))
     with pytest.raises(DataError, match="'flowers' cannot be fetched"):
         sets.fetch("flowers")
     assert server.asked == []
+
+
+def test_what_can_be_fetched_is_what_torchvision_knows():
+    known = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}
+    published = {key: (kind.url, kind.tgz_md5) for key, kind in known.items()}
+    published["imagenette"] = torchvision.datasets.Imagenette._ARCHIVES["320px"]
+    assert {row.key: row.archive for row in registry.DATASETS if row.archive} == published

@@ -1,7 +1,7 @@
 """The Compare page: what was measured, what is missing, and papers' figures in a table of their own."""
 
 from dimap_core.models import published
-from dimap_core.studies.comparison import BUDGETS, missing, read
+from dimap_core.training.methods.comparison import BUDGETS, missing, read
 from pages.ui.session import cache
 
 

@@ -91,11 +91,11 @@ def test_the_queue_is_bounded(kept, monkeypatch):
 
 
 def test_what_nobody_foresaw_ends_its_job_with_a_sentence(tmp_path, monkeypatch):
-    def broken(request, place):
+    def broken(kind, request, place):
         yield {"doing": "Reading"}
         raise KeyError("units")
 
-    monkeypatch.setitem(runner.KINDS, "recover", broken)
+    monkeypatch.setattr(runner, "work", broken)
     ledger = Ledger(tmp_path)
     token = ledger.add("recover", "one", {})
     ledger.move(token, "running", "waiting")

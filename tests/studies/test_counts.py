@@ -24,8 +24,7 @@ from dimap_core.data.registry import load_data
 from dimap_core.models.bundled import BUNDLED, bundled_card
 from dimap_core.models.to_onnx import plain_attention
 from dimap_core.pipeline import results
-from dimap_core.studies import comparison
-from dimap_core.training import recovery
+from dimap_core.training import comparison, recovery
 from dimap_core.types.cost import Part
 from dimap_core.types.folders import ASSETS
 from dimap_core.types.plan import PruningPlan
@@ -237,7 +236,7 @@ def test_what_ships_tells_the_counts_of_its_tensors(name):
         for what in ("params", "macs"):
             assert 1 - results.kept_count(row, what) / card[what] == pytest.approx(row[f"{what}_removed"])
     for row in rows:
-        zeros = comparison.method(row["method"]).zeros
+        zeros = comparison.way(row["method"]).zeros
         assert (row["params"] == card["params"]) == (row["params_nonzero"] is not None) == zeros
 
 

@@ -25,7 +25,8 @@ from dimap_core.training.methods.apma.calibration import differences
 from dimap_core.training.methods.apma.indicators import KINDS, Indicators, channel_rows
 from dimap_core.training.methods.apma.method import Learner, search
 from dimap_core.training.methods.apma.removal import removed
-from dimap_core.training.methods.apma.settings import PARTS, SIMILARITY, WITHOUT, Search, search_from, suited_search
+from dimap_core.training.methods.apma.settings import PARTS, SIMILARITY, WITHOUT, Search, suited_search
+from dimap_core.training.methods.registry import method as method_of
 from dimap_core.training.recovery import Kept
 from dimap_core.training.settings import Settings
 from dimap_core.types.errors import DataError, InvalidPlan, UnsupportedModel
@@ -330,7 +331,7 @@ UNLIKE = ("seconds", "out", "latency", "latency_removed")
 def test_every_part_can_be_left_out(tiny_swin, part):
     wanted = asked(**{part: False})
     indicators = Indicators(tiny_swin.anatomy, wanted)
-    assert wanted.without == [part] and WITHOUT.keys() == PARTS.keys()
+    assert WITHOUT.keys() == PARTS.keys()
     assert len(indicators.groups()[0]["params"]) == len(tiny_swin.anatomy.blocks) * (3 if part == "reweight" else 4)
     indicators.begin(tiny_swin.model, None)
     assert (part == "similarity") == all(bool((own.w == 1).all()) for own in indicators.own.values())
@@ -356,7 +357,10 @@ def test_what_cannot_be_searched_is_one_sentence(tiny_swin, tmp_path):
     with pytest.raises(UnsupportedModel, match="has no attention"):
         list(search(replace(tiny_swin, anatomy=replace(anatomy, stages=(without, *rest))), asked(), tmp_path))
     wanted = suited_search("digits", 0.5, 60, anneal=False)
-    assert search_from(json.loads(json.dumps(asdict(wanted)))) == wanted and wanted.training.seconds == 30
+    assert (
+        method_of("apma").search_from(json.loads(json.dumps(asdict(wanted)))) == wanted
+        and wanted.training.seconds == 30
+    )
 
 
 def test_the_search_on_the_command_line(tmp_path, monkeypatch, capsys):

@@ -22,7 +22,8 @@ from dimap_core.training.methods.costs import MacCost
 from dimap_core.training.methods.latency_table import Grid, LatencyCost, latency_cost
 from dimap_core.training.methods.nvit.method import Pruner, search
 from dimap_core.training.methods.nvit.ranking import ranking, remove_down_to, squared_effects
-from dimap_core.training.methods.nvit.settings import Search, search_from, suited_search
+from dimap_core.training.methods.nvit.settings import Search, suited_search
+from dimap_core.training.methods.registry import method as method_of
 from dimap_core.training.methods.revit import epsilon, revit_shape
 from dimap_core.training.methods.units import GROUP_SIZES, Units, Widths, group_size
 from dimap_core.training.recovery import Kept
@@ -267,7 +268,7 @@ def test_what_cannot_be_searched_is_one_sentence(tiny_swin, tmp_path):
     with pytest.raises(DataError, match="No training images"):
         list(search(replace(tiny_swin, info=replace(tiny_swin.info, data=None)), asked(0.5), tmp_path))
     wanted = suited_search("digits", 0.5, "latency", 60, strength=2.0)
-    assert search_from(json.loads(json.dumps(asdict(wanted)))) == wanted
+    assert method_of("nvit").search_from(json.loads(json.dumps(asdict(wanted)))) == wanted
     assert wanted.training.seconds == 30 and wanted.training.rise == wanted.training.fall == 1
 
 

@@ -27,12 +27,13 @@ from dimap_core.figures.look import Look
 from dimap_core.measure.cost import cost_report
 from dimap_core.training import recovery
 from dimap_core.training.loop import Training
+from dimap_core.training.methods.registry import method as method_of
 from dimap_core.training.methods.spvit import compare, gates as spvit_gates
 from dimap_core.training.methods.spvit.derived import Found, build, measure_batchnorms
 from dimap_core.training.methods.spvit.gates import Gated, drawn, hidden_price, likeliest, nested
 from dimap_core.training.methods.spvit.method import search
 from dimap_core.training.methods.spvit.pictures import by_offset, taps
-from dimap_core.training.methods.spvit.settings import Search, search_from, suited_search
+from dimap_core.training.methods.spvit.settings import Search, suited_search
 from dimap_core.training.settings import Settings
 from dimap_core.types.errors import InvalidPlan, UnsupportedModel
 from tests.helpers import same, same_result
@@ -299,7 +300,7 @@ def _packed():
 
 def test_settings_round_trip_and_refuse_what_cannot_be():
     asked = suited_search("digits", 0.4, distill=True, compare=True)
-    assert search_from(json.loads(json.dumps(asdict(asked)))) == asked
+    assert method_of("spvit").search_from(json.loads(json.dumps(asdict(asked)))) == asked
     assert [asked.reached(left) for left in (0.61, 0.6, 0.55, 0.53)] == [False, True, True, False]
     assert asked.finetuning.distill == "soft" and asked.training.distill == "none" and asked.training.rise == 1
     with pytest.raises(InvalidPlan, match="removes 5 to 90 %"):

@@ -23,8 +23,9 @@ from dimap_core.models.to_onnx import write_onnx
 from dimap_core.service import index
 from dimap_core.service.uploads import Uploads, little_room, room_left
 from dimap_core.service.worker import Worker, _sentence
-from dimap_core.studies import comparison, sweep
+from dimap_core.studies import sweep
 from dimap_core.studies.dimap_table3 import Journal
+from dimap_core.training import comparison
 from dimap_core.training.loop import Training
 from dimap_core.training.methods import latency_table
 from dimap_core.training.recovery import Kept

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dimap_core.figures import Entry
 from dimap_core.pipeline import kept_count
-from dimap_core.studies import Interval, Measurement, comparison
+from dimap_core.training import Interval, Measurement, comparison
 
 from ..look import formats
 from ..session import jobs
@@ -29,7 +29,7 @@ def said(row: Measurement) -> str:
 
 
 def _zeros(row: Measurement) -> bool:
-    return comparison.method(row.method).zeros
+    return comparison.way(row.method).zeros
 
 
 def own(model: str, dense: float) -> list[Entry]:

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+
+
+@dataclass(frozen=True)
+class Page:
+    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar."""
+
+    key: str
+    title: str
+
+
+PAGES = (
+    Page("prune", "Prune"),
+    Page("weights", "Weights"),
+    Page("importance", "Importance"),
+    Page("predictions", "Predictions"),
+    Page("find", "Find"),
+    Page("recover", "Recover"),
+    Page("compare", "Compare"),
+    Page("export", "Export"),
+)
+"""In the bar's order; the first is the one that the bare address opens. To add one: a file in pages/ and a row."""
 
 
 def navigation() -> Any:
@@ -12,19 +34,9 @@ def navigation() -> Any:
 
     They have no icons: the browser would fetch a page's icon from a font server, and nothing is asked outside.
     """
-    return st.navigation(
-        [
-            st.Page("pages/prune.py", title="Prune", default=True),
-            st.Page("pages/weights.py", title="Weights", url_path="weights"),
-            st.Page("pages/importance.py", title="Importance", url_path="importance"),
-            st.Page("pages/predictions.py", title="Predictions", url_path="predictions"),
-            st.Page("pages/find.py", title="Find", url_path="find"),
-            st.Page("pages/recover.py", title="Recover", url_path="recover"),
-            st.Page("pages/compare.py", title="Compare", url_path="compare"),
-            st.Page("pages/export.py", title="Export", url_path="export"),
-        ],
-        position="top",
-    )
+    first, *others = PAGES
+    shown = [st.Page(f"pages/{row.key}.py", title=row.title, url_path=row.key) for row in others]
+    return st.navigation([st.Page(f"pages/{first.key}.py", title=first.title, default=True), *shown], position="top")
 
 
 def enter() -> None:

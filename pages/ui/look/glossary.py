@@ -34,19 +34,9 @@ TERMS = {
     "zeros": "Removed weights are set to zero. Smaller on paper; ordinary hardware does not run it faster.",
     "seed": "Fixes the random scores: the same seed gives the same cut.",
     "recover": "Training of what the cut left over: zeros stay zeros, a smaller model stays as small.",
-    "nvit": "NViT (Yang et al., CVPR 2023) removes hidden units, heads, dimensions of heads and embedding channels a "
-    "few at a time, ranked together, while the model goes on learning from the dense one; then it trains what is left.",
-    "apma": "APMA-style (after Lee & Hwang, 2024): every channel of queries, keys, values and MLPs has an "
-    "indicator that learns whether it stays; all heads lose equally many, each its own. The paper's formulas could not "
-    "be read, so this is a reconstruction.",
-    "spvit": "SPViT (He et al., TPAMI 2024) learns by gates, together with the weights, which attentions become "
-    "convolutions or nothing and which hidden units stay, then trains that smaller model from the original weights.",
-    "spvit-compare": "Afterwards trains two cuts that need no search: the same operations with hidden units chosen at "
-    "random, and DIMAP's structured cut with repair at the same MACs, for as long as search and fine-tuning took.",
     "distill": "The pruned model learns from the dense model's answers as well as from the labels.",
     "preset": "Suited: learning rate 5e-4, for small models in minutes. Paper: DIMAP's fine-tuning, 30 epochs "
     "at 2e-5 with 15 of warm-up, made for ImageNet.",
-    "cue": "Each image shows a digit (global cue) on a texture (local cue). Joint means both must be right.",
     "score": "The criterion's value of a weight, averaged over the layer.",
     "lost": "Score of the removed weights per million MACs that their removal saves: where a saved MAC costs least.",
     "flipped": "An answer is flipped when the pruned model gives another one than the dense model.",

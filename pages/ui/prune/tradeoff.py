@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dimap_core.data import image_set
 from dimap_core.figures import tradeoff
 
 from ..look import TERMS, plan_names, theme
@@ -17,8 +18,8 @@ def controls(setting: Setting) -> None:
         cues = _known_cues(setting)
         if len(cues) > 1:
             st.segmented_control(
-                "Judge by", cues, default=cues[0], key="cue", required=True, persist_state="session", help=TERMS["cue"],
-                label_visibility="collapsed",
+                "Judge by", cues, default=cues[0], key="cue", required=True, persist_state="session",
+                help=_cues_told(setting), label_visibility="collapsed",
             )  # fmt: skip
         st.segmented_control(
             "Cost axis", ["MACs", "params"], default="MACs", key="axis", required=True, persist_state="session",
@@ -31,6 +32,12 @@ def cue() -> str:
     """The cue that accuracy is judged by."""
     chosen = st.session_state.get("cue") or "joint"
     return chosen if chosen in _known_cues(state.current()) else "joint"
+
+
+def _cues_told(setting: Setting) -> str | None:
+    """What the cues of the model's own set are."""
+    own = image_set(cache.cards()[setting.model]["data"])
+    return own.cues if own else None
 
 
 def _known_cues(setting: Setting) -> list[str]:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dimap_core.figures import learning_curve, redistribution
 from dimap_core.service import Job, Jobs
-from dimap_core.training import apma, nvit, revit_shape
+from dimap_core.training import AWARE, PAID, apma, revit_shape
 from dimap_core.types import PruningError
 
 from ..look import formats, theme
@@ -115,7 +115,7 @@ def _where(job: Job) -> str | None:
         return progress.get("doing")
     left = f", {_span(progress['seconds_left'])} left" if job.state == "running" else ""
     if "cut" in progress:
-        left += f"; {100 * progress['cut']:.0f} % of the {nvit.PAID[job.request['search'].get('aware', 'macs')]} left"
+        left += f"; {100 * progress['cut']:.0f} % of the {PAID[job.request['search'].get('aware', 'macs')]} left"
     return f"step {progress['step']:,} of {progress['steps']:,}{left}"
 
 
@@ -138,7 +138,7 @@ def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None
         saved = f"{100 * result['latency_removed']:.0f} % of the latency"
         saved += f" (predicted: {100 - 100 * result['left']:.0f} %)" if result["aware"] == "latency" else ""
         st.caption(
-            f"{nvit.AWARE[result['aware']]}. Removed {100 * result['macs_removed']:.0f} % of the MACs and, measured in "
+            f"{AWARE[result['aware']]}. Removed {100 * result['macs_removed']:.0f} % of the MACs and, measured in "
             f"batches of {result['latency']['batch_size']}, {saved}."
         )
     width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""

@@ -18,7 +18,8 @@ import streamlit as st
 from dimap_core.criteria import images_read
 from dimap_core.models import BUNDLED, bundled_card
 from dimap_core.service import Jobs, Ticket, Uploads, WorkerClient, index
-from dimap_core.studies import agreement, allocation, comparison, summaries
+from dimap_core.studies import agreement, allocation, summaries
+from dimap_core.training import comparison
 from dimap_core.types import (
     ASSETS,
     Anatomy,

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dimap_core.data import FOLDER, MOST, SETS, ZIP
-from dimap_core.models import BUNDLED, bundled
+from dimap_core.data import DATASETS, FOLDER, MOST, ZIP, image_set
+from dimap_core.models import bundled
 from dimap_core.service import little_room, room_left
 from dimap_core.types import UPLOAD, DataError
 
@@ -50,10 +50,11 @@ def _options(setting: Setting) -> dict[str, str]:
     Its key changes with its label: the browser would go on showing the label that an option had.
     """
     spec = bundled(setting.model)
-    own = {f"{_OWN}{spec.data}": f"its own: {spec.data.replace('-', ' ')}"} if spec else {_OWN: "none"}
+    mine = image_set(spec.data) if spec else None
+    own = {f"{_OWN}{mine.key}": f"its own: {mine.label}"} if mine else {_OWN: "none"}
     ways = {FOLDER: "a folder on this machine", UPLOAD: "a zip to upload"}
-    known = {known.key: known.label for known in SETS if known.path}
-    others = {} if spec else {row.data: row.data.replace("-", " ") for row in BUNDLED}
+    known = {row.key: row.label for row in DATASETS if row.path}
+    others = {} if spec else {row.key: row.label for row in DATASETS if row.load}
     return {**own, **ways, **known, **others}
 
 

@@ -6,13 +6,13 @@ Next door: `method` does what is said here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from ....types import ASSETS, InvalidPlan
 from ...settings import Settings, preset_settings
+from ..options import Option
 
 NAME = "APMA-style (after Lee & Hwang)"
 PAPER = "Lee & Hwang, arXiv 2405.20867 (2024); TNNLS 2025, doi 10.1109/TNNLS.2025.3606750"
@@ -56,6 +56,10 @@ WITHOUT = {
     "difference_init": "all indicators start at 0.75",
     "anneal": "the target is in force from the first step",
 }
+OPTIONS = tuple(
+    Option(part, True, name, label=name[0].upper() + name[1:], usual=True, hint=f"Off: {WITHOUT[part]}.", part=True)
+    for part, name in PARTS.items()
+)
 ABLATIONS = ASSETS / "apma.json"
 """What `python -m benchmarks.apma` measured."""
 SIMILARITY = "similarity.json"
@@ -81,11 +85,6 @@ class Search:
     difference_init: bool = True
     anneal: bool = True
 
-    @property
-    def without(self) -> list[str]:
-        """The parts that are switched off."""
-        return [part for part in PARTS if not getattr(self, part)]
-
 
 def suited_search(data: str | None, target: float, seconds: float | None = None, seed: int = 0, **given: Any) -> Search:
     """A search that suits small models in minutes: `seconds` (default 240) for search and fine-tuning, half each; the
@@ -100,12 +99,6 @@ def suited_search(data: str | None, target: float, seconds: float | None = None,
     )
     training = replace(finetuning, lr=INDICATOR_LR / 10, rise=1.0, fall=1.0)
     return Search(target, training, finetuning, **given)
-
-
-def search_from(asked: Mapping[str, Any]) -> Search:
-    """A search from its plain form (`dataclasses.asdict`), as a job's request holds it."""
-    phases = {name: Settings(**asked[name]) for name in ("training", "finetuning")}
-    return Search(**{**asked, **phases})
 
 
 @cache

@@ -2,10 +2,9 @@
 
 from .method import search as search
 from .settings import (
-    AWARE as AWARE,
-    PAID as PAID,
+    OPTIONS as OPTIONS,
     SIMPLIFICATIONS as SIMPLIFICATIONS,
     SWIN_FIXED as SWIN_FIXED,
-    search_from as search_from,
+    Search as Search,
     suited_search as suited_search,
 )

@@ -29,10 +29,11 @@ from ... import recovery
 from ...loop import Training
 from ..costs import Cost, MacCost
 from ..latency_table import LatencyCost, latency_cost
+from ..options import PAID
 from ..phases import Searching, found_card, search_and_tune, steps_expected
 from ..units import Units
 from .ranking import remove_down_to, squared_effects
-from .settings import PAID, Search
+from .settings import Search
 
 
 class Pruner:

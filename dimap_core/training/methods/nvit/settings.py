@@ -5,12 +5,12 @@ Next door: `method` does what is said here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ....types import InvalidPlan
 from ...settings import Settings, preset_settings
+from ..options import AWARE, Option
 
 SIMPLIFICATIONS = (
     "The teacher is the dense model alone; the paper also learns from a convolutional network's answers (S1).",
@@ -30,8 +30,10 @@ SWIN_FIXED = (
     "Swin's embedding channels stay: each stage has a width of its own, tied by patch merging. Heads, Q/K, V and "
     "hidden units are searched in every block."
 )
-AWARE = {"macs": "MAC-aware, not latency-aware", "latency": "Latency-aware: measured on this device"}
-PAID = {"macs": "MACs", "latency": "latency"}
+OPTIONS = (
+    Option("cuts", 30, "how often groups go", least=1),
+    Option("strength", 0.1, "weight of the cost in the ranking, per median score", least=0),
+)
 _SEARCH_LR = 3e-4
 LEAST, MOST = 0.05, 0.95
 
@@ -72,9 +74,3 @@ def suited_search(
     length = {"epochs": 10.0} if seconds is None else {"seconds": seconds / 2}
     finetuning = preset_settings("suited", data, {**length, "distill": "soft", "seed": seed})
     return Search(target, aware, replace(finetuning, lr=_SEARCH_LR, rise=1.0, fall=1.0), finetuning, **given)  # type: ignore[arg-type]
-
-
-def search_from(asked: Mapping[str, Any]) -> Search:
-    """A search from its plain form (`dataclasses.asdict`), as a job's request holds it."""
-    phases = {name: Settings(**asked[name]) for name in ("training", "finetuning")}
-    return Search(**{**asked, **phases})

@@ -1,4 +1,9 @@
 """What other rooms may import from `spvit`."""
 
 from .method import search as search
-from .settings import SIMPLIFICATIONS as SIMPLIFICATIONS, search_from as search_from, suited_search as suited_search
+from .settings import (
+    OPTIONS as OPTIONS,
+    SIMPLIFICATIONS as SIMPLIFICATIONS,
+    Search as Search,
+    suited_search as suited_search,
+)

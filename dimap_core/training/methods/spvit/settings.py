@@ -5,12 +5,12 @@ Next door: `method` does what is said here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ....types import InvalidPlan
 from ...settings import Settings, preset_settings
+from ..options import Option
 
 SIMPLIFICATIONS = (
     "Reconstructed from the released code and the abstract; the paper's body was not read.",
@@ -31,6 +31,15 @@ SIMPLIFICATIONS = (
     "Batch norm is measured anew on training images before and after fine-tuning.",
     "Where distillation is asked for, the dense model teaches by its probabilities (published: a RegNetY's answers).",
 )
+OPTIONS = (
+    Option("distill", False, "fine-tune on the dense model's answers too", label="Learn from the dense model too"),
+    Option(
+        "compare", False, "then train two one-shot cuts as long", label="Compare with a one-shot cut", usual=True,
+        hint="Afterwards trains two cuts that need no search: the same operations with hidden units chosen at random, "
+        "and DIMAP's structured cut with repair at the same MACs, for as long as search and fine-tuning took.",
+        longer=1.5,
+    ),
+)  # fmt: skip
 _SEARCH_LR = 3e-4
 _STEPS = 400  # at most of the search, and of fine-tuning
 LEAST, MOST = 0.05, 0.9
@@ -78,9 +87,3 @@ def suited_search(
     both = preset_settings("suited", data, {**length, "seed": seed})
     training = replace(both, lr=_SEARCH_LR, rise=1.0, fall=1.0)
     return Search(target, training, replace(both, distill="soft" if distill else "none"), **given)
-
-
-def search_from(asked: Mapping[str, Any]) -> Search:
-    """A search from its plain form (`dataclasses.asdict`), as a job's request holds it."""
-    phases = {name: Settings(**asked[name]) for name in ("training", "finetuning")}
-    return Search(**{**asked, **phases})

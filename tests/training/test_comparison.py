@@ -8,8 +8,8 @@ from benchmarks.methods import PLANS, SEARCHES, tables
 from dimap_core.figures.comparison import Entry, comparison as drawn
 from dimap_core.figures.look import Look
 from dimap_core.models.bundled import BUNDLED
-from dimap_core.studies import comparison
-from dimap_core.studies.comparison import METHODS, Measurement, leaders, missing, read, write
+from dimap_core.training import comparison
+from dimap_core.training.methods.comparison import WAYS, Measurement, leaders, missing, read, write
 
 ROW = Measurement(
     "swin-digits", "dimap-tuned", 0.5, 540, (0.99, 0.98, 0.995), (0.9, 0.87, 0.92), (0.98, 0.965, 0.99), 750_000,
@@ -31,9 +31,9 @@ def test_rows_come_back_in_the_tables_order_without_those_nobody_asks_for(tmp_pa
 
 def test_what_is_missing_is_named_by_its_label():
     absent = missing([ROW, ONE_SHOT], "swin-digits", 0.5)
-    assert len(absent) == len(METHODS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
-    assert len(missing([ROW, ONE_SHOT], "swin-digits", 0.35)) == len(METHODS)
-    assert len(missing([], "swin-flatten", 0.5)) == len(METHODS) - 1  # no SPViT on linear attention
+    assert len(absent) == len(WAYS) - 2 and "NViT" in absent and "DIMAP structures" not in absent
+    assert len(missing([ROW, ONE_SHOT], "swin-digits", 0.35)) == len(WAYS)
+    assert len(missing([], "swin-flatten", 0.5)) == len(WAYS) - 1  # no SPViT on linear attention
 
 
 def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
@@ -60,8 +60,8 @@ def test_the_tables_have_a_line_a_method_and_a_column_a_model():
 
 
 def test_every_way_of_the_benchmark_is_a_row_of_the_page():
-    assert {*PLANS, *SEARCHES} <= {found.key for found in METHODS}
-    assert comparison.method("apma").label == "APMA-style (after Lee & Hwang)"
+    assert {*PLANS, *SEARCHES} <= {found.key for found in WAYS}
+    assert comparison.way("apma").label == "APMA-style (after Lee & Hwang)"
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -1,6 +1,7 @@
 """What whole methods bring at equal budgets: `assets/methods.json`, as `benchmarks.methods` measured it. No torch.
 
-Next door: `models.published` holds what papers print, which is never mixed with this; `figures.comparison` draws it.
+Next door: `registry` has the searches; `models.published` holds what papers print, which is never mixed with this;
+`figures.comparison` draws it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from ..models import BUNDLED
-from ..types import ASSETS, whole_file
+from ...models import BUNDLED
+from ...types import ASSETS, whole_file
+from .registry import METHODS
 
 FILE = ASSETS / "methods.json"
 BUDGETS = (0.35, 0.5)
@@ -24,23 +26,24 @@ Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Method:
-    """A way to a smaller model; `zeros`: it removes MACs on paper only, so it is not faster."""
+class Way:
+    """A way to a smaller model; `zeros`: it removes MACs on paper only, so it is not faster. `softmax_only`: not for
+    models with linear attention."""
 
     key: str
     label: str
     zeros: bool = False
+    softmax_only: bool = False
 
 
-METHODS = (
-    Method("dimap-weight", "DIMAP weights", zeros=True),
-    Method("dimap", "DIMAP structures"),
-    Method("dimap-repair", "DIMAP + repair"),
-    Method("dimap-tuned", "DIMAP + repair + fine-tuning"),
-    Method("nvit", "NViT"),
-    Method("spvit", "SPViT"),
-    Method("apma", "APMA-style (after Lee & Hwang)"),
+WAYS = (
+    Way("dimap-weight", "DIMAP weights", zeros=True),
+    Way("dimap", "DIMAP structures"),
+    Way("dimap-repair", "DIMAP + repair"),
+    Way("dimap-tuned", "DIMAP + repair + fine-tuning"),
+    *(Way(row.key, row.title, softmax_only=row.softmax_only) for row in METHODS),
 )
+"""All that is compared: DIMAP's cuts, then every method."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Measurement:
     @property
     def label(self) -> str:
         """The method's name."""
-        return method(self.method).label
+        return way(self.method).label
 
     @property
     def top1(self) -> Interval:
@@ -90,9 +93,9 @@ class Measurement:
 _ROWS = TypeAdapter(list[Measurement])
 
 
-def method(key: str) -> Method:
+def way(key: str) -> Way:
     """The row of that key."""
-    return next(found for found in METHODS if found.key == key)
+    return next(found for found in WAYS if found.key == key)
 
 
 def read(file: Path = FILE) -> list[Measurement]:
@@ -110,18 +113,18 @@ def write(rows: Iterable[Measurement], file: Path = FILE) -> None:
 
 
 def wanted() -> Iterator[tuple[str, str, float]]:
-    """(model, method, budget) of a whole table; SPViT makes convolutions of softmax attention only."""
+    """(model, method, budget) of a whole table."""
     for spec in BUNDLED:
         for budget in BUDGETS:
-            for found in METHODS:
-                if not (spec.linear_stages and found.key == "spvit"):
+            for found in WAYS:
+                if not (spec.linear_stages and found.softmax_only):
                     yield spec.name, found.key, budget
 
 
 def missing(rows: Iterable[Measurement], model: str, budget: float) -> list[str]:
     """Labels of methods that were not measured on a model at a budget."""
     absent = set(wanted()) - {row.key for row in rows}
-    return [found.label for found in METHODS if (model, found.key, budget) in absent]
+    return [found.label for found in WAYS if (model, found.key, budget) in absent]
 
 
 def leaders(rows: Iterable[Measurement]) -> tuple[Measurement, list[Measurement]] | None:
