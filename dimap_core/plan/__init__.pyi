@@ -1,12 +1,13 @@
 """What other rooms may import from `plan`."""
 
+from .budget import count_to_remove as count_to_remove
 from .recipe import (
     from_recipe as from_recipe,
     overrides_from as overrides_from,
     sort_overrides as sort_overrides,
     to_recipe as to_recipe,
 )
-from .selection import competition_sets as competition_sets, count_to_remove as count_to_remove, select as select
+from .selection import competition_sets as competition_sets, select as select
 from .validation import (
     BUDGETS as BUDGETS,
     MOST_IMAGES as MOST_IMAGES,
