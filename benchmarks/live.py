@@ -36,7 +36,7 @@ from dimap_core.measure import PrefixCache, concatenate, cost_report, predict
 from dimap_core.models import bundled
 from dimap_core.plan import SCOPES, competition_sets, count_to_remove, select, to_recipe
 from dimap_core.service import Ticket, WorkerClient, index
-from dimap_core.types import InvalidPlan, PruningPlan, Scores, Selection
+from dimap_core.types import InvalidPlan, PruningPlan, Scores, Selection, drain
 
 from .measured import machine, store, table
 
@@ -292,8 +292,7 @@ def _last_at(ratio: float, stage: int) -> PruningPlan:
 def streaming(opened: pipeline.Opened, repeats: int) -> str:
     """First and last estimate after a move of everything, in this process and from the worker."""
     data = pipeline.default_data(opened)
-    for _ in pipeline.missing_dense(opened, data):
-        pass
+    drain(pipeline.missing_dense(opened, data))
     cache, client = PrefixCache(), WorkerClient()
     pairs = {(where, when): Pair() for where in ("in-process", "worker") for when in ("first", "done")}
     waits: list[float] = []
@@ -324,8 +323,7 @@ def _stream(estimates: Iterator) -> tuple[float, float]:
     start = time.perf_counter()
     next(estimates)
     first = time.perf_counter() - start
-    for _ in estimates:
-        pass
+    drain(estimates)
     return first, time.perf_counter() - start
 
 

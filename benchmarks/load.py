@@ -41,7 +41,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dimap_core import pipeline
 from dimap_core.cut import masked_weights
-from dimap_core.measure import estimate, evaluate, masked
+from dimap_core.measure import estimate, masked, predict_all
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
 from pages.ui.look import formats
@@ -354,7 +354,7 @@ def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]
     for plan, shown in list(log.shown.items())[:CHECKED]:
         selection, _ = pipeline.apply_plan(opened, plan)
         weights = masked_weights(opened.model, opened.anatomy, pipeline.score(opened, plan), selection)
-        *_, (_, predictions) = evaluate(opened.model, opened.info, data, masked(opened.model, weights))
+        predictions = predict_all(opened.model, opened.info, data, masked(opened.model, weights))
         for text in shown:
             n = int(_SHOWN.search(text[1])[1].replace(",", ""))
             prefix = replace(predictions, classes=predictions.classes[:n], in_top5=predictions.in_top5[:n])

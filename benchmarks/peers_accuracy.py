@@ -31,7 +31,7 @@ from dimap_core import pipeline
 from dimap_core.criteria import collect, criterion
 from dimap_core.cut import masked_weights, repair
 from dimap_core.data import balanced_subset, load_data, normalised, stratified_order
-from dimap_core.measure import concatenate, cost_report, masked, paired_difference, predict, wilson
+from dimap_core.measure import cost_report, masked, paired_difference, predict_all, wilson
 from dimap_core.models import BUNDLED
 from dimap_core.plan import select
 from dimap_core.types import LabelledImages, PruningPlan
@@ -71,9 +71,9 @@ class Judges:
 
     def result(self, title: str, removed: float, model: nn.Module, info: Any, run: Any = None) -> Result:
         """A cut judged by both."""
-        found = concatenate(list(predict(model, info, self.data, run)))
+        found = predict_all(model, info, self.data, run)
         right = found.classes == self.data.labels[stratified_order(self.data.labels)]
-        loss = concatenate(list(predict(model, info, self.held, run))).loss.mean()
+        loss = predict_all(model, info, self.held, run).loss.mean()
         return Result(title, right, removed, float(loss))
 
 

@@ -21,7 +21,7 @@ from ..data import balanced_subset
 from ..measure import Solved, cost_report, measured_saving, solve_latency
 from ..models import checkpoints, facts, save
 from ..plan import select, to_recipe
-from ..types import CostReport, PruningPlan, Scores, Selection
+from ..types import CostReport, PruningPlan, Scores, Selection, drain
 from . import results
 from .images import training_data
 from .opened import Opened, Progress
@@ -87,8 +87,7 @@ def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity, seed and (where it reads any) images."""
     key = scores_key(opened, plan)
     if key not in opened.scores:
-        for _ in prepare_scores(opened, plan):
-            pass
+        drain(prepare_scores(opened, plan))
         wanted = _evidence(opened, plan)
         found = None if wanted is None else opened.statistics[wanted]
         opened.scores[key] = criterion(plan.criterion).fn(opened.model, opened.anatomy, plan.scored, found, plan.seed)
@@ -108,8 +107,7 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
     """Full-shape parameters of the pruned model that differ from the dense model's: masked, or masked and repaired."""
     if not plan.repair:
         return masked_weights(opened.model, opened.anatomy, score(opened, plan), selection)
-    for _ in prepare(opened, plan):
-        pass
+    drain(prepare(opened, plan))
     opened.repaired.move_to_end(_key(opened, plan))
     return opened.repaired[_key(opened, plan)]
 
