@@ -15,7 +15,6 @@ random weights: time and memory do not depend on them, and accuracy (d, e) is sk
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gc
 import tempfile
@@ -38,7 +37,7 @@ from dimap_core.plan import SCOPES, competition_sets, count_to_remove, select, t
 from dimap_core.service import Ticket, WorkerClient, index
 from dimap_core.types import InvalidPlan, PruningPlan, Scores, Selection, drain
 
-from .measured import machine, store, table
+from .measured import command_line, machine, store, table
 
 MODELS = ("swin-textured", "deit-textured", "swin_base_patch4_window7_224")
 RATIOS = (0.5, 0.35, 0.6, 0.2, 0.55, 0.7, 0.4, 0.45)
@@ -415,8 +414,7 @@ def _cells(name: str, text: str) -> Iterator[list[str]]:
 
 def main() -> None:
     """Print the machine and one table a model and section."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser = command_line(__doc__, MODELS)
     parser.add_argument("--quick", action="store_true", help="one to three repetitions only")
     parser.add_argument("--sections", default="abcde")
     arguments = parser.parse_args()

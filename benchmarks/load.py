@@ -47,7 +47,7 @@ from dimap_core.types import Part, PruningPlan
 from pages.ui.look import formats
 from pages.ui.parts import metrics
 
-from .measured import machine, store, table
+from .measured import command_line, machine, store, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "swin-textured"
@@ -422,7 +422,7 @@ def _memory_rows(samples: list[dict[str, float]]) -> list[list[str]]:
 
 def main() -> None:
     """Start the app, load it, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--think", type=float, default=1.0, help="mean pause before a move")
