@@ -270,7 +270,8 @@ class Session:
             message.ParseFromString(data)
             self.log.messages += 1
             self.log.bytes += len(data)
-            getattr(self, f"_on_{message.WhichOneof('type')}", lambda m: None)(message)
+            if hear := _HEARD.get(message.WhichOneof("type")):
+                hear(self, message)
             self.news.set()
 
     def _on_new_session(self, message: ForwardMsg) -> None:
@@ -311,6 +312,17 @@ class Session:
             self.log.errors[f"exception on screen: {element.exception.type}"] += 1
         elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):
             self.log.errors[f"on screen: {element.alert.body[:160]}"] += 1
+
+
+_HEARD = {
+    "new_session": Session._on_new_session,
+    "auto_rerun": Session._on_auto_rerun,
+    "stop_auto_rerun": Session._on_stop_auto_rerun,
+    "page_info_changed": Session._on_page_info_changed,
+    "script_finished": Session._on_script_finished,
+    "delta": Session._on_delta,
+}
+"""What a session does with each kind of message; it passes over others."""
 
 
 async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callable, log: Log) -> None:

@@ -148,13 +148,13 @@ def origin(opened: Opened, seed: int) -> dict[str, Any]:
     return card
 
 
-def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[PruningPlan, Solved]:
+def meet_latency(opened: Opened, plan: PruningPlan) -> tuple[PruningPlan, Solved]:
     """`plan` with a budget of MACs that removes its share of this device's latency, and what was measured for it."""
 
     def make(macs: float) -> nn.Module:
         return prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))[0]
 
-    saving = measured_saving(opened.model, make, opened.info.input_size, batch)
+    saving = measured_saving(opened.model, make, opened.info.input_size)
     solved = solve_latency(saving, plan.budget or 0.0)
     return replace(plan, budget=solved.macs, budget_kind="macs"), solved
 
