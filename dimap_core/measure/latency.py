@@ -58,12 +58,10 @@ class LatencyRow:
 
 @dataclass(frozen=True)
 class Solved:
-    """The cut whose measured saving came nearest to the asked one: MAC share asked for, time share saved, and how many
-    cuts were measured."""
+    """The cut whose measured saving came nearest to the asked one: MAC share asked for, time share saved."""
 
     macs: float
     removed: float
-    measured: int
 
 
 def measure_latency(
@@ -182,7 +180,7 @@ def solve_latency(
             high = found
         macs = _between(low, high, target) if high else min(most, macs + max(2 * (target - found[1]), 0.05))
     nearest = min(tried, key=lambda point: abs(point[1] - target))
-    return Solved(*nearest, len(tried))
+    return Solved(*nearest)
 
 
 def _between(low: tuple[float, float], high: tuple[float, float], target: float) -> float:
