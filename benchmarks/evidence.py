@@ -8,7 +8,6 @@ weights and images of noise, which take the same time as real ones: reading is t
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +21,7 @@ from dimap_core.criteria import CRITERIA, attribute, collect
 from dimap_core.data import load_data
 from dimap_core.types import LabelledImages, PruningPlan
 
-from .measured import store, table
+from .measured import command_line, store, table
 
 MODELS = ("swin-textured", "swin_tiny_patch4_window7_224", "deit_small_patch16_224")
 IMAGES = PruningPlan.images
@@ -66,8 +65,7 @@ def measure(name: str) -> dict[str, list[str]]:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser = command_line(__doc__, MODELS)
     names = parser.parse_args().models
     torch.set_num_threads(1)
     found = {name: measure(name) for name in names}

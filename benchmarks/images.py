@@ -8,7 +8,6 @@ Random weights, marked as trained so that they can be judged: time and memory do
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import tempfile
@@ -27,7 +26,7 @@ from dimap_core.data import ImageSource
 from dimap_core.pipeline import judged_by
 from dimap_core.types import LabelledImages, PruningPlan
 
-from .measured import store
+from .measured import command_line, store
 
 SIZE = (500, 375)
 FOLDERS = 100
@@ -52,7 +51,7 @@ def peak() -> float:
 
 def main() -> None:
     """Print and keep what is measured, one thing a line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--model", default="swin_base_patch4_window7_224")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--judge", type=int, default=240, help="images judged; the time for all is extrapolated")

@@ -15,7 +15,6 @@ random weights: time and memory do not depend on them, and accuracy (d, e) is sk
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gc
 import tempfile
@@ -36,9 +35,9 @@ from dimap_core.measure import PrefixCache, concatenate, cost_report, predict
 from dimap_core.models import bundled
 from dimap_core.plan import SCOPES, competition_sets, count_to_remove, select, to_recipe
 from dimap_core.service import Ticket, WorkerClient, index
-from dimap_core.types import InvalidPlan, PruningPlan, Scores, Selection
+from dimap_core.types import InvalidPlan, PruningPlan, Scores, Selection, drain
 
-from .measured import machine, store, table
+from .measured import command_line, machine, store, table
 
 MODELS = ("swin-textured", "deit-textured", "swin_base_patch4_window7_224")
 RATIOS = (0.5, 0.35, 0.6, 0.2, 0.55, 0.7, 0.4, 0.45)
@@ -292,8 +291,7 @@ def _last_at(ratio: float, stage: int) -> PruningPlan:
 def streaming(opened: pipeline.Opened, repeats: int) -> str:
     """First and last estimate after a move of everything, in this process and from the worker."""
     data = pipeline.default_data(opened)
-    for _ in pipeline.missing_dense(opened, data):
-        pass
+    drain(pipeline.missing_dense(opened, data))
     cache, client = PrefixCache(), WorkerClient()
     pairs = {(where, when): Pair() for where in ("in-process", "worker") for when in ("first", "done")}
     waits: list[float] = []
@@ -324,8 +322,7 @@ def _stream(estimates: Iterator) -> tuple[float, float]:
     start = time.perf_counter()
     next(estimates)
     first = time.perf_counter() - start
-    for _ in estimates:
-        pass
+    drain(estimates)
     return first, time.perf_counter() - start
 
 
@@ -417,8 +414,7 @@ def _cells(name: str, text: str) -> Iterator[list[str]]:
 
 def main() -> None:
     """Print the machine and one table a model and section."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser = command_line(__doc__, MODELS)
     parser.add_argument("--quick", action="store_true", help="one to three repetitions only")
     parser.add_argument("--sections", default="abcde")
     arguments = parser.parse_args()

@@ -41,13 +41,13 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dimap_core import pipeline
 from dimap_core.cut import masked_weights
-from dimap_core.measure import estimate, evaluate, masked
+from dimap_core.measure import estimate, masked, predict_all
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
 from pages.ui.look import formats
 from pages.ui.parts import metrics
 
-from .measured import machine, store, table
+from .measured import command_line, machine, store, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "swin-textured"
@@ -270,7 +270,8 @@ class Session:
             message.ParseFromString(data)
             self.log.messages += 1
             self.log.bytes += len(data)
-            getattr(self, f"_on_{message.WhichOneof('type')}", lambda m: None)(message)
+            if hear := _HEARD.get(message.WhichOneof("type")):
+                hear(self, message)
             self.news.set()
 
     def _on_new_session(self, message: ForwardMsg) -> None:
@@ -311,6 +312,17 @@ class Session:
             self.log.errors[f"exception on screen: {element.exception.type}"] += 1
         elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):
             self.log.errors[f"on screen: {element.alert.body[:160]}"] += 1
+
+
+_HEARD = {
+    "new_session": Session._on_new_session,
+    "auto_rerun": Session._on_auto_rerun,
+    "stop_auto_rerun": Session._on_stop_auto_rerun,
+    "page_info_changed": Session._on_page_info_changed,
+    "script_finished": Session._on_script_finished,
+    "delta": Session._on_delta,
+}
+"""What a session does with each kind of message; it passes over others."""
 
 
 async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callable, log: Log) -> None:
@@ -354,7 +366,7 @@ def check_accuracies(opened: pipeline.Opened, log: Log) -> tuple[int, list[str]]
     for plan, shown in list(log.shown.items())[:CHECKED]:
         selection, _ = pipeline.apply_plan(opened, plan)
         weights = masked_weights(opened.model, opened.anatomy, pipeline.score(opened, plan), selection)
-        *_, (_, predictions) = evaluate(opened.model, opened.info, data, masked(opened.model, weights))
+        predictions = predict_all(opened.model, opened.info, data, masked(opened.model, weights))
         for text in shown:
             n = int(_SHOWN.search(text[1])[1].replace(",", ""))
             prefix = replace(predictions, classes=predictions.classes[:n], in_top5=predictions.in_top5[:n])
@@ -422,7 +434,7 @@ def _memory_rows(samples: list[dict[str, float]]) -> list[list[str]]:
 
 def main() -> None:
     """Start the app, load it, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--think", type=float, default=1.0, help="mean pause before a move")

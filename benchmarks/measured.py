@@ -91,6 +91,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
+def command_line(doc: str | None, models: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """A command line that is described as its module is; it names models, by default `models`, if there are any."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if models:
+        parser.add_argument("models", nargs="*", default=list(models), metavar="MODEL")
+    return parser
+
+
 def read(file: Path) -> list[dict[str, Any]]:
     """What was measured before, in the bundled models' order."""
     known = {found["model"]: found for found in json.loads(file.read_text("utf-8"))} if file.exists() else {}
@@ -100,8 +108,7 @@ def read(file: Path) -> list[dict[str, Any]]:
 def run(doc: str | None, file: Path, measure: Callable[[str], dict[str, Any]]) -> list[str]:
     """Measure the models that the command line names, unless it says --tables; each one's result goes to `file` at
     once. Returns the names."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
+    parser = command_line(doc, [spec.name for spec in BUNDLED])
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -120,6 +127,10 @@ def top1(estimate: Any) -> dict[str, Any]:
 
 
 def share(row: dict[str, Any]) -> str:
-    """A share in % with half the width of its 95 % Wilson interval."""
-    low, high = row["ci95"]
-    return f"{100 * row['top1']:.1f} ±{50 * (high - low):.1f}"
+    """A row's top-1 in % with half the width of its 95 % Wilson interval."""
+    return percent(row["top1"], row["ci95"])
+
+
+def percent(value: float, interval: Sequence[float]) -> str:
+    """A share in % with half the width of its 95 % interval."""
+    return f"{100 * value:.1f} ±{50 * (interval[1] - interval[0]):.1f}"

@@ -9,10 +9,9 @@ Grid: {dimap, magnitude} x {layer, module, model} x cost exponent {0, 1}, at equ
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 import torch
@@ -22,7 +21,7 @@ from dimap_core.models import BUNDLED
 from dimap_core.studies import sweep
 from dimap_core.types import ASSETS, InvalidPlan
 
-from .measured import store
+from .measured import command_line, percent, share, store
 
 CURVES = ASSETS / "curves"
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -77,8 +76,8 @@ def summary(measured: Iterable[dict]) -> str:
         cells = []
         for column in columns.values():
             pair = [_find(result["rows"], key, column) for key in SUMMARY.values()]
-            cells.append(" / ".join(_share(row["top1"], row["ci95"]) for row in pair if row))
-        first = _share(dense["correct"] / dense["n"], (dense["low"], dense["high"]))
+            cells.append(" / ".join(share(row) for row in pair if row))
+        first = percent(dense["correct"] / dense["n"], (dense["low"], dense["high"]))
         lines.append(f"| `{result['model']}` | {dense['n']:,} | {first} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -88,7 +87,7 @@ def tables(measured: Iterable[dict]) -> str:
     parts = []
     for result in measured:
         dense, rows = result["dense"]["cues"]["joint"], result["rows"]
-        first = _share(dense["correct"] / dense["n"], (dense["low"], dense["high"]))
+        first = percent(dense["correct"] / dense["n"], (dense["low"], dense["high"]))
         cues = " (digit/texture)" if len(result["dense"]["cues"]) > 1 else ""
         parts.append(f"\n**`{result['model']}`**: dense {first} %, n = {dense['n']:,}; top-1 in %{cues}\n")
         by_ratio = {f"{100 * r:g} %": ("ratio", r) for r in TABLE_RATIOS}
@@ -120,13 +119,8 @@ def _cell(row: dict | None, best: float) -> str:
     if row is None:
         return "–"
     cues = "/".join(f"{100 * value:.0f}" for value in row["cues"].values())
-    text = _share(row["top1"], row["ci95"]) + (f" ({cues})" if cues else "")
+    text = share(row) + (f" ({cues})" if cues else "")
     return f"**{text}**" if row["top1"] == best else text
-
-
-def _share(value: float, interval: Sequence[float]) -> str:
-    """A share in % with half the width of its 95 % Wilson interval."""
-    return f"{100 * value:.1f} ±{50 * (interval[1] - interval[0]):.1f}"
 
 
 def read(names: Iterable[str]) -> list[dict]:
@@ -136,8 +130,7 @@ def read(names: Iterable[str]) -> list[dict]:
 
 def main() -> None:
     """Measure unless --tables, then print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED])
+    parser = command_line(__doc__, [spec.name for spec in BUNDLED])
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

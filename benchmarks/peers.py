@@ -32,7 +32,7 @@ from dimap_core.plan import count_to_remove
 from dimap_core.types import PruningPlan
 
 from .live import MIB, Pair, forget_peak, naive_remask, resident, seconds, timed
-from .measured import machine, store, table
+from .measured import command_line, machine, store, table
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "deit_base_patch16_224")
@@ -181,8 +181,7 @@ def context(models: list[str]) -> str:
 
 def main() -> None:
     """Print ratios, then correctness, then context."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=list(MODELS), metavar="MODEL")
+    parser = command_line(__doc__, MODELS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)

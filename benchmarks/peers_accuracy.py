@@ -12,7 +12,6 @@ table, and so are the two chosen that the last column sets side by side: no vali
 
 from __future__ import annotations
 
-import argparse
 import copy
 import itertools
 import warnings
@@ -31,12 +30,12 @@ from dimap_core import pipeline
 from dimap_core.criteria import collect, criterion
 from dimap_core.cut import masked_weights, repair
 from dimap_core.data import balanced_subset, load_data, normalised, stratified_order
-from dimap_core.measure import concatenate, cost_report, masked, paired_difference, predict, wilson
+from dimap_core.measure import cost_report, masked, paired_difference, predict_all, wilson
 from dimap_core.models import BUNDLED
 from dimap_core.plan import select
 from dimap_core.types import LabelledImages, PruningPlan
 
-from .measured import machine, store, table
+from .measured import command_line, machine, percent, store, table
 
 BUDGETS = (0.35, 0.5)
 IMAGES, BATCH, HELD = 256, 32, 500
@@ -59,7 +58,7 @@ class Result:
     def cell(self) -> str:
         """Top-1 with half the width of its interval."""
         top1 = wilson(int(self.hits.sum()), len(self.hits))
-        return f"{100 * top1.value:.1f} ±{50 * (top1.high - top1.low):.1f}"
+        return percent(top1.value, (top1.low, top1.high))
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,9 @@ class Judges:
 
     def result(self, title: str, removed: float, model: nn.Module, info: Any, run: Any = None) -> Result:
         """A cut judged by both."""
-        found = concatenate(list(predict(model, info, self.data, run)))
+        found = predict_all(model, info, self.data, run)
         right = found.classes == self.data.labels[stratified_order(self.data.labels)]
-        loss = concatenate(list(predict(model, info, self.held, run))).loss.mean()
+        loss = predict_all(model, info, self.held, run).loss.mean()
         return Result(title, right, removed, float(loss))
 
 
@@ -242,8 +241,7 @@ def measure(name: str) -> Iterator[list[str]]:
 
 def main() -> None:
     """Print each setting of theirs as it is measured, then the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
+    parser = command_line(__doc__, [spec.name for spec in BUNDLED])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(machine(), flush=True)

@@ -10,7 +10,6 @@ memory come on top and are given up when others need the room.
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import tempfile
 import time
@@ -25,7 +24,8 @@ from dimap_core.models import memory
 from dimap_core.service import Worker
 from dimap_core.types import LabelledImages, size
 
-from .measured import machine, store, table
+from .live import resident
+from .measured import command_line, machine, store, table
 
 MODELS = (
     "swin_base_patch4_window7_224", "deit_base_patch16_224", "swin_small_patch4_window7_224",
@@ -36,8 +36,7 @@ MODELS = (
 
 def private() -> int:
     """Bytes that this process alone holds in RAM."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+    return resident("RssAnon")
 
 
 def stand_in(images: int) -> LabelledImages:
@@ -63,7 +62,7 @@ def pretend(images: int) -> None:
 
 def main() -> None:
     """One row a session, then the memory."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--gib", type=float, default=3.0, help="memory for the models of this worker")
     parser.add_argument("--images", type=int, default=24)
     arguments = parser.parse_args()

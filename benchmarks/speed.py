@@ -8,7 +8,6 @@ not depend on them.
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from dimap_core import pipeline
@@ -16,7 +15,7 @@ from dimap_core.measure import LatencyRow, measure_latency
 from dimap_core.models import BUNDLED, bundled
 from dimap_core.types import InvalidPlan, PruningPlan
 
-from .measured import store, table
+from .measured import command_line, store, table
 
 FULL_SIZE = (
     "swin_tiny_patch4_window7_224",
@@ -49,8 +48,7 @@ def cell(row: LatencyRow | None) -> str:
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[*(spec.name for spec in BUNDLED), *FULL_SIZE], metavar="MODEL")
+    parser = command_line(__doc__, [*(spec.name for spec in BUNDLED), *FULL_SIZE])
     parser.add_argument("--budget", type=float, default=0.72)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=15)

@@ -8,10 +8,7 @@ Random weights, three times timm's so that a cut shows; float32, plain attention
 
 from __future__ import annotations
 
-import argparse
-import re
 import time
-from pathlib import Path
 
 import torch
 from torch.func import functional_call
@@ -19,6 +16,9 @@ from torch.func import functional_call
 from dimap_core.cut import masked_weights, slice_model
 from dimap_core.pipeline import Opened, apply_plan, open_model, score
 from dimap_core.types import KINDS, PruningPlan
+
+from .live import MIB, forget_peak, resident
+from .measured import command_line
 
 MODELS = (
     "swin_tiny_patch4_window7_224",
@@ -87,23 +87,14 @@ def memory() -> None:
     for ratio in (0.05, 0.5, 0.95):
         plan = cut_plan(KINDS, ratio)
         selection, _ = apply_plan(opened, plan)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-        before, begun, used = _resident("VmRSS"), time.perf_counter(), time.process_time()
+        before, begun, used = forget_peak(), time.perf_counter(), time.process_time()
         smaller = slice_model(opened.model, opened.anatomy, score(opened, plan), selection)
         seconds, used = time.perf_counter() - begun, time.process_time() - used
-        extra = _resident("VmHWM") - before
-        size = sum(p.nbytes for p in smaller.parameters()) / 1024**2
+        extra, size = (resident("VmHWM") - before) / MIB, sum(p.nbytes for p in smaller.parameters()) / MIB
         print(f"{ratio}: {seconds:.2f} s ({used:.2f} CPU s), {extra:.0f} MiB extra, of these {size:.0f} the model")
 
 
-def _resident(key: str) -> float:
-    """MiB."""
-    found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--memory", action="store_true")
     memory() if parser.parse_args().memory else grid()

@@ -8,7 +8,6 @@ largest of one repetition], then seconds. The busy core is a Python process that
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from dimap_core.service import Threads
 from dimap_core.types import PruningPlan
 
 from .live import Pair, timed
-from .measured import machine, store, table
+from .measured import command_line, machine, store, table
 
 MODELS = ("swin-textured", "deit-textured")
 IMAGES = 360
@@ -66,8 +65,7 @@ def compare(opened: pipeline.Opened, threads: int | Threads, repeats: int) -> st
 
 def main() -> None:
     """One row a model and load."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser = command_line(__doc__, MODELS)
     parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
     print(f"{machine()}\n", flush=True)

@@ -1,6 +1,7 @@
 """Shared fixtures: a tiny ViT and a tiny Swin (0.02 s to build), random and quantised. Tests must not change them."""
 
 import copy
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from hypothesis import settings
 from torch import nn
 
 from dimap_core.anatomy.build import build_anatomy
+from dimap_core.cli.commands import main
 from dimap_core.models.named_models import HALF, fingerprint
 from dimap_core.pipeline.opened import Opened, open_model
 from dimap_core.types.model import Family, ModelInfo
@@ -76,6 +78,19 @@ def _quantised(model: nn.Module) -> nn.Module:
     for parameter in rounded.parameters():
         parameter.data = (parameter.data * 5).round().clamp(-16, 16) / 8
     return rounded
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """call("models", "--json") -> (exit code, stdout, stderr) of the command line, in this process."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        return leaving.value.code, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

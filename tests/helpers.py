@@ -10,17 +10,21 @@ import copy
 import resource
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import psutil
+import pytest
 import torch
 from torch import nn
 
 from dimap_core.cut.masks import masked_weights, with_weights
 from dimap_core.pipeline.opened import Opened
+from dimap_core.service.worker import Worker
+from dimap_core.types.errors import PruningError
 from dimap_core.types.model import Anatomy
 from dimap_core.types.plan import Selection
 from dimap_core.types.scores import Scores
@@ -47,6 +51,16 @@ def same(found, wanted, within: float | None = None) -> bool:
     assert found.shape == wanted.shape and np.isfinite(found).all()
     error, scale = np.abs(found - wanted).max(initial=0), np.abs(wanted).max(initial=0)
     return bool(error <= (within or (EXACT if exact else SINGLE)) * scale)
+
+
+def assert_refused(kind: type[PruningError], call: Callable[[], object], *parts: str) -> None:
+    """`call` raises `kind`: one line, one sentence (or a sentence and a question), and every one of `parts` in it."""
+    with pytest.raises(kind) as error:
+        call()
+    message = str(error.value)
+    assert len(message.splitlines()) == 1 and message[-1] in ".?", message
+    for part in parts:
+        assert part in message, message
 
 
 def mask_model(model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection) -> nn.Module:
@@ -129,3 +143,20 @@ def wait(condition, what="what was waited for"):
 def finish(*tickets):
     """Wait until no more events can come."""
     wait(lambda: not any(ticket.running for ticket in tickets))
+
+
+def drained(steps: Generator[object, None, Any]) -> Any:
+    """What a generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def serve(worker: Worker) -> list[dict[str, Any]]:
+    """All events of a worker in this process until nothing is under way."""
+    events = []
+    while worker.busy:
+        events.append(worker.step())
+    return events

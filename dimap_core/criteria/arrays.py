@@ -12,11 +12,12 @@ import numpy as np
 
 from ..anatomy import group_sets, group_sums
 from ..types import Anatomy, Block, DataError
+from .evidence import Evidence
 
-Evidence = TypeVar("Evidence")
+Found = TypeVar("Found", bound=Evidence)
 
 
-def required(evidence: Evidence | None, label: str) -> Evidence:
+def required(evidence: Found | None, label: str) -> Found:
     """What was gathered from images; raises DataError where there is nothing."""
     if evidence is None:
         raise DataError(f"{label} scores need training images; name a data set the model knows, or another criterion.")

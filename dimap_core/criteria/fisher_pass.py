@@ -23,9 +23,9 @@ from torch.func import functional_call
 from ..anatomy import Watch, evaluating, has_groups, plain_tensor, tensors
 from ..data import normalised, restricted, unlabelled_subset
 from ..types import Anatomy, LabelledImages, ModelInfo
+from .evidence import not_finite
 from .moments import InputMoments
 from .qk_scale import MEASURED, Measuring
-from .statistics import not_finite
 
 TEMPERATURE = 2.0
 _PIXELS = 4 * 224**2  # what one backward pass sees
@@ -125,15 +125,12 @@ class _Sums:
     def result(self, data: str, images: int, seed: int, qk: Mapping[str, float]) -> OutputFisher:
         """Sums as means over images."""
         means = {name: (total / images).cpu().numpy() for name, total in self.squares.items()}
-        found = OutputFisher(
+        return OutputFisher(
             data, images, seed, self.watch.inputs(), self.watch.logits(),
             outputs={name: mean.astype(np.float32) for name, mean in means.items() if mean.ndim == 2},
             diagonals={name: mean.diagonal() if mean.ndim == 2 else mean for name, mean in means.items()},
             qk=qk,
-        )  # fmt: skip
-        if not all(np.isfinite(array).all() for array in found.arrays()):
-            raise not_finite(self.info)
-        return found
+        ).checked(self.info)  # fmt: skip
 
 
 def drawn(logits: torch.Tensor, draws: np.ndarray) -> torch.Tensor:

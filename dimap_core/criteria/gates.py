@@ -24,7 +24,7 @@ from torch.func import functional_call
 from ..anatomy import Segment, embed, evaluating, group_sets, head, plain_tensor, segments, tensors
 from ..data import normalised, restricted, training_subset
 from ..types import Anatomy, Block, Family, LabelledImages, ModelInfo
-from .statistics import not_finite
+from .evidence import Evidence
 
 SHARE = 8  # one image in so many of those asked for
 STEPS = 8  # of Gauss-Legendre on each path
@@ -32,19 +32,15 @@ KINDS = ("mlp_neuron", "v_dim", "qk_dim")  # heads come with their V dimensions
 
 
 @dataclass(frozen=True)
-class Attributions:
+class Attributions(Evidence):
     """Mean over images of |attribution| to the right class's log-probability, in nats, by set of groups, float64:
     mlp_neuron [hidden], head [heads], qk_dim and v_dim [heads, head_dim]."""
 
-    data: str
-    images: int
-    seed: int
     units: Mapping[str, np.ndarray]
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all arrays."""
-        return sum(array.nbytes for array in self.units.values())
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Every array."""
+        yield from self.units.values()
 
 
 def attribute(
@@ -81,9 +77,7 @@ def attribute(
                     yield done, total, None
             x = suffix.through(x)
     units = {name: value / len(chosen) for name, value in sums.items()}
-    if not all(np.isfinite(value).all() for value in units.values()):
-        raise not_finite(info)
-    yield total, total, Attributions(data.name, len(chosen), seed, units)
+    yield total, total, Attributions(data.name, len(chosen), seed, units).checked(info)
 
 
 def _by_set(block: Block, kind: str, found: torch.Tensor) -> dict[str, np.ndarray]:

@@ -16,18 +16,15 @@ from torch import nn
 from ..anatomy import LayerInputs, Watch, evaluating
 from ..data import normalised, unlabelled_subset
 from ..types import Anatomy, LabelledImages, ModelInfo
-from .statistics import not_finite
+from .evidence import Evidence
 
 _PIXELS = 16 * 224**2  # what one pass sees
 
 
 @dataclass(frozen=True)
-class InputMoments:
+class InputMoments(Evidence):
     """By prunable layer `inputs`, the moments of its inputs; by block `logits`, see `anatomy.Watch.logits`."""
 
-    data: str
-    images: int
-    seed: int
     inputs: Mapping[str, LayerInputs]
     logits: Mapping[str, np.ndarray]
 
@@ -36,11 +33,6 @@ class InputMoments:
         yield from self.logits.values()
         for moments in self.inputs.values():
             yield from (moments.mean, moments.products)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of all arrays."""
-        return sum(array.nbytes for array in self.arrays())
 
 
 def observe(
@@ -62,7 +54,6 @@ def observe(
         with torch.inference_mode(), evaluating(model), watch.on(model):
             model(normalised(info, data.images[part]).to(device))
         done = start + len(part)
-        found = InputMoments(data.name, done, seed, watch.inputs(), watch.logits()) if done == len(chosen) else None
-        if found and not all(np.isfinite(array).all() for array in found.arrays()):
-            raise not_finite(info)
-        yield done, len(chosen), found
+        if done < len(chosen):
+            yield done, len(chosen), None
+    yield done, done, InputMoments(data.name, done, seed, watch.inputs(), watch.logits()).checked(info)

@@ -23,13 +23,14 @@ from torch.nn import functional as F
 
 from ..anatomy import LayerInputs, Watch, evaluating, group_sums, has_groups, leaf, nvit_sums, plain_tensor, tensors
 from ..data import normalised, restricted, training_subset
-from ..types import Anatomy, Block, DataError, LabelledImages, ModelInfo
+from ..types import Anatomy, Block, LabelledImages, ModelInfo
+from .evidence import Evidence, not_finite
 
 _PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in parts, for the same result
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Statistics(Evidence):
     """What was seen of a model on training images. With L a batch's mean cross-entropy, g its gradient and "effect"
     the first-order one, the sum of g * w over what a unit owns:
 
@@ -40,9 +41,6 @@ class Statistics:
     its weight; `inputs` the moments of its inputs. By block: `logits`, see `anatomy.Watch.logits`.
     """
 
-    data: str
-    images: int
-    seed: int
     taylor: Mapping[str, np.ndarray] = field(default_factory=dict)
     effects: Mapping[str, np.ndarray] = field(default_factory=dict)
     nvit: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -57,19 +55,6 @@ class Statistics:
             yield from found.values()
         for moments in self.inputs.values():
             yield from (moments.mean, moments.products)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of all arrays."""
-        return sum(array.nbytes for array in self.arrays())
-
-
-def not_finite(info: ModelInfo) -> DataError:
-    """What is raised where numbers gathered on a model are NaN or infinite."""
-    return DataError(
-        f"What '{info.name}' answers on its training images is not finite; check its weights, or choose a criterion "
-        "that reads weights only."
-    )
 
 
 def collect(
@@ -157,7 +142,7 @@ class _Sums:
 
     def result(self, data: str, images: int, seed: int) -> Statistics:
         """Sums as the means and sums that `Statistics` names."""
-        found = Statistics(
+        return Statistics(
             data, images, seed,
             taylor=self.groups["taylor"],
             effects={name: value / images for name, value in self.groups["effects"].items()},
@@ -166,10 +151,7 @@ class _Sums:
             squares={name: value.cpu().numpy() for name, value in self.squares.items()},
             inputs=self.watch.inputs(),
             logits=self.watch.logits(),
-        )  # fmt: skip
-        if not all(np.isfinite(array).all() for array in found.arrays()):
-            raise not_finite(self.info)
-        return found
+        ).checked(self.info)  # fmt: skip
 
 
 def _parameters(model: nn.Module, block: Block) -> Iterator[tuple[str, torch.Tensor]]:

@@ -37,9 +37,9 @@ class _Level:
 class Zip:
     """A zip as a tree of image files, see `trees.Place`."""
 
-    def __init__(self, path: Path, name: str = "") -> None:
+    def __init__(self, path: Path) -> None:
         self.path, self.left_out = path, Counter[str]()
-        self._name = (name or path.name)[:80]
+        self._name = path.name[:80]
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._levels: dict[str, _Level] = {"": _Level()}
         members = self._directory()

@@ -46,9 +46,9 @@ def from_request(request: Mapping[str, Any]) -> ImageSource:
     return ImageSource(request["source"], request["count"], request["seed"], classes, request["title"])
 
 
-def check_count(count: int, seed: int, most: int = MOST) -> None:
+def check_count(count: int, seed: int) -> None:
     """Raise DataError for a number of images or a seed that cannot be."""
-    if not (isinstance(count, int) and 2 <= count <= most):
-        raise DataError(f"The number of images must be from 2 to {most:,}, not {str(count)[:20]}.")
+    if not (isinstance(count, int) and 2 <= count <= MOST):
+        raise DataError(f"The number of images must be from 2 to {MOST:,}, not {str(count)[:20]}.")
     if not (isinstance(seed, int) and 0 <= seed < 2**32):
         raise DataError(f"The seed of the images must be from 0 to {2**32 - 1:,}, not {str(seed)[:20]}.")

@@ -62,9 +62,9 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def tradeoff(data: Tradeoff, look: Look, height: int = 440, zoom: bool = False) -> go.Figure:
+def tradeoff(data: Tradeoff, look: Look, zoom: bool = False) -> go.Figure:
     """Draw `data`; `zoom` shows the 15 points of accuracy below the dense model instead of everything above chance."""
-    figure = base(look, height)
+    figure = base(look, 440)
     top = data.dense.y if data.dense else 1.0
     lowest = min(data.chance, data.current.y if data.current else 1.0)  # few images may give less than guessing does
     bottom = max(data.chance - 0.02, top - 0.15) if zoom else lowest - 0.04

@@ -9,6 +9,7 @@ from .accuracy import (
     in_precision as in_precision,
     masked as masked,
     predict as predict,
+    predict_all as predict_all,
 )
 from .cost import add as add, cost_report as cost_report
 from .device import device as device

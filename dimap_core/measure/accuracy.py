@@ -59,6 +59,11 @@ def predict(
         start += len(part)
 
 
+def predict_all(model: nn.Module, info: ModelInfo, data: LabelledImages, run: Runner | None = None) -> Predictions:
+    """The predictions of `predict` for all images."""
+    return concatenate(list(predict(model, info, data, run)))
+
+
 def masked(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> Runner:
     """Run `model` with some of its parameters replaced; the model itself is not touched."""
     return lambda _, images: functional_call(model, dict(weights), (images(),))

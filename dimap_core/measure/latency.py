@@ -17,7 +17,9 @@ import torch
 from torch import nn
 
 from ..types import InvalidPlan
-from .device import device as chosen_device
+from .device import device
+
+_WARMUP = 3  # runs of each model that are not measured
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,10 @@ class LatencyRow:
 
 @dataclass(frozen=True)
 class Solved:
-    """The cut whose measured saving came nearest to the asked one: MAC share asked for, time share saved, and how many
-    cuts were measured."""
+    """The cut whose measured saving came nearest to the asked one: MAC share asked for, time share saved."""
 
     macs: float
     removed: float
-    measured: int
 
 
 def measure_latency(
@@ -71,24 +71,21 @@ def measure_latency(
     batch_sizes: Sequence[int] = (1, 16),
     threads: int | None = None,
     repeats: int = 21,
-    warmup: int = 3,
-    device: str | None = None,
 ) -> Iterator[LatencyRow]:
-    """One row a batch size, as soon as it is measured.
+    """One row a batch size, as soon as it is measured, where models run (`device`); models are copied there.
 
     Args:
         dense: a model in evaluation mode, like `pruned`; both stay as they are.
         input_size: side of the square images, pixels.
         threads: CPU threads while measuring (default: as many as torch uses now); restored after each row.
-        device: "cpu" or "cuda"; default: where models run. Models are copied to it.
     """
-    place = chosen_device() if device is None else torch.device(device)
+    place = device()
     pair = [_on(place, dense), _on(place, pruned)]
     told = torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
     for size in batch_sizes:
         images = torch.zeros(size, 3, input_size, input_size, device=place).normal_()
         with _threads(threads) as used, torch.inference_mode():
-            for _ in range(warmup):
+            for _ in range(_WARMUP):
                 for model in pair:
                     seconds(model, images)
             # Who goes first changes, so that neither always finds the caches the other left.
@@ -134,13 +131,12 @@ def _timing(seconds: Sequence[float]) -> Timing:
     return Timing(float(median), float(low), float(high))
 
 
-def measured_saving(
-    dense: nn.Module, make: Callable[[float], nn.Module], input_size: int, batch_size: int = 1, repeats: int = 21
-) -> Callable[[float], float]:
-    """For `solve`: MAC share to remove -> measured time share saved by the model that `make` gives for it."""
+def measured_saving(dense: nn.Module, make: Callable[[float], nn.Module], input_size: int) -> Callable[[float], float]:
+    """For `solve_latency`: MAC share to remove -> measured time share that the model which `make` gives for it saves,
+    one image a batch."""
 
     def saving(macs: float) -> float:
-        (row,) = measure_latency(dense, make(macs), input_size, (batch_size,), repeats=repeats)
+        (row,) = measure_latency(dense, make(macs), input_size, (1,))
         return row.removed
 
     return saving
@@ -184,7 +180,7 @@ def solve_latency(
             high = found
         macs = _between(low, high, target) if high else min(most, macs + max(2 * (target - found[1]), 0.05))
     nearest = min(tried, key=lambda point: abs(point[1] - target))
-    return Solved(*nearest, len(tried))
+    return Solved(*nearest)
 
 
 def _between(low: tuple[float, float], high: tuple[float, float], target: float) -> float:

@@ -31,7 +31,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ..data import download
-from ..types import CheckpointError, Offline, UnsupportedModel, is_of_disk, sentence
+from ..types import CheckpointError, Offline, UnsupportedModel, drain, is_of_disk, sentence
 
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
@@ -94,8 +94,7 @@ def pretrained(name: str) -> nn.Module:
 
     Raises what `fetch` does.
     """
-    for _ in fetch(name):
-        pass
+    drain(fetch(name))
     cached = _cached(timm.get_pretrained_cfg(name))
     try:
         return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": cached} if cached else None)

@@ -30,7 +30,7 @@ from ..data import balanced_subset
 from ..measure import Solved, cost_report, measured_saving, solve_latency
 from ..models import checkpoints, facts, save
 from ..plan import select, to_recipe
-from ..types import CostReport, PruningPlan, Scores, Selection
+from ..types import CostReport, PruningPlan, Scores, Selection, drain
 from . import results
 from .images import training_data
 from .opened import Opened, Progress
@@ -114,8 +114,7 @@ def score(opened: Opened, plan: PruningPlan) -> Scores:
     """The plan's scores, computed once per criterion, granularity, seed and (where it reads any) images."""
     key = scores_key(opened, plan)
     if key not in opened.scores:
-        for _ in prepare_scores(opened, plan):
-            pass
+        drain(prepare_scores(opened, plan))
         wanted = _evidence(opened, plan)
         found = None if wanted is None else opened.statistics[wanted]
         opened.scores[key] = criterion(plan.criterion).fn(opened.model, opened.anatomy, plan.scored, found, plan.seed)
@@ -135,8 +134,7 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
     """Full-shape parameters of the pruned model that differ from the dense model's: masked, or masked and repaired."""
     if not plan.repair:
         return masked_weights(opened.model, opened.anatomy, score(opened, plan), selection)
-    for _ in prepare(opened, plan):
-        pass
+    drain(prepare(opened, plan))
     opened.repaired.move_to_end(_key(opened, plan))
     return opened.repaired[_key(opened, plan)]
 
@@ -177,13 +175,13 @@ def origin(opened: Opened, seed: int) -> dict[str, Any]:
     return card
 
 
-def meet_latency(opened: Opened, plan: PruningPlan, batch: int = 1) -> tuple[PruningPlan, Solved]:
+def meet_latency(opened: Opened, plan: PruningPlan) -> tuple[PruningPlan, Solved]:
     """`plan` with a budget of MACs that removes its share of this device's latency, and what was measured for it."""
 
     def make(macs: float) -> nn.Module:
         return prune(opened, replace(plan, budget=macs, budget_kind="macs", repair=False))[0]
 
-    saving = measured_saving(opened.model, make, opened.info.input_size, batch)
+    saving = measured_saving(opened.model, make, opened.info.input_size)
     solved = solve_latency(saving, plan.budget or 0.0)
     return replace(plan, budget=solved.macs, budget_kind="macs"), solved
 

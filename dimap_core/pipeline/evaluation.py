@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from ..anatomy import segments
 from ..measure import PrefixCache, PrefixRunner, Runner, evaluate, in_precision, masked, states_before
-from ..types import AccuracyEstimate, LabelledImages, PruningPlan
+from ..types import AccuracyEstimate, LabelledImages, PruningPlan, drain
 from .chain import apply_plan, cut_weights, score, scores_key
 from .opened import Opened, check_trained
 
@@ -60,8 +60,7 @@ def judge_fully(
 ) -> AccuracyEstimate:
     """The last estimate of `judge`, after the dense model was judged too where the plan needs it."""
     if plan is not None:
-        for _ in missing_dense(opened, data, limit):
-            pass
+        drain(missing_dense(opened, data, limit))
     *_, estimate = judge(opened, data, plan, limit)
     return estimate
 

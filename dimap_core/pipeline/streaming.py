@@ -21,19 +21,19 @@ from .opened import Opened, check_trained
 
 
 def side_by_side(
-    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None, limit: int | None = None
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
 ) -> Iterator[AccuracyEstimate | None]:
     """Ever better estimates of the pruned model with the paired drop, judging the dense model where it is not known
     yet; None between the halves of a step. Raises DataError for a model with random weights."""
     check_trained(opened)
     parts = []
     run = runner(opened, data, plan, cache)
-    for batch in predict(opened.model, opened.info, data, run, limit, timing.batches(opened)):
+    for batch in predict(opened.model, opened.info, data, run, sizes=timing.batches(opened)):
         yield None
         parts.append(batch)
         so_far = concatenate(parts)
         extend_dense(opened, data, len(so_far.classes))
-        yield estimate(so_far, data, opened.dense[data.name], limit)
+        yield estimate(so_far, data, opened.dense[data.name])
 
 
 def extend_dense(opened: Opened, data: LabelledImages, upto: int) -> None:
@@ -47,11 +47,11 @@ def extend_dense(opened: Opened, data: LabelledImages, upto: int) -> None:
 
 
 def stream(
-    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None, limit: int | None = None
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
 ) -> Iterator[dict[str, Any]]:
     """Events for the page: how long it will take, then estimates, each with the seconds `left` and a `note` on the
     precision; {} where there is no news."""
-    total = min(len(data), limit or len(data))
+    total = len(data)
     yield {"doing": timing.told(2 * total * opened.seconds, total).capitalize()}
     images = precision.share_to_check(total) if precision.check_later(opened) else 0
     check = precision.measure(opened, data, images, timing.batches(opened)) if images else iter(())
@@ -59,7 +59,7 @@ def stream(
     while not done:
         mine, begun = opened.bf16, time.monotonic()
         done = True
-        for found in side_by_side(opened, data, plan, cache, limit):
+        for found in side_by_side(opened, data, plan, cache):
             if found is not None and found.n > shown:
                 shown = found.n
                 seconds = (time.monotonic() - begun) / shown * (total - shown)

@@ -1,5 +1,6 @@
 """What other rooms may import from `plan`."""
 
+from .budget import count_to_remove as count_to_remove
 from .fields import link_number as link_number
 from .recipe import (
     LINK_BEGINS as LINK_BEGINS,
@@ -12,7 +13,7 @@ from .recipe import (
     to_link as to_link,
     to_recipe as to_recipe,
 )
-from .selection import competition_sets as competition_sets, count_to_remove as count_to_remove, select as select
+from .selection import competition_sets as competition_sets, select as select
 from .validation import (
     BUDGETS as BUDGETS,
     MOST_IMAGES as MOST_IMAGES,

@@ -23,13 +23,13 @@ from scipy.optimize import brentq
 
 from ..anatomy import group_sets
 from ..types import Anatomy, Cell, GroupSet, InvalidPlan, Layer, PruningPlan, Scores, Selection, nm_sizes
+from .budget import FULL, count_to_remove, out_of_reach
 from .lookup import DIGITS, below_edges, cost_factor, lowest
 from .structure import GroupProblem, Rivals, select_groups
 from .validation import cell_label, validate
 
 Unit = TypeVar("Unit", bound=Layer | GroupSet)
 
-_FULL = 1 - 1e-9  # the largest common ratio a budget may solve to
 _CLOSE = 1e-4  # of the budget: close enough
 _MENDS = 3
 _NEAR = 0.02  # how far from the last mend bisection looks
@@ -92,11 +92,6 @@ def _set_key(unit: Layer | GroupSet, scope: str) -> tuple:
     if scope == "stage-module":
         return (unit.stage, unit.module)
     return (unit.module,) if scope == "module" else ()
-
-
-def count_to_remove(ratio: float, size: int) -> int:
-    """floor(ratio * size + 1/2): how many of `size` units a ratio removes."""
-    return math.floor(ratio * size + 0.5)
 
 
 @dataclass(frozen=True)
@@ -173,7 +168,9 @@ def _solve_budget(problem: _Problem) -> tuple[float, dict[str, int]]:
     """
     target = problem.plan.budget or 0.0
     ratios, shares = _share_curve(problem)
-    _refuse_budget(problem, target, shares[0], shares[-1])
+    if not shares[0] - 1e-12 <= target <= shares[-1] + 1e-12:
+        most = problem.share(problem.removed(problem.largest(None))) if target > shares[-1] else shares[-1]
+        raise out_of_reach(problem.plan, shares[0], most)
     goal = round(float(np.interp(target, shares, ratios)), DIGITS)
     for _ in range(_MENDS):
         removed = problem.removed(goal)
@@ -186,7 +183,7 @@ def _solve_budget(problem: _Problem) -> tuple[float, dict[str, int]]:
         return problem.share(problem.removed(ratio)) - target
 
     low, high = (goal - _NEAR, goal) if excess(goal) > 0 else (goal, goal + _NEAR)
-    low, high = max(low, 0.0), min(high, _FULL)
+    low, high = max(low, 0.0), min(high, FULL)
     if excess(low) <= 0 <= excess(high):
         goal = round(float(brentq(excess, low, high, xtol=1e-8)), DIGITS)
     return goal, problem.removed(goal)
@@ -208,24 +205,12 @@ def _share_curve(problem: _Problem) -> tuple[np.ndarray, np.ndarray]:
             continue
         counts = below_edges(problem.scores, rows, factors)
         curves.append((counts.sum(axis=0) / sizes.sum(), problem.costs(group.layers) @ counts / problem.total))
-    ratios = np.unique(np.concatenate([[0.0, _FULL], *(ratio for ratio, _ in curves)]))
-    ratios = ratios[ratios <= _FULL]
+    ratios = np.unique(np.concatenate([[0.0, FULL], *(ratio for ratio, _ in curves)]))
+    ratios = ratios[ratios <= FULL]
     shares = np.full(len(ratios), problem.share(fixed))
     for ratio, share in curves:
         shares += np.interp(ratios, ratio, share)
     return ratios, shares
-
-
-def _refuse_budget(problem: _Problem, target: float, least: float, most: float) -> None:
-    if least - 1e-12 <= target <= most + 1e-12:
-        return
-    limit = math.ceil(1000 * least) / 10
-    if target > most:
-        limit = math.floor(1000 * problem.share(problem.removed(problem.largest(None)))) / 10
-    kind = {"macs": "MACs", "params": "params"}[problem.plan.budget_kind]
-    raise InvalidPlan(
-        f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %."
-    )
 
 
 def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:

@@ -10,7 +10,6 @@ group is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +17,10 @@ from functools import cached_property
 import numpy as np
 
 from ..anatomy import group_sets
-from ..types import KINDS, Anatomy, Block, GroupSet, InvalidPlan, PruningPlan, Scores, Selection
+from ..types import KINDS, Anatomy, Block, GroupSet, PruningPlan, Scores, Selection
+from .budget import FULL, count_to_remove, out_of_reach
 from .lookup import DIGITS, cost_factor
 
-_FULL = 1 - 1e-9  # the largest common ratio a budget may solve to
 _HALVINGS = 30
 
 
@@ -77,7 +76,7 @@ class GroupProblem:
         gone = np.zeros(len(self.sets), dtype=np.int64)
         for rivals, order in zip(self.rivals, self.orders, strict=True):
             ratio = common if rivals.ratio is None else rivals.ratio
-            count = math.floor(ratio * self.sizes[list(rivals.members)].sum() + 0.5)
+            count = count_to_remove(ratio, self.sizes[list(rivals.members)].sum())
             gone += np.bincount(order[:count], minlength=len(gone))
         return self.rounded(gone)
 
@@ -158,14 +157,10 @@ def select_groups(problem: GroupProblem) -> Selection:
 
 def _solve(problem: GroupProblem) -> tuple[float, np.ndarray]:
     """The common ratio whose cut comes nearest to the budget, and that cut."""
-    target, low, high = problem.plan.budget or 0.0, 0.0, _FULL
+    target, low, high = problem.plan.budget or 0.0, 0.0, FULL
     least, most = (problem.share(problem.removed(ratio)) for ratio in (low, high))
     if not least - 1e-9 <= target <= most + 1e-9:
-        limit = math.ceil(1000 * least) / 10 if target < least else math.floor(1000 * most) / 10
-        kind = {"macs": "MACs", "params": "params"}[problem.plan.budget_kind]
-        raise InvalidPlan(
-            f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %."
-        )
+        raise out_of_reach(problem.plan, least, most)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if problem.share(problem.removed(middle)) <= target else (low, middle)

@@ -22,7 +22,7 @@ from .. import pipeline
 from ..criteria import images_read
 from ..data import Decoded, from_request
 from ..pipeline import Opened, judged_by
-from ..types import LabelledImages, PruningPlan
+from ..types import LabelledImages, PruningPlan, drain
 from . import index
 
 _KEPT = 8  # (model, source) pairs known to the worker; their pixels have a limit of their own
@@ -54,8 +54,7 @@ class OpenImages:
         """The copy for a source, made now where it is not known."""
         key = _key(opened, request)
         if key not in self.kept:
-            for _ in self.refresh(opened, request):
-                pass
+            drain(self.refresh(opened, request))
         self.kept.move_to_end(key)
         return self.kept[key]
 

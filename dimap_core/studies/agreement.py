@@ -79,15 +79,14 @@ def _correlation(first: Scores, second: Scores, found: Sequence[Unit]) -> float:
 def compare(first: Scores, second: Scores, found: Sequence[Unit], anatomy: Anatomy) -> Compared:
     """Two criteria on the units of some layers (or sets of groups), ranked together."""
     pair, places = _pair(first, second, found)
-    count = pair.shape[1]
     ranks = np.stack([percentiles(scores) for scores in pair])
     apart = np.argsort(-np.abs(ranks[0] - ranks[1]), kind="stable")[:_FURTHEST]
     furthest = tuple(
         Disagreement(unit_name(anatomy, *places(int(at))), *(float(rank) for rank in ranks[:, at])) for at in apart
     )
-    shown = np.random.default_rng(_SEED).permutation(count)[:_POINTS]
+    shown = np.random.default_rng(_SEED).permutation(pair.shape[1])[:_POINTS]
     total = sum(first.layers[unit.name].keys.size for unit in found)
-    return Compared(ranks[:, shown].T.astype(np.float32), _correlation(first, second, found), count, total, furthest)
+    return Compared(ranks[:, shown].T.astype(np.float32), total, furthest)
 
 
 def _pair(first: Scores, second: Scores, found: Sequence[Unit]):  # type: ignore[no-untyped-def]

@@ -14,7 +14,17 @@ from dataclasses import replace
 
 from ..measure import Predictions, PrefixCache, evaluate, mean_difference
 from ..pipeline import Opened, apply_plan, check_trained, removed_share, runner
-from ..types import AccuracyEstimate, Anatomy, CellCut, CostReport, InvalidPlan, LabelledImages, PruningPlan, Selection
+from ..types import (
+    AccuracyEstimate,
+    Anatomy,
+    CellCut,
+    CostReport,
+    InvalidPlan,
+    LabelledImages,
+    PruningPlan,
+    Selection,
+    last,
+)
 from .effort import IMAGES, RATIOS, TimeLeft, cell_effort, cells, dense_plan
 from .summaries import units
 
@@ -65,9 +75,7 @@ def _judged(
 ) -> Generator[None, None, tuple[AccuracyEstimate, Predictions]]:
     """The last estimate of a plan with its predictions; all are run with a cache of their own, last stage first."""
     run = runner(opened, data, plan, cache)
-    for last in evaluate(opened.model, opened.info, data, run, dense, limit, opened.sizes):  # noqa: B007
-        yield None
-    return last
+    return (yield from last(evaluate(opened.model, opened.info, data, run, dense, limit, opened.sizes), None))
 
 
 def _removed(anatomy: Anatomy, selection: Selection, stage: int, module: str) -> float:

@@ -14,6 +14,7 @@ from ..types import KINDS, PRUNABLE_MODULES, Anatomy, Block, GroupSet, Layer, Sc
 
 LOG_EDGES = np.linspace(-5, 1, 121)
 """Bin edges of log10 |w|; what lies outside counts into the first or last bin."""
+_SIDE = 384  # of a mask's picture
 
 
 def kind(layer: Layer) -> str:
@@ -173,10 +174,10 @@ def kept_by_head(anatomy: Anatomy, block: Block, scores: Scores, selection: Sele
     return {"Q": packed[0], "K": packed[1], "V": packed[2], "out": out}
 
 
-def mask_picture(mask: np.ndarray, side: int = 384) -> np.ndarray:
-    """Kept share of each tile of a layer's mask, at most [side, side]; small layers get one tile a weight."""
+def mask_picture(mask: np.ndarray) -> np.ndarray:
+    """Kept share of each tile of a layer's mask, at most `_SIDE` a side; small layers get one tile a weight."""
     keep = mask.astype(np.float32)
-    step = max(1, -(-max(keep.shape) // side))
+    step = max(1, -(-max(keep.shape) // _SIDE))
     rows, columns = (-(-n // step) for n in keep.shape)
     padded = np.full((rows * step, columns * step), np.nan, np.float32)
     padded[: keep.shape[0], : keep.shape[1]] = keep

@@ -8,7 +8,7 @@ Next door: `loop` trains, `service.jobs` runs this in the background, `models.ch
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from torch import nn
 
 from .. import pipeline
 from ..anatomy import build_anatomy
-from ..measure import Predictions, estimate, evaluate
+from ..measure import estimate, evaluate
 from ..models import check_leads_back, checkpoints, load_model, load_named, save, zeroed
 from ..pipeline import judged_by_name, results, training_data
 from ..types import (
@@ -29,6 +29,7 @@ from ..types import (
     ModelInfo,
     PruningError,
     PruningPlan,
+    last,
     told,
 )
 from .loop import Training
@@ -138,16 +139,16 @@ def recover(
     if finish is None:  # better refused now than after hours
         check_leads_back(out, pruned.model, pruned.card)
     yield {"doing": "Judging the pruned model"}
-    before, answers = yield from _judge(pruned.model, pruned.info, judged)
+    before, answers = yield from last(evaluate(pruned.model, pruned.info, judged), {})
     gains = {"gain": answers}
     if pruned.dense is not None:
-        _, gains["against_dense"] = yield from _judge(pruned.dense, pruned.info, judged)
+        _, gains["against_dense"] = yield from last(evaluate(pruned.dense, pruned.info, judged), {})
     normal = pruned.info.mean, pruned.info.std
     training = Training(pruned.model, pruned.train, settings, *normal, pruned.dense, pruned.held())
     yield from steps(training, pruned.info, judged, state)
     model = training.result()
     model = model if finish is None else finish(model)
-    after, recovered = yield from _judge(model, pruned.info, judged)
+    after, recovered = yield from last(evaluate(model, pruned.info, judged), {})
     paired = {key: estimate(recovered, judged, other).drops["joint"] for key, other in gains.items()}
     result = _result(pruned, model, before, after, paired)
     result |= {"settings": asdict(settings), "steps": training.steps, "seconds": round(training.spent, 1)}
@@ -164,7 +165,7 @@ def steps(training: Training, info: ModelInfo, judged: LabelledImages, state: Pa
         event = asdict(step)
         if step.step % every == 0 or step.step == training.steps:
             training.bare.eval()
-            found, _ = yield from _judge(training.bare, info, judged, limit=CURVE_IMAGES)
+            found, _ = yield from last(evaluate(training.bare, info, judged, limit=CURVE_IMAGES), {})
             training.bare.train()
             event |= {"top1": found.top1.value, "low": found.top1.low, "high": found.top1.high, "n": found.n}
         if kept is not None:
@@ -206,15 +207,6 @@ class Kept:
             self.training.save(place)
             marks[place].touch()
         self.saved, self.wait = spent, max(self._LEAST, (time.perf_counter() - began) / self._SHARE)
-
-
-def _judge(
-    model: nn.Module, info: ModelInfo, data: LabelledImages, limit: int | None = None
-) -> Generator[dict[str, Any], None, tuple[AccuracyEstimate, Predictions]]:
-    """The last estimate with its predictions; an empty event after every batch."""
-    for last in evaluate(model, info, data, limit=limit):  # noqa: B007
-        yield {}
-    return last
 
 
 def _result(

@@ -79,6 +79,7 @@ from .scores import (
     rank as rank,
     rank_groups as rank_groups,
 )
+from .streams import drain as drain, last as last
 from .text import duration as duration, size as size
 from .writing import (
     TEMPORARY as TEMPORARY,

@@ -63,12 +63,10 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Compared:
-    """Units of one place under two criteria: percentile `ranks` float32 [points, 2] of a sample, rank correlation over
-    the `units` looked at, and those whose ranks lie furthest apart, of the units in `all`."""
+    """Units of one place under two criteria: percentile `ranks` float32 [points, 2] of a sample of the units in `all`,
+    and those of them whose ranks lie furthest apart."""
 
     ranks: np.ndarray
-    correlation: float
-    units: int
     all: int
     furthest: tuple[Disagreement, ...]
 

@@ -102,9 +102,9 @@ def sentence(path: Path | str, error: Exception, other: str = "another place") -
     return f"'{path}' cannot be written ({reason}); {'make room there, or ' if full else ''}choose {other}."
 
 
-def temporary(prefix: str, kind: type[PruningError] = CheckpointError) -> tempfile.TemporaryDirectory:
-    """A new folder for temporary files; raises `kind` where there can be none."""
-    with told(tempfile.tempdir or "A folder for temporary files", kind, TEMPORARY):
+def temporary(prefix: str) -> tempfile.TemporaryDirectory:
+    """A new folder for temporary files; raises CheckpointError where there can be none."""
+    with told(tempfile.tempdir or "A folder for temporary files", other=TEMPORARY):
         return tempfile.TemporaryDirectory(prefix=prefix)
 
 

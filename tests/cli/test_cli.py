@@ -10,26 +10,12 @@ import pytest
 import timm.layers
 from PIL import Image
 
-from dimap_core.cli import commands
 from dimap_core.data.registry import load_data
 from dimap_core.models.bundled import BUNDLED
 from dimap_core.training import recipes
 
 ROOT = Path(__file__).parents[2]
 SWIN_T = ("swin_tiny_patch4_window7_224", "--weights", "random")
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """call("models", "--json") -> (exit code, stdout, stderr), in this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            commands.main()
-        return leaving.value.code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

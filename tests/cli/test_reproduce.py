@@ -1,36 +1,22 @@
 """`reproduce`: figures beside counts, and the one-shot table's mechanics on random weights, stopped and continued."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dimap_core import pipeline
-from dimap_core.cli import commands, reproduce
+from dimap_core.cli import reproduce
 from dimap_core.measure import accuracy
 from dimap_core.models.published import Figure
 from dimap_core.pipeline.images import judged_by_name
 from dimap_core.studies import dimap_table3, published_counts
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """call("counts", "--json") -> (exit code, stdout, stderr), in this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dimap_core", "reproduce", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            commands.main()
-        return leaving.value.code, *capsys.readouterr()
-
-    return run
-
-
 def test_counts_say_what_is_printed_what_is_ours_and_why_they_differ(call, monkeypatch):
     monkeypatch.setattr(reproduce, "PUBLICATIONS", ("spvit", "nvit"))
-    code, out, _ = call("counts", "--json")
+    code, out, _ = call("reproduce", "counts", "--json")
     result = json.loads(out)
     assert code == 0 and result["ok"] and result["checked"] == len(result["rows"]) > 100
     rows = {(row["model"], row["what"]): row for row in result["rows"]}
@@ -51,7 +37,7 @@ def test_a_count_that_is_not_met_is_named_and_the_exit_code_says_so(call, monkey
     monkeypatch.setattr(reproduce, "PUBLICATIONS", ("nvit",))
     wrong = Figure("DeiT-B", "MACs, G", "17.7", "paper", "Table 1")
     monkeypatch.setattr(published_counts, "rows", lambda key: iter([(wrong, 17.56e9)]))
-    code, out, _ = call("counts")
+    code, out, _ = call("reproduce", "counts")
     assert code == 2 and "WRONG" in out and "1 are not met" in out
 
 
@@ -69,7 +55,9 @@ def small(monkeypatch, tmp_path):
 
 
 def table(call, folder, *more):
-    code, out, err = call("dimap-table3", "--imagenet", folder, "--models", "swin_tiny", "--weights", "random", *more)
+    code, out, err = call(
+        "reproduce", "dimap-table3", "--imagenet", folder, "--models", "swin_tiny", "--weights", "random", *more
+    )
     assert code == 0
     return out, err
 
@@ -122,5 +110,5 @@ def test_fewer_images_are_a_run_of_their_own_and_more_continue(small, call, tmp_
     ],
 )
 def test_bad_input_is_one_sentence(small, call, arguments, told):
-    code, _, err = call("dimap-table3", *(text.format(folder=small) for text in arguments))
+    code, _, err = call("reproduce", "dimap-table3", *(text.format(folder=small) for text in arguments))
     assert code == 2 and told in err and "Traceback" not in err

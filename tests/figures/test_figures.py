@@ -41,7 +41,7 @@ def picture(**more):
 def compared():
     """Two criteria on fifty units, one of them named."""
     ranks = np.random.default_rng(0).random((50, 2)).astype(np.float32) * 100
-    return Compared(ranks, 0.1, 50, 50, (Disagreement("block 1.1, head 2", 90.0, 10.0),))
+    return Compared(ranks, 50, (Disagreement("block 1.1, head 2", 90.0, 10.0),))
 
 
 def effects(count):

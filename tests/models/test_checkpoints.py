@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+from functools import partial
 
 import pytest
 import torch
@@ -15,18 +16,13 @@ from dimap_core.pipeline.opened import open_model
 from dimap_core.plan.recipe import from_recipe, to_recipe
 from dimap_core.types.errors import CheckpointError, PruningError
 from dimap_core.types.plan import PruningPlan
+from tests.helpers import assert_refused as refused
 
 CARD = {"model": "swin-digits", "weights": "random"}
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
 
 
-def assert_refused(call, *parts):
-    with pytest.raises(CheckpointError) as error:
-        call()
-    message = str(error.value)
-    assert len(message.splitlines()) == 1 and message.endswith("."), message
-    for part in parts:
-        assert part in message, message
+assert_refused = partial(refused, CheckpointError)
 
 
 @pytest.fixture

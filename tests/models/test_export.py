@@ -96,10 +96,6 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
         write_onnx(*load_model("deit-digits"), tmp_path / "file" / "model.onnx")
 
 
-def test_another_format_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["dimap_core", "export", "deit-digits", "--format", "gguf", "--out", "x"])
-    with pytest.raises(SystemExit) as leaving:
-        commands.main()
-    assert leaving.value.code == 2
-    out, told = capsys.readouterr()
-    assert out == "" and "no known format" in told
+def test_another_format_is_refused(call):
+    code, out, told = call("export", "deit-digits", "--format", "gguf", "--out", "x")
+    assert code == 2 and out == "" and "no known format" in told

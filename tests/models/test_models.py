@@ -12,6 +12,7 @@ from dimap_core.models.bundled import BUNDLED, bundled, bundled_card
 from dimap_core.models.load import load_model
 from dimap_core.models.named_models import build, fingerprint, load_bundled
 from dimap_core.types.errors import CheckpointError, Offline, UnsupportedModel
+from tests.helpers import assert_refused
 
 CACHED = "test_vit.r160_in1k"  # timm's smallest ViT with weights on the hub
 
@@ -22,17 +23,6 @@ def hub_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     return tmp_path
-
-
-def assert_refused(kind, call, *parts):
-    """`call` raises exactly `kind` with one sentence that holds every one of `parts`."""
-    with pytest.raises(kind) as error:
-        call()
-    assert type(error.value) is kind
-    message = str(error.value)
-    assert len(message.splitlines()) == 1 and message[-1] in ".?", message
-    for part in parts:
-        assert part in message, message
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,18 @@ def open_app() -> Callable[..., App]:
     return lambda **params: App(params)
 
 
+@pytest.fixture(scope="session")
+def drawn() -> Callable[[Callable[[], object]], AppTest]:
+    """drawn(page) -> what a function draws that imports all it uses itself."""
+
+    def run(page: Callable[[], object]) -> AppTest:
+        shown = AppTest.from_function(page, default_timeout=STUCK).run()
+        assert not shown.exception
+        return shown
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def app(open_app: Callable[..., App]) -> App:
     """A session for tests that leave the URL as they like: they start from a link of their own or from `fresh`."""

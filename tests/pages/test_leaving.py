@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dimap_core.service.client import Ticket
 from pages.ui.session import cache
@@ -52,7 +51,7 @@ def test_a_closed_tab_leaves_nothing_of_its_uploads_behind(open_app, tmp_path):
     assert cache.model(known)
 
 
-def test_a_slow_models_pace_and_precision_are_told():
+def test_a_slow_models_pace_and_precision_are_told(drawn):
     def page():
         from dimap_core.service.client import Ticket
         from pages.ui.parts import metrics
@@ -62,9 +61,7 @@ def test_a_slow_models_pace_and_precision_are_told():
         metrics.time_left(Ticket([{"n": 4, "left": 360.0, "note": "Judged in bf16: as good."}]))
         metrics.time_left(Ticket([{"n": 9, "left": 0.0, "note": "Judged in fp32."}]))
 
-    shown = AppTest.from_function(page).run()
-    assert not shown.exception
-    assert [caption.value for caption in shown.caption] == [
+    assert [caption.value for caption in drawn(page).caption] == [
         "About 6 min left for all images. Judged in bf16: as good.",
         "Judged in fp32.",
     ]

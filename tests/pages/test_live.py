@@ -1,10 +1,9 @@
 """Polling: what a look at the worker may find, and what it does when it meets the page's own run."""
 
 from streamlit import config
-from streamlit.testing.v1 import AppTest
 
 from pages.ui.session import cache
-from tests.helpers import STUCK, finish
+from tests.helpers import finish
 
 
 def test_an_answer_that_came_between_two_looks_is_kept_for_everyone(open_app):
@@ -40,9 +39,8 @@ def polling():
     drawn()  # by a poll
 
 
-def test_a_poll_that_met_the_pages_run_draws_the_page_again():
-    app = AppTest.from_function(polling, default_timeout=STUCK).run()
-    assert not app.exception
+def test_a_poll_that_met_the_pages_run_draws_the_page_again(drawn):
+    app = drawn(polling)
     assert app.session_state["runs"] == 4
     assert [element.value for element in app.markdown] == ["part", "part"]
 
@@ -60,9 +58,8 @@ def waited():
     drawn()  # by a poll that came meanwhile
 
 
-def test_a_poll_that_waited_for_the_page_draws_its_part_alone():
-    app = AppTest.from_function(waited, default_timeout=STUCK).run()
-    assert not app.exception
+def test_a_poll_that_waited_for_the_page_draws_its_part_alone(drawn):
+    app = drawn(waited)
     assert app.session_state["runs"] == 1
     assert [element.value for element in app.markdown] == ["part", "part"]
 
@@ -81,9 +78,8 @@ def moved():
     drawn()  # by that poll
 
 
-def test_a_poll_never_draws_one_settings_counts_under_another_settings_name():
-    app = AppTest.from_function(moved, default_timeout=STUCK).run()
-    assert not app.exception
+def test_a_poll_never_draws_one_settings_counts_under_another_settings_name(drawn):
+    app = drawn(moved)
     assert [element.value for element in app.markdown] == ["0.85 drawn at 0.85"] * 2
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 START = {"model": "swin-digits", "criterion": "dimap", "scope": "module", "ratio": "0.8"}
 
@@ -32,10 +31,8 @@ def late():
         st.write(f"{state.current().plan.scope}, {st.session_state.notice}")
 
 
-def test_what_the_browser_still_sends_of_options_that_have_gone_changes_nothing():
-    app = AppTest.from_function(late, default_timeout=60).run()
-    assert not app.exception
-    assert [element.value for element in app.markdown] == ["module, None", "model, None"]
+def test_what_the_browser_still_sends_of_options_that_have_gone_changes_nothing(drawn):
+    assert [element.value for element in drawn(late).markdown] == ["module, None", "model, None"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -12,20 +13,12 @@ from dimap_core.plan.validation import BUDGETS, GRANULARITIES, PATTERNS, SCOPES,
 from dimap_core.types.errors import InvalidPlan
 from dimap_core.types.model import KINDS, PRUNABLE_MODULES
 from dimap_core.types.plan import PruningPlan
+from tests.helpers import assert_refused as refused
 
 RECIPE = {"version": 1, "criterion": "dimap", "granularity": "weight", "scope": "module", "ratio": 0.3}
 
 
-def assert_refused(call, *parts):
-    """`call` raises InvalidPlan: one line, one sentence, and every one of `parts` in it."""
-    with pytest.raises(InvalidPlan) as error:
-        call()
-    message = str(error.value)
-    assert len(message.splitlines()) == 1 and message.endswith("."), message
-    for part in parts:
-        assert part in message, message
-
-
+assert_refused = partial(refused, InvalidPlan)
 NO_RATIO = [1, 1.0, 1.5, -0.1, math.nan, math.inf, -math.inf, True, "x", "0.5", [0.5], 10**400]
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings, strategies as st
 from dimap_core.cut.keep import keep_mask
 from dimap_core.pipeline.chain import score
 from dimap_core.plan import lookup
+from dimap_core.plan.budget import count_to_remove
 from dimap_core.plan.lookup import below_edges, lowest
-from dimap_core.plan.selection import count_to_remove, select
+from dimap_core.plan.selection import select
 from dimap_core.plan.validation import SCOPES
 from dimap_core.types.plan import PruningPlan
 from dimap_core.types.scores import BINS, OCTAVES, LayerScores, rank as rank_layers

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from dimap_core import pipeline
 from dimap_core.data.registry import load_data
@@ -20,16 +19,10 @@ from dimap_core.service.worker import Worker, _sentence
 from dimap_core.types.errors import DataError, PruningError
 from dimap_core.types.plan import PruningPlan
 from dimap_core.types.scores import Scores
-from tests.helpers import finish, wait
+from tests.helpers import finish, serve, wait
 
 MIB = 1024**2
 ROOM = 40 * MIB  # for one small model with a cut and a batch, and for no second one
-
-
-@pytest.fixture(autouse=True)
-def _threads():
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -47,13 +40,6 @@ def request(kind, model, session, weights="pretrained", ratio=0.5, **more):
         "channel": "open" if kind == "open" else "live", "data": "digits", "recipe": {"version": 1, "ratio": ratio},
         **more,
     }  # fmt: skip
-
-
-def serve(worker):
-    events = []
-    while worker.busy:
-        events.append(worker.step())
-    return events
 
 
 def test_scores_on_disk_are_not_held_in_memory_too(worker):

@@ -9,13 +9,6 @@ from dimap_core.service.threads import Threads
 STEP = 0.03  # seconds
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Other tests want one."""
-    yield
-    torch.set_num_threads(1)
-
-
 class Clock:
     """The module's time: only steps pass it, each with `share` processor seconds a second."""
 

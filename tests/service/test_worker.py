@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from pydantic import TypeAdapter
 
 from dimap_core import pipeline
@@ -25,7 +24,7 @@ from dimap_core.studies.effort import IMAGES
 from dimap_core.types.estimates import Versus
 from dimap_core.types.findings import CellCut, Effect
 from dimap_core.types.plan import PruningPlan
-from tests.helpers import SINGLE, same
+from tests.helpers import SINGLE, same, serve
 
 MODEL = {"model": "swin-digits", "weights": "pretrained", "data": "digits"}
 
@@ -33,13 +32,6 @@ MODEL = {"model": "swin-digits", "weights": "pretrained", "data": "digits"}
 @pytest.fixture(scope="module")
 def opened():
     return pipeline.open_model("swin-digits")
-
-
-@pytest.fixture(autouse=True)
-def _threads():
-    """The worker tries how many threads are fastest; other tests want one."""
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -60,14 +52,6 @@ def evaluate(session, ticket, ratio, channel="live"):
 def curve(session, ticket, ratios, **recipe):
     request = {"kind": "curve", "session": session, "channel": "background", "ticket": ticket, "ratios": ratios}
     return {**MODEL, **request, "recipe": {"version": 1, **recipe}}
-
-
-def serve(worker):
-    """All events until nothing is under way."""
-    events = []
-    while worker.busy:
-        events.append(worker.step())
-    return events
 
 
 def test_an_idle_worker_is_not_busy(worker):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from dimap_core import pipeline
@@ -16,12 +15,7 @@ from dimap_core.measure.predictions import outcomes
 from dimap_core.service import index
 from dimap_core.service.worker import Worker
 from dimap_core.types.plan import PruningPlan
-
-
-@pytest.fixture(autouse=True)
-def _threads():
-    yield
-    torch.set_num_threads(1)
+from tests.helpers import serve
 
 
 @pytest.fixture
@@ -52,9 +46,7 @@ def ask(worker, kind, source, count=70, criterion="taylor", **more):
     recipe = {"version": 1, "criterion": criterion, "ratio": 0.5, "images": 32}
     base = {"model": OWN[0], "weights": "pretrained", "session": "a", "channel": "live", "ticket": "1"}
     worker.accept({**base, "kind": kind, "images": images, "recipe": recipe, **more})
-    events = []
-    while worker.busy:
-        events.append(worker.step())
+    events = serve(worker)
     json.dumps(events)
     return [event["event"] for event in events[:-1]], events[-1]
 

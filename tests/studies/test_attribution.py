@@ -20,7 +20,7 @@ from dimap_core.studies import attribution
 from dimap_core.studies.explanations import METHODS, Attribution, Explanation, in_words, method, rank_agreement
 from dimap_core.types.errors import DataError, PruningError
 from dimap_core.types.plan import PruningPlan
-from tests.helpers import SINGLE, mask_model, same
+from tests.helpers import SINGLE, drained, mask_model, same
 
 DIGITS = load_data("digits")
 KEYS = [info.key for info in METHODS]
@@ -31,15 +31,6 @@ IMAGE, TARGET = 7, 4
 def here(opened):
     """The methods that this family has."""
     return [info for info in METHODS if opened.info.family not in info.missing]
-
-
-def drained(steps):
-    """What a method's generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
 
 
 def mapped(model, info, key, image=IMAGE, target=TARGET):

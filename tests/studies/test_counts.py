@@ -3,7 +3,6 @@
 Where single weights were cut `params_nonzero` and `macs_nonzero` stand beside them; elsewhere a zero is chance."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dimap_core import pipeline
 from dimap_core.anatomy.build import build_anatomy
-from dimap_core.cli import commands
 from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.linear_attention import linearise
@@ -106,15 +104,12 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture
-def ask(monkeypatch, capsys):
+def ask(call):
     """The JSON object that a command prints, or without --json its text."""
 
     def run(*arguments, text=False):
-        monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments), *([] if text else ["--json"])])
-        with pytest.raises(SystemExit) as leaving:
-            commands.main()
-        out, err = capsys.readouterr()
-        assert leaving.value.code == 0, err
+        code, out, err = call(*arguments, *([] if text else ["--json"]))
+        assert code == 0, err
         return out if text else json.loads(out)
 
     return run

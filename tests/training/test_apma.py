@@ -2,7 +2,6 @@
 
 import copy
 import json
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis import given, strategies as st
 
 from dimap_core import pipeline
 from dimap_core.anatomy.build import build_anatomy
-from dimap_core.cli import commands
 from dimap_core.cut.linear_attention import linearise
 from dimap_core.data.batches import normalised, training_subset
 from dimap_core.data.registry import load_data
@@ -30,7 +28,7 @@ from dimap_core.training.methods.registry import method as method_of
 from dimap_core.training.recovery import Kept
 from dimap_core.training.settings import Settings
 from dimap_core.types.errors import DataError, InvalidPlan, UnsupportedModel
-from tests.helpers import SINGLE, same, same_result
+from tests.helpers import SINGLE, drained, same, same_result
 
 BRIEF = Settings(epochs=1, batch_size=200, distill="soft", lr=5e-4, rise=1.0, fall=1.0)
 
@@ -144,15 +142,6 @@ def test_the_resource_loss_by_hand():
     share = torch.tensor(0.9, requires_grad=True)
     scores.resource_loss(share, 0.6).backward()
     assert share.grad.item() == pytest.approx(5 * (1 + 2 * 0.5) / 0.6)
-
-
-def drained(events):
-    """What a generator returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 def test_the_first_pass_measures_channels_as_the_formulas_say(tiny):
@@ -363,13 +352,7 @@ def test_what_cannot_be_searched_is_one_sentence(tiny_swin, tmp_path):
     )
 
 
-def test_the_search_on_the_command_line(tmp_path, monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["dimap_core", *words])
-        with pytest.raises(SystemExit) as leaving:
-            commands.main()
-        return leaving.value.code, *capsys.readouterr()
-
+def test_the_search_on_the_command_line(call, tmp_path):
     out = str(tmp_path / "found")
     words = ("search", "apma", "swin-digits", "--budget-macs", "0.4", "--seconds", "0.4", "--no-anneal", "--out", out)
     code, printed, _ = call(*words, "--json")

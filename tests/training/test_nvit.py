@@ -2,7 +2,6 @@
 
 import copy
 import json
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -13,7 +12,6 @@ from torch.nn import functional as F
 
 from dimap_core import pipeline
 from dimap_core.anatomy.build import build_anatomy
-from dimap_core.cli import commands
 from dimap_core.cut.slicing import BlockSizes, kept_sizes, resize
 from dimap_core.measure.cost import cost_report
 from dimap_core.models import checkpoints
@@ -313,13 +311,7 @@ def test_a_damaged_width_is_refused(tmp_path):
             pipeline.open_model(str(tmp_path))
 
 
-def test_the_search_on_the_command_line(tmp_path, monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["dimap_core", *words])
-        with pytest.raises(SystemExit) as leaving:
-            commands.main()
-        return leaving.value.code, *capsys.readouterr()
-
+def test_the_search_on_the_command_line(call, tmp_path):
     out = str(tmp_path / "found")
     words = ("search", "nvit", "swin-digits", "--budget-macs", "0.3", "--seconds", "0.4", "--cuts", "2", "--out", out)
     code, printed, _ = call(*words, "--json")

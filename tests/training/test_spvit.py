@@ -4,7 +4,6 @@ after a stop to the same result, and come back from their checkpoints."""
 import copy
 import json
 import math
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from torch.nn import functional as F
 from dimap_core import pipeline
 from dimap_core.anatomy.build import build_anatomy
 from dimap_core.anatomy.groups import hidden_cut
-from dimap_core.cli import commands
 from dimap_core.cut import convolution
 from dimap_core.cut.convolution import UnmergedMixer, fold
 from dimap_core.cut.linear_attention import linearise
@@ -319,17 +317,14 @@ def test_linear_attention_is_refused(make_tiny, opened, tmp_path):
         list(search(linear, brief(), tmp_path))
 
 
-def test_the_cli_searches_and_its_checkpoint_is_opened_again(tmp_path, monkeypatch, capsys):
+def test_the_cli_searches_and_its_checkpoint_is_opened_again(call, tmp_path, monkeypatch):
     import dimap_core.training.methods.spvit.settings as settings
 
     monkeypatch.setattr(settings, "_STEPS", 2)
     out = tmp_path / "found"
-    argv = ["dimap", "search", "spvit", "swin-digits", "--budget-macs", "0.05", "--out", str(out), "--json"]
-    monkeypatch.setattr(sys, "argv", argv)
-    with pytest.raises(SystemExit) as end:
-        commands.main()
-    result = json.loads(capsys.readouterr().out)
-    assert end.value.code == 0 and result["method"] == "spvit" and result["n"] == 540
+    code, printed, _ = call("search", "spvit", "swin-digits", "--budget-macs", "0.05", "--out", out, "--json")
+    result = json.loads(printed)
+    assert code == 0 and result["method"] == "spvit" and result["n"] == 540
     assert not result["met"] and result["macs_removed"] == 0  # two steps move no gate by 1.5, and it says so
     assert {"top1_before", "top1_after", "params", "macs", "out", "mixers", "hidden", "latency"} <= result.keys()
     found = pipeline.open_model(str(out))

@@ -33,7 +33,7 @@ from dimap_core.training.settings import Settings
 from dimap_core.types.errors import DataError, PruningError
 from dimap_core.types.plan import PruningPlan
 from dimap_core.types.writing import check_place, whole_file, whole_folder
-from tests.helpers import full_disk
+from tests.helpers import assert_refused, full_disk, serve
 
 HALF = PruningPlan("magnitude", "structure", "layer", 0.5)
 
@@ -41,15 +41,6 @@ HALF = PruningPlan("magnitude", "structure", "layer", 0.5)
 def listed(folder):
     """Every file below a folder with its content."""
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
-def assert_told(call, *parts):
-    with pytest.raises(PruningError) as error:
-        call()
-    message = str(error.value)
-    assert len(message.splitlines()) == 1 and message.endswith("."), message
-    for part in parts:
-        assert part in message, message
 
 
 def onnx(opened, place):
@@ -88,12 +79,18 @@ WRITERS = (onnx, pruned, rows, table, latencies, measured, answers)
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 def test_a_full_disk_leaves_what_was_there_and_is_one_sentence(tiny_swin, tmp_path, write):
     with full_disk(4096):
-        assert_told(lambda: write(tiny_swin, tmp_path), str(tmp_path), "no space left", "make room there, or choose ")
+        assert_refused(
+            PruningError,
+            lambda: write(tiny_swin, tmp_path),
+            str(tmp_path),
+            "no space left",
+            "make room there, or choose ",
+        )
     assert list(tmp_path.iterdir()) == []
     write(tiny_swin, tmp_path)
     before = listed(tmp_path)
     with full_disk(4096):
-        assert_told(lambda: write(tiny_swin, tmp_path), "no space left")
+        assert_refused(PruningError, lambda: write(tiny_swin, tmp_path), "no space left")
     assert before and listed(tmp_path) == before
 
 
@@ -122,7 +119,12 @@ def test_a_newer_checkpoint_replaces_an_older_one_and_no_other_file(tiny_swin, t
 @pytest.mark.parametrize("name", ["model.safetensors", "card.json"])
 def test_files_of_the_same_names_that_are_no_checkpoint_are_not_lost(tiny_swin, tmp_path, name):
     (tmp_path / name).write_bytes(b"someone's own")
-    assert_told(lambda: pipeline.save_pruned(tmp_path, tiny_swin, HALF), f"holds a {name}", "choose another directory")
+    assert_refused(
+        PruningError,
+        lambda: pipeline.save_pruned(tmp_path, tiny_swin, HALF),
+        f"holds a {name}",
+        "choose another directory",
+    )
     assert listed(tmp_path) == {tmp_path / name: b"someone's own"}
 
 
@@ -144,7 +146,7 @@ def test_a_move_that_fails_half_way_brings_the_older_files_back(tmp_path, monkey
             for name in "abc":
                 (part / name).write_text(f"new {name}")
 
-    assert_told(write, "no more")
+    assert_refused(PruningError, write, "no more")
     assert listed(tmp_path) == before
 
 
@@ -154,7 +156,9 @@ def test_links_are_followed_and_devices_written_to(tmp_path):
     for number in (1, 2):
         sweep.write_csv([{"ratio": number}], tmp_path / "near.csv")
     assert (tmp_path / "near.csv").is_symlink() and "2" in (tmp_path / "far" / "rows.csv").read_text()
-    assert_told(lambda: sweep.write_csv([{"ratio": 1}], Path("/dev/full")), "'/dev/full'", "no space left")
+    assert_refused(
+        PruningError, lambda: sweep.write_csv([{"ratio": 1}], Path("/dev/full")), "'/dev/full'", "no space left"
+    )
     sweep.write_csv([{"ratio": 1}], Path("/dev/null"))
     check_place(Path("/dev/null"))
     assert all(Path(device).is_char_device() for device in ("/dev/null", "/dev/full"))
@@ -165,7 +169,9 @@ def test_a_place_is_tried_without_a_trace(tmp_path):
     (tmp_path / "file").write_text("kept")
     check_place(tmp_path / "file")
     assert listed(tmp_path) == {tmp_path / "file": b"kept"}
-    assert_told(lambda: check_place(tmp_path / "file" / "x"), "cannot be written", "choose another place")
+    assert_refused(
+        PruningError, lambda: check_place(tmp_path / "file" / "x"), "cannot be written", "choose another place"
+    )
 
 
 def test_a_state_that_cannot_be_kept_leaves_the_one_before(tiny_swin, tmp_path, monkeypatch):
@@ -175,7 +181,9 @@ def test_a_state_that_cannot_be_kept_leaves_the_one_before(tiny_swin, tmp_path, 
     kept = Kept(training, tmp_path)
     kept.after(1.0)
     with full_disk(4096):
-        assert_told(lambda: kept.after(2.0), str(tmp_path), "cannot be written", "go on from the older state")
+        assert_refused(
+            PruningError, lambda: kept.after(2.0), str(tmp_path), "cannot be written", "go on from the older state"
+        )
     assert [path.parent.name for path in tmp_path.glob("*/whole")] == ["a"]
     Kept(training, tmp_path)  # opens it
 
@@ -183,13 +191,15 @@ def test_a_state_that_cannot_be_kept_leaves_the_one_before(tiny_swin, tmp_path, 
 def test_what_is_measured_for_a_table_is_told_where_it_cannot_be_kept(tmp_path):
     journal = Journal(tmp_path / "x.jsonl")
     with full_disk(0):
-        assert_told(lambda: journal.add({}, 1, 1), "x.jsonl", "no space left", "choose another --out")
+        assert_refused(PruningError, lambda: journal.add({}, 1, 1), "x.jsonl", "no space left", "choose another --out")
 
 
 def test_an_upload_or_a_zip_that_the_temporary_folder_does_not_take(tiny_swin, tmp_path, monkeypatch):
     store = Uploads()
     with full_disk(4096):
-        assert_told(lambda: store.add("s", "w.pth", io.BytesIO(b"0" * 9999), ".x"), "no space left", "TMPDIR")
+        assert_refused(
+            PruningError, lambda: store.add("s", "w.pth", io.BytesIO(b"0" * 9999), ".x"), "no space left", "TMPDIR"
+        )
     assert store.of("s") == () and not [path for path in store.folder("s").rglob("*") if path.is_file()]
     store.close()
     pruned(tiny_swin, tmp_path)
@@ -197,7 +207,7 @@ def test_an_upload_or_a_zip_that_the_temporary_folder_does_not_take(tiny_swin, t
         for path in (tmp_path / "a").iterdir():
             archive.write(path, path.name)
     with full_disk(4096):
-        assert_told(lambda: load_model(str(tmp_path / "a.zip")), "no space left", "TMPDIR")
+        assert_refused(PruningError, lambda: load_model(str(tmp_path / "a.zip")), "no space left", "TMPDIR")
     assert load_model(str(tmp_path / "a.zip"))[1].source == "file"
 
 
@@ -226,10 +236,7 @@ def test_a_download_is_made_whole_or_told_why_not(tmp_path):
 
     def last(ticket):
         worker.accept({**asked, "format": "checkpoint", "session": "s", "channel": "live", "ticket": ticket})
-        events = [worker.step()]
-        while worker.busy:
-            events.append(worker.step())
-        return next(event for event in reversed(events) if event.get("event") or "error" in event)
+        return next(event for event in reversed(serve(worker)) if event.get("event") or "error" in event)
 
     with full_disk(4096):
         failed = last("1")
@@ -248,23 +255,10 @@ def test_a_set_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "download", lambda *_, **__: None)
     monkeypatch.setattr(sets, "extract_archive", unpack)
     with full_disk(4096):
-        assert_told(lambda: sets.fetch("imagenette"), "no space left", "DIMAP_DATA")
+        assert_refused(PruningError, lambda: sets.fetch("imagenette"), "no space left", "DIMAP_DATA")
     assert list((tmp_path / "data").iterdir()) == []
     assert sets.fetch("imagenette") == tmp_path / "data" / "imagenette2-320"
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["imagenette2-320"]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """call("models") -> (exit code, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dimap_core", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            commands.main()
-        return leaving.value.code, capsys.readouterr().err
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -280,7 +274,7 @@ def call(monkeypatch, capsys):
 def test_a_command_on_a_full_disk_is_one_sentence_and_exit_2(call, tmp_path, command):
     words = [word.format(tmp_path) for word in command]
     with full_disk(100):
-        code, told = call(*words)
+        code, _, told = call(*words)
     assert code == 2 and told.splitlines()[-1].endswith(".") and "no space left" in told, told
     assert "Traceback" not in told and list(tmp_path.iterdir()) == []
 

@@ -89,12 +89,12 @@ class LatencyCost:
         return self.total(widths) / self.total(self.dense)
 
 
-def latency_cost(model: nn.Module, info: ModelInfo, units: Units, device: str | None = None) -> Iterator[Any]:
+def latency_cost(model: nn.Module, info: ModelInfo, units: Units) -> Iterator[Any]:
     """Yield {"doing"} while cells are measured, the LatencyCost at last; from this machine's cache where it is there.
 
     The cache is kept by machine, threads, torch version and shapes of blocks, under `jobs.home()`/latency.
     """
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shapes, which = _shapes(units)
     batch = _batch(units.anatomy)
     key = _key(info, units, shapes, batch, place)

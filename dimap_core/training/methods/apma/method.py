@@ -25,16 +25,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from .... import pipeline
 from ....cut import check_sliceable
-from ....types import InvalidPlan, LabelledImages, UnsupportedModel
+from ....types import LabelledImages, UnsupportedModel
 from ... import recovery
 from ...loop import Training, processes
-from ..phases import Searching, found_card, kept_model, search_and_tune, steps_expected
+from ..phases import Searching, check_target, found_card, kept_model, search_and_tune, search_steps, steps_expected
 from . import similarity
 from .calibration import differences
 from .indicators import Indicators
@@ -83,6 +82,11 @@ class Learner:
             elif self.done % self.epoch == 0:
                 self.indicators.refresh(model)
 
+    def told(self) -> dict[str, Any]:
+        """What a step's event holds of the search."""
+        own = self.indicators
+        return {"cut": own.left(), "kept": own.kept(), "indicators": own.asked_for(), "search_steps": self.steps}
+
     def state_dict(self) -> dict[str, Any]:
         """What accelerate saves beside the training's own state."""
         return {"done": self.done, "indicators": self.indicators.state_dict()}
@@ -122,7 +126,7 @@ def _search(
         check_sliceable(opened.model.get_submodule(block.name), block.name)
     model = copy.deepcopy(opened.model)
     indicators = Indicators(opened.anatomy, asked)
-    _check_target(asked, indicators)
+    check_target(asked.target, indicators.left(threshold=float("inf")), "MACs", "channels")
     found = None
     if asked.difference_init:
         yield {"doing": "Reading training images"}
@@ -136,7 +140,8 @@ def _search(
             extra_loss=learner.loss, extra_groups=indicators.groups(),
         )  # fmt: skip
         learner.attach(training)
-        yield from _steps(training, learner, opened, judged, state)
+        expected = training.steps + steps_expected(training, asked.training, asked.finetuning)
+        yield from search_steps(opened, training, judged, state, expected, learner.told)
         training.result()  # on the CPU, in evaluation mode
     opened.model.cpu()
     smaller = removed(model, indicators.cpu())
@@ -145,27 +150,3 @@ def _search(
         "left": indicators.left(), "units": indicators.kept(), "channels": indicators.channels(),
     }  # fmt: skip
     return smaller, found_card(opened, smaller, asked.training.seed, result)
-
-
-def _steps(
-    training: Training, learner: Learner, opened: pipeline.Opened, judged: LabelledImages, state: Path | None
-) -> recovery.Events:
-    """The training's steps as events."""
-    asked, indicators = learner.asked, learner.indicators
-    steps = training.steps + steps_expected(training, asked.training, asked.finetuning)
-    for event in recovery.steps(training, opened.info, judged, state):
-        if "step" in event:
-            event |= {"steps": steps, "seconds_left": training.spent / training.step * (steps - training.step)}
-            event |= {"cut": indicators.left(), "kept": indicators.kept()}
-            event |= {"indicators": indicators.asked_for(), "search_steps": training.steps}
-        yield event
-
-
-def _check_target(asked: Search, indicators: Indicators) -> None:
-    """Raise InvalidPlan where even one channel of each head and one hidden unit of each block cost too much."""
-    least = indicators.left(threshold=float("inf"))
-    if least > 1 - asked.target:
-        raise InvalidPlan(
-            f"{100 * asked.target:g} % of the MACs cannot be removed by channels; the most that can is "
-            f"{np.floor(1000 * (1 - least)) / 10:g} %."
-        )

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 THRESHOLD = 0.5
 _FIRST = 0.75  # where all indicators start alike
 _ROUNDING = 1e-6
+_WEIGHT = 5.0  # of the resource loss
 
 
 def cosines(rows: torch.Tensor) -> torch.Tensor:
@@ -46,17 +47,17 @@ def first_indicators(difference: torch.Tensor | None, weights: torch.Tensor) -> 
     return m.maximum((1 + _ROUNDING) * THRESHOLD / weights.clamp(min=_ROUNDING))
 
 
-def keep_mask(strength: torch.Tensor, equal: bool, threshold: float = THRESHOLD, least: int = 1) -> torch.Tensor:
+def keep_mask(strength: torch.Tensor, equal: bool, threshold: float = THRESHOLD) -> torch.Tensor:
     """Which channels stay, boolean like `strength` = m w [heads, d].
 
-    Of each head as many of its strongest as it has at or above the threshold, but at least `least`; with `equal` as
+    Of each head as many of its strongest as it has at or above the threshold, but at least one; with `equal` as
     many as the heads have on average, rounded. Ties by lowest index.
     """
     counts = (strength >= threshold).sum(dim=1, keepdim=True)
     if equal:
         counts = counts.double().mean().round().long().expand_as(counts)
     order = strength.argsort(dim=1, descending=True, stable=True)
-    return order.argsort(dim=1) < counts.clamp(min=least)
+    return order.argsort(dim=1) < counts.clamp(min=1)
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -74,20 +75,16 @@ def straight_through(strength: torch.Tensor, keep: torch.Tensor) -> torch.Tensor
     return _StraightThrough.apply(strength, keep)
 
 
-def resource_loss(share: torch.Tensor, target: float, weight: float = 5.0) -> torch.Tensor:
-    """weight (R + R^2), R = max(0, share - target) / target; `share` of the dense MACs, 0..1. WDPruning's penalty
-    (AAAI 2022) with a fixed weight."""
+def resource_loss(share: torch.Tensor, target: float) -> torch.Tensor:
+    """5 (R + R^2), R = max(0, share - target) / target; `share` of the dense MACs, 0..1. WDPruning's penalty (AAAI
+    2022) with a fixed weight."""
     excess = (share - target).clamp(min=0) / target
-    return weight * (excess + excess**2)
+    return _WEIGHT * (excess + excess**2)
 
 
 def softmax_difference(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     """|q_c| |k_c| [..., d], Frobenius norm of what channel c adds to the logits; q, k [..., tokens, d]."""
     return q.norm(dim=-2) * k.norm(dim=-2)
-
-
-unnormalised_difference = softmax_difference
-"""Of linear attention: the map phi_q phi_k^T loses the same outer product; phi_q, phi_k [..., tokens, d]."""
 
 
 def linear_difference(phi_q: torch.Tensor, phi_k: torch.Tensor) -> torch.Tensor:

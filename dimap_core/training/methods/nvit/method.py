@@ -24,13 +24,13 @@ from torch import nn
 
 from .... import pipeline
 from ....cut import check_attends, check_sliceable
-from ....types import InvalidPlan, LabelledImages
+from ....types import LabelledImages
 from ... import recovery
 from ...loop import Training
 from ..costs import Cost, MacCost
 from ..latency_table import LatencyCost, latency_cost
 from ..options import PAID
-from ..phases import Searching, found_card, search_and_tune, steps_expected
+from ..phases import Searching, check_target, found_card, search_and_tune, search_steps, steps_expected
 from ..units import Units
 from .ranking import remove_down_to, squared_effects
 from .settings import Search
@@ -132,36 +132,21 @@ def _search(
                 cost = found
             else:
                 yield found
-    _check_target(asked, units, cost)
+    check_target(asked.target, cost.share(units.least_widths()), PAID[asked.aware], "units")
     training = Training(model, train, asked.training, opened.info.mean, opened.info.std, opened.model)
     pruner = Pruner(units, cost, asked, training.steps)
     pruner.attach(training)
     steps = pruner.cuts * pruner.every
-    after = steps_expected(training, asked.training, asked.finetuning)
-    if state is not None:
-        recovery.Kept(training, state)  # what an earlier run left, if anything
-    if pruner.done < pruner.cuts:
-        for event in recovery.steps(training, opened.info, judged, state):
-            if "step" in event:
-                event |= {"steps": steps + after, "cut": pruner.left, "kept": units.kept()}
-                event["seconds_left"] = training.spent / training.step * (steps + after - training.step)
-            yield event
-            if pruner.done == pruner.cuts:
-                break
+    expected = steps + steps_expected(training, asked.training, asked.finetuning)
+    yield from search_steps(
+        opened, training, judged, state, expected,
+        told=lambda: {"cut": pruner.left, "kept": units.kept()},
+        over=lambda: pruner.done == pruner.cuts,
+    )  # fmt: skip
     training.result()  # on the CPU, in evaluation mode
     opened.model.cpu()
     smaller = units.extract()
     return smaller, _card(opened, asked, pruner, smaller, steps)
-
-
-def _check_target(asked: Search, units: Units, cost: Cost) -> None:
-    """Raise InvalidPlan where even one group in every layer costs too much."""
-    least = cost.share(units.least_widths())
-    if least > 1 - asked.target:
-        raise InvalidPlan(
-            f"{100 * asked.target:g} % of the {PAID[asked.aware]} cannot be removed by units; the most that can is "
-            f"{np.floor(1000 * (1 - least)) / 10:g} %."
-        )
 
 
 def _card(opened: pipeline.Opened, asked: Search, pruner: Pruner, smaller: nn.Module, steps: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .... import pipeline
-from ....measure import Predictions, estimate as estimated, evaluate
+from ....measure import estimate as estimated, predict_all
 from ....types import InvalidPlan, PruningPlan
 from ... import recovery
 from ...settings import Settings
@@ -48,7 +48,7 @@ def compare(
     """Make and train both rivals of a finished search; yields {"doing"} on the way. Returns "rows", each with key,
     label, top-1 with interval, n, macs, params, steps, seconds and the paired "difference" SPViT - rival, and a
     "verdict" in a sentence; a rival that cannot be made has "why" instead."""
-    own = answers(pruned)
+    own = predict_all(pruned.model, pruned.info, pruned.judged)
     rows = [_row("spvit", result, result["undisturbed_seconds"], result["steps"] + found.steps)]
     with tempfile.TemporaryDirectory() as folder:
         for key in ("random", "one-shot"):
@@ -60,15 +60,9 @@ def compare(
                 continue
             told = yield from _trained(key, rival, settings, place / key)
             rows.append(_row(key, told, told["undisturbed_seconds"], told["steps"]))
-            change = estimated(own, pruned.judged, answers(rival)).drops["joint"]
+            change = estimated(own, pruned.judged, predict_all(rival.model, rival.info, rival.judged)).drops["joint"]
             rows[-1]["difference"] = [change.value, change.low, change.high]
     return {"rows": rows, "verdict": verdict(rows)}
-
-
-def answers(pruned: recovery.Pruned) -> Predictions:
-    """A trained model's predictions on all images that it is judged by."""
-    *_, (_, found) = evaluate(pruned.model, pruned.info, pruned.judged)
-    return found
 
 
 def _rival(

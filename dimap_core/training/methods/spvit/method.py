@@ -5,8 +5,8 @@ The loss is cross-entropy plus lambda (F / F0 - tau)^2, F the MACs of the likeli
 budget, the signs of the gates say what stands where. The smaller model starts again from the original weights, is
 trained with ordinary cross-entropy (or distillation), and its convolutions are folded into what is deployed.
 A reconstruction from the released code; `settings.SIMPLIFICATIONS` lists what differs.
-Next door: `gates` holds the gates and their cost, `derived` what comes of them, `compare` sets the
-result beside one-shot cuts, `pictures` shows what attention did where convolutions stand.
+Next door: `gates` holds the gates and their cost, `derived` what comes of them, `compare` sets the result beside
+one-shot cuts, `pictures` shows what attention did where convolutions stand; `phases` has what all searches share.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from .... import pipeline
-from ....anatomy import build_anatomy
-from ....cut import check_attends, check_sliceable, fold, kept_sizes
-from ....measure import cost_report, measure_latency
+from ....cut import check_attends, check_sliceable, fold
 from ....models import check_writable
-from ....pipeline import training_data
+from ....pipeline import removed_share, training_data
 from ....types import LabelledImages, UnsupportedModel, whole_file
 from ... import recovery
 from ...loop import Training, processes
+from ..phases import found_card, saved, search_steps, steps_expected, tune
 from .compare import compare, undisturbed
 from .derived import Found, build, finished, measure_batchnorms, read_found
 from .gates import Gated
@@ -36,7 +35,6 @@ from .pictures import pictures
 from .settings import Search
 
 Event = dict[str, Any]
-LATENCY_BATCH = 16
 
 
 def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None = None) -> recovery.Events:
@@ -57,15 +55,11 @@ def search(opened: pipeline.Opened, asked: Search, out: Path, state: Path | None
         found = yield from _search(opened, asked, *images, None if state is None else state / "search")
         _keep(place, found)
     pruned = _smaller(opened, asked, found, *images)
-    tuned = None if state is None else state / "tuned"
-    told: Event = {"cut": found.left, "blocks": found.blocks}
+    told, finish = {"cut": found.left, "blocks": found.blocks}, partial(finished, pruned=pruned)
     quickest = math.inf
-    for event in recovery.recover(pruned, asked.finetuning, out, tuned, partial(finished, pruned=pruned)):
-        if "step" in event:
-            quickest = min(quickest, event["took"])
-            event |= {"step": event["step"] + found.steps, "steps": event["steps"] + found.steps, **told}
+    for event in tune(pruned, asked.finetuning, out, state, found.steps, told, finish):
+        quickest = min(quickest, event.get("took", math.inf))
         if "result" in event:
-            yield {"doing": "Measuring the latency"}
             event["result"] |= _told(opened, pruned, found)
             event["result"]["undisturbed_seconds"] = found.seconds + undisturbed(quickest, event["result"])
             if asked.compare:
@@ -94,32 +88,21 @@ def _search(
         extra_loss=lambda: asked.strength * (gated.share() - (budget - asked.margin)) ** 2,
         extra_groups=[{"params": list(gated.logits()), "lr": asked.gate_lr, "weight_decay": 0.0}],
     )  # fmt: skip
-    steps = training.steps + _expected(asked, training)
-    if state is not None:
-        recovery.Kept(training, state)  # what an earlier run left, if anything
+    # Without gates a step takes about half as long.
+    expected = training.steps + steps_expected(training, asked.training, asked.finetuning, faster=2)
     quickest = math.inf
-    if not asked.reached(gated.left()):
-        for event in recovery.steps(training, opened.info, judged, state):
-            if "step" in event:
-                quickest = min(quickest, event["took"])
-                event |= {"steps": steps, "cut": gated.left(), "blocks": gated.shown()}
-                event["seconds_left"] = training.spent / training.step * (steps - training.step)
-            yield event
-            if asked.reached(gated.left()):
-                break
+    for event in search_steps(
+        opened, training, judged, state, expected,
+        told=lambda: {"cut": gated.left(), "blocks": gated.shown()},
+        over=lambda: asked.reached(gated.left()),
+    ):  # fmt: skip
+        quickest = min(quickest, event.get("took", math.inf))
+        yield event
     training.result()  # on the CPU, in evaluation mode
     mixers, hidden = gated.derived()
     kept, left = {name: units.tolist() for name, units in hidden.items()}, gated.left()
     seconds = undisturbed(quickest, {"steps": training.step, "seconds": training.spent})
     return Found(mixers, kept, gated.shown(), training.step, seconds, left, left <= budget)
-
-
-def _expected(asked: Search, training: Training) -> int:
-    """About how many steps fine-tuning will take; without gates they take about half as long."""
-    tuning, searching = asked.finetuning, asked.training
-    if tuning.seconds is not None and searching.seconds is not None:
-        return max(1, round(2 * training.steps * tuning.seconds / searching.seconds))
-    return max(1, round(tuning.epochs * len(training.loader)))
 
 
 def _keep(place: Path | None, found: Found) -> None:
@@ -135,28 +118,19 @@ def _smaller(
     """The derived model ready to be fine-tuned, with the card of its checkpoint; its batch norms know the images."""
     model = build(opened, found)
     measure_batchnorms(model, opened.info, train)
-    dense = cost_report(opened.anatomy).total
-    total = cost_report(build_anatomy(fold(copy.deepcopy(model)), opened.info.family)).total
-    result = {
-        "search": {"method": "spvit", **asdict(asked)}, "search_steps": found.steps, "left": found.left,
-        "params_before": dense.params, "macs_before": dense.macs,
-        "params_after": total.params, "macs_after": total.macs,
-    }  # fmt: skip
-    card = {**pipeline.origin(opened, asked.training.seed), "result": result}
-    card |= {"kept": kept_sizes(model, opened.anatomy), "mixers": dict(found.mixers)}
-    return recovery.Pruned(model, opened.info, opened.model, card, train, judged)
+    result = {"search": {"method": "spvit", **asdict(asked)}, "search_steps": found.steps, "left": found.left}
+    card = found_card(opened, model, asked.training.seed, result, deployed=fold(copy.deepcopy(model)))
+    return recovery.Pruned(model, opened.info, opened.model, {**card, "mixers": dict(found.mixers)}, train, judged)
 
 
 def _told(opened: pipeline.Opened, pruned: recovery.Pruned, found: Found) -> dict[str, Any]:
     """What the search adds to a recovery's result."""
     result = pruned.card["result"]
-    (row,) = measure_latency(opened.model, pruned.model, pruned.info.input_size, (LATENCY_BATCH,))
     return {
         "method": "spvit", "left": found.left, "met": found.met, "blocks": found.blocks,
         "search_steps": found.steps, "search_seconds": found.seconds,
         "mixers": dict(found.mixers), "hidden": {name: len(kept) for name, kept in found.hidden.items()},
-        "macs_removed": 1 - result["macs_after"] / result["macs_before"],
-        "params_removed": 1 - result["params_after"] / result["params_before"],
-        "latency_removed": row.removed, "latency": asdict(row),
+        "params_removed": removed_share(result["params_before"], result["params_after"]),
+        **saved(opened, pruned.model, result),
         "pictures": pictures(opened.model, pruned.model, pruned.info, pruned.judged),
     }  # fmt: skip
