@@ -17,7 +17,7 @@ def main() -> None:
     if view is None:
         return
     try:
-        known = [job for job in jobs.mine() if job.kind == "find"]
+        known = [job for job in jobs.mine() if job.kind == jobs.FIND]
     except PruningError as error:
         st.error(formats.plain(str(error)))
         return

@@ -2,8 +2,8 @@
 searches, never draws. Lowest priority and one thread, so that sliders stay live beside it.
 
 A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
-{"result": ...}: a recovery, or a method's search.
-Next door: `training.recovery` and `training.methods` hold the work.
+{"result": ...}: a recovery, a search for the best cut (whose events carry the "front" so far), or a method's search.
+Next door: `training.recovery`, `studies.find` and `training.methods` hold the work.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .. import pipeline
 from ..data import from_request
 from ..pipeline import judged_by
 from ..plan import from_recipe
+from ..studies import find
 from ..training import Method, Settings, method, recovery
 from ..types import PruningError
 from .jobs import Ledger
@@ -59,9 +60,18 @@ def _search(row: Method, request: Mapping[str, Any], place: Path) -> Events:
     yield from row.search(opened, row.search_from(request["search"]), place / "checkpoint", place / "state")
 
 
+def _find(request: Mapping[str, Any], place: Path) -> Events:
+    """Find the best cut for a budget."""
+    opened = yield from _opened(request)
+    yield from find.find(opened, find.Wanted(**request["search"]), place / "checkpoint")
+
+
+_KINDS = {"recover": _recover, "find": _find}
+
+
 def work(kind: str, request: Mapping[str, Any], place: Path) -> Events:
-    """The events of a kind of job: "recover", or a method's key."""
-    return _recover(request, place) if kind == "recover" else _search(method(kind), request, place)
+    """The events of a kind of job: "recover", "find", or a method's key."""
+    return _KINDS[kind](request, place) if kind in _KINDS else _search(method(kind), request, place)
 
 
 def run(ledger: Ledger, token: str) -> None:
@@ -92,7 +102,7 @@ def _follow(ledger: Ledger, token: str, events: Events) -> Mapping[str, Any] | N
             return None
         if "result" in event:
             return event["result"]
-        wanted = "step" in event and event["step"] * _POINTS // event["steps"] > shown
+        wanted = "loss" in event and event["step"] * _POINTS // event["steps"] > shown
         if "top1" in event or wanted:
             shown = event["step"] * _POINTS // event["steps"]
             ledger.add_point(token, event)

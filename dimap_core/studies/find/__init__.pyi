@@ -1,4 +1,4 @@
 """What other rooms may import from `find`."""
 
-from .find import BUDGETS as BUDGETS, find as find
+from .finding import BUDGETS as BUDGETS, find as find
 from .wanted import Wanted as Wanted

@@ -1,6 +1,6 @@
 """The answer: what was found and the best fixed rule, judged once on images that chose nothing, side by side.
 
-Next door: `looks` counts how often that was done, `find` asks.
+Next door: `looks` counts how often that was done, `finding` asks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a search is asked for. No torch: the page and the job's request speak of it. Next door: `find` answers it."""
+"""What a search is asked for. No torch: the page and the job's request speak of it. Next door: `finding` answers it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def _zeros(row: Measurement) -> bool:
 def own(model: str, dense: float) -> list[Entry]:
     """The session's finished jobs on a model and its own images; `dense`: its MACs."""
     found = []
-    for job in jobs.mine():
+    for job in jobs.trained():
         result: dict[str, Any] = dict(job.result or {})
         if result.get("model") == model and not job.request.get("images"):
             before, after = ((result[key], *result[f"{key}_ci95"]) for key in ("top1_before", "top1_after"))

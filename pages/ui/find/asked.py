@@ -51,4 +51,4 @@ def _begin(granularity: str, kind: str, share: float, seconds: int, name: str) -
         return
     asked = f"keep {100 * share:g} % right" if kind == "top1" else f"{100 * share:g} % of {_KINDS[kind]} removed"
     request = {**opening.model_request(setting), "search": asdict(wanted), "setting": setting.model}
-    jobs.start("find", f"{own_models.shown(setting.model)} · {_GOALS[granularity]}, {asked}", request)
+    jobs.start(jobs.FIND, f"{own_models.shown(setting.model)} · {_GOALS[granularity]}, {asked}", request)

@@ -79,10 +79,7 @@ def _progress(token: str, ended: bool) -> None:
 
 def front_of(job: Job) -> list[dict[str, Any]]:
     """Cuts tried so far."""
-    if job.result is not None:
-        return list(job.result["front"])
-    points = [point for point in cache.kept_jobs().ledger.points(job.token) if "front" in point]
-    return list(points[-1]["front"]) if points else []
+    return list((job.result or job.progress).get("front", []))
 
 
 def _front(job: Job, rows: list[dict[str, Any]]) -> None:

@@ -131,7 +131,7 @@ def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Poin
     them; `dense`: its MACs and params."""
     pairs: list[tuple[Point, Point]] = []
     try:
-        known = jobs.mine()
+        known = jobs.trained()
     except PruningError:  # the Recover page says it
         return pairs
     for job in known:

@@ -33,7 +33,7 @@ _BADGES = {
 def draw() -> None:
     """All jobs; polled while any of them may still change."""
     try:
-        known = jobs.mine()
+        known = jobs.trained()
     except PruningError as error:
         st.error(formats.plain(str(error)))
         return

@@ -13,6 +13,9 @@ from dimap_core.types import PruningError
 
 from . import cache, opening, own_models, state
 
+FIND = "find"
+"""The kind of job that looks for the best cut."""
+
 
 def start(kind: str, title: str, request: Mapping[str, Any]) -> None:
     """Ask for a job of this session."""
@@ -28,6 +31,11 @@ def start_search(kind: str, asked: Any, words: str) -> None:
     setting = state.current()
     request = {**opening.model_request(setting), "search": asdict(asked)}
     start(kind, f"{own_models.shown(setting.model)} · {words}", request)
+
+
+def trained() -> list[Job]:
+    """The session's trainings and methods' searches, as `mine`."""
+    return [job for job in mine() if job.kind != FIND]
 
 
 def mine() -> list[Job]:

@@ -46,6 +46,7 @@ class _Found:
     front: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Trial] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
+    left: float | None = None
 
     def events(
         self, steps: Generator[Progress, None, Trial | None], work: float
@@ -59,17 +60,15 @@ class _Found:
                 return end.value
             yield self.event(doing)
 
-    left: float | None = None
-
     def event(self, doing: str) -> dict[str, Any]:
         """What is done now, how far all of it is, and the seconds left."""
-        told = {"doing": doing, "step": round(self.clock.done), "steps": round(self.clock.work)}
+        told = {"doing": doing, "step": self.clock.done, "steps": self.clock.work, "front": self.front}
         return told if self.left is None else {**told, "seconds_left": self.left}
 
 
 def find(opened: Opened, wanted: Wanted, out: Path | None = None) -> Events:
-    """Yield {"doing", "step", "steps"} all the way, {"front": rows} as it grows, {"tried": rows} of the finalists, at
-    last {"result": ...}; `out`: the directory to write the winner to. Close it to cancel."""
+    """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, {"tried": rows} of the
+    finalists, at last {"result": ...}; `out`: the directory to write the winner to. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
     found, tested = _Found(TimeLeft(_work(wanted))), bench(opened, wanted.images, wanted.seed)
@@ -121,7 +120,6 @@ def _front(tested: Bench, wanted: Wanted, found: _Found) -> Events:
             if trial is not None:
                 found.front.append({"share": share, **trial.row()})
                 found.asked += [trial] if share == wanted.budget else []
-        yield {"front": found.front, **found.event("Trying cuts")}
 
 
 def _share_for(tested: Bench, wanted: Wanted, found: _Found) -> Generator[dict[str, Any], None, float]:

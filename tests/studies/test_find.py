@@ -1,0 +1,193 @@
+"""Find: what chooses never judges, budgets are met, looks are counted, and what is told is what was done."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dimap_core import pipeline
+from dimap_core.data.batches import balanced_subset, held_apart, unlabelled_subset
+from dimap_core.data.registry import load_data
+from dimap_core.measure.divergence import divergence, log_answers
+from dimap_core.measure.intervals import paired_difference
+from dimap_core.pipeline import images as of_images
+from dimap_core.plan.recipe import from_recipe
+from dimap_core.studies.find import bench as benches, candidates as rows, finding
+from dimap_core.studies.find.looks import count_look
+from dimap_core.studies.find.search import fewer_heads, neighbours, possible
+from dimap_core.studies.find.wanted import Wanted
+from dimap_core.types.errors import DataError, InvalidPlan
+from dimap_core.types.plan import PruningPlan
+from tests.helpers import assert_refused, same
+
+FEW = (
+    rows.Candidate("fisher", "model", 1.0, rule=False),
+    rows.Candidate("magnitude", "module"),
+    rows.Candidate("magnitude", "layer"),
+)
+
+
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    """Three candidates, two budgets, few images, and a data folder of its own."""
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    monkeypatch.setattr(finding, "candidates", lambda granularity: FEW)
+    monkeypatch.setattr(finding, "BUDGETS", (0.3, 0.5))
+    monkeypatch.setattr(finding, "FRONT_IMAGES", 32)
+    monkeypatch.setattr(benches, "IMAGES", 64)
+    monkeypatch.setattr(finding, "bench", lambda opened, images, seed: benches.bench(opened, images, seed, 64))
+
+
+def found(opened, wanted, out=None):
+    *events, last = finding.find(opened, wanted, out)
+    return events, last["result"]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_images_that_choose_were_read_by_nothing(tiny, seed):
+    data = load_data("digits", "train")
+    chosen = held_apart(data.labels, 256, 400, seed)
+    read = {*balanced_subset(data.labels, 256, seed), *unlabelled_subset(tiny.info, data, 256, seed)}
+    assert len(chosen) == len({*chosen}) == 400 and not read & {*chosen}
+    counts = np.bincount(data.labels[chosen])
+    assert counts.max() - counts.min() <= 1
+    assert len(held_apart(data.labels, len(data), 400, seed)) == 0
+
+
+def test_too_few_images_are_refused_and_few_are_said_to_be_a_risk(tiny):
+    data = load_data("digits", "train")
+    assert_refused(DataError, lambda: benches.bench(tiny, len(data), 0), "give more")
+    assert "64 images" in benches.bench(tiny, 64, 0, 64).risk and not benches.bench(tiny, 64, 0, 300).risk
+
+
+@pytest.mark.parametrize("granularity", ["structure", "weight"])
+def test_validation_images_are_not_touched_before_the_answer(quick, tiny, monkeypatch, granularity):
+    loaded = []
+
+    def watched(name, split="val"):
+        loaded.append(split)
+        return load_data(name, split)
+
+    monkeypatch.setattr(of_images, "load_data", watched)
+    steps = finding.find(tiny, Wanted(granularity, 0.4, images=64))
+    for event in steps:
+        if "tried" in event:
+            assert loaded and {*loaded} == {"train"}
+            break
+    *_, last = steps
+    assert loaded[-1] == "val" and last["result"]["n"] == len(load_data("digits"))
+
+
+@pytest.mark.parametrize("kind", ["macs", "params"])
+def test_the_answer_is_the_plan_judged_anew_and_keeps_its_budget(quick, tiny, tmp_path, kind):
+    events, result = found(tiny, Wanted("structure", 0.4, kind, images=64), tmp_path / "out")
+    plan = from_recipe(result["plan"])
+    assert plan.budget == 0.4 and plan.budget_kind == kind and plan.repair
+    again = pipeline.judge_fully(tiny, load_data("digits"), plan)
+    assert (result["top1"], result["n"]) == (again.top1.value, again.n)
+    unit = max(group.macs if kind == "macs" else group.params for group in groups(tiny)) / total(tiny, kind)
+    assert abs(result[f"{kind}_removed"] - 0.4) <= unit
+    front = events[-1]["front"] if "front" in events[-1] else result["front"]
+    assert {row["share"] for row in front} == {0.3, 0.4, 0.5} and {row["rule"] for row in front} == {True, False}
+    assert all(row["n"] == (64 if row["share"] == 0.4 else 32) for row in front)
+    opened = pipeline.open_model(result["out"])
+    saved = pipeline.judge_fully(replace(opened, info=tiny.info), load_data("digits"))
+    assert saved.top1.correct == again.top1.correct
+    steps = [(event["step"], event["steps"]) for event in events if "front" in event]
+    assert steps == sorted(steps) and all(0 <= step <= steps for step, steps in steps)
+
+
+def groups(opened):
+    from dimap_core.anatomy.groups import group_sets
+
+    return [
+        replace(group, macs=group.macs_per_unit, params=group.params // group.size)
+        for group in group_sets(opened.anatomy)
+    ]
+
+
+def total(opened, kind):
+    return sum(getattr(layer, kind) for layer in opened.anatomy.layers)
+
+
+def test_the_nearest_finalist_wins_and_the_best_rule_is_the_nearest_rule(quick, tiny):
+    events, result = found(tiny, Wanted("structure", 0.4, images=64))
+    (tried,) = [event["tried"] for event in events if "tried" in event]
+    best, rule = (
+        min(tried, key=lambda row: row["loss"]),
+        min((row for row in tried if row["rule"]), key=lambda row: row["loss"]),
+    )
+    assert from_recipe(result["plan"]) == from_recipe(best["plan"])
+    assert from_recipe(result["best_rule"]["plan"]) == from_recipe(rule["plan"])
+    assert all(row["final"] for row in tried)
+
+
+def test_an_accuracy_to_keep_is_kept_by_as_deep_a_cut_as_there_is(quick, tiny):
+    _, result = found(tiny, Wanted("structure", keep_top1=0.05, images=64))
+    assert result["macs_removed"] >= 0.49  # what the deepest budget tried has, too
+    assert_refused(InvalidPlan, lambda: list(finding.find(tiny, Wanted(keep_top1=0.999, images=64))), "the most is")
+
+
+def test_looks_are_counted_once_an_answer_and_widen_the_interval(quick, tiny, tmp_path):
+    assert [count_look("m", "d", recipe, tmp_path) for recipe in ("a", "b", "a")] == [1, 2, 2]
+    assert count_look("m", "e", "a", tmp_path) == 1
+    _, first = found(tiny, Wanted("structure", 0.4, images=64))
+    _, second = found(tiny, Wanted("structure", 0.3, images=64))
+    _, again = found(tiny, Wanted("structure", 0.3, images=64))
+    assert (first["looks"], second["looks"], again["looks"]) == (1, 2, 2)
+    assert second["paired"]["confidence"] == pytest.approx(0.975)
+
+
+def test_an_interval_for_several_looks_is_newcombes_at_that_level():
+    rng = np.random.default_rng(0)
+    hits, other = rng.random(300) < 0.8, rng.random(300) < 0.7
+    one, five = paired_difference(hits, other), paired_difference(hits, other, 5)
+    assert five.value == one.value and five.low < one.low < one.high < five.high
+    # 99 % instead of 95: half-widths grow nearly as the normal quantiles do
+    assert (five.high - five.low) / (one.high - one.low) == pytest.approx(2.5758 / 1.96, rel=0.02)
+
+
+def test_divergence_is_the_sum_over_classes(tiny):
+    data = benches.part_of(load_data("digits", "train"), np.arange(20))
+    dense = torch.cat([*log_answers(tiny.model, tiny.info, data, sizes=(7,))])
+    assert dense.shape == (20, 10) and same(dense.exp().sum(-1), torch.ones(20))
+    other = torch.randn(20, 10, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    by_hand = [
+        sum(np.exp(p) * (p - q) for p, q in zip(*pair, strict=True))
+        for pair in zip(dense.double().tolist(), other.double().tolist(), strict=True)
+    ]
+    assert same(divergence(dense, other), np.array(by_hand))
+    assert not divergence(dense, dense).any()
+
+
+def test_local_search_keeps_the_budget_and_says_what_it_gained(quick, tiny):
+    plan = PruningPlan("magnitude", "structure", "model", None, budget=0.4, repair=True, images=64)
+    near = neighbours(tiny, plan, np.random.default_rng(0))
+    drawn = [next(near) for _ in range(20)]
+    assert all(other.budget == 0.4 and other.overrides for other in drawn)
+    met = [other for other in drawn if possible(tiny, other)]
+    assert met
+    heads = {dict(other.overrides).get((1, "head"), 0.0) for other in fewer_heads(plan, 1)}
+    assert heads == {0.25, 0.5, 0.75}
+    _, result = found(tiny, Wanted("structure", 0.4, seconds=0.5, images=64))
+    search = result["search"]
+    assert search["gained"] == (search["gain"] is not None and search["gain"][2] < 0)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(), Wanted(budget=0.5, keep_top1=0.5), Wanted(budget=1.0), Wanted(keep_top1=0.0), Wanted("nm", 0.5),
+        Wanted("weight", 0.5, "latency"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_refused(wanted):
+    assert_refused(InvalidPlan, wanted.checked)
+
+
+def test_every_candidate_is_a_plan(tiny):
+    for granularity in ("structure", "weight"):
+        for candidate in rows.candidates(granularity):
+            plan = candidate.at(0.3, "macs", granularity, 64, 0)
+            assert pipeline.apply_plan(tiny, plan)[1].total.macs_after < total(tiny, "macs")
