@@ -173,17 +173,17 @@ def sweep_command(
     as_json: Json = False,
 ) -> None:
     """Judge a grid of criteria, scopes and ratios."""
-    points = sweep.plans(_words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents), seed)
-    fixed: dict[str, Any] = {"granularity": granularity, "repair": repair}
-    fixed |= {} if images is None else {"images": images}
-    grid = [validate(replace(plan, **fixed)) for plan in points]
+    grid = _words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents)
+    fields: dict[str, Any] = {"granularity": granularity, "repair": repair, "seed": seed}
+    fields |= {} if images is None else {"images": images}
+    plans = [validate(plan) for plan in sweep.plans(*grid, **fields)]
     opened, judged = open_judged(model, data=data, limit=limit)
     rows: list[dict[str, Any]] = []
     if out is not None:
         check_place(out, DataError, "another file")  # better refused now than after the sweep
-    for row in sweep.run(opened, judged, grid, limit):
+    for row in sweep.run(opened, judged, plans, limit):
         rows.append(row)
-        typer.echo(f"{len(rows)}/{len(grid)}", err=True)
+        typer.echo(f"{len(rows)}/{len(plans)}", err=True)
     if out is not None:
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")

@@ -69,11 +69,12 @@ class Measured:
 
 
 def plans(
-    criteria: Iterable[str], scopes: Iterable[str], ratios: Iterable[float], exponents: Iterable[float], seed: int = 0
+    criteria: Iterable[str], scopes: Iterable[str], ratios: Iterable[float], exponents: Iterable[float], **fields: Any
 ) -> list[PruningPlan]:
-    """The grid of plans, criteria outermost; with scope "layer" a cost exponent changes nothing and is tried once."""
+    """The grid of plans, criteria outermost; with scope "layer" a cost exponent changes nothing and is tried once.
+    `fields`: of every plan, e.g. its seed."""
     grid = product(criteria, scopes, exponents, ratios)
-    made = [PruningPlan(criterion=c, scope=s, ratio=r, cost_exponent=a, seed=seed) for c, s, a, r in grid]  # type: ignore[arg-type]
+    made = [PruningPlan(criterion=c, scope=s, ratio=r, cost_exponent=a, **fields) for c, s, a, r in grid]  # type: ignore[arg-type]
     first: dict[tuple, PruningPlan] = {}
     for plan in made:
         key = (plan.criterion, plan.scope, plan.ratio, 0.0 if plan.scope == "layer" else plan.cost_exponent)
@@ -87,9 +88,9 @@ def measure(opened: Opened, data: LabelledImages, plan: PruningPlan, limit: int 
     return Measured(plan, selection.ratio, cost, judge_fully(opened, data, plan, limit))
 
 
-def run(opened: Opened, data: LabelledImages, grid: Iterable[PruningPlan], limit: int | None = None) -> Iterator[dict]:
+def run(opened: Opened, data: LabelledImages, plans: Iterable[PruningPlan], limit: int | None = None) -> Iterator[dict]:
     """One row a plan, as it is measured; a plan that cannot be met yields its reason under "error"."""
-    for plan in grid:
+    for plan in plans:
         try:
             yield measure(opened, data, plan, limit).row()
         except InvalidPlan as error:

@@ -18,8 +18,14 @@ def made(app, form):
     """The bytes behind the download of that form, made by a press on its button."""
     app.click(f"Make the {form} file")
     app.until(lambda: app.downloads(f"get_{form}"), f"the {form} file")
-    (ticket,) = [t for (key, t) in app.at.session_state["streams"].values() if key[2:4] == ("export", form)]
-    return Path(ticket.last["file"]).read_bytes()
+    return Path(ticket_of(app, form).last["file"]).read_bytes()
+
+
+def ticket_of(app, form):
+    """The request for the file of that form."""
+    asked = app.at.session_state["streams"].values()
+    (found,) = [t for (key, t) in asked if key[2] == "export" and json.loads(key[3])["format"] == form]
+    return found
 
 
 @pytest.mark.parametrize("link", [LINK, {"model": "swin-digits", "ratio": "0.6"}], ids=["smaller", "zeros"])
@@ -48,7 +54,7 @@ def test_every_judged_cut_is_in_the_table(open_app):
 def test_a_file_that_was_cleared_away_is_said_and_made_again(open_app):
     app = open_app(**{**LINK, "macs": "0.4"}).live().page("export")
     made(app, "checkpoint")
-    (ticket,) = [t for (key, t) in app.at.session_state["streams"].values() if key[2:4] == ("export", "checkpoint")]
+    ticket = ticket_of(app, "checkpoint")
     ticket.last["file"] += ".gone"
     app.run()
     assert any("was cleared away" in element.value for element in app.at.error)

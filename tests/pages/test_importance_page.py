@@ -12,7 +12,7 @@ from dimap_core.studies.effort import dense_plan
 from dimap_core.studies.leave_one_out import leave_one_out
 from dimap_core.studies.sensitivity import sensitivity
 from dimap_core.types.plan import PruningPlan
-from pages.ui.session import cache
+from pages.ui.session import cache, requests
 
 LINK = {"model": "swin-digits", "ratio": "0.7"}
 CURVED = PruningPlan("magnitude", "structure", "module", 0.5)
@@ -41,7 +41,7 @@ def opened():
 def curves(opened):
     """Sensitivity of a few images and ratios, as if someone had measured it before."""
     rows = [asdict(row) for row in sensitivity(opened, load_data("digits", "train"), CURVED, (0.5, 0.9), N) if row]
-    key = (opened.info.fingerprint, "digits", "sensitivity", str(to_recipe(dense_plan(CURVED))))
+    key = requests.content(opened.info, {"kind": "sensitivity", "recipe": to_recipe(dense_plan(CURVED))})
     cache.shared().remember(key, rows)
     yield rows
     cache.shared().results.pop(key)
@@ -52,7 +52,7 @@ def truth(opened):
     """What the first forty pieces cost on a few images."""
     found = (effect for effect in leave_one_out(opened, load_data("digits"), N) if effect)
     events = [asdict(effect) for effect in islice(found, 40)]
-    key = (opened.info.fingerprint, "digits", "truth")
+    key = requests.content(opened.info, {"kind": "truth"})
     cache.shared().remember(key, events)
     yield events
     cache.shared().results.pop(key)

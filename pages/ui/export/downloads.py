@@ -23,7 +23,7 @@ def prepared(view: View, form: str, channel: str, name: str, mime: str) -> None:
             return
         asked[form] = wanted
     request = {"kind": "export", "format": form, "recipe": recipe}
-    ticket = requests.stream(view, channel, request, ("export", form, str(recipe)), slow=True)
+    ticket = requests.stream(view, channel, request, slow=True)
     if ticket.running:
         polling.polled(_wait)(ticket)
         return

@@ -39,9 +39,7 @@ def draw(view: View, pair: Pair) -> None:
         f"Each of {total} pieces, one head or one tenth of a block's hidden units, is left out alone: how much does "
         f"the loss on {IMAGES} validation images rise, and did the criterion see it coming?"
     )
-    ticket = measurements.offer(
-        view, "truth", {"kind": "truth"}, ("truth",), "Measure", IMAGES * piece_passes(view.anatomy)
-    )
+    ticket = measurements.offer(view, "truth", {"kind": "truth"}, "Measure", IMAGES * piece_passes(view.anatomy))
     if ticket is None:
         return
     plan = replace(state.current().plan, granularity="structure")

@@ -29,9 +29,9 @@ def refusal(view: View) -> str | None:
     return None
 
 
-def offer(view: View, channel: str, request: dict[str, Any], wanted: tuple, label: str, passes: float) -> Ticket | None:
+def offer(view: View, channel: str, request: dict[str, Any], label: str, passes: float) -> Ticket | None:
     """The request's ticket, once asked for, with the button that starts or stops it; `passes`: of one image."""
-    ticket = requests.known(view, channel, wanted)
+    ticket = requests.known(view, channel, request)
     if ticket is not None and ticket.running:
         st.button("Stop", key=f"stop_{channel}", on_click=requests.stop, args=(channel,), icon=":material/stop_circle:")
     elif ticket is None or ticket.error:
@@ -41,7 +41,7 @@ def offer(view: View, channel: str, request: dict[str, Any], wanted: tuple, labe
         time = f"about {duration(_START + passes * each)}" if each else "how long is not known yet"
         st.button(
             f"{label} ({time})", key=f"start_{channel}", icon=":material/play_circle:",
-            on_click=_start, args=(view, channel, request, wanted),
+            on_click=_start, args=(view, channel, request),
         )  # fmt: skip
     return None if ticket is None or ticket.error else ticket
 
@@ -59,9 +59,9 @@ def seconds_an_image(view: View) -> float:
     return cache.seconds_an_image(view.info.name) or measured
 
 
-def _start(view: View, channel: str, request: dict[str, Any], wanted: tuple) -> None:
+def _start(view: View, channel: str, request: dict[str, Any]) -> None:
     requests.stop(channel)
-    requests.stream(view, channel, request, wanted)
+    requests.stream(view, channel, request)
 
 
 def rows(ticket: Ticket) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _judgement(view: View, made: Allocation, other: PruningPlan, kind: str) -> N
     recipes = [to_recipe(made.plan), to_recipe(other)]
     images = cache.cards().get(view.info.name, {"n": 0})["n"]
     request = {"kind": "versus", "recipes": recipes}
-    ticket = measurements.offer(view, "versus", request, ("versus", str(recipes)), "Compare", 2 * images)
+    ticket = measurements.offer(view, "versus", request, "Compare", 2 * images)
     if ticket is not None:
         polling.polled(_verdict, ticket.running, measurements.POLL)(ticket, ticket.running)
 

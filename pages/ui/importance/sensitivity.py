@@ -37,7 +37,7 @@ def draw(view: View) -> None:
         "images, so that those which judge the ratios below have no part in making them."
     )
     ticket = measurements.offer(
-        view, "sensitivity", {"kind": "sensitivity", "recipe": recipe}, ("sensitivity", str(recipe)), "Measure",
+        view, "sensitivity", {"kind": "sensitivity", "recipe": recipe}, "Measure",
         images * cell_passes(view.anatomy, plan.granularity),
     )  # fmt: skip
     if ticket is None:

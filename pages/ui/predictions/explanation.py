@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -35,10 +37,9 @@ def draw(view: View, found: Outcomes, data: LabelledImages, streaming: bool) -> 
         return
     recipe = to_recipe(state.current().plan)
     request = {"kind": "explain", "recipe": recipe, "image": image, "method": info.key, "target": target}
-    wanted = ("explain", str(recipe), image, info.key, target)
-    ticket = requests.stream(view, "live", request, wanted)
+    ticket = requests.stream(view, "live", request)
     name = data.class_names[target]
-    polling.polled(_result, ticket.running)(view, request, wanted, info, data.images[image], name, ticket.running)
+    polling.polled(_result, ticket.running)(view, request, info, data.images[image], name, ticket.running)
 
 
 def _picked(found: Outcomes, data: LabelledImages) -> int:
@@ -91,11 +92,9 @@ def _target(data: LabelledImages, label: int, before: int, after: int) -> int:
     return whose[chosen or "dense"]
 
 
-def _result(
-    view: View, request: dict, wanted: tuple, info: MethodInfo, image: np.ndarray, name: str, polling: bool
-) -> None:
+def _result(view: View, request: dict[str, Any], info: MethodInfo, image: np.ndarray, name: str, polling: bool) -> None:
     """Both maps, and how far one lies from the other."""
-    ticket = requests.stream(view, "live", request, wanted)
+    ticket = requests.stream(view, "live", request)
     if polling and not ticket.running:
         st.rerun()
     if ticket.error:
@@ -112,7 +111,7 @@ def _result(
         maps = (np.array(event[who]) for who in ("dense", "pruned"))
         return explanation_chart(image, *maps, info.signed, speaks, look)
 
-    figure = cache.memo("explanation", (view.info.fingerprint, wanted, look), drawn)
+    figure = cache.memo("explanation", (requests.content(view.info, request), look), drawn)
     theme.chart(figure, "explanation", f"{info.label} for {name}, dense and pruned model side by side")
     st.markdown(_moved(event))
     if event["error_dense"] is not None:

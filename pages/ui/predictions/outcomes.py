@@ -15,12 +15,12 @@ from ..session import View, cache, requests, state
 def ask(view: View) -> Ticket:
     """The ticket that brings the current plan's answers, batch by batch."""
     recipe = to_recipe(state.current().plan)
-    request, wanted = {"kind": "predictions", "recipe": recipe}, ("predictions", str(recipe))
-    ticket = requests.stream(view, "live", request, wanted)
+    request = {"kind": "predictions", "recipe": recipe}
+    ticket = requests.stream(view, "live", request)
     place = _folder(ticket)
     if place is not None and not (place / "data.json").exists():  # the worker made room for other images
-        requests.forget(view, wanted)
-        ticket = requests.stream(view, "live", request, wanted)
+        requests.forget(view, request)
+        ticket = requests.stream(view, "live", request)
     return ticket
 
 

@@ -27,7 +27,7 @@ def current(view: View) -> tuple[Tried, Ticket | None]:
     if view.info.data is None or view.info.weights == "random":
         return point, None
     recipe = to_recipe(state.current().plan)
-    ticket = requests.stream(view, "live", {"kind": "evaluate", "recipe": recipe}, ("evaluate", str(recipe)))
+    ticket = requests.stream(view, "live", {"kind": "evaluate", "recipe": recipe})
     if ticket.last and "n" in ticket.last:
         point.estimate = _ESTIMATE.validate_python(ticket.last)
     return point, ticket
@@ -58,5 +58,5 @@ def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
     images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(_CURVE_RATIOS)))
     request = {"kind": "curve", "recipe": recipe, "ratios": _CURVE_RATIOS, "limit": images}
-    ticket = requests.stream(view, "background", request, ("curve", str(request)))
+    ticket = requests.stream(view, "background", request)
     return ticket.events, ticket

@@ -29,13 +29,13 @@ def draw(view: View) -> None:
             persist_state="session",
         )  # fmt: skip
         recipe = to_recipe(state.current().plan)
-        wanted = (view.info.fingerprint, str(recipe), tuple(sorted(batches)), threads)
+        request = {"kind": "latency", "recipe": recipe, "batches": sorted(batches), "threads": threads}
+        wanted = (view.info.fingerprint, str(request))
         if st.button("Measure", key="measure", disabled=not batches, icon=":material/speed:"):
             st.session_state.timed = wanted
     if st.session_state.get("timed") != wanted:
         return
-    request = {"kind": "latency", "recipe": recipe, "batches": sorted(batches), "threads": threads}
-    ticket = requests.stream(view, "background", request, ("latency", *wanted), slow=True)
+    ticket = requests.stream(view, "background", request, slow=True)
     polling.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
 
 

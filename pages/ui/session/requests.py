@@ -5,23 +5,25 @@ Finished ones are shared by content with all sessions.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import streamlit as st
 
 from dimap_core.service import Ticket
+from dimap_core.types import ModelInfo
 
 from . import cache, opening, state
 from .opened import View
 
 
-def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, slow: bool = False) -> Ticket:
+def stream(view: View, channel: str, request: dict[str, Any], slow: bool = False) -> Ticket:
     """The ticket of a request; finished ones are shared by content, a newer one replaces this session's older one.
 
-    `wanted`: what the answer depends on beside the model, the request's kind first. `slow`: for the second worker,
+    `request`: its kind, and all that the answer depends on beside model and images. `slow`: for the second worker,
     whose steps may take long.
     """
-    ticket = known(view, channel, wanted, slow)
+    ticket = known(view, channel, request, slow)
     if ticket is None:
         setting = state.current()
         base = {**opening.model_request(setting), "data": view.info.data}
@@ -29,13 +31,13 @@ def stream(view: View, channel: str, request: dict[str, Any], wanted: tuple, slo
         if older := st.session_state.streams.get((channel, slow)):
             _keep(*older)  # it may have ended since it was last looked at
         ticket = worker.submit(cache.session(), channel, {**base, **request})
-        st.session_state.streams[channel, slow] = (_content(view, wanted), ticket)
+        st.session_state.streams[channel, slow] = (content(view.info, request), ticket)
     return ticket
 
 
-def known(view: View, channel: str, wanted: tuple, slow: bool = False) -> Ticket | None:
+def known(view: View, channel: str, request: dict[str, Any], slow: bool = False) -> Ticket | None:
     """The ticket of a request that was answered to anyone, or that this session has asked; nothing is asked anew."""
-    key, shared = _content(view, wanted), cache.shared()
+    key, shared = content(view.info, request), cache.shared()
     if (found := shared.results.get(key)) is not None:  # asked once: another session's result may push it out
         return Ticket(found, done=True)
     mine: dict[tuple[str, bool], tuple[tuple, Ticket]] = st.session_state.setdefault("streams", {})
@@ -55,9 +57,9 @@ def _keep(key: tuple, ticket: Ticket) -> None:
         cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
 
 
-def forget(view: View, wanted: tuple) -> None:
+def forget(view: View, request: dict[str, Any]) -> None:
     """Let go of an answer whose files were cleared away."""
-    cache.shared().drop(_content(view, wanted))
+    cache.shared().drop(content(view.info, request))
     st.session_state.pop("streams", None)
 
 
@@ -67,5 +69,6 @@ def stop(channel: str) -> None:
     st.session_state.get("streams", {}).pop((channel, False), None)
 
 
-def _content(view: View, wanted: tuple) -> tuple:
-    return (view.info.fingerprint, view.info.data, *wanted)
+def content(info: ModelInfo, request: dict[str, Any]) -> tuple[str, str | None, str, str]:
+    """What an answer is shared by: the model's weights, the images, the request's kind and all of it."""
+    return info.fingerprint, info.data, request["kind"], json.dumps(request, sort_keys=True)
