@@ -24,7 +24,7 @@ def main() -> None:
     view = header.begin()
     if view is None:
         return
-    if view.info.data is None or view.info.weights == "random":
+    if not view.judged:
         st.info(
             "Answers need a trained model with images; choose a bundled one, or images of your own in the sidebar, to "
             "see what this cut does to them."
@@ -34,11 +34,10 @@ def main() -> None:
     polling.polled(body, running, POLL)(view, running)
 
 
-def body(view: View, polling: bool) -> None:
+def body(view: View, was_running: bool) -> None:
     """What happened to how many answers, to which, why, and where accuracy was lost."""
     ticket = outcomes.ask(view)
-    if polling and not ticket.running:
-        st.rerun()
+    polling.ended(ticket, was_running)
     if ticket.error:
         st.error(formats.plain(ticket.error))
         return

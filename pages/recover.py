@@ -36,7 +36,7 @@ def main() -> None:
 
 def controls(view: View) -> None:
     """What is to be trained and how, and the button that starts it."""
-    if view.info.data is None or view.info.weights == "random":
+    if not view.judged:
         st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
         return
     names = {"recover": "fine-tune this cut", **{row.key: row.label for row in METHODS}}

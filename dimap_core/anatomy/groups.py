@@ -121,10 +121,7 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     if "attn.qkv.weight" not in arrays:
         raise _sliced_already()
     heads, dim = block.heads, block.head_dim
-    rows = arrays["attn.qkv.weight"].sum(axis=1)
-    if (bias := arrays.get("attn.qkv.bias")) is not None:
-        rows = rows + bias
-    q, k, v = rows.reshape(3, heads, dim)
+    q, k, v = _row_sums(arrays, "attn.qkv").reshape(3, heads, dim)
     if (positional := arrays.get("attn.positional")) is not None:
         k = k + positional.sum(axis=0).reshape(heads, dim)
     v = v + arrays["attn.proj.weight"].sum(axis=0).reshape(heads, dim)
@@ -134,19 +131,20 @@ def group_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     return {"mlp_neuron": neuron, "head": head, "qk_dim": q + k, "v_dim": v}
 
 
+def _row_sums(arrays: Mapping[str, np.ndarray], layer: str) -> np.ndarray:
+    """Sum over each row of a layer, with its bias."""
+    rows, bias = arrays[f"{layer}.weight"].sum(axis=1), arrays.get(f"{layer}.bias")
+    return rows if bias is None else rows + bias
+
+
 def nvit_sums(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """`group_sums` over NViT's units (arXiv 2110.04869, as coded): mlp_neuron [hidden] reads rows of fc1, head [heads]
     rows of q, k and v, qk_dim [head_dim] rows of q and v_dim [head_dim] rows of v at that index of every head; biases
     count with their rows."""
-    neuron = arrays["mlp.fc1.weight"].sum(axis=1)
-    if (bias := arrays.get("mlp.fc1.bias")) is not None:
-        neuron = neuron + bias
+    neuron = _row_sums(arrays, "mlp.fc1")
     if not block.heads:
         return {"mlp_neuron": neuron}
-    rows = arrays["attn.qkv.weight"].sum(axis=1)
-    if (bias := arrays.get("attn.qkv.bias")) is not None:
-        rows = rows + bias
-    qkv = rows.reshape(3, block.heads, block.head_dim)
+    qkv = _row_sums(arrays, "attn.qkv").reshape(3, block.heads, block.head_dim)
     q, _, v = qkv.sum(axis=1)
     return {"mlp_neuron": neuron, "head": qkv.sum(axis=(0, 2)), "qk_dim": q, "v_dim": v}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..types import MLP, QKV, Share
+from ..types import MLP, QKV, Share, in_points
 from .look import LOSS, MODULE_COLORS, Look, base, rgba
 
 GAIN = MODULE_COLORS[MLP]
@@ -25,7 +25,7 @@ def drop_chart(shares: Sequence[Share], look: Look) -> go.Figure:
         color = LOSS if drop.high < 0 else GAIN if drop.low > 0 else look.muted
         told = (
             f"{share.name}: {_percent(share.dense.value)} → {_percent(share.pruned.value)} %, "
-            f"{_points(drop.value)} points ({_points(drop.low)} to {_points(drop.high)}), n = {drop.n:,}"
+            f"{in_points(drop.value)} points ({in_points(drop.low)} to {in_points(drop.high)}), n = {drop.n:,}"
         )
         figure.add_scatter(
             x=[100 * drop.low, 100 * drop.value, 100 * drop.high], y=[row] * 3, mode="lines+markers",
@@ -48,10 +48,6 @@ def drop_chart(shares: Sequence[Share], look: Look) -> go.Figure:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.Figure:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..types import CellCut
+from ..types import CellCut, in_points
 from .look import COLUMN_COLORS, COLUMN_LABELS, Look, base, rgba
 
 _PITCH = 1.3  # from one stage's floor to the next one's; a panel is 1 high
@@ -81,7 +81,7 @@ def _curve(figure: go.Figure, rows: Sequence[CellCut], floor: float, bottom: flo
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     last = rows[-1]
-    fall = f"{100 * last.estimate.drops['joint'].value:+.1f} points at {100 * last.removed:.0f} %".replace("-", "−")
+    fall = f"{in_points(last.estimate.drops['joint'].value)} points at {100 * last.removed:.0f} %"
     _note(figure, 100, floor + 1, fall, look, "right")
 
 

@@ -80,7 +80,7 @@ from .scores import (
     rank_groups as rank_groups,
 )
 from .streams import drain as drain, last as last
-from .text import duration as duration, size as size
+from .text import duration as duration, in_points as in_points, size as size
 from .writing import (
     TEMPORARY as TEMPORARY,
     check_place as check_place,

@@ -1,4 +1,4 @@
-"""Durations and sizes as people say them. No torch: pages, commands and the worker's messages read alike."""
+"""Durations, sizes and differences as people say them. No torch: pages, commands and messages read alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ def duration(seconds: float) -> str:
         if seconds > 1.5 * limit:
             return f"{seconds / limit:.0f} {unit}"
     return f"{max(seconds, 1):.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
+
+
+def in_points(share: float) -> str:
+    """A difference of shares in percentage points: -0.012 -> "−1.2"."""
+    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def size(count: float) -> str:

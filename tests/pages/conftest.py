@@ -158,6 +158,15 @@ def _nothing_goes_on(_server: None) -> Iterator[None]:
         worker.cancel(session)
 
 
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Jobs of this test alone."""
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    cache.kept_jobs.clear()
+    yield
+    cache.kept_jobs.clear()
+
+
 @pytest.fixture(scope="package")
 def open_app() -> Callable[..., App]:
     """open_app(model="deit-digits", ratio="0.5") -> a new session that came by this link."""

@@ -10,14 +10,7 @@ from pages.ui.recover import job_cards
 from pages.ui.session import cache
 from tests.helpers import wait
 
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch):
-    """Jobs of this test alone."""
-    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    cache.kept_jobs.clear()
-    yield
-    cache.kept_jobs.clear()
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def labels(app):

@@ -15,15 +15,6 @@ from pages.ui.session import cache
 
 
 @pytest.fixture
-def own_home(tmp_path, monkeypatch):
-    """Jobs of this test alone."""
-    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    cache.kept_jobs.clear()
-    yield
-    cache.kept_jobs.clear()
-
-
-@pytest.fixture
 def convolved(tmp_path, monkeypatch):
     """The zip of a Swin whose first stage has no attention at all."""
     monkeypatch.setenv("DIMAP_ROOTS", str(tmp_path))

@@ -10,6 +10,7 @@ from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 
 from ..look import formats
+from ..parts import waiting
 from ..session import View, polling, requests, state
 
 
@@ -38,7 +39,5 @@ def prepared(view: View, form: str, channel: str, name: str, mime: str) -> None:
 
 
 def _wait(ticket: Ticket) -> None:
-    if not ticket.running:
-        st.rerun()
-    doing = ticket.last.get("doing") if ticket.last else None
-    st.info(f"{doing or 'Starting a process for it'}.", icon=":material/hourglass_top:")
+    polling.ended(ticket)
+    waiting.doing(ticket, "Starting a process for it")

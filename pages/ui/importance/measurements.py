@@ -14,7 +14,7 @@ from dimap_core.studies import IMAGES
 from dimap_core.types import duration
 
 from ..look import formats
-from ..session import View, cache, requests, state
+from ..session import View, cache, polling, requests, state
 
 POLL = 0.5  # seconds; their figures change a few times a second at most
 _START = 2.0  # seconds that any of them takes
@@ -22,7 +22,7 @@ _START = 2.0  # seconds that any of them takes
 
 def refusal(view: View) -> str | None:
     """Why nothing can be measured on this model, if so."""
-    if view.info.data is None or view.info.weights == "random":
+    if not view.judged:
         return (
             "This needs a trained model with images to judge it by: choose a bundled model, or images in the sidebar."
         )
@@ -71,8 +71,7 @@ def rows(ticket: Ticket) -> list[dict[str, Any]]:
 
 def progress(ticket: Ticket, total: int, was_running: bool) -> None:
     """How far a measurement is; once it has ended the page is drawn anew."""
-    if was_running and not ticket.running:
-        st.rerun()
+    polling.ended(ticket, was_running)
     if not ticket.running:
         return
     found = rows(ticket)

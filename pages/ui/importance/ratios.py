@@ -13,9 +13,10 @@ from dimap_core.figures import stage_heatmap
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 from dimap_core.studies import Allocation, columns, dense_plan, plain_plan
-from dimap_core.types import CellCut, InvalidPlan, Proportion, PruningPlan, Versus
+from dimap_core.types import CellCut, InvalidPlan, Proportion, PruningPlan, Versus, in_points
 
 from ..look import TERMS, plan_names, theme
+from ..parts import waiting
 from ..session import View, cache, opened, polling, state
 from . import measurements
 
@@ -94,10 +95,9 @@ def _judgement(view: View, made: Allocation, other: PruningPlan, kind: str) -> N
 
 def _verdict(ticket: Ticket, was_running: bool) -> None:
     """Who is ahead, in words and numbers."""
-    if was_running and not ticket.running:
-        st.rerun()
+    polling.ended(ticket, was_running)
     if ticket.last is None or "difference" not in ticket.last:
-        st.info(f"{(ticket.last or {}).get('doing', 'Judging both')}.", icon=":material/hourglass_top:")
+        waiting.doing(ticket, "Judging both")
         return
     found = _VERSUS.validate_python(ticket.last)
     st.markdown(f"{'' if found.done else 'So far: '}{verdict(found)}")
@@ -113,7 +113,7 @@ def verdict(found: Versus) -> str:
     d = found.difference
     low, high = sorted((abs(d.low), abs(d.high)))
     if d.low <= 0 <= d.high:
-        between = f"{100 * d.value:+.1f} points, {100 * d.low:+.1f} to {100 * d.high:+.1f}".replace("-", "−")
+        between = f"{in_points(d.value)} points, {in_points(d.low)} to {in_points(d.high)}"
         return f"No difference that n = {d.n:,} images could show ({between})."
     side = "ahead" if d.value > 0 else "behind"
     return (

@@ -13,11 +13,6 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def points(share: float) -> str:
-    """-0.012 -> "−1.2"."""
-    return f"{100 * share:+.1f}".replace("-", "−")
-
-
 def less(before: int, after: int) -> str:
     """Share removed, e.g. "−55.1 %"."""
     return f"−{100 * (1 - after / before):.1f} %"

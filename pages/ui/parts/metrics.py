@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dimap_core.service import Ticket
-from dimap_core.types import AccuracyEstimate, Part, duration
+from dimap_core.types import AccuracyEstimate, Part, duration, in_points
 
 from ..look import TERMS, formats
 from ..session import state
@@ -28,8 +28,8 @@ def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = 
         between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {so_far}n = {share.n:,}"
         if cue in estimate.drops:
             loss = estimate.drops[cue]
-            drop = f"{formats.points(loss.value)} points"
-            against = f"{formats.points(loss.low)} to {formats.points(loss.high)} against dense"
+            drop = f"{in_points(loss.value)} points"
+            against = f"{in_points(loss.low)} to {in_points(loss.high)} against dense"
     saved = formats.less(total.params, total.params_after), formats.less(total.macs, total.macs_after)
     labels = ("Params", "FLOPs (MACs)") if state.current().plan.granularity == "structure" else LEFT_BY_ZEROS
     with st.container(horizontal=True, gap="small", key="metrics"):

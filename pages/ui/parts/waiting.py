@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+from dimap_core.service import Ticket
+
 from ..session import Setting, cache, opening, polling, state
 
 
@@ -22,13 +24,22 @@ def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
     if quietly:
         return
     ticket = cache.shared().opening.get(opening.key_of(setting, criterion))
-    doing = ticket.last.get("doing") if ticket is not None and ticket.last else None
-    text = doing or "Loading the model; the first start takes about ten seconds"
+    told = ticket.last.get("doing") if ticket is not None and ticket.last else None
+    text = told or "Loading the model; the first start takes about ten seconds"
     if st.session_state.get("reopening") == opening.key_of(setting, criterion):
         text = f"Made room for newer models; opening this one again ({text[0].lower()}{text[1:]})"
-    st.info(f"{text}.", icon=":material/hourglass_top:")
+    _say(text)
     if ticket is not None and ticket.last and ticket.last.get("total"):
         _download(ticket.last)
+
+
+def doing(ticket: Ticket, otherwise: str) -> None:
+    """What is done for a request now, as far as the worker says."""
+    _say((ticket.last or {}).get("doing") or otherwise)
+
+
+def _say(text: str) -> None:
+    st.info(f"{text}.", icon=":material/hourglass_top:")
 
 
 def _download(event: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from dimap_core.studies import MethodInfo, explanations, in_words
 from dimap_core.types import LabelledImages
 
 from ..look import TERMS, formats, theme
+from ..parts import waiting
 from ..session import View, cache, polling, requests, state
 from . import gallery
 
@@ -92,17 +93,17 @@ def _target(data: LabelledImages, label: int, before: int, after: int) -> int:
     return whose[chosen or "dense"]
 
 
-def _result(view: View, request: dict[str, Any], info: MethodInfo, image: np.ndarray, name: str, polling: bool) -> None:
+def _result(
+    view: View, request: dict[str, Any], info: MethodInfo, image: np.ndarray, name: str, was_running: bool
+) -> None:
     """Both maps, and how far one lies from the other."""
     ticket = requests.stream(view, "live", request)
-    if polling and not ticket.running:
-        st.rerun()
+    polling.ended(ticket, was_running)
     if ticket.error:
         st.error(formats.plain(ticket.error))
         return
     if ticket.running or not ticket.last or "dense" not in ticket.last:
-        doing = (ticket.last or {}).get("doing") or "Looking at the image"
-        st.info(f"{doing}.", icon=":material/hourglass_top:")
+        waiting.doing(ticket, "Looking at the image")
         return
     event = ticket.last
     speaks, look = f"for {name}" if info.of_class else "attended to", theme.look()

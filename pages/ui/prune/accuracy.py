@@ -24,7 +24,7 @@ _ESTIMATE = TypeAdapter(AccuracyEstimate)
 def current(view: View) -> tuple[Tried, Ticket | None]:
     """The current plan's point in the history, with the newest estimate, and the ticket that brings more."""
     point = _tried(view)
-    if view.info.data is None or view.info.weights == "random":
+    if not view.judged:
         return point, None
     recipe = to_recipe(state.current().plan)
     ticket = requests.stream(view, "live", {"kind": "evaluate", "recipe": recipe})
@@ -50,7 +50,7 @@ def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
     """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
     plan = state.current().plan
     rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
-    if rows or view.info.data is None or view.info.weights == "random":
+    if rows or not view.judged:
         return rows, None
     if plan.granularity == "nm":
         return [], None  # a pattern has no ratio to vary

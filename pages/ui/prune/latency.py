@@ -12,6 +12,7 @@ from dimap_core.service import Ticket
 from dimap_core.types import Part
 
 from ..look import TERMS, formats
+from ..parts import waiting
 from ..session import View, polling, requests, state
 
 BATCHES = (1, 4, 16, 64)
@@ -39,9 +40,8 @@ def draw(view: View) -> None:
     polling.polled(_rows, ticket.running)(ticket, view.cost.total, ticket.running)
 
 
-def _rows(ticket: Ticket, total: Part, polling: bool) -> None:
-    if polling and not ticket.running:
-        st.rerun()
+def _rows(ticket: Ticket, total: Part, was_running: bool) -> None:
+    polling.ended(ticket, was_running)
     if ticket.error:
         st.error(formats.plain(ticket.error))
     rows = [event for event in ticket.events if "batch_size" in event]
@@ -54,8 +54,7 @@ def _rows(ticket: Ticket, total: Part, polling: bool) -> None:
             f"{rows[0]['threads']} thread(s). MACs promise {promised:.2f}×."
         )
     if ticket.running:
-        doing = (ticket.last or {}).get("doing") or ("Measuring" if rows else "Starting a process for it")
-        st.info(f"{doing}.", icon=":material/hourglass_top:")
+        waiting.doing(ticket, "Measuring" if rows else "Starting a process for it")
 
 
 def _row(row: dict, promised: float) -> dict[str, str]:

@@ -11,8 +11,9 @@ import streamlit as st
 
 from dimap_core.figures import channel_similarity, indicators_through_training
 from dimap_core.training import apma
+from dimap_core.types import in_points
 
-from ..look import formats, theme
+from ..look import theme
 
 _KINDS = {"qk_dim": "Q/K channels", "v_dim": "V channels", "mlp_neuron": "hidden units"}
 
@@ -90,7 +91,7 @@ def _share(found: Mapping[str, Any], key: str) -> str:
 
 
 def _change(values: Sequence[float]) -> str:
-    value, low, high = (formats.points(share) for share in values)
+    value, low, high = (in_points(share) for share in values)
     return f"{value} [{low},\u00a0{high}]"
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from dimap_core.figures import learning_curve, redistribution
 from dimap_core.service import Job, Jobs
 from dimap_core.training import AWARE, PAID, apma, revit_shape
-from dimap_core.types import PruningError
+from dimap_core.types import PruningError, in_points
 
 from ..look import formats, theme
 from ..session import cache, jobs, polling
@@ -128,7 +128,7 @@ def _result(token: str, result: Mapping[str, Any]) -> None:
             below = f"{low:.1f} to {high:.1f}, n = {result['n']:,}"
             st.metric(name, f"{100 * result[key]:.1f} %", below, delta_color="off", delta_arrow="off", border=True)
         for name, change in (("Gained", gain), ("Against dense", against)):
-            value, low, high = (formats.points(share / 100) for share in change)
+            value, low, high = (in_points(share / 100) for share in change)
             st.metric(f"{name}, points", value, f"{low} to {high}", delta_color="off", delta_arrow="off", border=True)
 
 

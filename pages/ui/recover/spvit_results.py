@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dimap_core.figures import spvit as figures
+from dimap_core.types import in_points
 
 from ..look import formats, theme
 
@@ -65,7 +66,7 @@ def _comparison(token: str, comparison: Mapping[str, Any]) -> None:
             st.caption(f"{name}: {row['why']}")
             continue
         low, high = (100 * bound for bound in row["ci95"])
-        ahead = [formats.points(share) for share in row.get("difference", [])]
+        ahead = [in_points(share) for share in row.get("difference", [])]
         rows.append({
             "": name, "top-1, %": f"{100 * row['top1']:.1f} ({low:.1f} to {high:.1f})",
             "SPViT − it, points": f"{ahead[0]} ({ahead[1]} to {ahead[2]})" if ahead else "",

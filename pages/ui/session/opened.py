@@ -29,6 +29,11 @@ class View:
     cost: CostReport
     facts: dict[str, Any] | None = None
 
+    @property
+    def judged(self) -> bool:
+        """Whether there are images to judge by, and weights whose answers mean something."""
+        return self.info.data is not None and self.info.weights != "random"
+
 
 def view() -> View | None:
     """The current setting's view, or None while its model is loading; a plan that cannot be met is refused."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import streamlit as st
 
+from dimap_core.service import Ticket
+
 from . import cache, state
 
 _CLOSE = 0.5  # of an interval: polls so soon after the page's run may have met its end
@@ -52,6 +54,12 @@ def polled(part: Callable[..., None], running: bool = True, every: float = POLL)
         part(*arguments)
 
     return st.fragment(drawn, run_every=every if running else None)
+
+
+def ended(ticket: Ticket, was_running: bool = True) -> None:
+    """Draw the page anew, once, when what a part polls for has come to its end."""
+    if was_running and not ticket.running:
+        st.rerun()
 
 
 def _met_the_pages_end(every: float, due: float) -> bool:
