@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import Anatomy, Block, Scores, rank_groups
-from .arrays import required, unsliced, weight_of
+from ...types import Anatomy, Block, Scores, rank_groups
+from ..arrays import required, unsliced, weight_of
+from ..obs import inverse, inverse_of_inputs
 from .elimination import Elimination, eliminate, eliminate_blocks, eliminate_rounds
-from .obs import inverse, inverse_of_inputs
 
 if TYPE_CHECKING:
-    from .moments import InputMoments
+    from ..moments import InputMoments
 
 Weigh = Callable[[str, np.ndarray], np.ndarray]
 """(layer name, weight [out, in]) -> weight whose squared output error counts."""

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..anatomy import Segment, embed, evaluating, head, segments
-from ..data import normalised, restricted
-from ..types import Anatomy, Block, ModelInfo
+from ...anatomy import Segment, embed, evaluating, head, segments
+from ...data import normalised, restricted
+from ...types import Anatomy, Block, ModelInfo
+from ..obs import inverse
 from .elimination import Elimination
-from .obs import inverse
-from .reconstruction import eliminate_logits
+from .units import eliminate_logits
 
 MEASURED = 120
 """Images that are measured on, at most."""

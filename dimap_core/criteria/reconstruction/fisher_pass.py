@@ -20,11 +20,11 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from ..anatomy import Watch, evaluating, has_groups, plain_tensor, tensors
-from ..data import normalised, restricted, unlabelled_subset
-from ..types import Anatomy, LabelledImages, ModelInfo
-from .evidence import not_finite
-from .moments import InputMoments
+from ...anatomy import Watch, evaluating, has_groups, plain_tensor, tensors
+from ...data import normalised, restricted, unlabelled_subset
+from ...types import Anatomy, LabelledImages, ModelInfo
+from ..evidence import not_finite
+from ..moments import InputMoments
 from .qk_scale import MEASURED, Measuring
 
 TEMPERATURE = 2.0

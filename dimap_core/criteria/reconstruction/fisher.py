@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import Anatomy, Scores, rank, rank_groups
-from .arrays import prunable_weights, required
+from ...types import Anatomy, Scores, rank, rank_groups
+from ..arrays import prunable_weights, required
+from ..obs import inverse_of_inputs
 from .elimination import Elimination
-from .obs import inverse_of_inputs
-from .reconstruction import eliminations
 from .refit_curves import RATIOS, keys, refit_errors
+from .units import eliminations
 
 if TYPE_CHECKING:
     from .fisher_pass import OutputFisher

@@ -21,7 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import isotonic_regression
 from threadpoolctl import threadpool_limits
 
-from .arrays import channel_energies
+from ..arrays import channel_energies
 
 EXACT = 512
 """Inputs up to which they leave one by one: one by one, n of them cost n^3 (34 s for 1,152)."""

@@ -1,0 +1,3 @@
+"""What other rooms may import from `reconstruction`."""
+
+from .fisher_pass import feel as feel
