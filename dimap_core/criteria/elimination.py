@@ -109,7 +109,7 @@ def eliminate_blocks(weight: np.ndarray, inverse: np.ndarray, heads: int) -> Eli
 
 
 def _first_of_each(left: _Left, waiting: np.ndarray, width: int) -> np.ndarray:
-    """Of each of the `waiting` heads the input that costs least alone, the cheapest first, as places in what is left."""
+    """Of each of the `waiting` heads the input that costs least alone, cheapest first, as places in what is left."""
     alone, owners = left.alone(), left.places // width
     order = np.argsort(alone, kind="stable")
     order = order[np.isin(owners[order], waiting)]

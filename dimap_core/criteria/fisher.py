@@ -4,8 +4,8 @@ Ours. With G = E[g g^T] the Fisher information of a layer's output, summed over 
 divergence of the answers that an output error e makes is about tr(G E[e e^T]) / 2, so G^1/2 W / 2^1/2 takes W's place
 in the elimination, for the order and for the curve. Q/K curves are scaled by measuring (`qk_scale`). So scores of all
 layers and kinds are the same quantity: with scope "model", cost exponent 1 and a MACs budget the cut is the allocation
-with the least foretold divergence (Lagrange; `Elimination.keys`). Fisher-weighted reconstruction is in the line of
-K-FAC-like pruning (Wang et al., 2019, arXiv 1905.05934) and of SparseGPT's layer-wise refit.
+with the least foretold divergence (Lagrange; `Elimination.keys`). Owes the Fisher information of
+layers' outputs to EigenDamage (Wang et al., ICML 2019, arXiv 1905.05934), refit by layers to SparseGPT (2023).
 Single weights: order of |w| in every layer, so magnitude's masks; how much of which layer is read from the curve of
 what refit leaves of each layer's error (`refit_curves`), weighed by G's diagonal.
 Reads images, no labels. Next door: `elimination` does the maths.
@@ -33,7 +33,7 @@ def score(
     model: Any, anatomy: Anatomy, granularity: str, statistics: OutputFisher | None = None, seed: int = 0
 ) -> Scores:
     """Nats that every unit's or weight's removal adds at its place; raises DataError without what was felt."""
-    found = required(statistics, "Fisher")
+    found = required(statistics, "Weighed reconstruction")
     if granularity == "structure":
         worths = ((name, curve.keys()) for name, curve in felt_eliminations(model, anatomy, found))
         return rank_groups("fisher", seed, worths)

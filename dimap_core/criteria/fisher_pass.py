@@ -11,7 +11,7 @@ Next door: `moments` has what needs no backward pass; `fisher` ranks by what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -111,7 +111,7 @@ class _Sums:
                 stack.callback(hook.remove)
             yield
 
-    def _see(self, name: str):  # noqa: ANN202
+    def _see(self, name: str) -> Callable[..., None]:
         def add(gradient: torch.Tensor) -> None:
             g = gradient.detach().flatten(0, -2)
             new = (g.T @ g if name in self.whole else g.square().sum(0)).double()

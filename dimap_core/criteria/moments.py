@@ -53,11 +53,11 @@ def observe(
     """Yield (images done, images in all, None) after every batch, the InputMoments with the last; close it to cancel.
     Raises DataError as `statistics.collect` does."""
     chosen = unlabelled_subset(info, data, images, seed)
-    watch, device = Watch(anatomy), next(model.parameters()).device
+    watch, first = Watch(anatomy), next(model.parameters())
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         with torch.inference_mode(), evaluating(model), watch.on(model):
-            model(normalised(info, data.images[part]).to(device))
+            model(normalised(info, data.images[part]).to(first))
         done = start + len(part)
         found = InputMoments(data.name, done, seed, watch.inputs(), watch.logits()) if done == len(chosen) else None
         if found and not all(np.isfinite(array).all() for array in found.arrays()):

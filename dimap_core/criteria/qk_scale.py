@@ -40,9 +40,7 @@ class Measuring:
         self.chain = segments(model, info.family)
         self.blocks = {place: block for place, block in enumerate(anatomy.blocks) if block.name in logits}
         self.curves = {place: eliminate_logits(block, logits[block.name]) for place, block in self.blocks.items()}
-        self.factors = {
-            place: factors(self.curves[place], logits[block.name]) for place, block in self.blocks.items()
-        }
+        self.factors = {place: factors(self.curves[place], logits[block.name]) for place, block in self.blocks.items()}
         self.images, self.sums = 0, dict.fromkeys(self.blocks, 0.0)
 
     def run(self, images: np.ndarray) -> None:

@@ -43,13 +43,14 @@ def score(
     return rank_groups("reconstruction", seed, ((name, curve.keys()) for name, curve in curves))
 
 
-def eliminations(
-    model: Any, anatomy: Anatomy, found: InputMoments, weigh: Weigh
-) -> Iterator[tuple[str, Elimination]]:
+def eliminations(model: Any, anatomy: Anatomy, found: InputMoments, weigh: Weigh) -> Iterator[tuple[str, Elimination]]:
     """(set name, order and error curve) of every set of groups, in forward order."""
     for block in unsliced(anatomy):
         fc2, proj = (f"{block.name}.{part}" for part in ("mlp.fc2", "attn.proj"))
-        yield f"{block.name}:mlp_neuron", eliminate(weigh(fc2, weight_of(model, fc2)), inverse_of_inputs(model, fc2, found.inputs))
+        yield (
+            f"{block.name}:mlp_neuron",
+            eliminate(weigh(fc2, weight_of(model, fc2)), inverse_of_inputs(model, fc2, found.inputs)),
+        )
         if not block.heads:
             continue
         weight, of_v = weigh(proj, weight_of(model, proj)), inverse_of_inputs(model, proj, found.inputs)

@@ -117,7 +117,7 @@ CRITERIA = (
         key="fisher",
         label="Reconstruction, weighed by the answer",
         fn=fisher.score,
-        paper="ours, after Hassibi & Stork, 1992, SparseGPT, arXiv 2301.00774, and K-FAC-like pruning, arXiv 1905.05934",
+        paper="ours, after Hassibi & Stork, 1992, SparseGPT, arXiv 2301.00774, and EigenDamage, arXiv 1905.05934",
         equation="growth of tr(G · error after refit) / 2, G = E[g gᵀ], g = ∂ log p(y) / ∂ output, y the model's own",
         summary="Nats by which the answers change, after refit: one quantity for all layers and kinds, so let them "
         "compete over the model, per MAC. Needs images, no labels.",

@@ -170,7 +170,7 @@ def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
 
 def test_an_unknown_criterion_is_refused_with_the_list():
     with pytest.raises(
-        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, .*conductance, reconstruction, fisher\.$"
+        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, .*conductance, .*\.$"
     ):
         criterion("nope")
 
@@ -187,7 +187,9 @@ def test_a_row_says_what_the_criterion_is(info):
     assert info.needs <= {"weights", "gradients", "activations", "attributions", "moments", "fisher"}
     assert {"weight", "structure"} >= info.scores > set()
     assert info.label and info.paper and info.equation and info.summary.endswith(".")
-    assert info.evidence in ("", "statistics", "attributions", "moments", "fisher") and info.reads_images == (info.needs > {"weights"})
+    assert info.evidence in ("", "statistics", "attributions", "moments", "fisher") and info.reads_images == (
+        info.needs > {"weights"}
+    )
 
 
 # The contract.
