@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from dimap_core.anatomy.groups import group_sets
-from dimap_core.criteria.fisher_pass import feel
 from dimap_core.criteria.gates import attribute
-from dimap_core.criteria.moments import observe
+from dimap_core.criteria.reconstruction.moments import observe
+from dimap_core.criteria.reconstruction.outputs import feel
 from dimap_core.criteria.registry import CRITERIA, criterion
 from dimap_core.criteria.statistics import collect
 from dimap_core.cut.keep import keep_mask

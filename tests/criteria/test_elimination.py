@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from dimap_core.criteria import elimination
-from dimap_core.criteria.elimination import Elimination, eliminate, eliminate_blocks, eliminate_rounds
+from dimap_core.criteria.reconstruction import elimination
+from dimap_core.criteria.reconstruction.elimination import Elimination, eliminate, eliminate_blocks, eliminate_rounds
 from tests.helpers import same
 
 DAMPING = 0.05

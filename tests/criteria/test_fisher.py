@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.criteria import fisher_pass, obs, qk_scale, refit_curves
-from dimap_core.criteria.fisher import felt_eliminations, root
-from dimap_core.criteria.fisher_pass import feel
-from dimap_core.criteria.moments import observe
-from dimap_core.criteria.reconstruction import eliminate_logits, eliminations
+from dimap_core.anatomy.groups import group_sets
+from dimap_core.criteria import arrays
+from dimap_core.criteria.reconstruction import outputs, qk_scale, weights
+from dimap_core.criteria.reconstruction.moments import observe
+from dimap_core.criteria.reconstruction.outputs import feel
+from dimap_core.criteria.reconstruction.weighed import curves, root
 from dimap_core.criteria.registry import criterion
 from dimap_core.cut.keep import keep_mask
 from dimap_core.data.batches import normalised, unlabelled_subset
 from dimap_core.data.registry import load_data
-from dimap_core.pipeline.chain import apply_plan, prepare_scores
+from dimap_core.pipeline.chain import apply_plan, prepare_scores, prune
 from dimap_core.types.errors import DataError, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import EXACT, SINGLE, same
@@ -65,10 +66,10 @@ def test_what_is_felt_is_the_mean_over_images_of_autograds_outer_products(double
     sums, answers = {}, []
     for image, draw in zip(pixels, draws, strict=True):
         logits, seen = watched(doubled, image)
-        shares = (logits[0] / fisher_pass.TEMPERATURE).softmax(0).detach().numpy()
+        shares = (logits[0] / outputs.TEMPERATURE).softmax(0).detach().numpy()
         answers.append(int(np.searchsorted(np.cumsum(shares), draw, "right")))
-        outputs = [output for _, output in seen.values()]
-        gradients = torch.autograd.grad(logits.log_softmax(-1)[0, answers[-1]], outputs)
+        made = [output for _, output in seen.values()]
+        gradients = torch.autograd.grad(logits.log_softmax(-1)[0, answers[-1]], made)
         for name, gradient in zip(seen, gradients, strict=True):
             g = gradient.flatten(0, -2)
             sums[name] = sums.get(name, 0) + g.T @ g / IMAGES
@@ -82,19 +83,19 @@ def test_what_is_felt_is_the_mean_over_images_of_autograds_outer_products(double
 
 def test_answers_are_drawn_as_often_as_the_model_holds_them_possible():
     logits = torch.tensor([[2.0, 0.0, -4.0]]).expand(1000, 3)
-    found = fisher_pass.drawn(logits, (np.arange(1000) + 0.5) / 1000).bincount(minlength=3) / 1000
+    found = outputs.drawn(logits, (np.arange(1000) + 0.5) / 1000).bincount(minlength=3) / 1000
     assert same(found.double(), (logits[0] / 2).softmax(-1).double(), 1.1e-3)
-    assert fisher_pass.drawn(logits[:1], np.array([1 - 1e-17])).item() == 2
+    assert outputs.drawn(logits[:1], np.array([1 - 1e-17])).item() == 2
 
 
 def test_weighed_curves_are_what_the_answer_feels_of_the_refits_error(doubled, felt):
     """tr(G E[e e^T]) / 2, e what the refit by the units that stay leaves of the output."""
     for block in doubled.anatomy.blocks[:2]:
-        curves = dict(felt_eliminations(doubled.model, doubled.anatomy, felt))
+        found = dict(curves(doubled.model, doubled.anatomy, felt))
         for part, kind in (("mlp.fc2", "mlp_neuron"), ("attn.proj", "v_dim")):
-            name, curve = f"{block.name}.{part}", curves[f"{block.name}:{kind}"]
+            name, curve = f"{block.name}.{part}", found[f"{block.name}:{kind}"]
             weight = doubled.model.get_parameter(f"{name}.weight").detach().numpy().astype(np.float32).astype(float)
-            damped = np.linalg.inv(obs.inverse_of_inputs(doubled.model, name, felt.inputs))
+            damped = arrays.damped_inputs(doubled.model, name, felt.inputs)
             for count in (1, len(curve.errors) // 2, len(curve.errors) - 2):
                 gone = curve.order[..., :count]
                 if kind == "v_dim":
@@ -113,10 +114,10 @@ def test_plain_curves_order_logits_head_by_head_as_the_greedy_refit_of_their_sum
     packed = torch.cat([of_image[f"{block.name}.attn.qkv"][1] for of_image in seen]).detach()
     q, k, _ = packed.unflatten(-1, (3, block.heads, block.head_dim)).permute(2, 3, 0, 1, 4)
     shares = (block.head_dim**-0.5 * q[..., :, None, :] * (k - k.mean(2, keepdim=True))[..., None, :, :]).numpy()
-    curve = eliminate_logits(block, found.logits[block.name])
+    curve = qk_scale.curve_of(found.logits[block.name])
     total = np.zeros(block.head_dim + 1)
     for f, order in zip(shares.reshape(block.heads, -1, block.head_dim), curve.order, strict=True):
-        f = np.vstack([f / len(f) ** 0.5, (obs.DAMPING * np.square(f).mean()) ** 0.5 * np.eye(block.head_dim)])
+        f = np.vstack([f / len(f) ** 0.5, (arrays.DAMPING * np.square(f).mean()) ** 0.5 * np.eye(block.head_dim)])
         left = list(range(block.head_dim))
         for place, gone in enumerate(order):
             errors = [refit(f, [i for i in left if i != j]) for j in left]
@@ -136,7 +137,7 @@ def test_the_qk_scale_turns_the_curve_into_the_divergence_of_that_cut(doubled, f
     """The cut made by hand, by factors in the rows of q; every block alone."""
     dense = doubled.model(pixels).log_softmax(-1).detach()
     for block in doubled.anatomy.blocks:
-        curve = eliminate_logits(block, felt.logits[block.name])
+        curve = qk_scale.curve_of(felt.logits[block.name])
         cut = copy.deepcopy(doubled.model)
         factors = torch.from_numpy(qk_scale.factors(curve, felt.logits[block.name]).ravel())
         count = qk_scale.removed(block)
@@ -155,10 +156,9 @@ def test_factors_are_the_least_squares_of_the_logits_that_are_left():
     rng = np.random.default_rng(0)
     f = rng.standard_normal((2, 300, 6)) @ rng.standard_normal((2, 6, 6))
     products = np.stack([part.T @ part / 300 for part in f])
-    block = type("Block", (), {"head_dim": 6})
-    curve = eliminate_logits(block, products)
+    curve = qk_scale.curve_of(products)
     for part, order, found in zip(f, curve.order, qk_scale.factors(curve, products), strict=True):
-        kept, damping = order[3:], (obs.DAMPING * np.square(part).mean()) ** 0.5
+        kept, damping = order[3:], (arrays.DAMPING * np.square(part).mean()) ** 0.5
         design = np.vstack([part / 300**0.5, damping * np.eye(6)])
         np.testing.assert_allclose(
             found[kept], np.linalg.lstsq(design[:, kept], design.sum(1), rcond=None)[0], rtol=1e-9
@@ -185,9 +185,9 @@ def test_the_seed_draws_images_and_answers(tiny):
 
 def test_refit_errors_of_single_weights_are_those_of_least_squares_row_by_row():
     rng = np.random.default_rng(1)
-    weight, counts = rng.standard_normal((refit_curves.ROWS - 4, 9)), rng.random(refit_curves.ROWS - 4)
+    weight, counts = rng.standard_normal((weights.ROWS - 4, 9)), rng.random(weights.ROWS - 4)
     x = np.vstack([rng.standard_normal((50, 9)) @ rng.standard_normal((9, 9)), 0.5 * np.eye(9)])
-    found = refit_curves.refit_errors(weight, x.T @ x, counts, (0.2, 0.6, 0.95))
+    found = weights.refit_errors(weight, x.T @ x, counts, (0.2, 0.6, 0.95))
     for ratio, error in zip((0.2, 0.6, 0.95), found, strict=True):
         keep = np.abs(weight) >= np.sort(np.abs(weight), axis=None)[int(ratio * weight.size)]
         left = 0.0
@@ -199,17 +199,17 @@ def test_refit_errors_of_single_weights_are_those_of_least_squares_row_by_row():
 
 def test_scores_of_single_weights_follow_magnitude_and_add_up_to_the_curve():
     weight = np.random.default_rng(2).standard_normal((60, 50)).astype(np.float32)
-    ends = np.array([0, *refit_curves.RATIOS])
+    ends = np.array([0, *weights.RATIOS])
     errors = 7 * ends[1:] ** 6
-    keys = refit_curves.keys(weight, errors)
+    keys = weights.keys(weight, errors)
     order = np.argsort(np.abs(weight), axis=None)
     assert (np.diff(keys.ravel()[order]) >= 0).all() and keys.dtype == np.float32
     grown = np.concatenate([[0], np.cumsum(keys.ravel()[order], dtype=float)])
     at = (ends * weight.size).astype(int)
     np.testing.assert_allclose(np.diff(grown[at])[2:], np.diff([0, *errors])[2:], rtol=0.15)
-    flat = refit_curves.keys(weight, np.zeros(len(errors)))
+    flat = weights.keys(weight, np.zeros(len(errors)))
     assert (np.diff(flat.ravel()[order]) >= 0).all() and np.isfinite(flat).all()
-    assert refit_curves.keys(np.zeros((2, 3), np.float32), errors).max() == 0
+    assert weights.keys(np.zeros((2, 3), np.float32), errors).max() == 0
 
 
 def test_masks_of_single_weights_are_magnitudes(tiny):
@@ -271,8 +271,6 @@ def test_what_is_not_finite_and_no_images_are_one_sentence(make_tiny, opened, ga
 
 
 def test_a_sliced_model_has_scores_of_weights_and_none_of_groups(tiny, opened):
-    from dimap_core.pipeline.chain import prune
-
     pruned, _, _ = prune(tiny, PruningPlan("magnitude", "structure", "layer", 0.0, (((None, "qk_dim"), 0.5),)))
     smaller = opened(pruned, tiny.info.family)
     _, cost = apply_plan(smaller, PruningPlan("fisher", scope="layer", ratio=0.5, images=4))
@@ -291,8 +289,9 @@ def test_each_pass_is_made_once_for_its_images(tiny_swin, opened):
 
 
 def test_curves_cover_every_set_of_groups(tiny):
-    found = gathered(feel, tiny)
-    plain = dict(eliminations(tiny.model, tiny.anatomy, found, lambda _, weight: weight))
-    for name, curve in felt_eliminations(tiny.model, tiny.anatomy, found):
-        assert curve.order.shape == plain[name].order.shape and len(curve.errors) == curve.order.shape[-1] + 1
+    found = dict(curves(tiny.model, tiny.anatomy, gathered(feel, tiny)))
+    assert list(found) == [group.name for group in group_sets(tiny.anatomy)]
+    for group in group_sets(tiny.anatomy):
+        curve = found[group.name]
+        assert curve.order.shape[-1] == group.size == len(curve.errors) - 1
         assert curve.errors[0] == 0 and (np.diff(curve.errors) >= 0).all()

@@ -1,7 +1,7 @@
 """Moments: what layers see of a few training images, by forward passes alone. No labels, no gradients.
 
-Next door: `statistics` has the same beside gradients of labelled images, `fisher_pass` beside those of the model's own
-answers; `reconstruction` ranks by what is gathered here.
+Next door: `statistics` has the same beside gradients of labelled images, `outputs` beside those of the model's own
+answers; `plain` ranks by what is gathered here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..anatomy import LayerInputs, Watch, evaluating
-from ..data import normalised, unlabelled_subset
-from ..types import Anatomy, LabelledImages, ModelInfo
-from .statistics import not_finite
+from ...anatomy import LayerInputs, Watch, evaluating
+from ...data import normalised, unlabelled_subset
+from ...types import Anatomy, LabelledImages, ModelInfo
+from ..statistics import not_finite
 
 
 @dataclass(frozen=True)
