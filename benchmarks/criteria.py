@@ -105,7 +105,7 @@ def _table(head: str, found: dict[str, Any], columns: tuple[float, ...], cells: 
     best = {cell: max((row["top1"] for key, row in at.items() if key[1:] == cell), default=0) for cell in shown}
     for info in CRITERIA:
         texts = [between.join(_text(at.get((info.key, *cell)), best[cell]) for cell in column) for column in cells]
-        if cells[0][0][0] in info.scores:
+        if any(key[0] == info.key and key[1] == cells[0][0][0] for key in at):
             lines.append(f"| {info.label}{' (reads images)' * info.reads_images} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from dimap_core import pipeline
-from dimap_core.criteria import CRITERIA, attribute, collect
+from dimap_core.criteria import CRITERIA, attribute, collect, feel, observe
 from dimap_core.data import load_data
 from dimap_core.types import LabelledImages, PruningPlan
 
@@ -25,7 +25,8 @@ from .measured import command_line, store, table
 
 MODELS = ("swin-textured", "swin_tiny_patch4_window7_224", "deit_small_patch16_224")
 IMAGES = PruningPlan.images
-READ = {"statistics": (collect, 32), "attributions": (attribute, 16)}  # with how many of its images are timed for timm
+READ = {"statistics": (collect, 32), "attributions": (attribute, 16), "moments": (observe, 32), "fisher": (feel, 32)}
+"""Kind of evidence -> what gathers it, and how many images of timm's models are timed."""
 
 
 def training_images(opened: pipeline.Opened) -> LabelledImages:

@@ -2,8 +2,7 @@
 
 from .arrays import prunable_weights as prunable_weights
 from .gates import Attributions as Attributions, attribute as attribute
-from .moments import InputMoments as InputMoments, observe as observe
 from .nvit import DIVISORS as DIVISORS
-from .reconstruction import feel as feel
+from .reconstruction import InputMoments as InputMoments, feel as feel, observe as observe
 from .registry import CRITERIA as CRITERIA, criterion as criterion, images_read as images_read
 from .statistics import Statistics as Statistics, collect as collect

@@ -20,23 +20,16 @@ Next door: `statistics` gathers the moments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from threadpoolctl import threadpool_limits
 
-from ..anatomy import LayerInputs
 from ..types import Anatomy, Block, Scores, rank, rank_groups
-from .arrays import channel_energies, prunable_weights, required, unsliced, weight_of
+from .arrays import channel_energies, damped, damped_inputs, inverse, prunable_weights, required, unsliced, weight_of
 
 if TYPE_CHECKING:
     from .statistics import Statistics
-
-DAMPING = 1e-2  # of the mean diagonal
-_RESOLUTION = 1e-5  # of the mean second moment: what float32 moments cannot tell from zero
-_TINY = 1e-30  # so that inputs that are always zero can be inverted
 
 
 def score(
@@ -48,42 +41,26 @@ def score(
         worths = (pair for block in unsliced(anatomy) for pair in _groups(model, block, found))
         return rank_groups("obs", seed, worths)
     keys = (
-        (name, (weight**2 / (2 * inverse_of_inputs(model, name, found.inputs).diagonal())).astype(np.float32))
+        (name, (weight**2 / (2 * inverse(damped_inputs(model, name, found.inputs)).diagonal())).astype(np.float32))
         for name, weight in prunable_weights(model, anatomy)
     )
     return rank("obs", seed, keys, relative=False)
 
 
-def inverse(square: np.ndarray, floor: float = 0.0) -> np.ndarray:
-    """(S + l I)^-1 of a covariance, float64, l = DAMPING times its mean diagonal, but at least `floor`."""
-    strength = max(DAMPING * float(square.diagonal().mean()), floor, _TINY)
-    identity = np.eye(len(square))
-    with threadpool_limits(1, "blas"):  # on busy cores its threads wait for each other: 0.25 s in place of 1 ms
-        return cho_solve(cho_factor(square + strength * identity, lower=True), identity)
-
-
-def inverse_of_inputs(model: Any, name: str, seen: Mapping[str, LayerInputs]) -> np.ndarray:
-    """(S + l I)^-1 of the named layer's inputs, float64 [in, in]."""
-    inputs = seen[name]
-    centred = model.get_submodule(name).bias is not None
-    floor = _RESOLUTION * float(inputs.energy.mean())
-    return inverse(inputs.covariance() if centred else inputs.products.astype(np.float64), floor)
-
-
 def _groups(model: Any, block: Block, found: Statistics) -> Iterator[tuple[str, np.ndarray]]:
     fc2, proj = (f"{block.name}.{part}" for part in ("mlp.fc2", "attn.proj"))
-    of_hidden = inverse_of_inputs(model, fc2, found.inputs).diagonal()
+    of_hidden = inverse(damped_inputs(model, fc2, found.inputs)).diagonal()
     yield f"{block.name}:mlp_neuron", channel_energies(weight_of(model, fc2)) / of_hidden
     if not block.heads:
         return
-    of_v = inverse_of_inputs(model, proj, found.inputs)
+    of_v = inverse(damped_inputs(model, proj, found.inputs))
     out = weight_of(model, proj).astype(np.float64)
     heads = []
     for h in range(block.heads):
         own = slice(h * block.head_dim, (h + 1) * block.head_dim)
         # tr(W_R M^-1 W_R^T) = tr(M^-1 W_R^T W_R)
         heads.append(np.trace(np.linalg.solve(of_v[own, own], out[:, own].T @ out[:, own])))
-    logits = [1 / inverse(products).diagonal() for products in found.logits[block.name]]
+    logits = [1 / inverse(damped(products)).diagonal() for products in found.logits[block.name]]
     yield f"{block.name}:head", np.array(heads)
     yield f"{block.name}:qk_dim", np.array(logits)
     yield f"{block.name}:v_dim", (channel_energies(out) / of_v.diagonal()).reshape(block.heads, -1)

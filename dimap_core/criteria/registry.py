@@ -7,7 +7,7 @@ needs besides weights comes from `statistics` (gradients, activations: one pass 
 
 from ..types import CriterionInfo, InvalidPlan
 from . import activation, conductance, dimap, magnitude, nvit, obs, random, snip, taylor, wanda
-from .reconstruction import fisher, units
+from .reconstruction import plain, weighed
 
 _GROUPS = frozenset({"structure"})
 
@@ -106,7 +106,7 @@ CRITERIA = (
     CriterionInfo(
         key="reconstruction",
         label="Reconstruction",
-        fn=units.score,
+        fn=plain.score,
         paper="ours, after Hassibi & Stork, 1992, ZipLM, arXiv 2302.04089, and OSSCAR, arXiv 2403.12983",
         equation="growth of tr(W_R ([S⁻¹]_RR)⁻¹ W_Rᵀ), units removed one after the other, OBS updates in between",
         summary="The output error that a unit's loss adds after refit, given what went before it. Needs images, no "
@@ -117,8 +117,8 @@ CRITERIA = (
     CriterionInfo(
         key="fisher",
         label="Reconstruction, weighed by the answer",
-        fn=fisher.score,
-        paper="ours, after Hassibi & Stork, 1992, SparseGPT, arXiv 2301.00774, EigenDamage, arXiv 1905.05934",
+        fn=weighed.score,
+        paper="ours, after Hassibi & Stork, 1992, SparseGPT, arXiv 2301.00774, and EigenDamage, arXiv 1905.05934",
         equation="growth of tr(G · error after refit) / 2, G = E[g gᵀ], g = ∂ log p(y) / ∂ output, y the model's own",
         summary="Nats by which the answers change, after refit: one quantity for all layers and kinds, so let them "
         "compete over the model, per MAC. Needs images, no labels.",

@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 from dimap_core.anatomy.groups import group_sets
 from dimap_core.criteria.gates import attribute
-from dimap_core.criteria.moments import observe
-from dimap_core.criteria.reconstruction.fisher_pass import feel
+from dimap_core.criteria.reconstruction.moments import observe
+from dimap_core.criteria.reconstruction.outputs import feel
 from dimap_core.criteria.registry import CRITERIA, criterion
 from dimap_core.criteria.statistics import collect
 from dimap_core.cut.keep import keep_mask
@@ -170,8 +170,7 @@ def test_random_depends_on_the_seed_and_not_on_the_weights(tiny, tiny_ties):
 
 def test_an_unknown_criterion_is_refused_with_the_list():
     with pytest.raises(
-        InvalidPlan,
-        match=r"There is no criterion 'nope'; choose one of dimap, .*conductance, reconstruction, fisher\.$",
+        InvalidPlan, match=r"There is no criterion 'nope'; choose one of dimap, magnitude, random, .*conductance, .*\.$"
     ):
         criterion("nope")
 

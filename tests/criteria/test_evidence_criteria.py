@@ -9,7 +9,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from dimap_core.anatomy.activations import LayerInputs
-from dimap_core.criteria import obs
+from dimap_core.criteria import arrays
 from dimap_core.criteria.gates import Attributions
 from dimap_core.criteria.registry import criterion
 from dimap_core.criteria.statistics import Statistics, collect
@@ -192,11 +192,11 @@ def test_snips_groups_by_hand_and_nothing_where_nothing_moves(tiny):
 def test_obs_by_hand(monkeypatch):
     """S = [[2, 1], [1, 2]] has [S^-1]_jj = 2/3: w^2 / (2 * 2/3) = 0.75 w^2; damping 0.5 adds 1 to the diagonal."""
     square = np.array([[2.0, 1.0], [1.0, 2.0]])
-    monkeypatch.setattr(obs, "DAMPING", 0.0)
-    np.testing.assert_allclose(obs.inverse(square).diagonal(), 2 / 3)
-    monkeypatch.setattr(obs, "DAMPING", 0.5)
-    np.testing.assert_allclose(obs.inverse(square), np.linalg.inv([[3.0, 1.0], [1.0, 3.0]]))
-    assert np.isfinite(obs.inverse(np.zeros((3, 3)))).all()
+    monkeypatch.setattr(arrays, "DAMPING", 0.0)
+    np.testing.assert_allclose(arrays.inverse(arrays.damped(square)).diagonal(), 2 / 3)
+    monkeypatch.setattr(arrays, "DAMPING", 0.5)
+    np.testing.assert_allclose(arrays.inverse(arrays.damped(square)), np.linalg.inv([[3.0, 1.0], [1.0, 3.0]]))
+    assert np.isfinite(arrays.inverse(arrays.damped(np.zeros((3, 3))))).all()
 
 
 def refitted(x, y, kept):
@@ -208,8 +208,8 @@ def refitted(x, y, kept):
 @pytest.fixture
 def exact(monkeypatch, statistics, seen):
     """Moments in float64, for OBS next to without damping."""
-    monkeypatch.setattr(obs, "DAMPING", 0.0)
-    monkeypatch.setattr(obs, "_RESOLUTION", 1e-9)
+    monkeypatch.setattr(arrays, "DAMPING", 0.0)
+    monkeypatch.setattr(arrays, "_RESOLUTION", 1e-9)
     moments = {name: LayerInputs(rows(x).mean(0), rows(x).T @ rows(x) / len(rows(x))) for name, (x, _) in seen.items()}
     with threadpool_limits(1):  # least squares on busy cores
         yield replace(statistics, inputs=moments)

@@ -1,9 +1,8 @@
-"""Reconstruction: two criteria by what refit leaves of a layer's output error, and the passes that they read.
+"""Reconstruction: what refit leaves of a layer's output error when units go one after the other, plain and in nats.
 
-    units    the error of each layer, units of structure one after the other (`elimination`)
-    fisher   the same in nats of what the model answers (`fisher_pass`, `qk_scale`), and single weights (`refit_curves`)
-
-Not here: the refit itself (`cut`). Next door: `obs`, which scores every unit as if it went alone; `moments`.
+`plain` and `weighed` are the two criteria; `elimination` and `weights` do their maths (no torch, no model); `moments`,
+`outputs` and `qk_scale` gather from images, without labels, what they read.
+Next door: `registry` lists them, `obs` scores every unit as if it went alone.
 """
 
 import lazy_loader

@@ -1,3 +1,4 @@
 """What other rooms may import from `reconstruction`."""
 
-from .fisher_pass import feel as feel
+from .moments import InputMoments as InputMoments, observe as observe
+from .outputs import feel as feel

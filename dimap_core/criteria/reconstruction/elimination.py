@@ -8,12 +8,12 @@ others are refitted is |W_j|^2 / H_jj (Hassibi & Stork, "Optimal Brain Surgeon",
 are the refitted weights and the inverse of what is left, so that the next choice counts what has gone before: the order
 is nested, and the sums of what was lost are the refit's error at every count. Several inputs at once are the same with
 blocks of H. The greedy walk is that of OSSCAR (2024) and ZipLM (Kurtic et al., 2023), done to the end.
-Next door: `reconstruction` and `fisher` say what W and C are.
+Next door: `plain` and `weighed` say what W and C are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import isotonic_regression
 from threadpoolctl import threadpool_limits
 
-from ..arrays import channel_energies
+from ...types import Block
 
 EXACT = 512
 """Inputs up to which they leave one by one: one by one, n of them cost n^3 (34 s for 1,152)."""
@@ -65,7 +65,7 @@ def eliminate(weight: np.ndarray, inverse: np.ndarray) -> Elimination:
     `weight` [out, in]; `inverse` [in, in], of the inputs' covariance. Errors are squared, summed over outputs.
     """
     left, order, growth = _Left(weight, inverse), [], []
-    with threadpool_limits(1, "blas"):  # as in `obs.inverse`
+    with threadpool_limits(1, "blas"):  # as in `arrays.inverse`
         while len(left.places):
             alone = left.alone()
             count = 1 if weight.shape[1] <= EXACT else max(1, int(CHUNK * len(alone)))
@@ -108,8 +108,34 @@ def eliminate_blocks(weight: np.ndarray, inverse: np.ndarray, heads: int) -> Eli
     return Elimination(np.array(order), _added(growth))
 
 
+def eliminate_logits(inverses: Sequence[np.ndarray]) -> Elimination:
+    """Q/K dimensions of every head of a block: `inverses` of E[f f^T] [head_dim, head_dim], f_i what dimension i adds
+    to a logit of that head, all of weight one; the heads' errors add up."""
+    heads = [eliminate(np.ones((1, len(inverse))), inverse) for inverse in inverses]
+    return Elimination(np.stack([head.order for head in heads]), np.sum([head.errors for head in heads], axis=0))
+
+
+def eliminations(
+    blocks: Iterable[Block],
+    layer: Callable[[str], tuple[np.ndarray, np.ndarray]],
+    logits: Callable[[str], Sequence[np.ndarray]],
+) -> Iterator[tuple[str, Elimination]]:
+    """(set name, order and error curve) of every set of groups of unsliced blocks, in forward order.
+
+    `layer` gives the weight and inverse of a layer by name, `logits` those of a block's heads for `eliminate_logits`.
+    """
+    for block in blocks:
+        yield f"{block.name}:mlp_neuron", eliminate(*layer(f"{block.name}.mlp.fc2"))
+        if not block.heads:
+            continue
+        proj = layer(f"{block.name}.attn.proj")
+        yield f"{block.name}:head", eliminate_blocks(*proj, block.heads)
+        yield f"{block.name}:qk_dim", eliminate_logits(logits(block.name))
+        yield f"{block.name}:v_dim", eliminate_rounds(*proj, block.heads)
+
+
 def _first_of_each(left: _Left, waiting: np.ndarray, width: int) -> np.ndarray:
-    """Of each `waiting` head the input that costs least alone, the cheapest first, as places in what is left."""
+    """Of each of the `waiting` heads the input that costs least alone, cheapest first, as places in what is left."""
     alone, owners = left.alone(), left.places // width
     order = np.argsort(alone, kind="stable")
     order = order[np.isin(owners[order], waiting)]
@@ -131,7 +157,7 @@ class _Left:
 
     def alone(self) -> np.ndarray:
         """What the error grows by if each input goes alone."""
-        return channel_energies(self.weight) / self.inverse.diagonal()
+        return np.square(self.weight).sum(axis=0) / self.inverse.diagonal()
 
     def together(self, gone: np.ndarray) -> float:
         """What the error grows by if these go together: tr(W_R ([C^-1]_RR)^-1 W_R^T)."""

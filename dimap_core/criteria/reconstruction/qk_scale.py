@@ -1,9 +1,9 @@
 """What an error of a block's logits costs the answer: measured, one cut a block.
 
-A part of the block's Q/K dimensions, those that go first (`reconstruction.eliminate_logits`), is taken out of the dense
+A part of the block's Q/K dimensions, those that go first (`elimination.eliminate_logits`), is taken out of the dense
 model alone, the others are rescaled as the least squares of its logits say, and the divergence KL(dense || cut) of the
 answers is divided by the error that the curve foretells for that cut. No labels.
-Next door: `fisher_pass` runs this after its own pass.
+Next door: `outputs` runs this after its own pass.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from torch import nn
 from ...anatomy import Segment, embed, evaluating, head, segments
 from ...data import normalised, restricted
 from ...types import Anatomy, Block, ModelInfo
-from ..obs import inverse
-from .elimination import Elimination
-from .units import eliminate_logits
+from ..arrays import damped, inverse
+from .elimination import Elimination, eliminate_logits
 
 MEASURED = 120
 """Images that are measured on, at most."""
@@ -39,7 +38,7 @@ class Measuring:
         self.model, self.info, self.outputs = model, info, outputs
         self.chain = segments(model, info.family)
         self.blocks = {place: block for place, block in enumerate(anatomy.blocks) if block.name in logits}
-        self.curves = {place: eliminate_logits(block, logits[block.name]) for place, block in self.blocks.items()}
+        self.curves = {place: curve_of(logits[block.name]) for place, block in self.blocks.items()}
         self.factors = {place: factors(self.curves[place], logits[block.name]) for place, block in self.blocks.items()}
         self.images, self.sums = 0, dict.fromkeys(self.blocks, 0.0)
 
@@ -89,6 +88,11 @@ class Measuring:
         return found
 
 
+def curve_of(products: np.ndarray) -> Elimination:
+    """Order and error of a block's Q/K dimensions, from E[f f^T] [heads, head_dim, head_dim]."""
+    return eliminate_logits([inverse(damped(of_head)) for of_head in products])
+
+
 def removed(block: Block) -> int:
     """How many Q/K dimensions of each head go to measure."""
     return round(SHARE * block.head_dim)
@@ -101,6 +105,6 @@ def factors(curve: Elimination, products: np.ndarray) -> np.ndarray:
     gone = round(SHARE * curve.order.shape[1])
     for head_factors, order, square in zip(found, curve.order, products, strict=True):
         kept, lost = order[gone:], order[:gone]
-        damped = np.linalg.inv(inverse(square))
-        head_factors[kept] = 1 + np.linalg.solve(damped[np.ix_(kept, kept)], damped[np.ix_(kept, lost)].sum(axis=1))
+        full = damped(square)
+        head_factors[kept] = 1 + np.linalg.solve(full[np.ix_(kept, kept)], full[np.ix_(kept, lost)].sum(axis=1))
     return found

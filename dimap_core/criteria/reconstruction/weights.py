@@ -2,7 +2,7 @@
 
 Row r loses the weights P_r that lie below the layer's threshold; the others make up for it by least squares, and
 w_P ([(C + l I)^-1]_PP)^-1 w_P^T is what stays (Optimal Brain Surgeon, Hassibi & Stork 1992, for many weights at once).
-Next door: `fisher` weighs rows.
+Next door: `weighed` says what rows count.
 """
 
 from __future__ import annotations

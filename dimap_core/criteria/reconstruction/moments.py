@@ -1,7 +1,7 @@
 """Moments: what layers see of a few training images, by forward passes alone. No labels, no gradients.
 
-Next door: `statistics` has the same beside gradients of labelled images, `fisher_pass` beside those of the model's own
-answers; `reconstruction` ranks by what is gathered here.
+Next door: `statistics` has the same beside gradients of labelled images, `outputs` beside those of the model's own
+answers; `plain` ranks by what is gathered here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..anatomy import LayerInputs, Watch, evaluating
-from ..data import normalised, unlabelled_subset
-from ..types import Anatomy, LabelledImages, ModelInfo
-from .evidence import Evidence
+from ...anatomy import LayerInputs, Watch, evaluating
+from ...data import normalised, unlabelled_subset
+from ...types import Anatomy, LabelledImages, ModelInfo
+from ..evidence import Evidence
 
 _PIXELS = 16 * 224**2  # what one pass sees
 
@@ -47,12 +47,12 @@ def observe(
     """Yield (images done, images in all, None) after every batch, the InputMoments with the last; close it to cancel.
     Raises DataError as `statistics.collect` does."""
     chosen = unlabelled_subset(info, data, images, seed)
-    watch, device = Watch(anatomy), next(model.parameters()).device
+    watch, first = Watch(anatomy), next(model.parameters())
     batch = min(batch, max(1, _PIXELS // info.input_size**2))
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         with torch.inference_mode(), evaluating(model), watch.on(model):
-            model(normalised(info, data.images[part]).to(device))
+            model(normalised(info, data.images[part]).to(first))
         done = start + len(part)
         if done < len(chosen):
             yield done, len(chosen), None

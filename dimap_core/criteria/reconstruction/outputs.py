@@ -6,7 +6,7 @@ the Fisher information of that output (T = 1; T = 2 lets a model that is too sur
 answer): half of tr(E[g g^T] E[e e^T]) foretells the divergence, in nats, that an error e of the output makes.
 Q/K dimensions have no output of their own: their curve's scale is measured, see `qk_scale`.
 The model stays as it is; no gradient of a weight is taken.
-Next door: `moments` has what needs no backward pass; `fisher` ranks by what is gathered here.
+Next door: `moments` has what needs no backward pass; `weighed` ranks by what is gathered here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ...anatomy import Watch, evaluating, has_groups, plain_tensor, tensors
 from ...data import normalised, restricted, unlabelled_subset
 from ...types import Anatomy, LabelledImages, ModelInfo
 from ..evidence import not_finite
-from ..moments import InputMoments
+from .moments import InputMoments
 from .qk_scale import MEASURED, Measuring
 
 TEMPERATURE = 2.0
@@ -111,7 +111,7 @@ class _Sums:
                 stack.callback(hook.remove)
             yield
 
-    def _see(self, name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
+    def _see(self, name: str) -> Callable[..., None]:
         def add(gradient: torch.Tensor) -> None:
             g = gradient.detach().flatten(0, -2)
             new = (g.T @ g if name in self.whole else g.square().sum(0)).double()
@@ -128,7 +128,7 @@ class _Sums:
         return OutputFisher(
             data, images, seed, self.watch.inputs(), self.watch.logits(),
             outputs={name: mean.astype(np.float32) for name, mean in means.items() if mean.ndim == 2},
-            diagonals={name: mean.diagonal() if mean.ndim == 2 else mean for name, mean in means.items()},
+            diagonals={name: mean.diagonal().copy() if mean.ndim == 2 else mean for name, mean in means.items()},
             qk=qk,
         ).checked(self.info)  # fmt: skip
 
