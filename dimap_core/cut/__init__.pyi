@@ -24,7 +24,7 @@ from .keep import keep_mask as keep_mask, kept_zeros as kept_zeros, weight_mask 
 from .linear_attention import linearise as linearise
 from .masks import block_keeps as block_keeps, masked_weights as masked_weights, with_weights as with_weights
 from .refitting import (
-    gather_inputs as gather_inputs,
+    gather_moments as gather_moments,
     refit_at_once as refit_at_once,
     refit_zeros as refit_zeros,
 )

@@ -7,13 +7,12 @@ Next door: `cut.refitting` says how, `chain` has the repair that counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from torch import Tensor
 
-from ..anatomy import LayerInputs
 from ..criteria import Statistics
-from ..cut import gather_inputs, refit_at_once
+from ..cut import gather_moments, refit_at_once
 from ..types import PruningPlan
 from .chain import apply_plan, images_to_read, keep_statistics, prepare_scores, score
 from .opened import Opened, Progress
@@ -26,11 +25,12 @@ def prepare_preview(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         return
     yield "Loading training images", 0, plan.images
     images = images_to_read(opened, plan)
-    for done, total, inputs in gather_inputs(opened.model, opened.info, opened.anatomy, images):
+    for done, total, watch in gather_moments(  # noqa: B007
+        opened.model, opened.info, opened.anatomy, images
+    ):
         yield f"Reading training images, {done:,} of {total:,}", done, total
-        if inputs is not None:
-            found = Statistics(opened.read, total, plan.seed, inputs=inputs)
-            keep_statistics(opened, ("inputs", plan.images, plan.seed, opened.read), found)
+    found = Statistics(opened.read, total, plan.seed, inputs=watch.inputs(), logits=watch.logits())
+    keep_statistics(opened, ("moments", plan.images, plan.seed, opened.read), found)
 
 
 def preview_weights(opened: Opened, plan: PruningPlan) -> dict[str, Tensor]:
@@ -41,13 +41,14 @@ def preview_weights(opened: Opened, plan: PruningPlan) -> dict[str, Tensor]:
     moments = _moments(opened, plan)
     assert moments is not None  # they have just been gathered
     selection, _ = apply_plan(opened, plan)
-    return refit_at_once(opened.model, opened.anatomy, score(opened, plan), selection, moments)
+    scores = score(opened, plan)
+    return refit_at_once(opened.model, opened.anatomy, scores, selection, moments.inputs, moments.logits)
 
 
-def _moments(opened: Opened, plan: PruningPlan) -> Mapping[str, LayerInputs] | None:
+def _moments(opened: Opened, plan: PruningPlan) -> Statistics | None:
     """The dense moments of the plan's images, if a criterion or a preview has gathered them."""
-    for gathered in ("statistics", "inputs"):
+    for gathered in ("statistics", "moments"):
         found = opened.statistics.get((gathered, plan.images, plan.seed, opened.read))
         if isinstance(found, Statistics):
-            return found.inputs
+            return found
     return None
