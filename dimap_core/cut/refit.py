@@ -9,6 +9,9 @@ Each row has a matrix of its own, so where solving is dear all rows go down toge
 are one product for all of them. SparseGPT (Frantar & Alistarh, ICML 2023) shares an inverse instead and freezes columns
 as it goes: on layers of swin-textured, blocks of 128 columns, it left 1.1 to 2.8 times the exact solve's error where 20
 steps leave at most 1.2 times and 40 at most 1.05, in less time.
+
+Of Q/K dimensions, too: where some go, the others' parts of each logit are stretched so that they come nearest to all of
+them, from the moments of those parts; `repair` mixes them instead, which takes windows of tokens.
 Next door: `refitting` gathers the moments of a model's layers, `least_squares` has the solves of `repair`.
 """
 
@@ -152,3 +155,17 @@ def descended(
         now, before = (missing * down).sum(1, keepdim=True), now
         way = down + now / before.clamp(min=_TINY) * way
     return made
+
+
+def stretched(products: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Factors [heads, k] of the kept Q/K dimensions that bring their sum nearest to the sum of all of them.
+
+    `products` G = E[f f^T] [heads, d, d], float64, f what each dimension adds to a logit (`anatomy.Watch.logits`);
+    `kept` [heads, k]. (G_SS + l I) c = (G 1)_S + l 1, so that without evidence a dimension stays as it is.
+    """
+    head = torch.arange(len(kept), device=kept.device)[:, None]
+    squares = products[head[:, :, None], kept[:, :, None], kept[:, None, :]]
+    strength = (DAMPING * products.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)).clamp(min=_TINY)
+    squares.diagonal(dim1=1, dim2=2).add_(strength)
+    wanted = products.sum(2)[head, kept] + strength
+    return torch.cholesky_solve(wanted[:, :, None], torch.linalg.cholesky(squares))[:, :, 0]

@@ -19,14 +19,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..anatomy import LayerInputs, Segment, segments
+from ..anatomy import BlockCut, LayerInputs, Segment, block_cut, segments
 from ..types import Anatomy, Block, ModelInfo, Scores, Selection
 from .masks import masked_weights, parameter_keeps
-from .refit import STEPS, Pairs, Seen, seen
+from .refit import STEPS, Pairs, Seen, seen, stretched
 from .walking import Steps, Weights, embedded, entering, still, through, told
 
 QUICK = 12  # steps of conjugate gradients for a first look
-_PIXELS = 16 * 224**2  # what one pass for dense moments sees
 _WORK = 3e10  # multiply-adds between two pauses of a solve: about a second of one core
 
 
@@ -120,12 +119,17 @@ def _parameters(model: nn.Module, name: str, weight: torch.Tensor, shift: torch.
 
 
 def refit_at_once(
-    model: nn.Module, anatomy: Anatomy, scores: Scores, selection: Selection, inputs: Mapping[str, LayerInputs]
+    model: nn.Module,
+    anatomy: Anatomy,
+    scores: Scores,
+    selection: Selection,
+    inputs: Mapping[str, LayerInputs],
+    logits: Mapping[str, np.ndarray],
 ) -> Weights:
     """Pruned parameters by name; every layer that keeps only some inputs of a row is refitted for what it saw dense.
 
-    `inputs`: moments of what each layer sees in the dense model, by name. Of structures fc2 is refitted after removed
-    hidden units and proj after removed V dimensions and heads; what removed Q/K dimensions took is not made up for.
+    `inputs`, `logits`: of the dense model, from a `Watch`. Of structures, proj and fc2 make up for V dimensions, heads
+    and hidden units that went, and queries are stretched for Q/K dimensions.
     """
     weights = Weights()
     for name, keep in parameter_keeps(model, anatomy, scores, selection):
@@ -137,7 +141,24 @@ def refit_at_once(
             kept = kept.expand_as(dense) if selection.granularity == "structure" else weights[name] != 0
             found = _dense_moments(inputs[layer], model.get_submodule(layer).bias is not None, dense.device)
             weights |= _parameters(model, layer, *found.refitted(dense, kept, QUICK))
+    if selection.granularity == "structure":
+        for block in anatomy.blocks:
+            if block.mixer == "softmax" and block.name in logits:
+                _stretch(weights, block, block_cut(block, scores, selection), logits[block.name])
     return weights
+
+
+def _stretch(weights: Weights, block: Block, cut: BlockCut, logits: np.ndarray) -> None:
+    """Make the kept queries of the masked `weights` up for the Q/K dimensions that went, in place."""
+    if cut.qk.shape[1] == block.head_dim:
+        return
+    factors = stretched(torch.from_numpy(logits[cut.heads]), torch.from_numpy(cut.qk))
+    rows = torch.from_numpy(cut.heads[:, None] * block.head_dim + cut.qk).flatten()
+    for part in ("weight", "bias"):
+        tensor = weights.get(f"{block.name}.attn.qkv.{part}")
+        if tensor is not None:
+            shape = (-1, *[1] * (tensor.ndim - 1))
+            tensor[rows] *= factors.view(shape).to(tensor)
 
 
 def _dense_moments(inputs: LayerInputs, bias: bool, device: torch.device) -> Seen:

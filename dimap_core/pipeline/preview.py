@@ -36,7 +36,7 @@ def preview_weights(opened: Opened, plan: PruningPlan) -> dict[str, Tensor]:
     seen = next(opened.statistics[key] for key in _keys(opened, plan) if key in opened.statistics)
     assert not isinstance(seen, Attributions)  # which are gathered by another pass
     selection, _ = apply_plan(opened, plan)
-    return refit_at_once(opened.model, opened.anatomy, score(opened, plan), selection, seen.inputs)
+    return refit_at_once(opened.model, opened.anatomy, score(opened, plan), selection, seen.inputs, seen.logits)
 
 
 def _keys(opened: Opened, plan: PruningPlan) -> Iterator[tuple[str, int, int, str]]:

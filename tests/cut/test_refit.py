@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.cut.refit import Pairs, descended, exact, refit, seen
+from dimap_core.cut.refit import Pairs, descended, exact, refit, seen, stretched
 from dimap_core.types.errors import DataError
 from tests.helpers import same
 
@@ -131,3 +131,16 @@ def test_what_is_not_finite_is_refused():
     x[7, 2] = torch.inf
     with pytest.raises(DataError, match=r"not finite; check its weights, or drop repair\.$"):
         seen_of(x, x)
+
+
+def test_queries_are_stretched_to_the_least_squares_fit_of_all_logits():
+    """Two heads, six dimensions; each head's damped fit by numpy, from what every dimension adds to 50 logits."""
+    parts = randn(2, 50, 6) @ randn(6, 6, seed=1)
+    kept = torch.tensor([[0, 2, 5], [1, 2, 3]])
+    found = stretched(parts.mT @ parts / 50, kept)
+    for head in range(2):
+        strength = 0.01 * parts[head].square().sum(0).mean()
+        design = torch.cat([parts[head][:, kept[head]], strength.sqrt() * torch.eye(3).double()])
+        aim = torch.cat([parts[head].sum(1), strength.sqrt() * torch.ones(3).double()])
+        assert same(found[head], torch.linalg.lstsq(design, aim[:, None]).solution[:, 0])
+    assert torch.equal(stretched(torch.zeros(2, 6, 6).double(), kept), torch.ones(2, 3).double())

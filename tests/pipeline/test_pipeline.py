@@ -127,15 +127,15 @@ def test_a_preview_gathers_moments_once_and_takes_those_that_a_criterion_gathere
     told = list(prepare_preview(fresh, plan))
     assert told[0] == ("Loading training images", 0, 12) and told[-1][1:] == (12, 12)
     assert list(prepare_preview(fresh, replace(plan, ratio=0.3, granularity="weight"))) == []
-    assert [key[0] for key in fresh.statistics] == ["inputs"]
+    assert [key[0] for key in fresh.statistics] == ["moments"]
     found, exact = preview_weights(fresh, plan), cut_weights(fresh, plan, apply_plan(fresh, plan)[0])
     assert all(torch.equal(found[name] == 0, value == 0) for name, value in exact.items())
     structures = preview_weights(fresh, replace(plan, granularity="structure"))
-    assert any(name.endswith("fc2.bias") for name in structures) and [*fresh.statistics] == [("inputs", 12, 0, "")]
+    assert any(name.endswith("fc2.bias") for name in structures) and [*fresh.statistics] == [("moments", 12, 0, "")]
     # Wanda's statistics hold the same moments.
     score(fresh, replace(plan, criterion="wanda", images=8))
     assert list(prepare_preview(fresh, replace(plan, images=8))) == []
-    assert ("inputs", 8, 0, "") not in fresh.statistics
+    assert ("moments", 8, 0, "") not in fresh.statistics
 
 
 def test_a_preview_of_images_that_a_criterion_read_equals_one_of_its_own(fresh, tiny_swin):
