@@ -12,12 +12,11 @@ import numpy as np
 
 from ..anatomy import group_sets, group_sums
 from ..types import Anatomy, Block, DataError
-from .evidence import Evidence
 
-Found = TypeVar("Found", bound=Evidence)
+Evidence = TypeVar("Evidence")
 
 
-def required(evidence: Found | None, label: str) -> Found:
+def required(evidence: Evidence | None, label: str) -> Evidence:
     """What was gathered from images; raises DataError where there is nothing."""
     if evidence is None:
         raise DataError(f"{label} scores need training images; name a data set the model knows, or another criterion.")
