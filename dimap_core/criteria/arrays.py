@@ -15,19 +15,18 @@ from threadpoolctl import threadpool_limits
 
 from ..anatomy import group_sets, group_sums
 from ..types import Anatomy, Block, DataError
-from .evidence import Evidence
 
 if TYPE_CHECKING:
     from ..anatomy import LayerInputs
 
-Found = TypeVar("Found", bound=Evidence)
+Evidence = TypeVar("Evidence")
 
 DAMPING = 1e-2  # of the mean diagonal
 _RESOLUTION = 1e-5  # of the mean second moment: what float32 moments cannot tell from zero
 _TINY = 1e-30  # so that inputs that are always zero can be inverted
 
 
-def required(evidence: Found | None, label: str) -> Found:
+def required(evidence: Evidence | None, label: str) -> Evidence:
     """What was gathered from images; raises DataError where there is nothing."""
     if evidence is None:
         raise DataError(f"{label} scores need training images; name a data set the model knows, or another criterion.")

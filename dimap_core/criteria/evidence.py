@@ -16,7 +16,7 @@ from ..types import DataError, ModelInfo
 
 
 @dataclass(frozen=True)
-class Evidence(ABC):
+class Gathered(ABC):
     """What was seen of a model on so many training `images` of the set `data`, drawn with `seed`."""
 
     data: str

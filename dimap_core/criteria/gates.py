@@ -24,7 +24,7 @@ from torch.func import functional_call
 from ..anatomy import Segment, embed, evaluating, group_sets, head, plain_tensor, segments, tensors
 from ..data import normalised, restricted, training_subset
 from ..types import Anatomy, Block, Family, LabelledImages, ModelInfo
-from .evidence import Evidence
+from .evidence import Gathered
 
 SHARE = 8  # one image in so many of those asked for
 STEPS = 8  # of Gauss-Legendre on each path
@@ -32,7 +32,7 @@ KINDS = ("mlp_neuron", "v_dim", "qk_dim")  # heads come with their V dimensions
 
 
 @dataclass(frozen=True)
-class Attributions(Evidence):
+class Attributions(Gathered):
     """Mean over images of |attribution| to the right class's log-probability, in nats, by set of groups, float64:
     mlp_neuron [hidden], head [heads], qk_dim and v_dim [heads, head_dim]."""
 

@@ -24,13 +24,13 @@ from torch.nn import functional as F
 from ..anatomy import LayerInputs, Watch, evaluating, group_sums, has_groups, leaf, nvit_sums, plain_tensor, tensors
 from ..data import normalised, restricted, training_subset
 from ..types import Anatomy, Block, LabelledImages, ModelInfo
-from .evidence import Evidence, not_finite
+from .evidence import Gathered, not_finite
 
 _PIXELS = 4 * 224**2  # what one backward pass sees; larger batches are run in parts, for the same result
 
 
 @dataclass(frozen=True)
-class Statistics(Evidence):
+class Statistics(Gathered):
     """What was seen of a model on training images. With L a batch's mean cross-entropy, g its gradient and "effect"
     the first-order one, the sum of g * w over what a unit owns:
 

@@ -16,13 +16,13 @@ from torch import nn
 from ...anatomy import LayerInputs, Watch, evaluating
 from ...data import normalised, unlabelled_subset
 from ...types import Anatomy, LabelledImages, ModelInfo
-from ..evidence import Evidence
+from ..evidence import Gathered
 
 _PIXELS = 16 * 224**2  # what one pass sees
 
 
 @dataclass(frozen=True)
-class InputMoments(Evidence):
+class InputMoments(Gathered):
     """By prunable layer `inputs`, the moments of its inputs; by block `logits`, see `anatomy.Watch.logits`."""
 
     inputs: Mapping[str, LayerInputs]
