@@ -59,7 +59,6 @@ def test_a_protected_layer_stays_whole(open_app):
         {"granularity": "nm"},
         {"granularity": "nm", "nm": "2:4", "ratio": "0.5"},
         {"granularity": "structure", "kinds": "MLP-M_0.5"},
-        {"repair": "1"},
         {"ratio": "7"},
         {"ratio": "nan"},
         {"ratio": "half"},
