@@ -7,14 +7,16 @@ import streamlit as st
 from dimap_core.types import PruningError
 from pages.ui.find import answer, asked, running
 from pages.ui.look import formats, frame
-from pages.ui.parts import header
-from pages.ui.session import jobs
+from pages.ui.parts import header, notice, waiting
+from pages.ui.session import jobs, opened
 
 
 def main() -> None:
     """The question, its controls, the newest search, older ones behind folds."""
-    view = header.begin()
+    notice.show()
+    view = opened.view()
     if view is None:
+        waiting.wait_for()
         return
     try:
         known = [job for job in jobs.mine() if job.kind == jobs.FIND]
@@ -27,6 +29,7 @@ def main() -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info("Finding needs a trained model and images: choose a bundled one, or images of your own.")
         return
+    header.judged_by(view)
     asked.controls(view)
     if newest is None:
         st.info(

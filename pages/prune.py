@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.figures import kept_bars
 from dimap_core.service import Ticket
-from pages.ui.look import formats, frame, theme
+from pages.ui.look import TERMS, formats, frame, theme
 from pages.ui.parts import header, metrics, notice, waiting
 from pages.ui.prune import accuracy, latency, points, tradeoff
 from pages.ui.session import Tried, View, cache, opened, polling, state
@@ -44,7 +44,7 @@ def before_loading() -> None:
     name = state.current().model
     header.draw("precomputed, live numbers follow")
     tradeoff.controls(state.current())
-    metrics.draw(row.total, row.estimate, tradeoff.cue(), precomputed=True)
+    metrics.draw(row.total, row.estimate, tradeoff.cue(), known="precomputed")
     tradeoff.draw(row.rows, row, "Tradeoff, precomputed")
     waiting.wait_for(quietly=True)
     cells_figure(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group")
@@ -66,8 +66,11 @@ def live_part(view: View, polling: bool) -> None:
     if ticket is not None and ticket.running and ticket.last and "doing" in ticket.last:
         badge = ticket.last["doing"]
     shown = stand_in(point, ticket) or point
-    metrics.draw(point.total, shown.estimate, tradeoff.cue(), badge, precomputed=shown is not point)
+    known = "precomputed" if shown is not point else "preview" if point.preview else ""
+    metrics.draw(point.total, shown.estimate, tradeoff.cue(), badge, known)
     metrics.time_left(ticket)
+    if point.preview:
+        st.caption(TERMS["preview"])
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "

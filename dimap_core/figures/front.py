@@ -56,7 +56,9 @@ def search_front(
         )  # fmt: skip
     _names(figure, look)
     figure.update_xaxes(range=[0, 107], title=f"{unit} kept, % of dense", dtick=20)
-    figure.update_yaxes(range=[0, 104], title=f"right among {n:,} training images held apart, %")
+    lowest = min((one.y for one in tried), default=0.0)
+    bottom = 0 if lowest < 0.5 else 50 if lowest < 0.8 else 75  # saturated fronts are told apart near the top
+    figure.update_yaxes(range=[bottom, 102], title=f"right among {n:,} training images held apart, %")
     return figure
 
 

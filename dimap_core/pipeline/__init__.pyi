@@ -5,10 +5,13 @@ from .chain import (
     apply_plan as apply_plan,
     cut_weights as cut_weights,
     dense_cost as dense_cost,
+    is_repaired as is_repaired,
     meet_latency as meet_latency,
     origin as origin,
     prepare as prepare,
+    prepare_preview as prepare_preview,
     prepare_scores as prepare_scores,
+    preview_weights as preview_weights,
     prune as prune,
     pruned_with_card as pruned_with_card,
     save_pruned as save_pruned,
@@ -30,7 +33,6 @@ from .images import (
     training_data as training_data,
 )
 from .opened import Opened as Opened, Progress as Progress, check_trained as check_trained, open_model as open_model
-from .preview import prepare_preview as prepare_preview, preview_weights as preview_weights
 from .results import accuracy as accuracy, counts as counts, kept_count as kept_count, removed_share as removed_share
 from .streaming import extend_dense as extend_dense, stream as stream
 from .timing import batches as batches, slow as slow

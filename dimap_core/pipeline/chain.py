@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..criteria import attribute, collect, criterion, feel, images_read, observe, prunable_weights
+from ..criteria import Attributions, attribute, collect, criterion, feel, images_read, observe, prunable_weights
 from ..cut import (
     kept_sizes,
     kept_zeros,
     masked_weights,
+    refit_at_once,
     refit_zeros,
     repair,
     shape_facts,
@@ -44,6 +45,9 @@ _GATHERED: dict[str, tuple[str, Callable[..., Iterator[tuple[int, int, Any]]]]] 
 }
 """Kind of evidence -> what is done meanwhile, and the pass over training images that gathers it."""
 
+_SEEING = ("moments", "statistics", "fisher")
+"""Passes that gather what layers see of training images, the cheapest first."""
+
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 _KINDS_KEPT, _BYTES_KEPT = 2, 256 * 1024**2  # of evidence, per model: that of a large one takes gigabytes
 _REPAIRS_KEPT = 4  # per model
@@ -52,7 +56,7 @@ _REPAIRS_KEPT = 4  # per model
 def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
     """Do, step by step, what takes long and is not known yet: statistics, scores, repair. Close it to cancel."""
     yield from prepare_scores(opened, plan)
-    if plan.repair and _key(opened, plan) not in opened.repaired:
+    if plan.repair and not is_repaired(opened, plan):
         selection, _ = apply_plan(opened, plan)
         walk, parts = (repair, "blocks") if plan.granularity == "structure" else (refit_zeros, "layers")
         images = images_to_read(opened, plan)
@@ -64,6 +68,11 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         opened.repaired[_key(opened, plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)
+
+
+def is_repaired(opened: Opened, plan: PruningPlan) -> bool:
+    """Whether the plan's repair is kept."""
+    return _key(opened, plan) in opened.repaired
 
 
 def images_to_read(opened: Opened, plan: PruningPlan) -> np.ndarray:
@@ -137,6 +146,32 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
     drain(prepare(opened, plan))
     opened.repaired.move_to_end(_key(opened, plan))
     return opened.repaired[_key(opened, plan)]
+
+
+def prepare_preview(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
+    """Gather what a first look at the plan's cut needs and is not known yet. Close it to cancel."""
+    yield from prepare_scores(opened, plan)
+    if not any(key in opened.statistics for key in _seen_keys(opened, plan)):
+        yield from prepare_evidence(opened, next(_seen_keys(opened, plan)))
+
+
+def preview_weights(opened: Opened, plan: PruningPlan) -> dict[str, Tensor]:
+    """`cut_weights` at a first look, while a slider moves: all layers refitted at once from moments of the dense model.
+
+    They are gathered in one pass and kept; then a cut of a bundled model takes some tenths of a second. Less than
+    repair reaches, which runs through the model anew for every cut. Whether the plan asks for repair doesn't matter.
+    """
+    for _ in prepare_preview(opened, plan):
+        pass
+    seen = next(opened.statistics[key] for key in _seen_keys(opened, plan) if key in opened.statistics)
+    assert not isinstance(seen, Attributions)  # which are gathered by another pass
+    selection, _ = apply_plan(opened, plan)
+    return refit_at_once(opened.model, opened.anatomy, score(opened, plan), selection, seen.inputs, seen.logits)
+
+
+def _seen_keys(opened: Opened, plan: PruningPlan) -> Iterator[tuple[str, int, int, str]]:
+    """What moments of the plan's images may be kept under."""
+    return ((kind, plan.images, plan.seed, opened.read) for kind in _SEEING)
 
 
 def prune(opened: Opened, plan: PruningPlan) -> tuple[nn.Module, Selection, CostReport]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ..anatomy import segments
 from ..measure import PrefixCache, PrefixRunner, Runner, evaluate, in_precision, masked, states_before
 from ..types import AccuracyEstimate, LabelledImages, PruningPlan, drain
-from .chain import apply_plan, cut_weights, score, scores_key
+from .chain import apply_plan, cut_weights, preview_weights, score, scores_key
 from .opened import Opened, check_trained
 
 
@@ -21,16 +21,18 @@ def judge(
     limit: int | None = None,
     cache: PrefixCache | None = None,
     sizes: Iterable[int] | None = None,
+    preview: bool = False,
 ) -> Iterator[AccuracyEstimate]:
     """Ever better estimates of the pruned model's accuracy (None: the dense model's).
 
     The dense model's predictions are kept: judge it first, and every plan's estimate holds the paired drop. With a
     `cache` a plan is evaluated from the first block that differs from the one judged before. `sizes`: of batches, by
-    default what suits the model best. Raises DataError for a model with random weights.
+    default what suits the model best. `preview`: with the quick refit in the place of repair. Raises DataError for a
+    model with random weights.
     """
     check_trained(opened)
     known = opened.dense.get(data.name)
-    run = in_precision(opened.model, None, opened.bf16) if plan is None else runner(opened, data, plan, cache)
+    run = in_precision(opened.model, None, opened.bf16) if plan is None else runner(opened, data, plan, cache, preview)
     dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (known is None or result.n > len(known.classes)):
@@ -38,15 +40,18 @@ def judge(
         yield result
 
 
-def runner(opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None) -> Runner:
-    """How batches of the pruned model are run."""
+def runner(
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None, preview: bool = False
+) -> Runner:
+    """How batches of the pruned model are run; `preview`: see `judge`."""
     selection, _ = apply_plan(opened, plan)
-    scores, weights = score(opened, plan), cut_weights(opened, plan, selection)
+    scores = score(opened, plan)
+    weights = preview_weights(opened, plan) if preview else cut_weights(opened, plan, selection)
     if cache is None:
         return in_precision(opened.model, masked(opened.model, weights), opened.bf16)
     # What a layer loses depends on nothing else; cuts by magnitude are alike whatever the criterion's name.
     origin = () if scores.by_magnitude else scores_key(opened, plan)
-    mended = (plan.seed, plan.images) if plan.repair else ()
+    mended = (plan.seed, plan.images, preview) if plan.repair or preview else ()
     name = (selection.granularity, selection.nm, mended, origin)
     cut = {layer: (name, removed) for layer, removed in selection.removed.items() if removed}
     chain = segments(opened.model, opened.info.family)

@@ -20,7 +20,7 @@ from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
 from ..studies import Measured, compare, leave_one_out, sensitivity, versus
-from ..types import LabelledImages, PruningError, whole_file
+from ..types import LabelledImages, PruningError, PruningPlan, whole_file
 from . import open_images
 from .open_models import OpenModels, Request
 
@@ -60,6 +60,9 @@ def _evaluate(models: OpenModels, request: Request) -> Events:
     if plan is not None:
         if not slow:
             yield from _dense_first(models, opened, data)
+        if plan.repair and not slow:
+            yield from _first_look(models, request, opened, data, plan)
+            return
         for doing, _, _ in pipeline.prepare(opened, plan):
             yield {"doing": doing}
     if plan is not None and slow:
@@ -67,6 +70,24 @@ def _evaluate(models: OpenModels, request: Request) -> Events:
         return
     for estimate in pipeline.judge(opened, data, plan, cache=models.prefix(request["session"], opened)):
         yield asdict(estimate)
+
+
+def _first_look(
+    models: OpenModels, request: Request, opened: pipeline.Opened, data: LabelledImages, plan: PruningPlan
+) -> Events:
+    """Estimates with the quick refit, marked as a preview, then, once the hand rests, the repaired cut's on all images:
+    fewer would fall behind the preview's. A cut that is repaired already needs none."""
+    cache = models.prefix(request["session"], opened)
+    ready = pipeline.is_repaired(opened, plan)
+    if not ready:
+        for doing, _, _ in pipeline.prepare_preview(opened, plan):
+            yield {"doing": doing}
+        for estimate in pipeline.judge(opened, data, plan, cache=cache, preview=True):
+            yield {**asdict(estimate), "preview": True}
+        for _ in pipeline.prepare(opened, plan):
+            yield {}
+    for estimate in pipeline.judge(opened, data, plan, cache=cache):
+        yield asdict(estimate) if ready or estimate.done else {}
 
 
 def _dense_first(models: OpenModels, opened: pipeline.Opened, data: LabelledImages) -> Events:
@@ -132,10 +153,11 @@ def _curve(models: OpenModels, request: Request) -> Events:
             selection, cost = pipeline.apply_plan(opened, plan)
         except PruningError:
             continue  # the curve ends where a layer would be emptied
-        for _ in pipeline.prepare(opened, plan):
+        ready = pipeline.prepare_preview if plan.repair else pipeline.prepare  # a repair for each point takes minutes
+        for _ in ready(opened, plan):
             yield {}
         estimates = []
-        for estimate in pipeline.judge(opened, data, plan, request.get("limit")):
+        for estimate in pipeline.judge(opened, data, plan, request.get("limit"), preview=plan.repair):
             estimates.append(estimate)
             yield {}
         yield Measured(plan, selection.ratio, cost, estimates[-1]).full_row()

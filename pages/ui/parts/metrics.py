@@ -14,16 +14,16 @@ LEFT_BY_ZEROS = ("Params kept", "MACs kept")
 """What counts are called where removed weights are still there."""
 
 
-def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", precomputed: bool = False) -> None:
+def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = "") -> None:
     """Params, MACs (where single weights go: those that are kept), accuracy and drop, each with what it is measured
     against.
 
-    `badge` says why there is no estimate, `precomputed` that the one shown was measured beforehand.
+    `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", or a "preview".
     """
     top1, between, drop, against = "–", badge, "–", "against the dense model"
     if estimate is not None:
         share = estimate.cues[cue]
-        so_far = "precomputed, " if precomputed else "" if estimate.done else "so far, "
+        so_far = f"{known}, " if known else "" if estimate.done else "so far, "
         top1 = f"{100 * share.value:.1f} %"
         between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {so_far}n = {share.n:,}"
         if cue in estimate.drops:

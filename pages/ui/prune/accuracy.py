@@ -30,6 +30,7 @@ def current(view: View) -> tuple[Tried, Ticket | None]:
     ticket = requests.stream(view, "live", {"kind": "evaluate", "recipe": recipe})
     if ticket.last and "n" in ticket.last:
         point.estimate = _ESTIMATE.validate_python(ticket.last)
+        point.preview = ticket.last.get("preview", False)
     return point, ticket
 
 

@@ -71,7 +71,8 @@ def point(tried: Tried, cue: str, axis: str) -> Point:
     total = tried.total
     kept = total.macs_after / total.macs if axis == "MACs" else total.params_after / total.params
     smaller = tried.setting.plan.granularity == "structure"
-    return _point(kept, tried.estimate.cues[cue], plan_names.label(tried.setting.plan), tried.number, smaller)
+    label = plan_names.label(tried.setting.plan) + (", preview" if tried.preview else "")
+    return _point(kept, tried.estimate.cues[cue], label, tried.number, smaller)
 
 
 def picture(

@@ -60,7 +60,9 @@ def draw(rows: list[dict], point: Tried, alt: str, facts: dict | None = None) ->
     fewer = [row["n"] for row in rows if point.estimate and row["n"] < point.estimate.total]
     st.caption(
         f"★ this cut: {plan_names.family(plan)}. Circles (zeros) and squares (really smaller) are earlier tries; "
-        "click one to go back to it." + (f" The curve is judged on the first {fewer[0]:,} images." if fewer else "")
+        "click one to go back to it."
+        + (f" The curve is judged on the first {fewer[0]:,} images." if fewer else "")
+        + (" Its curve has the quick refit." if plan.repair and rows else "")
     )
 
 

@@ -45,9 +45,10 @@ class Setting:
 
 @dataclass
 class Tried:
-    """One point of the history; `estimate` grows while images stream in."""
+    """One point of the history; `estimate` grows while images stream in, `preview`: with a quick refit so far."""
 
     number: int
     setting: Setting
     total: Part
     estimate: AccuracyEstimate | None = None
+    preview: bool = False
