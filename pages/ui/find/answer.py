@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 
 from dimap_core.figures import kept_bars, paired_bar
 from dimap_core.service import Job
-from dimap_core.types import Part
+from dimap_core.types import Part, in_points
 
-from ..look import TERMS, formats, plan_names, theme
+from ..look import TERMS, plan_names, theme
 from ..session import state
 
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
@@ -25,7 +25,7 @@ def headline(result: Mapping[str, Any]) -> str:
     removed = f"With {100 * result['macs_removed']:.0f} % of the MACs gone"
     if result["rule"]:
         return f"{removed}, no cut that was tried does better than a fixed rule."
-    points = formats.points(paired["value"])
+    points = in_points(paired["value"])
     if paired["low"] > 0:
         return f"{removed}, the cut found is right {points} points more often than the best fixed rule."
     if paired["high"] < 0:
@@ -43,17 +43,17 @@ def card(job: Job) -> None:
             _share("Found", result)
             _share("Best fixed rule", rule)
         st.caption(f"Found: {plan_names.family_of(result['plan'])}. Rule: {plan_names.family_of(rule['plan'])}.")
-    interval = f"{formats.points(paired['low'])} to {formats.points(paired['high'])}"
-    st.markdown(f"Difference, paired: **{formats.points(paired['value'])} points** ({interval})", help=TERMS["drop"])
+    interval = f"{in_points(paired['low'])} to {in_points(paired['high'])}"
+    st.markdown(f"Difference, paired: **{in_points(paired['value'])} points** ({interval})", help=TERMS["drop"])
     theme.chart(
         paired_bar(paired["value"], paired["low"], paired["high"], theme.look()), f"paired_{job.token}",
-        f"Paired difference {formats.points(paired['value'])} points, {interval}",
+        f"Paired difference {in_points(paired['value'])} points, {interval}",
     )  # fmt: skip
     st.markdown(_verdict(paired, result["looks"]))
     dense = result["against_dense"]
     st.caption(
-        f"Against dense {formats.points(dense['value'])} points ({formats.points(dense['low'])} to "
-        f"{formats.points(dense['high'])}). Chosen among {result['trials']} cuts on {chosen['n']} training images held "
+        f"Against dense {in_points(dense['value'])} points ({in_points(dense['low'])} to "
+        f"{in_points(dense['high'])}). Chosen among {result['trials']} cuts on {chosen['n']} training images held "
         f"apart from the {chosen['read']} that scores and repair read, in {result['seconds']:.0f} s."
     )
     for line in filter(None, [chosen["risk"], _search(result.get("search"))]):

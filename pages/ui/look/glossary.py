@@ -23,7 +23,7 @@ TERMS = {
     "can run 2:4 faster; ordinary hardware cannot.",
     "repair": "One shot, no training: what is left is refitted by least squares on unlabelled training images, layer "
     "after layer, so that it answers as the dense model did. Zeros stay zeros.",
-    "preview": "Preview: all layers refitted at once from what they see in the dense model. The repair that counts runs "
+    "preview": "Preview: all layers refitted at once from what they see in the dense model. The one that counts runs "
     "through the model anew and follows once you rest. For structures it differs by a point or two, for zeros in deep "
     "cuts it can be far better.",
     "images": "Training images that are read once, as many of every class, before anything is ranked or repaired. More "
