@@ -10,9 +10,11 @@ from ..types import PRUNABLE_MODULES, Part
 from .look import MODULE_COLORS, MODULE_LABELS, Look, base, rgba
 
 
-def kept_bars(cells: Mapping[tuple[int | None, str], Part], stage_word: str, look: Look) -> go.Figure:
+def kept_bars(
+    cells: Mapping[tuple[int | None, str], Part], stage_word: str, look: Look, height: int = 320
+) -> go.Figure:
     """Kept share of the prunable weights in each stage x module; `cells` as in CostReport; ghosts reach to 100 %."""
-    figure = base(look, 320, barmode="overlay", bargap=0.2)
+    figure = base(look, height, barmode="overlay", bargap=0.2)
     stages = sorted({stage for stage, _ in cells if stage is not None})
     width = 0.27
     for place, module in enumerate(PRUNABLE_MODULES):

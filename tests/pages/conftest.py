@@ -65,7 +65,7 @@ class App:
 
     def judged(self) -> "App":
         """Wait until accuracy is known on all images."""
-        partly = ("so far", "precomputed")
+        partly = ("so far", "precomputed", "preview")
         return self.live().until(
             lambda: "n = " in self.metric(2) and not any(word in self.metric(2) for word in partly), "accuracy"
         )

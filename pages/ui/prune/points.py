@@ -42,7 +42,7 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(row["cells"])}
     total = add(cells.values())
     estimate = _ESTIMATE.validate_python(row["estimate"])
-    return PrecomputedRow(0, setting, total, estimate, tuple(rows), cells)
+    return PrecomputedRow(0, setting, total, estimate, rows=tuple(rows), cells=cells)
 
 
 def _dense_point(tried: Tried, cue: str) -> Point | None:

@@ -1,0 +1,78 @@
+"""The Find page: what it asks for, a search on screen, and what can be done with its answer."""
+
+from dataclasses import asdict
+
+import pytest
+
+from dimap_core import pipeline
+from dimap_core.plan.recipe import from_recipe
+from dimap_core.studies.find import bench as benches, candidates as rows, finding
+from dimap_core.studies.find.wanted import Wanted
+from dimap_core.types.text import in_points
+from pages.ui.session import cache
+
+pytestmark = pytest.mark.usefixtures("own_home")
+WANTED = Wanted("structure", 0.5, images=64)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """What a short search on a bundled model really found."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIMAP_HOME", str(tmp_path_factory.mktemp("home")))
+        few = (rows.Candidate("fisher", "model", 1.0, rule=False), rows.Candidate("magnitude", "module"))
+        patch.setattr(finding, "candidates", lambda granularity: few)
+        patch.setattr(finding, "BUDGETS", (0.3, 0.5))
+        patch.setattr(finding, "fewer_heads", lambda plan, stage: iter(()))
+        patch.setattr(finding, "bench", lambda opened, images, seed: benches.bench(opened, images, seed, 64))
+        *_, last = finding.find(pipeline.open_model("deit-digits"), WANTED)
+    return last["result"]
+
+
+def find_page(app):
+    app.at.switch_page("pages/find.py")
+    return app.run().until(lambda: any(button.label == "Find" for button in app.at.button), "the controls")
+
+
+def labels(app):
+    return [button.label for button in app.at.button]
+
+
+def test_a_search_starts_pauses_and_goes_on(open_app):
+    app = find_page(open_app(model="deit-digits"))
+    assert app.at.subheader[0].value == "Find the best cut for a budget"
+    app.set("find_granularity", "weight").set("find_share", 90).click("Find")
+    (token,) = app.at.session_state["jobs"]
+    job = cache.kept_jobs().find(token)
+    assert job.kind == "find" and "zeros, 90 %" in job.title
+    asked = Wanted(**job.request["search"])
+    assert (asked.granularity, asked.budget, asked.budget_kind, asked.keep_top1) == ("weight", 0.9, "macs", None)
+    app.click("Pause")
+    assert cache.kept_jobs().find(token).state == "cancelled" and {"Go on", "Remove"} <= {*labels(app)}
+    app.click("Remove")
+    assert cache.kept_jobs().find(token) is None
+    app.set("find_granularity", "structure").set("find_kind", "top1").set("find_top1", 90).click("Find")
+    asked = Wanted(**cache.kept_jobs().find(app.at.session_state["jobs"][-1]).request["search"])
+    assert (asked.budget, asked.keep_top1) == (None, 0.9)
+    app.click("Pause").click("Remove")
+
+
+def test_an_answer_says_what_was_measured_and_is_put_in_force(open_app, result):
+    ledger = cache.kept_jobs().ledger
+    token = ledger.add("find", "deit-digits · half", {"search": asdict(WANTED), "setting": "deit-digits"})
+    ledger.move(token, "running", "waiting")
+    ledger.finish(token, result)
+    app = find_page(open_app(model="deit-digits", jobs=token))
+    shown = {metric.label: metric.value for metric in app.at.metric}
+    assert shown["Found"] == f"{100 * result['top1']:.1f} %"
+    assert shown["Best fixed rule"] == f"{100 * result['best_rule']['top1']:.1f} %"
+    paired, said = result["paired"], " ".join(app.texts())
+    assert in_points(paired["low"]) in said and in_points(paired["high"]) in said
+    beyond = paired["low"] > 0 or paired["high"] < 0
+    assert ("beyond chance" in said) and (("no difference beyond chance" in said) != beyond)
+    marks = app.figure(f"front_{token}")["data"]
+    drawn = [x for trace in marks if trace["mode"] == "markers" for x in trace["x"]]
+    assert sorted(drawn) == pytest.approx(sorted(100 * row["macs"] for row in result["front"]))
+    assert not any("deit-digits · half" in text for text in open_app(jobs=token).page("recover").texts())
+    app.click("Put in force")
+    assert app.at.session_state["setting"].plan == from_recipe(result["plan"])
