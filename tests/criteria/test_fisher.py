@@ -207,6 +207,7 @@ def test_scores_of_single_weights_follow_magnitude_and_add_up_to_the_curve():
     grown = np.concatenate([[0], np.cumsum(keys.ravel()[order], dtype=float)])
     at = (ends * weight.size).astype(int)
     np.testing.assert_allclose(np.diff(grown[at])[2:], np.diff([0, *errors])[2:], rtol=0.15)
+    assert keys.max() >= 1 > np.sort(keys, axis=None)[-2]  # so that no layer is emptied
     flat = weights.keys(weight, np.zeros(len(errors)))
     assert (np.diff(flat.ravel()[order]) >= 0).all() and np.isfinite(flat).all()
     assert weights.keys(np.zeros((2, 3), np.float32), errors).max() == 0

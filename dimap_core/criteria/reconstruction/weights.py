@@ -18,6 +18,7 @@ RATIOS = (0.3, 0.5, 0.65, 0.77, 0.86, 0.92, 0.96, 0.98)
 ROWS = 24  # of a layer that stand for all, evenly spaced
 _SLOPE = 1e-3  # in logarithms: so that a larger weight scores more where the curve says nothing
 _LEAST = 1e-12  # of the largest slope
+_KEPT = 1.0  # nats that a layer's largest weight is worth beside its own: no layer is emptied, however little it adds
 
 
 def refit_errors(weight: np.ndarray, damped: np.ndarray, rows: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
@@ -51,7 +52,7 @@ def keys(weight: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Scores shaped like `weight`, float32, rising with |w| and with nothing else: the growth of the error for each
     weight, between `RATIOS` by straight lines in logarithms of both.
 
-    `errors` at RATIOS; below the first and above the last the line goes on with slope 2, as the square of |w|.
+    `errors` in nats at RATIOS; below the first and above the last the line goes on with slope 2, as the square of |w|.
     """
     sizes = np.abs(weight).astype(np.float64)
     ordered = np.sort(sizes, axis=None)
@@ -64,4 +65,7 @@ def keys(weight: np.ndarray, errors: np.ndarray) -> np.ndarray:
     at = np.log(np.maximum(sizes, 1e-30))
     found = np.interp(at, places, values)
     found += 2 * np.minimum(at - places[0], 0) + 2 * np.maximum(at - places[-1], 0)
-    return np.where(sizes > 0, np.exp(found), 0.0).astype(np.float32)
+    scores = np.where(sizes > 0, np.exp(found), 0.0)
+    if ordered[-1] > 0:  # the last of them, as equal ones leave in the order of their indices
+        scores.flat[np.flatnonzero(sizes == ordered[-1])[-1]] += _KEPT
+    return scores.astype(np.float32)
