@@ -29,7 +29,8 @@ def prepare_preview(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         opened.model, opened.info, opened.anatomy, images
     ):
         yield f"Reading training images, {done:,} of {total:,}", done, total
-    found = Statistics(opened.read, total, plan.seed, inputs=watch.inputs(), logits=watch.logits())
+    name = opened.read or str(opened.info.data)
+    found = Statistics(name, total, plan.seed, inputs=watch.inputs(), logits=watch.logits())
     keep_statistics(opened, ("moments", plan.images, plan.seed, opened.read), found)
 
 
