@@ -82,7 +82,7 @@ def _names(figure: go.Figure, look: Look) -> None:
 
 def paired_bar(value: float, low: float, high: float, look: Look) -> go.Figure:
     """A paired difference in points with its interval, about zero."""
-    figure = base(look, 70)
+    figure = base(look, 92)
     reach = max(4.0, 115 * max(abs(low), abs(high)))
     figure.add_vline(x=0, line={"color": look.ink, "width": 1.5})
     figure.add_scatter(

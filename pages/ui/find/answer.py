@@ -50,6 +50,7 @@ def card(job: Job) -> None:
         f"Paired difference {in_points(paired['value'])} points, {interval}",
     )  # fmt: skip
     st.markdown(_verdict(paired, result["looks"]))
+    _buttons(job, result["plan"])
     dense = result["against_dense"]
     st.caption(
         f"Against dense {in_points(dense['value'])} points ({in_points(dense['low'])} to "
@@ -61,7 +62,6 @@ def card(job: Job) -> None:
     cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(result["cells"])}
     stage = "Stage" if result["family"] == "swin" else "Group"
     theme.chart(kept_bars(cells, stage, theme.look(), 230), f"kept_{job.token}", "Weights kept by the cut found")
-    _buttons(job, result["plan"])
 
 
 def _share(label: str, found: Mapping[str, Any]) -> None:
