@@ -13,7 +13,7 @@ from dimap_core.criteria import arrays
 from dimap_core.criteria.reconstruction import outputs, qk_scale, weights
 from dimap_core.criteria.reconstruction.moments import observe
 from dimap_core.criteria.reconstruction.outputs import feel
-from dimap_core.criteria.reconstruction.weighed import curves, root
+from dimap_core.criteria.reconstruction.weighed import curves, root, shrunk
 from dimap_core.criteria.registry import criterion
 from dimap_core.cut.keep import keep_mask
 from dimap_core.data.batches import normalised, unlabelled_subset
@@ -103,7 +103,7 @@ def test_weighed_curves_are_what_the_answer_feels_of_the_refits_error(doubled, f
                 kept = np.setdiff1d(np.arange(weight.shape[1]), gone)
                 error = weight.copy()
                 error[:, kept] -= weight @ damped[:, kept] @ np.linalg.inv(damped[np.ix_(kept, kept)])
-                nats = np.trace(felt.outputs[name] @ error @ damped @ error.T) / 2
+                nats = np.trace(shrunk(felt.outputs[name]) @ error @ damped @ error.T) / 2
                 assert curve.errors[count] == pytest.approx(nats, rel=1e-6)
 
 
@@ -224,9 +224,10 @@ def test_masks_of_single_weights_are_magnitudes(tiny):
             np.testing.assert_array_equal(keep_mask(layer, removed), keep_mask(sizes[name], removed))
 
 
-def test_root():
+def test_root_and_half_way_to_the_mean_diagonal():
     half = np.random.default_rng(0).standard_normal((5, 3))
     square = half @ half.T  # singular
+    assert same(shrunk(square) - square / 2, np.trace(square) / 10 * np.eye(5))
     found = root(square)
     assert same(found @ found, square) and same(found, found.T)
 

@@ -2,10 +2,12 @@
 
 Ours. With G = E[g g^T] the Fisher information of a layer's output, summed over an image's tokens (`outputs`), the
 divergence of the answers that an output error e makes is about tr(G E[e e^T]) / 2, so G^1/2 W / 2^1/2 takes W's place
-in the elimination, for the order and for the curve. Q/K curves are scaled by measuring (`qk_scale`). So scores of all
-layers and kinds are the same quantity: with scope "model", cost exponent 1 and a MACs budget the cut is the allocation
-with the least foretold divergence (Lagrange; `Elimination.keys`). Owes the Fisher information of
-layers' outputs to EigenDamage (Wang et al., ICML 2019, arXiv 1905.05934), refit by layers to SparseGPT (2023).
+in the elimination, for the order and for the curve. Of so few images G knows some directions only, so it is shrunk half
+way to its mean diagonal. Q/K curves are scaled by measuring (`qk_scale`). So scores of all layers and kinds are the
+same quantity: with scope "model", cost exponent 1 and a MACs budget the cut is the allocation with the least foretold
+divergence (Lagrange; `Elimination.keys`).
+It owes the Fisher information of layers' outputs to EigenDamage (Wang et al., ICML 2019, arXiv 1905.05934), refit layer
+by layer to SparseGPT (Frantar & Alistarh, 2023), and what `plain` owes.
 Single weights: order of |w| in every layer, so magnitude's masks; how much of which layer is read from the curve of
 what refit leaves of each layer's error (`weights`), weighed by G's diagonal.
 Reads images, no labels. Next door: `elimination` does the maths.
@@ -41,7 +43,7 @@ def curves(model: Any, anatomy: Anatomy, found: OutputFisher) -> Iterator[tuple[
     """(set name, order and curve in nats) of every set of groups, in forward order."""
 
     def layer(name: str) -> tuple[np.ndarray, np.ndarray]:
-        weight = root(found.outputs[name]) @ weight_of(model, name) / 2**0.5
+        weight = root(shrunk(found.outputs[name])) @ weight_of(model, name) / 2**0.5
         return weight, inverse(damped_inputs(model, name, found.inputs))
 
     def logits(block: str) -> list[np.ndarray]:
@@ -50,6 +52,12 @@ def curves(model: Any, anatomy: Anatomy, found: OutputFisher) -> Iterator[tuple[
     for name, curve in eliminations(unsliced(anatomy), layer, logits):
         block, _, kind = name.partition(":")
         yield name, curve.scaled(found.qk[block]) if kind == "qk_dim" else curve
+
+
+def shrunk(square: np.ndarray) -> np.ndarray:
+    """Half G, half its mean diagonal: what is foretold of an error in no particular direction stays as it is, and one
+    that no answer felt among few images still counts."""
+    return (square + square.diagonal().mean() * np.eye(len(square))) / 2
 
 
 def root(square: np.ndarray) -> np.ndarray:
