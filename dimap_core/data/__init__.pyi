@@ -11,7 +11,7 @@ from .batches import (
 )
 from .decode import Decoded as Decoded
 from .download import download as download
-from .from_source import Chosen as Chosen, choose as choose
+from .from_source import Chosen as Chosen, brought as brought, choose as choose
 from .registry import DATASETS as DATASETS, load_data as load_data
 from .sources import (
     COUNT as COUNT,

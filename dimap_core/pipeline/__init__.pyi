@@ -3,6 +3,7 @@
 from . import precision as precision, results as results, timing as timing
 from .chain import (
     apply_plan as apply_plan,
+    cut_weights as cut_weights,
     dense_cost as dense_cost,
     meet_latency as meet_latency,
     origin as origin,

@@ -8,6 +8,7 @@ what `open` leaves on disk for the app.
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -15,11 +16,12 @@ from statistics import median
 from typing import Any
 
 from .. import pipeline
+from ..data import brought
 from ..measure import measure_latency, predictions
 from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
-from ..studies import Measured, compare, leave_one_out, sensitivity, versus
+from ..studies import Measured, broken, compare, follow, leave_one_out, sensitivity, versus
 from ..types import LabelledImages, PruningError, whole_file
 from . import open_images
 from .open_models import Request, Shelf
@@ -122,6 +124,23 @@ def _explain(shelf: Shelf, request: Request) -> Events:
         yield {"doing": doing} if found is None else found.event()
 
 
+def _way(shelf: Shelf, request: Request) -> Events:
+    """One image's way through both models: progress, then the way. The image is a number, or a `file` in base64; with
+    neither it is one that the cut gets wrong, the next one `after` some image."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    image, token = request["image"], request["token"]
+    if request.get("file"):
+        image = brought(base64.b64decode(request["file"]), opened.model, opened.info)
+    elif image is None:
+        for doing, image in broken(opened, data, plan, request["after"], shelf.prefix(request["session"], opened)):  # noqa: B007
+            yield {"doing": doing}
+    for doing, found in follow(opened, data, plan, image, None if token is None else tuple(token)):
+        yield {"doing": doing} if found is None else found.event()
+
+
 def _curve(shelf: Shelf, request: Request) -> Events:
     """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = shelf.model(request)
@@ -203,6 +222,6 @@ def _versus(shelf: Shelf, request: Request) -> Events:
 
 HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
-    "predictions": _predictions, "explain": _explain,
+    "predictions": _predictions, "explain": _explain, "way": _way,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
 }  # fmt: skip
