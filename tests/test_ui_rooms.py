@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 UI = ROOT / "pages" / "ui"
 SHARED = ("look", "session", "parts")  # each may import those before it
-PAGES = ("prune", "importance", "predictions", "recover", "compare", "export")  # rooms of one page each
+PAGES = ("prune", "importance", "predictions", "way", "recover", "compare", "export")  # rooms of one page each
 MAY_IMPORT = {room: {*SHARED[:place]} for place, room in enumerate(SHARED)}
 MAY_IMPORT |= {room: {*SHARED} for room in ("sidebar", *PAGES)}
 FILES = {path: path.parent.name for path in sorted(UI.glob("*/*.py"))}

@@ -89,8 +89,8 @@ def follow(
         steps.append(_step(block, before, after, handed))
         yield f"Handing over to the dense model after block {place}", None
     yield "Done", Way(
-        None if isinstance(image, np.ndarray) else image, _png(pixels), grid, prefix, token, label,
-        tuple(data.class_names), values, dict(data.cue_names), shares[0], shares[1], tuple(steps),
+        opened.anatomy.stage_word, None if isinstance(image, np.ndarray) else image, len(data), _png(pixels), grid,
+        prefix, token, label, tuple(data.class_names), values, dict(data.cue_names), shares[0], shares[1], tuple(steps),
     )  # fmt: skip
 
 

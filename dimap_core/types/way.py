@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 _FIGURES = 4  # significant digits of what is sent
@@ -56,16 +57,18 @@ class WayStep:
 
 @dataclass(frozen=True)
 class Way:
-    """One image through both models, block by block in `steps`.
+    """One image through both models, block by block in `steps`; `stage_word` is what blocks are grouped in.
 
-    `image`: its number in the data set, None for one that was brought; `picture`: a PNG of it as the models see it, as
-    a data address; `patches`: the grid of patches; `prefix`: tokens before them; `token`: the (row, column) of the one
-    that is followed, or (-1, k) for the k-th before the patches. `label`: the image's class, None where nobody knows;
-    `dense` and `pruned`: each class's share of the answer; `cues`: by name the value of each class, `cue_names` what
-    values are called.
+    `image`: its number among the `images` of the data set, None for one that was brought; `picture`: a PNG of it as the
+    models see it, as a data address; `patches`: the grid of patches; `prefix`: tokens before them; `token`: the (row,
+    column) of the one that is followed, or (-1, k) for the k-th before the patches. `label`: the image's class, None
+    where nobody knows; `dense` and `pruned`: each class's share of the answer; `cues`: by name the value of each class,
+    `cue_names` what values are called.
     """
 
+    stage_word: str
     image: int | None
+    images: int
     picture: str
     patches: tuple[int, int]
     prefix: int
@@ -105,9 +108,10 @@ class Way:
         return stage, before[stage], last[stage]
 
     def loss(self, by: str) -> tuple[WayStep, float, float]:
-        """(the block at which the dense model, taking over, loses most of the wanted answer; its share before, after)."""
+        """(the block at which most of the wanted answer gets lost to a dense model that takes over; its share before
+        and after it)."""
         left = [self.share(self.dense, by), *(step.handed[by] for step in self.steps)]
-        fell = [before - after for before, after in zip(left, left[1:], strict=False)]
+        fell = [before - after for before, after in pairwise(left)]
         place = max(range(len(fell)), key=fell.__getitem__)
         return self.steps[place], left[place], left[place + 1]
 

@@ -18,6 +18,7 @@ def navigation() -> Any:
             st.Page("pages/weights.py", title="Weights", url_path="weights"),
             st.Page("pages/importance.py", title="Importance", url_path="importance"),
             st.Page("pages/predictions.py", title="Predictions", url_path="predictions"),
+            st.Page("pages/way.py", title="Way", url_path="way"),
             st.Page("pages/recover.py", title="Recover", url_path="recover"),
             st.Page("pages/compare.py", title="Compare", url_path="compare"),
             st.Page("pages/export.py", title="Export", url_path="export"),
