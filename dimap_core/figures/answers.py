@@ -14,6 +14,8 @@ from ..types import Way, WayStep, answer
 from .look import Look, base
 from .svg import WIDTH, Picture, bar, cells, frame, loss_color, picture, text, token_color
 
+_LINE = 9  # % between two words at the ends of lines
+_LONGEST = 32  # letters of a class
 _BARS = 4  # answers that are listed where classes have no cues
 
 
@@ -40,14 +42,15 @@ def _by_cues(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float]
                    for k, name in enumerate(way.cue_names[across]))  # fmt: skip
     for row, name in enumerate(way.cue_names[down]):
         body += text(left - 6, top + unit * (row + 0.72), name[:9], look.muted, 12, 400, "end")
-    table = [[0.0] * len(way.cue_names[across]) for _ in way.cue_names[down]]
+    columns, rows = (len(way.cue_names[cue]) for cue in (across, down))
+    table = [0.0] * len(shares)
     for share, column, row in zip(shares, way.cues[across], way.cues[down], strict=True):
-        table[row][column] = share
-    wide, high = unit * len(table[0]), unit * len(table)
+        table[row * columns + column] = share
+    wide, high = unit * columns, unit * rows
     body += f'<rect x="{left}" y="{top}" width="{wide:.2f}" height="{high:.2f}" fill="{look.shade}"/>'
-    body += cells(table, len(table[0]), (left, top, unit), 1.0, look)
-    lines = [f"M{left + unit * k:.2f} {top}v{high:.2f}" for k in range(1, len(table[0]))]
-    lines += [f"M{left} {top + unit * k:.2f}h{wide:.2f}" for k in range(1, len(table))]
+    body += cells(table, columns, (left, top, unit), 1.0, look)
+    lines = [f"M{left + unit * k:.2f} {top}v{high:.2f}" for k in range(1, columns)]
+    lines += [f"M{left} {top + unit * k:.2f}h{wide:.2f}" for k in range(1, rows)]
     body += f'<path d="{"".join(lines)}" stroke="{look.surface}" fill="none"/>'
     column, row = way.cues[across][way.wanted], way.cues[down][way.wanted]
     return body + frame(left + column * unit, top + row * unit, unit, unit, token_color(look), 2), top + high
@@ -57,11 +60,14 @@ def _by_class(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float
     """A bar for each of the largest shares, the wanted class always among them."""
     best = sorted(range(len(shares)), key=lambda place: -shares[place])[:_BARS]
     best = best if way.wanted in best else [*best[:-1], way.wanted]
-    body = ""
+    long = any(len(way.classes[place]) > 9 for place in best)  # then names have lines of their own
+    body, height = "", 42 if long else 22
     for row, place in enumerate(best):
         color = token_color(look) if place == way.wanted else look.muted
-        body += bar(30 + 22 * row, way.classes[place], shares[place], color, look)
-    return body, 30 + 22 * len(best)
+        top, name = 30 + height * row, way.classes[place]
+        body += text(0, top + 11, name[:_LONGEST], look.muted) if long else ""
+        body += bar(top + (18 if long else 0), "" if long else name, shares[place], color, look)
+    return body, 30 + height * len(best)
 
 
 def survival_picture(way: Way, look: Look) -> Picture:
@@ -88,7 +94,7 @@ def parting_chart(way: Way, look: Look) -> go.Figure:
         line={"color": token_color(look), "width": 2.5}, customdata=[_name(way, step) for step in way.steps],
         hovertemplate="%{customdata}: %{y:.1f} %<extra></extra>",
     )  # fmt: skip
-    _told(figure, len(found), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look), 14 if found[-1] < 90 else -14)
+    _told(figure, len(found), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look))
     return figure
 
 
@@ -109,9 +115,8 @@ def handing_chart(way: Way, look: Look) -> go.Figure:
         )  # fmt: skip
         ends.append((found[-1], f"<b>{by}</b>", loss_color(look) if dash == "solid" else look.muted))
     for value, told, color in ends:
-        others = [other for other, _, _ in ends if other != value]
-        up = 14 if value < 90 and all(other < value for other in others) else -14
-        _told(figure, len(way.steps), value, told, color, up)
+        crowded = any(0 <= other - value < _LINE for other, _, _ in ends if other != value)
+        _told(figure, len(way.steps), value - (_LINE if crowded else 0), told, color)
     return figure
 
 
@@ -130,11 +135,11 @@ def _by_block(way: Way, look: Look, top: float) -> go.Figure:
         )  # fmt: skip
     shown = range(1, len(stages) + 1) if len(stages) <= 12 else range(1, len(stages) + 1, 3)
     figure.update_xaxes(
-        range=[-0.3, len(stages) + 0.6], showgrid=False, tickvals=[0, *shown],
-        ticktext=["start", *(str(way.steps[place - 1].block + 1) for place in shown)], title="block",
+        range=[-0.3, len(stages) + 0.3], showgrid=False, tickvals=[0, *shown],
+        ticktext=["start", *(str(way.steps[place - 1].block + 1) for place in shown)], title_text="block",
     )  # fmt: skip
     figure.update_yaxes(range=[-4, top], ticksuffix=" %", nticks=6)
-    figure.update_layout(margin_t=26)
+    figure.update_layout(margin={"t": 26, "r": 60})
     return figure
 
 
@@ -142,8 +147,8 @@ def _name(way: Way, step: WayStep) -> str:
     return f"{way.stage_word} {step.stage + 1}, block {step.block + 1}"
 
 
-def _told(figure: go.Figure, x: float, y: float, text: str, color: str, shift: int) -> None:
-    """Words beside the end of a line."""
+def _told(figure: go.Figure, x: float, y: float, told: str, color: str) -> None:
+    """Words behind the end of a line."""
     figure.add_annotation(
-        x=x, y=y, text=text, showarrow=False, yshift=shift, xanchor="right", xshift=8, font={"color": color},
+        x=x, y=y, text=told, showarrow=False, xanchor="left", xshift=10, font={"color": color},
     )  # fmt: skip

@@ -24,18 +24,15 @@ class Picture(NamedTuple):
     told: str
 
 
-def cells(
-    values: Sequence[Sequence[float]], columns: int, box: tuple[float, float, float], most: float, look: Look
-) -> str:
+def cells(values: Sequence[float], columns: int, box: tuple[float, float, float], most: float, look: Look) -> str:
     """Squares filled by value, `columns` in a row: one path a level of the ramp, neighbours in one stroke.
 
     `box`: x, y and the side of one square. Zero has the ground's colour, `most` the ramp's end.
     """
     x, y, unit = box
-    flat = [value for part in values for value in part]
     paths: dict[int, list[str]] = {}
-    for start in range(0, len(flat), columns):
-        levels = [round(_LEVELS * value / most) if most else 0 for value in flat[start : start + columns]]
+    for start in range(0, len(values), columns):
+        levels = [round(_LEVELS * value / most) if most else 0 for value in values[start : start + columns]]
         first = 0
         for place in range(1, len(levels) + 1):
             if place == len(levels) or levels[place] != levels[first]:

@@ -55,7 +55,7 @@ def stage_picture(steps: Sequence[WayStep], shown: WayStep, name: str, look: Loo
     told += [f"{heads} heads"] if heads else []
     body = text(0, 15, name, look.ink, 15, 700) + text(0, 32, ", ".join(told), look.muted)
     body += _windows(steps, shown, 44, look)
-    top = 44 + _MAP + 32
+    top = 44 + _MAP + 42
     for who, at in (("dense", shown.dense), ("pruned", shown.pruned)):
         body += text(0, top, who, look.ink, 13, 700)
         body += text(48, top, f"attention, block {shown.block + 1}" if who == "dense" else "", look.muted)
@@ -81,7 +81,7 @@ def _windows(steps: Sequence[WayStep], shown: WayStep, top: float, look: Look) -
     for step in steps:
         kinds.setdefault((step.window, step.shift), step)
     if len(kinds) == 1 and shown.window == shown.grid:
-        extra = f"and {shown.cells.count(-1)} more" if -1 in shown.cells else ""
+        extra = ("", "and the class token")[prefix] if (prefix := shown.cells.count(-1)) < 2 else f"and {prefix} more"
         lines = ["one window:", "every token sees", f"all {shown.grid[0] * shown.grid[1]}", extra]
         return _grid(shown, 0, top, look) + "".join(
             text(_RIGHT, top + 34 + 18 * k, line, look.muted) for k, line in enumerate(lines)
@@ -157,8 +157,9 @@ def _head(
     lines = rows + (1.5 if prefix else 0)
     unit = side / max(lines, columns)
     below = top + (1.5 * unit if prefix else 0)
-    body = cells([head[prefix:]], columns, (left, below, unit), most, look)
-    body += cells([head[:prefix]], prefix, (left, top, unit), most, look) if prefix else ""
+    roots = [share**0.5 for share in head]  # so that weak looks show too
+    body = cells(roots[prefix:], columns, (left, below, unit), most**0.5, look)
+    body += cells(roots[:prefix], prefix, (left, top, unit), most**0.5, look) if prefix else ""
     body += frame(left, below, columns * unit, rows * unit, look.grid, 1)
     before = step.token < prefix
     row, column = divmod(step.token - (0 if before else prefix), prefix if before else columns)
@@ -170,5 +171,5 @@ def _head(
 def _energy(step: WayStep, at: AtBlock, y: float, look: Look) -> str:
     most = max(*step.dense.energy, *step.pruned.energy)
     unit = _MAP / max(step.grid)
-    found = cells([at.energy], step.grid[1], (_RIGHT, y, unit), most, look)
+    found = cells(at.energy, step.grid[1], (_RIGHT, y, unit), most, look)
     return found + frame(_RIGHT, y, step.grid[1] * unit, step.grid[0] * unit, look.grid, 1)

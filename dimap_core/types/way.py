@@ -97,7 +97,11 @@ class Way:
 
     def name(self, by: str) -> str:
         """What the wanted class, or its value of a cue, is called."""
-        return self.classes[self.wanted] if by == "class" else self.cue_names[by][self.cues[by][self.wanted]]
+        return self.value(self.wanted, by)
+
+    def value(self, of: int, by: str) -> str:
+        """What a class, or its value of a cue, is called."""
+        return self.classes[of] if by == "class" else self.cue_names[by][self.cues[by][of]]
 
     @property
     def parting(self) -> tuple[int, float, float]:

@@ -76,7 +76,7 @@ def controls(view: View, way: Way | None) -> None:
     """Which image, whose attention, which block."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="way_controls"):
         st.number_input(
-            "Image", 1, None, None, key="picked", placeholder="one gone wrong", persist_state="session", width=150
+            "Image", 1, None, None, key="picked", placeholder="one gone wrong", persist_state="session", width=170
         )
         current = None if way is None else way.image
         st.button("Another one gone wrong", key="way_another", on_click=_another, args=(view, current))
@@ -117,7 +117,7 @@ def _whose(anatomy: Anatomy) -> None:
     if not before or st.session_state.get("way_whose") == _PATCH:
         for what, most in (("row", rows), ("column", columns)):
             st.number_input(
-                f"Patch, {what}", 1, most, most // 2 + 1, key=_key(what, most), persist_state="session", width=120,
+                f"Patch, {what}", 1, most, most // 2 + 1, key=_key(what, most), persist_state="session", width=104,
                 help=TERMS["token"],
             )  # fmt: skip
 
@@ -153,12 +153,14 @@ def _patches(anatomy: Anatomy) -> tuple[int, int]:
 
 def _which_block(anatomy: Anatomy) -> None:
     """Which block of each stage is shown."""
-    word = anatomy.stage_word.capitalize()
-    told = {-1: f"Last of each {anatomy.stage_word}", -2: f"First of each {anatomy.stage_word}"}
-    told |= {k: f"{word} {block.stage + 1}, block {block.index + 1}" for k, block in enumerate(anatomy.blocks)}
+    word = anatomy.stage_word.split()[-1]
+    told = {-1: f"Last of each {word}", -2: f"First of each {word}"}
+    told |= {
+        k: f"{word.capitalize()} {block.stage + 1}, block {block.index + 1}" for k, block in enumerate(anatomy.blocks)
+    }
     st.selectbox(
         "Block shown", list(told), key=f"way_block_{len(anatomy.blocks)}", format_func=told.get,
-        persist_state="session", width=190, help=TERMS["windows"],
+        persist_state="session", width=180, help=TERMS["windows"],
     )  # fmt: skip
 
 

@@ -36,8 +36,9 @@ def draw(way: Way, chosen: int, old: bool) -> None:
     st.caption(_explained(way))
     _row([_stage(way, stage, chosen, look) for stage in dict.fromkeys(step.stage for step in way.steps)], old)
     st.caption(
-        "Dense and pruned share one scale, from the ground’s colour for zero to full blue for the larger maximum. "
-        "Shares of attention add up to 100 % a head. Framed: the followed token. Crossed out: heads that say nothing."
+        "Dense and pruned share one scale, from the ground’s colour for zero to full blue for the larger maximum; "
+        "attention is drawn by its square root, and each head’s adds up to 100 %. Framed: the followed token. Crossed "
+        "out: heads that say nothing."
     )
     _curves(way, look)
 

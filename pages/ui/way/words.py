@@ -6,8 +6,9 @@ from dimap_core.types import Way, answer
 
 from ..look import formats
 
-_FATES = ((0.9, "stays"), (0.6, "mostly stays"), (0.3, "fades"), (0.0, "goes"))
+_FATES = ((0.9, "stays"), (0.6, "mostly stays"), (0.0, "fades"))
 _LOST = 0.5  # of its share: below, the answer counts as lost
+_AT_ONCE = 0.6  # of what is lost, in one block
 
 
 def headline(way: Way) -> str:
@@ -23,29 +24,38 @@ def headline(way: Way) -> str:
 
 
 def _fates(way: Way) -> str:
-    told = []
-    for by in way.by:
-        kept = way.share(way.pruned, by) / max(way.share(way.dense, by), 1e-12)
-        name = f"the {by}" if way.cues else formats.plain(way.name(by))
-        told.append(f"{name} {next(fate for least, fate in _FATES if kept >= least)}")
-    return ", ".join(told)
+    return ", ".join(_fate(way, by) for by in way.by)
+
+
+def _fate(way: Way, by: str) -> str:
+    """What becomes of the dense model's answer, or of its value of a cue."""
+    before, after = (way.value(answer(shares), by) for shares in (way.dense, way.pruned))
+    what = f"the {by}" if way.cues else formats.plain(before)
+    if before != after:
+        return f"{what} turns into {formats.plain(after)}"
+    kept = way.share(way.pruned, by) / max(way.share(way.dense, by), 1e-12)
+    return f"{what} {next(fate for least, fate in _FATES if kept >= least)}"
 
 
 def details(way: Way) -> str:
     """Whose image, and where what the answer needs got lost."""
     which = "Your image" if way.image is None else f"Image {way.image + 1:,} of {way.images:,}"
     label = "" if way.label is None else f", labelled **{formats.plain(way.classes[way.label])}**"
-    lines = [f"{which}{label}.", *_apart(way)]
-    for by in way.by:
-        if way.share(way.pruned, by) < _LOST * way.share(way.dense, by):
-            step, before, after = way.loss(by)
-            what = f"The {by}" if way.cues else "The answer"
-            lines.append(
-                f"{what} gets lost in **{way.stage_word} {step.stage + 1}, block {step.block + 1}**: a dense model "
-                f"that takes over before it still gives {formats.plain(way.name(by))} {_percent(before)}, after it "
-                f"{_percent(after)}."
-            )
-    return " ".join(lines)
+    lost = [by for by in way.by if way.share(way.pruned, by) < _LOST * way.share(way.dense, by)]
+    return " ".join([f"{which}{label}.", *_apart(way), *(_lost(way, by) for by in lost)])
+
+
+def _lost(way: Way, by: str) -> str:
+    """At which block it went; or that it went little by little, and at which one most."""
+    step, before, after = way.loss(by)
+    what = f"The {by}" if way.cues else "The answer"
+    place = f"**{way.stage_word} {step.stage + 1}, block {step.block + 1}**"
+    at_once = before - after >= _AT_ONCE * (way.share(way.dense, by) - way.share(way.pruned, by))
+    how = f"gets lost in {place}" if at_once else f"gets lost little by little, most in {place}"
+    return (
+        f"{what} {how}: a dense model that takes over before it still says {formats.plain(way.name(by))} with "
+        f"{_percent(before)}, after it with {_percent(after)}."
+    )
 
 
 def _apart(way: Way) -> list[str]:
