@@ -21,7 +21,7 @@ settings.register_profile("core", deadline=None, derandomize=True, database=None
 settings.load_profile("core")
 
 APART = {
-    "architecture", "catalogue", "cli", "client", "data", "fetch", "figures", "figures_predictions", "files",
+    "architecture", "catalogue", "cli", "client", "data", "fetch", "figures", "figures_predictions", "figures_way", "files",
     "hostile_files", "hostile_images", "hub", "jobs", "package", "plan", "readme", "recovery", "reproduce",
     "search_state", "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip

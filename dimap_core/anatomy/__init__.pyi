@@ -1,7 +1,7 @@
 """What other rooms may import from `anatomy`."""
 
 from .activations import LayerInputs as LayerInputs, Watch as Watch
-from .attending import Windows as Windows, attention_weights as attention_weights
+from .attending import attention_weights as attention_weights
 from .build import build_anatomy as build_anatomy
 from .groups import (
     BlockCut as BlockCut,

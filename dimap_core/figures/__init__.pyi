@@ -1,12 +1,6 @@
 """What other rooms may import from `figures`."""
 
 from . import agreement as agreement, importance as importance, spvit as spvit
-from .answers import (
-    answer_picture as answer_picture,
-    handing_chart as handing_chart,
-    parting_chart as parting_chart,
-    survival_picture as survival_picture,
-)
 from .comparison import Entry as Entry, comparison as comparison
 from .distribution import plain_against_plan as plain_against_plan, ridgeline as ridgeline
 from .heat import stage_heatmap as stage_heatmap
@@ -24,6 +18,13 @@ from .predictions import (
 )
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
-from .svg import Picture as Picture
 from .tradeoff import Curve as Curve, Point as Point, Tradeoff as Tradeoff, tradeoff as tradeoff
-from .way import image_picture as image_picture, stage_picture as stage_picture
+from .way import (
+    Picture as Picture,
+    answer_picture as answer_picture,
+    handing_chart as handing_chart,
+    image_picture as image_picture,
+    parting_chart as parting_chart,
+    stage_picture as stage_picture,
+    survival_picture as survival_picture,
+)

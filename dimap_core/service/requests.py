@@ -135,7 +135,8 @@ def _way(shelf: Shelf, request: Request) -> Events:
     if request.get("file"):
         image = brought(base64.b64decode(request["file"]), opened.model, opened.info)
     elif image is None:
-        for doing, image in broken(opened, data, plan, request["after"], shelf.prefix(request["session"], opened)):  # noqa: B007
+        answered = compare(opened, data, plan, shelf.prefix(request["session"], opened))
+        for doing, image in broken(opened, data, answered, request["after"]):  # noqa: B007
             yield {"doing": doing}
     for doing, found in follow(opened, data, plan, image, None if token is None else tuple(token)):
         yield {"doing": doing} if found is None else found.event()

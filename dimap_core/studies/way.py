@@ -2,14 +2,14 @@
 two part, and after which block the dense model could no longer have told what it sees.
 
 The dense model's weights and the plan's, masked or repaired, run through the same blocks, as they are judged.
-Next door: `anatomy.passage` follows one model, `figures.way` draws both.
+Next door: `sweep.compare` answers all images, `anatomy.passage` follows one, `figures.way` draws.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -19,10 +19,9 @@ from PIL import Image
 
 from ..anatomy import Passed, embed, evaluating, head, passage, segments
 from ..data import check_fit, normalised, restricted
-from ..measure import Outcomes, PrefixCache, concatenate
+from ..measure import Outcomes, Predictions, concatenate
 from ..pipeline import Opened, apply_plan, check_trained, cut_weights, slow
 from ..types import AtBlock, Block, DataError, LabelledImages, PruningPlan, Way, WayStep, share
-from .sweep import compare
 
 LOOKED_AT, FEW = 240, 16  # images in search of one that the cut gets wrong; of a slow model
 
@@ -31,16 +30,19 @@ Token = tuple[int, int]
 
 
 def broken(
-    opened: Opened, data: LabelledImages, plan: PruningPlan, after: int | None = None, cache: PrefixCache | None = None
+    opened: Opened,
+    data: LabelledImages,
+    answered: Iterable[tuple[np.ndarray, Predictions, Predictions]],
+    after: int | None = None,
 ) -> Iterator[tuple[str, int | None]]:
     """Yield (what is done, None), at last (.., an image that the dense model gets right and the cut wrong).
 
     It is the first in evaluation order, or the next one after image `after`; after the last one the first again. Where
-    none of the first images is, it is the one whose right answer lost most.
+    none of the first images is, it is the one whose right answer lost most. `answered`: as `compare` yields it.
     """
     most, parts = min(len(data), FEW if slow(opened, data) else LOOKED_AT), []
     images = np.zeros(0, dtype=np.int64)
-    for numbers, *both in compare(opened, data, plan, cache):
+    for numbers, *both in answered:
         parts.append(both)
         images = np.concatenate([images, numbers])
         found = Outcomes(images, data.labels[images], *map(concatenate, zip(*parts, strict=True)))

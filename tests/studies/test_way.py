@@ -18,6 +18,7 @@ from dimap_core.data.batches import normalised, stratified_order
 from dimap_core.data.from_source import brought
 from dimap_core.data.registry import load_data
 from dimap_core.pipeline.chain import apply_plan, cut_weights
+from dimap_core.studies.sweep import compare
 from dimap_core.studies.way import broken, follow
 from dimap_core.types.errors import DataError
 from dimap_core.types.plan import PruningPlan
@@ -130,9 +131,11 @@ def test_the_image_that_is_found_is_one_that_the_cut_gets_wrong(tiny):
     wrong = order[(dense == labels) & (pruned != labels)].tolist()
     assert len(wrong) > 2
     for after, following in ((None, wrong[0]), (wrong[0], wrong[1]), (wrong[1], wrong[2]), (wrong[-1], wrong[0])):
-        *_, (_, found) = broken(mine, DIGITS, plan, after)
+        *_, (_, found) = broken(mine, DIGITS, compare(mine, DIGITS, plan), after)
         assert found == following
-    *_, (_, found) = broken(mine, DIGITS, PruningPlan())  # nothing is cut: any is the one that lost most
+    *_, (_, found) = broken(
+        mine, DIGITS, compare(mine, DIGITS, PruningPlan())
+    )  # nothing is cut: any is the one that lost most
     assert 0 <= found < len(DIGITS)
 
 

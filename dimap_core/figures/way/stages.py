@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from ..types import AtBlock, Way, WayStep
-from .look import Look
+from ...types import AtBlock, Way, WayStep
+from ..look import Look
 from .svg import WIDTH, Picture, cells, frame, picture, text, token_color
 
 _MAP, _RIGHT = 108, 128  # side of one map; where the second one begins

@@ -1,6 +1,6 @@
 """What two models answer to one image, and after which block they part.
 
-Next door: `way` draws what happens inside the blocks.
+Next door: `stages` draws what happens inside the blocks.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from ..types import Way, WayStep, answer
-from .look import Look, base
+from ...types import Way, WayStep, answer
+from ..look import Look, base
 from .svg import WIDTH, Picture, bar, cells, frame, loss_color, picture, text, token_color
 
 _LINE = 9  # % between two words at the ends of lines

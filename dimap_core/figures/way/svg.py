@@ -1,6 +1,6 @@
 """Pieces of SVG that pictures are put together from: text, frames, bars, squares filled by value. No scripts.
 
-Next door: `way` and `answers` draw with them, `look` has the inks.
+Next door: `stages` and `answers` draw with them, `look` has the inks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from .look import ACCENT, Look
+from ..look import ACCENT, Look
 
 WIDTH = 236  # of a picture; pages let it grow with their columns
 _FAMILY = "Source Sans, Helvetica, Arial, sans-serif"  # where a picture stands alone, a page's fonts do not reach it
