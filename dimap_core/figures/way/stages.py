@@ -132,8 +132,13 @@ def _heads(step: WayStep, at: AtBlock, y: float, look: Look) -> str:
     if at.attention is None:
         lines = _UNMIXED.get(step.mixer, ("no map here",))
         return "".join(text(0, y + 40 + 18 * k, line, look.muted) for k, line in enumerate(lines))
-    both = [head for part in (step.dense, step.pruned) for head in part.attention or ()]
-    most = max(max(head) for head in both)
+    heard = [
+        max(head)
+        for part in (step.dense, step.pruned)
+        for head, silent in zip(part.attention or (), part.silent, strict=True)
+        if not silent
+    ]
+    most = max(heard, default=1.0)
     count = len(at.attention)
     across = math.ceil(math.sqrt(count))
     prefix = len(step.cells) - step.window[0] * step.window[1]
@@ -141,8 +146,10 @@ def _heads(step: WayStep, at: AtBlock, y: float, look: Look) -> str:
     body = ""
     for number, head in enumerate(at.attention):
         left, top = (number % across) * (side + 4), y + (number // across) * (side + 4)
-        body += _head(step, head, prefix, (left, top, side), most, look)
-        if at.silent[number]:
+        if not at.silent[number]:
+            body += _head(step, head, prefix, (left, top, side), most, look)
+        else:
+            body += frame(left, top, side, side, look.grid, 1)
             body += f'<path d="M{left:.2f} {top:.2f}l{side:.2f} {side:.2f}m{-side:.2f} 0l{side:.2f} {-side:.2f}" '
             body += f'stroke="{look.muted}" stroke-width="1.5"/>'
     return body

@@ -7,7 +7,6 @@ worker looks for one that the cut gets wrong, and that one stays when the cut ch
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +30,9 @@ def ask(view: View) -> Ticket:
     picked.only_of(view.info.data or "")
     recipe, token = to_recipe(state.current().plan), _token(view.anatomy)
     what: dict[str, Any] = {"image": None, "after": None}
-    content, number = st.session_state.get("way_content"), st.session_state.get("picked")
-    if content is not None:
-        what["file"] = base64.b64encode(content).decode()
-        name: Any = hashlib.sha256(content).hexdigest()
+    file, number = _file(), st.session_state.get("picked")
+    if file is not None:
+        name: Any = file.file_id
     elif number is not None:
         name = what["image"] = int(number) - 1
     else:
@@ -44,8 +42,13 @@ def ask(view: View) -> Ticket:
             search.asked = (str(recipe), token)
         else:
             name = what["image"] = search.found
-    request = {"kind": "way", "recipe": recipe, "token": token, **what}
-    return requests.stream(view, "live", request, ("way", str(recipe), name, token))
+    wanted = ("way", str(recipe), name, token)
+    known = requests.known(view, "live", wanted)
+    if known is not None:
+        return known
+    if file is not None:
+        what["file"] = base64.b64encode(file.getvalue()).decode()
+    return requests.stream(view, "live", {"kind": "way", "recipe": recipe, "token": token, **what}, wanted)
 
 
 @dataclass
@@ -76,8 +79,9 @@ def controls(view: View, way: Way | None) -> None:
     """Which image, whose attention, which block."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="way_controls"):
         st.number_input(
-            "Image", 1, None, None, key="picked", placeholder="one gone wrong", persist_state="session", width=170
-        )
+            "Image", 1, None, None, key="picked", placeholder="gone wrong", persist_state="session", width=170,
+            on_change=_let_go,
+        )  # fmt: skip
         current = None if way is None else way.image
         st.button("Another one gone wrong", key="way_another", on_click=_another, args=(view, current))
         _bring()
@@ -89,21 +93,32 @@ def _another(view: View, image: int | None) -> None:
     """Look for the next image that the cut gets wrong."""
     st.session_state.picked = None
     st.session_state.way_search = _Search(_search(view).of, image)
-    st.session_state.pop("way_content", None)
+    _let_go()
 
 
 def _bring() -> None:
     """An image of the reader's own."""
     with st.popover("Bring an image"):
         st.caption("JPEG, PNG, WebP or BMP; it is scaled to what the model takes and stays on this machine.")
-        file = st.file_uploader("Image file", ["jpg", "jpeg", "png", "webp", "bmp"], key="way_file")
+        file = st.file_uploader("Image file", ["jpg", "jpeg", "png", "webp", "bmp"], key=_uploader())
         if file is not None and file.size > _MOST:
             st.error(f"This file is larger than {_MOST // 1024**2} MiB; scale it down first.")
-            file = None
-        content = None if file is None else file.getvalue()
-    if content != st.session_state.get("way_content"):
-        st.session_state.way_content = content
-        st.rerun()
+
+
+def _file() -> Any:
+    """The file that was brought, if it is not too large."""
+    file = st.session_state.get(_uploader())
+    return None if file is None or file.size > _MOST else file
+
+
+def _uploader() -> str:
+    """The key of the control that takes files: only a new one is empty again."""
+    return f"way_file_{st.session_state.get('way_files', 0)}"
+
+
+def _let_go() -> None:
+    """Let go of the file that was brought."""
+    st.session_state.way_files = st.session_state.get("way_files", 0) + 1
 
 
 def _whose(anatomy: Anatomy) -> None:
