@@ -42,7 +42,7 @@ def body(view: View, polling: bool) -> None:
     *of, last = st.session_state.get("way_last", (None, None, None))
     shown = last if of == [view.info.fingerprint, view.info.data] else None
     doing = (ticket.last or {}).get("doing") or "Following the image"
-    headline = words.headline(shown) if shown else "Where does the cut lose an image?"
+    headline = words.headline(shown) if shown and not ticket.error else "Where does the cut lose an image?"
     st.subheader(headline if found else f":gray[{headline}]", anchor=False)
     with st.container(key="way_words"):
         st.markdown(words.details(found) if found else "" if ticket.error else f"{doing} …")

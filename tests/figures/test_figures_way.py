@@ -51,7 +51,7 @@ def test_pictures_are_whole_named_and_hold_no_markup_of_names(way, look):
         root = ET.fromstring(svg)
         assert root.get("role") == "img" and root.get("aria-label") == told and told
         tags = {element.tag.rpartition("}")[2] for element in root.iter()}
-        assert tags <= {"svg", "rect", "path", "text", "image"} and "NaN" not in svg and "nan" not in svg
+        assert tags <= {"svg", "g", "rect", "path", "text", "image"} and "NaN" not in svg and "nan" not in svg
         for element in root.iter():
             assert not any(name.startswith("on") for name in element.attrib)
 
@@ -79,7 +79,7 @@ def test_squares_stand_for_values_and_zero_is_the_ground():
         ("M15.00 25.00h5.00v5.00h-5.00z", "#809AAE"),
         ("M15.00 20.00h5.00v5.00h-5.00zM10.00 25.00h5.00v5.00h-5.00z", "#00345C")
     ]  # fmt: skip
-    assert cells([0.0, 0.0], 2, (0, 0, 1), 0.0, Look()) == ""
+    assert cells([0.0, 0.0], 2, (0, 0, 1), 0.0, Look()) == '<g shape-rendering="crispEdges"></g>'
 
 
 def test_windows_are_parted_where_tokens_do_not_meet_and_both_kinds_are_shown():
@@ -93,7 +93,7 @@ def test_windows_are_parted_where_tokens_do_not_meet_and_both_kinds_are_shown():
     before = replace(whole, cells=(-1, *range(8)), token=0, dense=replace(LOUD, attention=((1 / 9,) * 9,) * 2),
                      pruned=QUIET, mixer="softmax")  # fmt: skip
     before = replace(before, pruned=before.dense)
-    assert "and the class token" in stage_picture([before], before, "Stage 1", Look()).svg
+    assert "+ class token" in stage_picture([before], before, "Stage 1", Look()).svg
 
 
 def test_answers_tell_what_is_said_and_what_survives():

@@ -75,7 +75,7 @@ def test_token_and_block_are_chosen(textured):
 def test_deit_follows_its_class_token_and_where_nothing_is_cut_nothing_parts(open_app):
     app = arrived(open_app(model="deit-digits", ratio="0").page("way"))
     assert headline(app) == "The cut changes nothing on this image’s way."
-    assert "and the class token" in pictures(app)[4]
+    assert "+ class token" in pictures(app)[4]
     arrived(app.set("way_whose", "a patch"))
     assert "framed" in pictures(app)[0]
 

@@ -15,7 +15,7 @@ from ..look import Look, base
 from .svg import WIDTH, Picture, bar, cells, frame, loss_color, picture, text, token_color
 
 _LINE = 9  # % between two words at the ends of lines
-_LONGEST = 32  # letters of a class
+_LONGEST, _SAID = 32, 20  # letters of a class, in a line of its own and in the answer
 _BARS = 4  # answers that are listed where classes have no cues
 
 
@@ -28,10 +28,11 @@ def answer_picture(way: Way, who: str, look: Look) -> Picture:
     square = len(names) == 2 and math.prod(len(way.cue_names[cue]) for cue in names) == len(way.classes)
     body, height = _by_cues(way, shares, look) if square else _by_class(way, shares, look)
     body = text(0, 15, who.capitalize(), look.ink, 15, 700) + body
-    told = f"says {way.classes[said]}, {100 * shares[said]:.0f} %"
-    body += text(0, height + 18, told, color, 14, 700)
+    name, sure = way.classes[said], f"{100 * shares[said]:.0f} %"
+    short = name if len(name) <= _SAID else f"{name[: _SAID - 1]}…"
+    body += text(0, height + 18, f"says {short}, {sure}", color, 14, 700)
     right = "" if way.label is None else ", right" if said == way.label else ", wrong"
-    return picture(body, WIDTH, height + 26, f"The {who} model {told}{right}")
+    return picture(body, WIDTH, height + 26, f"The {who} model says {name}, {sure}{right}")
 
 
 def _by_cues(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float]:

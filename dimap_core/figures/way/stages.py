@@ -81,7 +81,7 @@ def _windows(steps: Sequence[WayStep], shown: WayStep, top: float, look: Look) -
     for step in steps:
         kinds.setdefault((step.window, step.shift), step)
     if len(kinds) == 1 and shown.window == shown.grid:
-        extra = ("", "and the class token")[prefix] if (prefix := shown.cells.count(-1)) < 2 else f"and {prefix} more"
+        extra = ("", "+ class token")[prefix] if (prefix := shown.cells.count(-1)) < 2 else f"+ {prefix} more"
         lines = ["one window:", "every token sees", f"all {shown.grid[0] * shown.grid[1]}", extra]
         return _grid(shown, 0, top, look) + "".join(
             text(_RIGHT, top + 34 + 18 * k, line, look.muted) for k, line in enumerate(lines)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import groupby
 from typing import NamedTuple
 
 from ..look import ACCENT, Look
@@ -14,7 +15,7 @@ from ..look import ACCENT, Look
 WIDTH = 236  # of a picture; pages let it grow with their columns
 _FAMILY = "Source Sans, Helvetica, Arial, sans-serif"  # where a picture stands alone, a page's fonts do not reach it
 _LEVELS = 16  # steps of a ramp
-_TRACK = (70, 110)  # where a bar begins and how long it is at most
+_TRACK = (70, 110)  # where a bar begins behind its name, and how long it is at most
 
 
 class Picture(NamedTuple):
@@ -33,17 +34,14 @@ def cells(values: Sequence[float], columns: int, box: tuple[float, float, float]
     paths: dict[int, list[str]] = {}
     for start in range(0, len(values), columns):
         levels = [round(_LEVELS * value / most) if most else 0 for value in values[start : start + columns]]
-        first = 0
-        for place in range(1, len(levels) + 1):
-            if place == len(levels) or levels[place] != levels[first]:
-                if levels[first]:
-                    long, down = (place - first) * unit, y + start // columns * unit
-                    path = f"M{x + first * unit:.2f} {down:.2f}h{long:.2f}v{unit:.2f}h{-long:.2f}z"
-                    paths.setdefault(levels[first], []).append(path)
-                first = place
-    return "".join(
-        f'<path d="{"".join(lines)}" fill="{_ramp(level, look)}"/>' for level, lines in sorted(paths.items())
-    )
+        left, down = x, y + start // columns * unit
+        for level, alike in groupby(levels):
+            long = len(list(alike)) * unit
+            if level:
+                paths.setdefault(level, []).append(f"M{left:.2f} {down:.2f}h{long:.2f}v{unit:.2f}h{-long:.2f}z")
+            left += long
+    drawn = [f'<path d="{"".join(lines)}" fill="{_ramp(level, look)}"/>' for level, lines in sorted(paths.items())]
+    return f'<g shape-rendering="crispEdges">{"".join(drawn)}</g>'  # smoothed edges would let the ground shine through
 
 
 def _ramp(level: int, look: Look) -> str:
@@ -62,10 +60,11 @@ def loss_color(look: Look) -> str:
 
 
 def bar(top: float, name: str, share: float, color: str, look: Look) -> str:
-    """A name, a bar of a share on its track, and the share."""
+    """A name (none: all of the width is the bar's), a bar of a share on its track, and the share."""
+    left, most = _TRACK if name else (0, sum(_TRACK))
     body = text(0, top + 11, name if len(name) < 11 else f"{name[:9]}…", look.muted)
-    body += f'<rect x="70" y="{top}" width="110" height="13" rx="2" fill="{look.shade}"/>'
-    body += f'<rect x="70" y="{top}" width="{110 * share:.1f}" height="13" rx="2" fill="{color}"/>'
+    body += f'<rect x="{left}" y="{top}" width="{most}" height="13" rx="2" fill="{look.shade}"/>'
+    body += f'<rect x="{left}" y="{top}" width="{most * share:.1f}" height="13" rx="2" fill="{color}"/>'
     return body + text(WIDTH - 4, top + 11, f"{100 * share:.0f} %", look.ink, 13, 700, "end")
 
 

@@ -20,7 +20,7 @@ from ..look import TERMS
 from ..parts import picked
 from ..session import View, requests, state
 
-_MOST = 16 * 1024**2  # bytes of an image that is brought
+_MOST = 16  # MiB of an image that is brought
 _BEFORE = {"cls_token": "the class token", "dist_token": "the distillation token"}
 _PATCH = "a patch"
 
@@ -100,15 +100,12 @@ def _bring() -> None:
     """An image of the reader's own."""
     with st.popover("Bring an image"):
         st.caption("JPEG, PNG, WebP or BMP; it is scaled to what the model takes and stays on this machine.")
-        file = st.file_uploader("Image file", ["jpg", "jpeg", "png", "webp", "bmp"], key=_uploader())
-        if file is not None and file.size > _MOST:
-            st.error(f"This file is larger than {_MOST // 1024**2} MiB; scale it down first.")
+        st.file_uploader("Image file", ["jpg", "jpeg", "png", "webp", "bmp"], key=_uploader(), max_upload_size=_MOST)
 
 
 def _file() -> Any:
-    """The file that was brought, if it is not too large."""
-    file = st.session_state.get(_uploader())
-    return None if file is None or file.size > _MOST else file
+    """The file that was brought, if any."""
+    return st.session_state.get(_uploader())
 
 
 def _uploader() -> str:
