@@ -109,7 +109,7 @@ def test_answers_tell_what_is_said_and_what_survives():
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark"])
 def test_curves_hold_the_numbers_of_the_blocks(look):
     (line,) = parting_chart(WAY, look).data
-    assert list(line.y) == [25.0, 50.0] and list(line.x) == [1, 2]
+    assert list(line.y) == [0.0, 25.0, 50.0] and list(line.x) == [0, 1, 2]
     digit, texture = handing_chart(WAY, look).data
     assert list(digit.y) == pytest.approx([85, 90, 50]) and list(texture.y) == pytest.approx([90, 95, 95])
     (only,) = handing_chart(PLAIN, look).data

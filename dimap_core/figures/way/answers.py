@@ -16,6 +16,7 @@ from .svg import WIDTH, Picture, bar, cells, frame, loss_color, picture, text, t
 
 _LINE = 9  # % between two words at the ends of lines
 _LONGEST, _SAID = 32, 20  # letters of a class, in a line of its own and in the answer
+_END = 7  # letters that fit behind a line
 _BARS = 4  # answers that are listed where classes have no cues
 
 
@@ -88,14 +89,14 @@ def survival_picture(way: Way, look: Look) -> Picture:
 
 def parting_chart(way: Way, look: Look) -> go.Figure:
     """How far apart the two residual streams are after each block, in % of the dense one."""
-    found = [100 * step.difference for step in way.steps]
+    found = [0.0, *(100 * step.difference for step in way.steps)]  # what enters the blocks is never cut
     figure = _by_block(way, look, max(105.0, 1.1 * max(found)))
     figure.add_scatter(
-        x=list(range(1, len(found) + 1)), y=found, mode="lines+markers", marker={"size": 8},
-        line={"color": token_color(look), "width": 2.5}, customdata=[_name(way, step) for step in way.steps],
+        x=list(range(len(found))), y=found, mode="lines+markers", marker={"size": 8},
+        line={"color": token_color(look), "width": 2.5}, customdata=["start", *(_name(way, step) for step in way.steps)],
         hovertemplate="%{customdata}: %{y:.1f} %<extra></extra>",
     )  # fmt: skip
-    _told(figure, len(found), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look))
+    _told(figure, len(way.steps), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look))
     return figure
 
 
@@ -114,7 +115,13 @@ def handing_chart(way: Way, look: Look) -> go.Figure:
             customdata=["dense alone", *(_name(way, step) for step in way.steps)],
             hovertemplate=f"{by} {way.name(by)}, %{{customdata}}: %{{y:.0f}} %<extra></extra>",
         )  # fmt: skip
-        ends.append((found[-1], f"<b>{by}</b>", loss_color(look) if dash == "solid" else look.muted))
+        ends.append(
+            (
+                found[-1],
+                f"<b>{by if way.cues else way.name(by)[:_END]}</b>",
+                loss_color(look) if dash == "solid" else look.muted,
+            )
+        )
     for value, told, color in ends:
         crowded = any(0 <= other - value < _LINE for other, _, _ in ends if other != value)
         _told(figure, len(way.steps), value - (_LINE if crowded else 0), told, color)

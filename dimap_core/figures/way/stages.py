@@ -101,16 +101,16 @@ def _grid(step: WayStep, x: float, y: float, look: Look) -> str:
     wide, high = _MAP / columns, _MAP / rows
     cell = step.cells[step.token]
     body = f'<rect x="{x}" y="{y}" width="{_MAP}" height="{_MAP}" fill="{look.shade}"/>'
-    if max(rows, columns) <= _SHOWN:
-        fine = [f"M{x + k * wide:.2f} {y}v{_MAP}" for k in range(1, columns)]
-        fine += [f"M{x} {y + k * high:.2f}h{_MAP}" for k in range(1, rows)]
-        body += f'<path d="{"".join(fine)}" stroke="{look.grid}" fill="none"/>'
     row, column = divmod(cell, columns) if cell >= 0 else (0, 0)
     down = [k for k in range(rows) if cell < 0 or step.row_bands[k] == step.row_bands[row]]
     across = [k for k in range(columns) if cell < 0 or step.column_bands[k] == step.column_bands[column]]
     soft, line = ("#173247", "#6DBBEA") if look.dark else ("#DCEBF6", "#0067A3")
     box = (x + across[0] * wide, y + down[0] * high, len(across) * wide, len(down) * high)
     body += '<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" '.format(*box) + f'fill="{soft}"/>'
+    if max(rows, columns) <= _SHOWN:
+        fine = [f"M{x + k * wide:.2f} {y}v{_MAP}" for k in range(1, columns)]
+        fine += [f"M{x} {y + k * high:.2f}h{_MAP}" for k in range(1, rows)]
+        body += f'<path d="{"".join(fine)}" stroke="{look.grid}" fill="none"/>'
     cuts = [f"M{x + k * wide:.2f} {y}v{_MAP}" for k in _cuts(step.column_bands)]
     cuts += [f"M{x} {y + k * high:.2f}h{_MAP}" for k in _cuts(step.row_bands)]
     body += f'<path d="{"".join(cuts)}" stroke="{look.ink}" stroke-width="1.5" fill="none"/>'

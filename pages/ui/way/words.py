@@ -42,7 +42,8 @@ def details(way: Way) -> str:
     which = "Your image" if way.image is None else f"Image {way.image + 1:,} of {way.images:,}"
     label = "" if way.label is None else f", labelled **{formats.plain(way.classes[way.label])}**"
     lost = [by for by in way.by if way.share(way.pruned, by) < _LOST * way.share(way.dense, by)]
-    return " ".join([f"{which}{label}.", *_apart(way), *(_lost(way, by) for by in lost)])
+    right = ["Both models get it right."] if answer(way.dense) == way.label == answer(way.pruned) else []
+    return " ".join([f"{which}{label}.", *right, *_apart(way), *(_lost(way, by) for by in lost)])
 
 
 def _lost(way: Way, by: str) -> str:
