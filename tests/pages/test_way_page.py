@@ -100,9 +100,9 @@ def test_what_is_said_keeps_to_the_numbers():
     way = Way("stage", 6, 9, "", (1, 1), 0, (0, 0), 0, ("a*b", "c"), {}, {}, (0.9, 0.1), (0.1, 0.9), steps)
     assert words.headline(way) == "The two models part in stage 2: a\\*b turns into c."
     assert words.details(way) == (
-        "Image 7 of 9, labelled **a\\*b**. Up to stage 1 the two differ by 20 %, after stage 2 by 80 %. The answer gets "
-        "lost in **stage 2, block 1**: a dense model that takes over before it still says a\\*b with 90 %, after it with "
-        "10 %."
+        "Image 7 of 9, labelled **a\\*b**. Up to stage 1 the two differ by 20 %, after stage 2 by 80 %. The answer "
+        "gets lost in **stage 2, block 1**: a dense model that takes over before it still says a\\*b with 90 %, "
+        "after it with 10 %."
     )
     slowly = [replace(step, handed={"class": left}) for step, left in zip(steps, (0.6, 0.35, 0.1), strict=True)]
     told = words.details(replace(way, steps=tuple(slowly), image=None, label=None))

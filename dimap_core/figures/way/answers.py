@@ -93,7 +93,8 @@ def parting_chart(way: Way, look: Look) -> go.Figure:
     figure = _by_block(way, look, max(105.0, 1.1 * max(found)))
     figure.add_scatter(
         x=list(range(len(found))), y=found, mode="lines+markers", marker={"size": 8},
-        line={"color": token_color(look), "width": 2.5}, customdata=["start", *(_name(way, step) for step in way.steps)],
+        line={"color": token_color(look), "width": 2.5},
+        customdata=["start", *(_name(way, step) for step in way.steps)],
         hovertemplate="%{customdata}: %{y:.1f} %<extra></extra>",
     )  # fmt: skip
     _told(figure, len(way.steps), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look))
@@ -115,16 +116,12 @@ def handing_chart(way: Way, look: Look) -> go.Figure:
             customdata=["dense alone", *(_name(way, step) for step in way.steps)],
             hovertemplate=f"{by} {way.name(by)}, %{{customdata}}: %{{y:.0f}} %<extra></extra>",
         )  # fmt: skip
-        ends.append(
-            (
-                found[-1],
-                f"<b>{by if way.cues else way.name(by)[:_END]}</b>",
-                loss_color(look) if dash == "solid" else look.muted,
-            )
-        )
-    for value, told, color in ends:
-        crowded = any(0 <= other - value < _LINE for other, _, _ in ends if other != value)
-        _told(figure, len(way.steps), value - (_LINE if crowded else 0), told, color)
+        told = by if way.cues else way.name(by)[:_END]
+        ends.append((found[-1], told, loss_color(look) if dash == "solid" else look.muted))
+    above = math.inf
+    for value, told, color in sorted(ends, reverse=True):
+        above = min(value, above - _LINE)
+        _told(figure, len(way.steps), above, f"<b>{told}</b>", color)
     return figure
 
 
