@@ -34,7 +34,7 @@ def attention_weights(attention: Any, x: torch.Tensor, mask: torch.Tensor | None
         logits = logits + bias
     if mask is not None:
         logits = (logits.unflatten(0, (-1, len(mask))) + mask[:, None]).flatten(0, 1)
-    return logits.softmax(-1)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)  # in bf16 the sum would miss one
 
 
 def _queries_and_keys(attention: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

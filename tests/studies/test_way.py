@@ -171,3 +171,12 @@ def test_parting_and_loss_are_where_most_happens():
     assert (
         replace(found, label=None).wanted == 3 and found.by == ("a", "b") and replace(found, cues={}).by == ("class",)
     )
+
+
+def test_a_model_that_is_judged_in_bf16_is_followed_in_bf16(tiny):
+    found = way(replace(tiny, bf16=True), CUTS["zeros"])
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        logits = tiny.model(normalised(tiny.info, DIGITS.images[7][None])).float()
+    assert same(np.array(found.dense), logits[0].softmax(-1).numpy(), SINGLE)
+    assert found.dense != way(tiny, CUTS["zeros"]).dense
+    assert all(sum(head) == pytest.approx(1, abs=SINGLE) for step in found.steps for head in step.dense.attention)
