@@ -50,7 +50,7 @@ def body(view: View, polling: bool) -> None:
     if ticket.error:
         st.error(formats.plain(ticket.error))
     elif shown is not None:
-        pictures.draw(shown, choosing.block(view.anatomy), found is None)
+        pictures.draw(view, shown, choosing.block(view.anatomy), found is None)
 
 
 def arrived(ticket: Ticket) -> Way | None:

@@ -21,7 +21,7 @@ from ..measure import measure_latency, predictions
 from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
-from ..studies import Measured, broken, compare, follow, leave_one_out, sensitivity, versus
+from ..studies import Measured, broken, compare, follow, leave_one_out, sensitivity, spread, versus
 from ..types import LabelledImages, PruningError, whole_file
 from . import open_images
 from .open_models import Request, Shelf
@@ -142,6 +142,15 @@ def _way(shelf: Shelf, request: Request) -> Events:
         yield {"doing": doing} if found is None else found.event()
 
 
+def _spread(shelf: Shelf, request: Request) -> Events:
+    """How far dense and pruned model are apart on many images; of a slow model nothing."""
+    opened, plan = shelf.model(request), from_recipe(request["recipe"])
+    for _ in pipeline.prepare(opened, plan):
+        yield {}
+    for _, found in spread(opened, pipeline.default_data(opened, request["data"]), plan):
+        yield {} if found is None else asdict(found)
+
+
 def _curve(shelf: Shelf, request: Request) -> Events:
     """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = shelf.model(request)
@@ -223,6 +232,6 @@ def _versus(shelf: Shelf, request: Request) -> Events:
 
 HANDLERS: dict[str, Callable[[Shelf, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
-    "predictions": _predictions, "explain": _explain, "way": _way,
+    "predictions": _predictions, "explain": _explain, "way": _way, "spread": _spread,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
 }  # fmt: skip

@@ -18,12 +18,13 @@ import torch
 from PIL import Image
 
 from ..anatomy import Passed, embed, evaluating, head, passage, segments
-from ..data import check_fit, normalised, restricted
+from ..data import check_fit, normalised, restricted, stratified_order
 from ..measure import Outcomes, Predictions, concatenate
 from ..pipeline import Opened, apply_plan, check_trained, cut_weights, slow
-from ..types import AtBlock, Block, DataError, LabelledImages, PruningPlan, Way, WayStep, share
+from ..types import AtBlock, Block, DataError, LabelledImages, PruningPlan, Spread, Way, WayStep, share
 
 LOOKED_AT, FEW = 240, 16  # images in search of one that the cut gets wrong; of a slow model
+MANY = 200  # images that one is compared with
 
 Token = tuple[int, int]
 """(row, column) of a patch, from 0; (-1, k): the k-th token before the patches."""
@@ -122,6 +123,35 @@ def _png(pixels: np.ndarray) -> str:
     content = io.BytesIO()
     Image.fromarray(pixels.transpose(1, 2, 0)).save(content, "PNG")
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def spread(opened: Opened, data: LabelledImages, plan: PruningPlan) -> Iterator[tuple[str, Spread | None]]:
+    """Yield (what is done, None) after every batch, then how far apart the first `MANY` images are; of a model that is
+    slow nothing."""
+    check_trained(opened)
+    check_fit(opened.info, data)
+    if slow(opened, data):
+        return
+    weights = cut_weights(opened, plan, apply_plan(opened, plan)[0])
+    order, found = stratified_order(data.labels)[:MANY], []
+    for start in range(0, len(order), opened.sizes[0]):
+        images = data.images[order[start : start + opened.sizes[0]]]
+        with _as_judged(opened):
+            found.append(_differences(opened, normalised(opened.info, images), weights))
+        yield f"Comparing with other images, {min(start + opened.sizes[0], len(order))} of {len(order)}", None
+    low, middle, high = np.percentile(np.concatenate(found), (10, 50, 90), axis=0).tolist()
+    yield "Done", Spread(len(order), tuple(low), tuple(middle), tuple(high))
+
+
+def _differences(opened: Opened, images: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> np.ndarray:
+    """Relative difference of the two residual streams, [images, blocks]."""
+    dense = pruned = embed(opened.model, opened.info.family, images.to(next(opened.model.parameters()).device))
+    found = []
+    for segment in segments(opened.model, opened.info.family):
+        dense, pruned = segment.run({}, dense), segment.run(weights, pruned)
+        before, after = (stream.double().flatten(1) for stream in (dense, pruned))
+        found.append(((after - before).norm(dim=1) / before.norm(dim=1)).cpu().numpy())
+    return np.stack(found, axis=1)
 
 
 def _pixels(opened: Opened, data: LabelledImages, image: int | np.ndarray) -> tuple[np.ndarray, int | None]:

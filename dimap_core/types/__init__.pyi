@@ -70,7 +70,7 @@ from .scores import (
     rank_groups as rank_groups,
 )
 from .text import duration as duration, size as size
-from .way import AtBlock as AtBlock, Way as Way, WayStep as WayStep, answer as answer, share as share
+from .way import AtBlock as AtBlock, Spread as Spread, Way as Way, WayStep as WayStep, answer as answer, share as share
 from .writing import (
     TEMPORARY as TEMPORARY,
     check_place as check_place,

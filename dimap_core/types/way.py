@@ -124,6 +124,16 @@ class Way:
         return _rounded(asdict(self))
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How far apart many `images` are, as `WayStep.difference`: by block the 10th, 50th and 90th percentile."""
+
+    images: int
+    low: tuple[float, ...]
+    middle: tuple[float, ...]
+    high: tuple[float, ...]
+
+
 def answer(shares: tuple[float, ...]) -> int:
     """The class with the largest share."""
     return max(range(len(shares)), key=shares.__getitem__)

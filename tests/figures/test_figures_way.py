@@ -10,7 +10,7 @@ from dimap_core.figures.look import Look
 from dimap_core.figures.way.answers import answer_picture, handing_chart, parting_chart, survival_picture
 from dimap_core.figures.way.stages import image_picture, stage_picture
 from dimap_core.figures.way.svg import cells
-from dimap_core.types.way import AtBlock, Way, WayStep
+from dimap_core.types.way import AtBlock, Spread, Way, WayStep
 
 LOOKS = [Look(), Look(dark=True)]
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -108,8 +108,11 @@ def test_answers_tell_what_is_said_and_what_survives():
 
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark"])
 def test_curves_hold_the_numbers_of_the_blocks(look):
-    (line,) = parting_chart(WAY, look).data
+    (line,) = parting_chart(WAY, None, look).data
     assert list(line.y) == [0.0, 25.0, 50.0] and list(line.x) == [0, 1, 2]
+    band, middle, again = parting_chart(WAY, Spread(200, (0.1, 0.2), (0.3, 0.4), (0.5, 0.6)), look).data
+    assert list(band.y) == pytest.approx([0, 10, 20, 60, 50, 0]) and list(middle.y) == pytest.approx([0, 30, 40])
+    assert again.y == line.y
     digit, texture = handing_chart(WAY, look).data
     assert list(digit.y) == pytest.approx([85, 90, 50]) and list(texture.y) == pytest.approx([90, 95, 95])
     (only,) = handing_chart(PLAIN, look).data

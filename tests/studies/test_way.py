@@ -18,6 +18,7 @@ from dimap_core.data.batches import normalised, stratified_order
 from dimap_core.data.from_source import brought
 from dimap_core.data.registry import load_data
 from dimap_core.pipeline.chain import apply_plan, cut_weights
+from dimap_core.studies import way as module
 from dimap_core.studies.sweep import compare
 from dimap_core.studies.way import broken, follow
 from dimap_core.types.errors import DataError
@@ -86,6 +87,18 @@ def test_handing_over_is_a_model_pruned_to_there_and_dense_from_there(tiny, cut)
         hybrid = with_weights(tiny.model, {key: value for key, value in weights.items() if key.startswith(names)})
         assert step.handed["class"] == pytest.approx(shares(hybrid, tiny.info)[found.wanted], abs=SINGLE)
     assert found.steps[-1].handed["class"] == found.pruned[found.wanted]
+
+
+def test_the_spread_is_that_of_each_images_way(tiny, monkeypatch):
+    monkeypatch.setattr(module, "MANY", 9)
+    *steps, (_, found) = module.spread(replace(tiny, sizes=(4,)), DIGITS, CUTS["zeros"])
+    every = [
+        [step.difference for step in way(tiny, CUTS["zeros"], int(image)).steps]
+        for image in stratified_order(DIGITS.labels)[:9]
+    ]
+    assert found.images == 9 and len(steps) == 3
+    for part, percent in ((found.low, 10), (found.middle, 50), (found.high, 90)):
+        assert same(np.array(part), np.percentile(every, percent, axis=0), SINGLE * 10)
 
 
 def test_heads_that_were_taken_out_are_told(tiny):

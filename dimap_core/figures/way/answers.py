@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from ...types import Way, WayStep, answer
-from ..look import Look, base
+from ...types import Spread, Way, WayStep, answer
+from ..look import Look, base, rgba
 from .svg import WIDTH, Picture, bar, cells, frame, loss_color, picture, text, token_color
 
 _LINE = 9  # % between two words at the ends of lines
@@ -87,10 +87,13 @@ def survival_picture(way: Way, look: Look) -> Picture:
     return picture(body, WIDTH, top - 18, "What survives: " + "; ".join(told))
 
 
-def parting_chart(way: Way, look: Look) -> go.Figure:
-    """How far apart the two residual streams are after each block, in % of the dense one."""
+def parting_chart(way: Way, spread: Spread | None, look: Look) -> go.Figure:
+    """How far apart the two residual streams are after each block, in % of the dense one; `spread`: those of many
+    images."""
     found = [0.0, *(100 * step.difference for step in way.steps)]  # what enters the blocks is never cut
     figure = _by_block(way, look, max(105.0, 1.1 * max(found)))
+    if spread is not None:
+        _band(figure, spread, look)
     figure.add_scatter(
         x=list(range(len(found))), y=found, mode="lines+markers", marker={"size": 8},
         line={"color": token_color(look), "width": 2.5},
@@ -99,6 +102,26 @@ def parting_chart(way: Way, look: Look) -> go.Figure:
     )  # fmt: skip
     _told(figure, len(way.steps), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look))
     return figure
+
+
+def _band(figure: go.Figure, spread: Spread, look: Look) -> None:
+    """Many images: their middle dashed, eight of ten in the band."""
+    low, middle, high = ([0.0, *(100 * value for value in part)] for part in (spread.low, spread.middle, spread.high))
+    places = list(range(len(low)))
+    figure.add_scatter(
+        x=[*places, *reversed(places)], y=[*low, *reversed(high)], fill="toself", mode="lines", line={"width": 0},
+        fillcolor=rgba(look.muted, 0.22), hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=places, y=middle, mode="lines", line={"color": look.muted, "width": 1.5, "dash": "dash"}, hoverinfo="skip"
+    )
+    for shift, words, color in (
+        (0, f"{spread.images} images: median, 10 to 90 %", look.muted), (-18, "<b>this image</b>", loss_color(look)),
+    ):  # fmt: skip
+        figure.add_annotation(
+            x=0.02, xref="paper", y=0.97, yref="paper", xanchor="left", yanchor="top", yshift=shift, text=words,
+            showarrow=False, font={"color": color}, bgcolor=look.surface,
+        )  # fmt: skip
 
 
 def handing_chart(way: Way, look: Look) -> go.Figure:

@@ -51,6 +51,12 @@ def ask(view: View) -> Ticket:
     return requests.stream(view, "live", {"kind": "way", "recipe": recipe, "token": token, **what}, wanted)
 
 
+def ask_spread(view: View) -> Ticket:
+    """The ticket that brings how far apart other images are."""
+    recipe = to_recipe(state.current().plan)
+    return requests.stream(view, "background", {"kind": "spread", "recipe": recipe}, ("spread", str(recipe)))
+
+
 @dataclass
 class _Search:
     """A search in the data `of` a model: behind which image it began, for which cut and token, and what it found."""

@@ -8,6 +8,7 @@ from html import escape
 
 import pandas as pd
 import streamlit as st
+from pydantic import TypeAdapter
 
 from dimap_core.figures import (
     Look,
@@ -19,15 +20,18 @@ from dimap_core.figures import (
     stage_picture,
     survival_picture,
 )
-from dimap_core.types import Way, WayStep
+from dimap_core.types import Spread, Way, WayStep
 
 from ..look import TERMS, theme
+from ..session import View, polling
+from . import choosing
 
 _GRID = "display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:20px 24px"
+_SPREAD = TypeAdapter(Spread)
 _OLD = 0.45  # opacity of pictures of another cut, until theirs have come
 
 
-def draw(way: Way, chosen: int, old: bool) -> None:
+def draw(view: View, way: Way, chosen: int, old: bool) -> None:
     """All pictures; `chosen`: the block shown, -1 for each stage's last, -2 for its first; `old`: others are coming."""
     look = theme.look()
     answers = [answer_picture(way, who, look) for who in ("dense", "pruned")]
@@ -40,7 +44,11 @@ def draw(way: Way, chosen: int, old: bool) -> None:
         "attention is drawn by its square root, and each head’s adds up to 100 %. Framed: the followed token. Crossed "
         "out: heads that say nothing."
     )
-    _curves(way, look)
+    if old:
+        _curves(way, None, "")
+    else:
+        running = choosing.ask_spread(view).running
+        polling.polled(_among_others, running)(view, way, running)
 
 
 def _row(pictures: Sequence[Picture], old: bool) -> None:
@@ -79,13 +87,27 @@ def _stage(way: Way, stage: int, chosen: int, look: Look) -> Picture:
     return stage_picture(steps, shown, f"{way.stage_word.capitalize()} {stage + 1}", look)
 
 
-def _curves(way: Way, look: Look) -> None:
+def _among_others(view: View, way: Way, polling: bool) -> None:
+    """The curves, beside those of other images as soon as these are in."""
+    ticket = choosing.ask_spread(view)
+    if polling and not ticket.running:
+        st.rerun()
+    spread = _SPREAD.validate_python(ticket.last) if ticket.last and "middle" in ticket.last else None
+    band = f"; band: eight of ten of {spread.images} images, dashed their median" if spread else ""
+    _curves(way, spread, f" Line: this one image{'; others follow' if ticket.running else band}.")
+
+
+def _curves(way: Way, spread: Spread | None, others: str) -> None:
+    """Where the two part and where the answer gets lost, over the blocks; `others`: what is said of other images."""
+    look = theme.look()
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Where the two part", anchor=False, help=TERMS["apart"])
         alt = "Difference between the two models' residual streams after each block, in percent of the dense one"
-        theme.chart(parting_chart(way, look), "parting", alt)
-        st.caption("Difference of the pruned model’s notes from the dense model’s after each block, in % of these.")
+        theme.chart(parting_chart(way, spread, look), "parting", alt)
+        st.caption(
+            f"Difference of the pruned model’s notes from the dense model’s after each block, in % of these.{others}"
+        )
     with right:
         st.subheader("Where the answer gets lost", anchor=False, help=TERMS["handing"])
         alt = "Share of the right answer when the dense model takes over after each block"
@@ -93,7 +115,7 @@ def _curves(way: Way, look: Look) -> None:
         st.caption(
             "The pruned model works up to this block, the dense model does the rest: the share that it still gives "
             + " and ".join(f"the {by} {way.name(by)}" if way.cues else way.name(by) for by in way.by)
-            + ". Both figures: one image, so no interval."
+            + ". One image, so no interval."
         )
     with st.expander("Show as table"):
         st.dataframe(pd.DataFrame([_line(way, step) for step in way.steps]), hide_index=True)
