@@ -6,6 +6,7 @@ for; `images` gives the result to a model that is open.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from torch import nn
 from ..types import DataError, LabelledImages, ModelInfo
 from . import sets, subset
 from .archive import Zip
-from .decode import Decoded, Transform
+from .decode import Decoded, Transform, Unreadable, picture
 from .mapping import Heads, Matched, heads, match, short_names
 from .registry import DATASETS, image_set
 from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource
@@ -97,6 +98,14 @@ def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]
         return made(picture).numpy()
 
     return pixels, config
+
+
+def one_image(content: bytes, model: Any, info: ModelInfo) -> np.ndarray:
+    """A single image file as the model takes it, uint8 [3, H, W]; raises DataError for one that is none."""
+    try:
+        return transform_of(model, info)[0](picture(io.BytesIO(content), len(content)))
+    except Unreadable as error:
+        raise DataError(f"The image could not be read ({error}); bring a whole JPEG, PNG, WebP or BMP file.") from error
 
 
 def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[tuple[int, int, ChosenImages | None]]:

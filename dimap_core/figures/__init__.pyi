@@ -20,3 +20,12 @@ from .predictions import (
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
 from .tradeoff import Curve as Curve, Point as Point, Tradeoff as Tradeoff, tradeoff as tradeoff
+from .way import (
+    Picture as Picture,
+    answer_picture as answer_picture,
+    handing_chart as handing_chart,
+    image_picture as image_picture,
+    parting_chart as parting_chart,
+    stage_picture as stage_picture,
+    survival_picture as survival_picture,
+)

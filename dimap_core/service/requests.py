@@ -8,6 +8,7 @@ what `open` leaves on disk for the app.
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -15,11 +16,12 @@ from statistics import median
 from typing import Any
 
 from .. import pipeline
+from ..data import one_image
 from ..measure import measure_latency, predictions
 from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
-from ..studies import Measured, compare, leave_one_out, sensitivity, versus
+from ..studies import Measured, broken, compare, follow, leave_one_out, sensitivity, spread, versus
 from ..types import LabelledImages, PruningError, PruningPlan, whole_file
 from . import open_images
 from .open_models import OpenModels, Request
@@ -143,6 +145,33 @@ def _explain(models: OpenModels, request: Request) -> Events:
         yield {"doing": doing} if found is None else found.event()
 
 
+def _way(models: OpenModels, request: Request) -> Events:
+    """One image's way through both models: progress, then the way. The image is a number, or a `file` in base64; with
+    neither it is one that the cut gets wrong, the next one `after` some image."""
+    opened, plan = models.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    for doing, _, _ in pipeline.prepare(opened, plan):
+        yield {"doing": doing}
+    image, token = request["image"], request["token"]
+    if request.get("file"):
+        image = one_image(base64.b64decode(request["file"]), opened.model, opened.info)
+    elif image is None:
+        answered = compare(opened, data, plan, models.prefix(request["session"], opened))
+        for doing, image in broken(opened, data, answered, request["after"]):  # noqa: B007
+            yield {"doing": doing}
+    for doing, found in follow(opened, data, plan, image, None if token is None else tuple(token)):
+        yield {"doing": doing} if found is None else found.event()
+
+
+def _spread(models: OpenModels, request: Request) -> Events:
+    """How far dense and pruned model are apart on many images; of a slow model nothing."""
+    opened, plan = models.model(request), from_recipe(request["recipe"])
+    for _ in pipeline.prepare(opened, plan):
+        yield {}
+    for _, found in spread(opened, pipeline.default_data(opened, request["data"]), plan):
+        yield {} if found is None else asdict(found)
+
+
 def _curve(models: OpenModels, request: Request) -> Events:
     """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = models.model(request)
@@ -225,6 +254,6 @@ def _versus(models: OpenModels, request: Request) -> Events:
 
 HANDLERS: dict[str, Callable[[OpenModels, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
-    "predictions": _predictions, "explain": _explain,
+    "predictions": _predictions, "explain": _explain, "way": _way, "spread": _spread,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
 }  # fmt: skip

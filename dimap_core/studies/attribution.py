@@ -18,8 +18,7 @@ import torch
 from captum.attr import IntegratedGradients, LayerGradCam, Occlusion
 from torch import nn
 
-from ..anatomy import embed, evaluating, head, segments
-from ..cut import SplitAttention
+from ..anatomy import attention_weights, embed, evaluating, head, segments
 from ..data import check_fit, normalised
 from ..pipeline import Opened, check_trained, prune
 from ..types import DataError, Family, LabelledImages, ModelInfo, PruningError, PruningPlan
@@ -174,17 +173,6 @@ def rollout(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int) -
     else:
         read = joint[0 if network.pool_include_prefix else prefix :]
     return _map(read[:, prefix:].mean(0, keepdim=True).unflatten(1, network.patch_embed.grid_size), image)
-
-
-def attention_weights(attention: Any, x: torch.Tensor) -> torch.Tensor:
-    """softmax(q k^T / sqrt(d)), [B, heads, N, N], of timm's or our own attention on x [B, N, C]; fused kernels do not
-    hand it out."""
-    if isinstance(attention, SplitAttention):
-        q, k, _ = attention.heads(x)
-    else:
-        packed = attention.qkv(x).unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = attention.q_norm(packed[0]), attention.k_norm(packed[1])
-    return ((q * attention.scale) @ k.transpose(-2, -1)).softmax(-1)
 
 
 class _Shown(nn.Module):

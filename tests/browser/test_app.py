@@ -21,6 +21,7 @@ HEADINGS = {
     "Weights": "One row, block by block",
     "Importance": "Where importance lies",
     "Predictions": "Who loses, and to whom?",
+    "Way": "What happens inside",
     "Recover": "Jobs",
     "Compare": "Which method wins at this budget?",
     "Export": "All tried points",

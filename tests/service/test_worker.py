@@ -1,5 +1,6 @@
 """The worker's loop, in-process: who is served when, what replaces what, which errors stay with their request."""
 
+import base64
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,7 @@ from dimap_core.studies.effort import IMAGES
 from dimap_core.types.estimates import Versus
 from dimap_core.types.findings import CellCut, Effect
 from dimap_core.types.plan import PruningPlan
+from dimap_core.types.way import Way
 from tests.helpers import SINGLE, same, serve
 
 MODEL = {"model": "swin-digits", "weights": "pretrained", "data": "digits"}
@@ -135,6 +137,25 @@ def test_an_explanation_comes_after_its_progress_and_its_errors_stay_with_its_ti
     assert np.shape(found["dense"]) == np.shape(found["pruned"]) == (32, 32) and -1 <= found["moved"] <= 1
     worker.accept({**evaluate("a", "2", 0.8), "kind": "explain", **wanted, "method": "rollout"})
     assert "Swin has no class token" in serve(worker)[-1]["error"]
+
+
+def test_a_way_is_that_of_an_image_that_is_named_brought_or_looked_for(worker):
+    ask = {**evaluate("a", "1", 0.95), "kind": "way", "token": None, "image": None, "after": None}
+    worker.accept(ask)
+    *steps, last, done = serve(worker)
+    assert done == {"ticket": "1", "done": True} and steps[0]["event"]["doing"].startswith(("Looking", "Found"))
+    found = TypeAdapter(Way).validate_python(last["event"])
+    digits = load_data("digits")
+    assert found.label == digits.labels[found.image] == np.argmax(found.dense) != np.argmax(found.pruned)
+    file = base64.b64encode(base64.b64decode(found.picture.partition(",")[2])).decode()
+    for wanted in ({"image": found.image}, {"file": file}):
+        worker.accept({**ask, **wanted})
+        *_, again, _ = serve(worker)
+        assert again["event"]["pruned"] == last["event"]["pruned"]
+    worker.accept({**ask, "file": base64.b64encode(b"no image").decode()})
+    assert "could not be read" in serve(worker)[-1]["error"]
+    worker.accept({**ask, "image": 0, "token": [99, 0]})
+    assert "There is no token (99, 0)" in serve(worker)[-1]["error"]
 
 
 def test_a_newer_request_of_a_session_ends_the_older_one(worker):

@@ -21,6 +21,7 @@ PAGES = (
     Page("weights", "Weights"),
     Page("importance", "Importance"),
     Page("predictions", "Predictions"),
+    Page("way", "Way"),
     Page("find", "Find"),
     Page("recover", "Recover"),
     Page("compare", "Compare"),

@@ -51,6 +51,17 @@ TERMS = {
     "occlusion": "Occlusion: how far the logit falls when a patch is black.",
     "grad-cam": "Grad-CAM: where the last feature maps, weighed by their mean gradient, speak for the class.",
     "rollout": "Attention rollout: how much of each patch attention carries to the class token, block after block.",
+    "token": "A token is the model's note on one place of the image: at first one patch, a small square of pixels. "
+    "Where patches merge, the token that it went into is followed. DeiT adds a class token; it gives the answer.",
+    "windows": "Tokens exchange what they know inside a window only; every second block shifts the windows, so that "
+    "neighbours on both sides of a border meet too. A DeiT has one window that holds all tokens.",
+    "attention": "How much the followed token takes from each token that it sees; each head has its own map, whose "
+    "shares add up to 100 %.",
+    "energy": "How strongly the model's notes on a place are written: the mean square over channels after the block.",
+    "apart": "Length of the difference between the pruned and the dense model's notes (the residual stream after the "
+    "block), in % of the dense one's length.",
+    "handing": "The pruned model works up to a block, the dense model does the rest: what it still gives the right "
+    "answer. Where this falls, what the answer needs gets lost.",
     "explanation": "An explanation has moved as far as the rank correlation of its dense and its pruned map lies "
     "below 1.",
     "correlation": "Spearman's rank correlation of two criteria's scores, unit by unit: 1 means the same ranking, 0 "

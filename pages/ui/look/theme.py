@@ -16,6 +16,7 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .st-key-gallery [data-testid="stElementToolbar"] { display: none; }
+.st-key-way_words { min-height: 3.4rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
 [class*="st-key-result_"] [data-testid="stMetricValue"] { font-size: 1.5rem; }

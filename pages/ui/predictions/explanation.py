@@ -15,7 +15,7 @@ from dimap_core.studies import MethodInfo, explanations, in_words
 from dimap_core.types import LabelledImages
 
 from ..look import TERMS, formats, theme
-from ..parts import waiting
+from ..parts import picked, waiting
 from ..session import View, cache, polling, requests, state
 from . import gallery
 
@@ -46,8 +46,7 @@ def draw(view: View, found: Outcomes, data: LabelledImages, streaming: bool) -> 
 def _picked(found: Outcomes, data: LabelledImages) -> int:
     """The place of the picked image; until one is picked, of the one that changed most."""
     total = len(data)
-    if st.session_state.get("picked_of") != data.name or (st.session_state.get("picked") or 0) > total:
-        st.session_state.picked_of, st.session_state.picked = data.name, None
+    picked.only_of(data.name, total)
     number = st.number_input(
         f"Image, 1 to {total:,}", 1, total, None, key="picked", placeholder="the one that changed most",
         persist_state="session",

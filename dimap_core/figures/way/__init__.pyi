@@ -1,0 +1,10 @@
+"""What other figures and rooms may import from `figures.way`."""
+
+from .answers import (
+    answer_picture as answer_picture,
+    handing_chart as handing_chart,
+    parting_chart as parting_chart,
+    survival_picture as survival_picture,
+)
+from .stages import image_picture as image_picture, stage_picture as stage_picture
+from .svg import Picture as Picture

@@ -1,0 +1,76 @@
+"""What is said of an image's way: where the two models part, and where the answer got lost. Of one image, no more."""
+
+from __future__ import annotations
+
+from dimap_core.types import Way, answer
+
+from ..look import formats
+
+_FATES = ((0.9, "stays"), (0.6, "mostly stays"), (0.0, "fades"))
+_LOST = 0.5  # of its share: below, the answer counts as lost
+_AT_ONCE = 0.6  # of what is lost, in one block
+
+
+def headline(way: Way) -> str:
+    """The finding in one line."""
+    stage, _, apart = way.parting
+    if apart == 0:
+        return "The cut changes nothing on this image’s way."
+    place = f"in {way.stage_word} {stage + 1}"
+    if answer(way.dense) == answer(way.pruned):
+        said = formats.plain(way.classes[answer(way.dense)])
+        return f"Both models say {said}; they part most {place}."
+    return f"The two models part {place}: {_fates(way)}."
+
+
+def _fates(way: Way) -> str:
+    return ", ".join(_fate(way, by) for by in way.by)
+
+
+def _fate(way: Way, by: str) -> str:
+    """What becomes of the dense model's answer, or of its value of a cue."""
+    before, after = (way.value(answer(shares), by) for shares in (way.dense, way.pruned))
+    what = f"the {by}" if way.cues else formats.plain(before)
+    if before != after:
+        return f"{what} turns into {formats.plain(after)}"
+    kept = way.share(way.pruned, by) / max(way.share(way.dense, by), 1e-12)
+    return f"{what} {next(fate for least, fate in _FATES if kept >= least)}"
+
+
+def details(way: Way) -> str:
+    """Whose image, and where what the answer needs got lost."""
+    which = "Your image" if way.image is None else f"Image {way.image + 1:,} of {way.images:,}"
+    label = "" if way.label is None else f", labelled **{formats.plain(way.classes[way.label])}**"
+    lost = [by for by in way.by if way.share(way.pruned, by) < _LOST * way.share(way.dense, by)]
+    right = ["Both models get it right."] if answer(way.dense) == way.label == answer(way.pruned) else []
+    return " ".join([f"{which}{label}.", *right, *_apart(way), *(_lost(way, by) for by in lost)])
+
+
+def _lost(way: Way, by: str) -> str:
+    """At which block it went; or that it went little by little, and at which one most."""
+    step, before, after = way.loss(by)
+    what = f"The {by}" if way.cues else "The answer"
+    place = f"**{way.stage_word} {step.stage + 1}, block {step.block + 1}**"
+    at_once = before - after >= _AT_ONCE * (way.share(way.dense, by) - way.share(way.pruned, by))
+    how = f"gets lost in {place}" if at_once else f"gets lost little by little, most in {place}"
+    return (
+        f"{what} {how}: a dense model that takes over before it still says {formats.plain(way.name(by))} with "
+        f"{_percent(before)}, after it with {_percent(after)}."
+    )
+
+
+def _apart(way: Way) -> list[str]:
+    """How far the two are from each other before and after where they part."""
+    stage, before, after = way.parting
+    if after == 0:
+        return []
+    if stage == 0:
+        return [f"The first {way.stage_word} already moves the two {_percent(after)} apart."]
+    return [
+        f"Up to {way.stage_word} {stage} the two differ by {_percent(before)}, "
+        f"after {way.stage_word} {stage + 1} by {_percent(after)}."
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else "less than 1 %"
