@@ -26,7 +26,16 @@ README = ROOT / "README.md"
 DOCUMENT = ROOT / "benchmarks" / "RESULTS.md"
 CHAPTERS = {
     "The models": ("models",),
-    "Accuracy after a cut": ("oneshot", "refit", "structured", "peers_accuracy", "criteria", "foretold", "allocated"),
+    "Accuracy after a cut": (
+        "oneshot",
+        "refit",
+        "find",
+        "structured",
+        "peers_accuracy",
+        "criteria",
+        "foretold",
+        "allocated",
+    ),
     "Whole papers": ("methods", "nvit", "latency_table", "spvit", "apma", "reproduce"),
     "Speed": ("live", "peers", "peers_structured", "streaming", "screen", "speed", "evidence", "threads"),
     "Many visitors, large models": ("load", "load_cold", "load_memory", "images", "large", "sessions"),

@@ -22,10 +22,9 @@ def result(tmp_path_factory):
         patch.setenv("DIMAP_HOME", str(tmp_path_factory.mktemp("home")))
         few = (rows.Candidate("fisher", "model", 1.0, rule=False), rows.Candidate("magnitude", "module"))
         patch.setattr(finding, "candidates", lambda granularity: few)
-        patch.setattr(finding, "BUDGETS", (0.3, 0.5))
         patch.setattr(finding, "fewer_heads", lambda plan, stage: iter(()))
         patch.setattr(finding, "bench", lambda opened, images, seed: benches.bench(opened, images, seed, 64))
-        *_, last = finding.find(pipeline.open_model("deit-digits"), WANTED)
+        *_, last = finding.find(pipeline.open_model("deit-digits"), WANTED, budgets=(0.3, 0.5))
     return last["result"]
 
 

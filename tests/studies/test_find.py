@@ -27,20 +27,21 @@ FEW = (
     rows.Candidate("magnitude", "layer"),
 )
 
+BUDGETS = (0.3, 0.5)
+
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """Three candidates, two budgets, few images, and a data folder of its own."""
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
     monkeypatch.setattr(finding, "candidates", lambda granularity: FEW)
-    monkeypatch.setattr(finding, "BUDGETS", (0.3, 0.5))
     monkeypatch.setattr(finding, "FRONT_IMAGES", 32)
     monkeypatch.setattr(benches, "IMAGES", 64)
     monkeypatch.setattr(finding, "bench", lambda opened, images, seed: benches.bench(opened, images, seed, 64))
 
 
 def found(opened, wanted, out=None):
-    *events, last = finding.find(opened, wanted, out)
+    *events, last = finding.find(opened, wanted, out, BUDGETS)
     return events, last["result"]
 
 
@@ -70,7 +71,7 @@ def test_validation_images_are_not_touched_before_the_answer(quick, tiny, monkey
         return load_data(name, split)
 
     monkeypatch.setattr(of_images, "load_data", watched)
-    steps = finding.find(tiny, Wanted(granularity, 0.4, images=64))
+    steps = finding.find(tiny, Wanted(granularity, 0.4, images=64), budgets=BUDGETS)
     for event in steps:
         if "tried" in event:
             assert loaded and {*loaded} == {"train"}
@@ -126,7 +127,11 @@ def test_the_nearest_finalist_wins_and_the_best_rule_is_the_nearest_rule(quick, 
 def test_an_accuracy_to_keep_is_kept_by_as_deep_a_cut_as_there_is(quick, tiny):
     _, result = found(tiny, Wanted("structure", keep_top1=0.05, images=64))
     assert result["macs_removed"] >= 0.49  # what the deepest budget tried has, too
-    assert_refused(InvalidPlan, lambda: list(finding.find(tiny, Wanted(keep_top1=0.999, images=64))), "the most is")
+    assert_refused(
+        InvalidPlan,
+        lambda: list(finding.find(tiny, Wanted(keep_top1=0.999, images=64), budgets=BUDGETS)),
+        "the most is",
+    )
 
 
 def test_looks_are_counted_once_an_answer_and_widen_the_interval(quick, tiny, tmp_path):

@@ -12,7 +12,7 @@ Next door: `candidates`, `bench`, `search`, `answer`.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,16 @@ class _Found:
         return told if self.left is None else {**told, "seconds_left": self.left}
 
 
-def find(opened: Opened, wanted: Wanted, out: Path | None = None) -> Events:
+def find(opened: Opened, wanted: Wanted, out: Path | None = None, budgets: Sequence[float] = BUDGETS) -> Events:
     """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, {"tried": rows} of the
-    finalists, at last {"result": ...}; `out`: the directory to write the winner to. Close it to cancel."""
+    finalists, at last {"result": ...}; `out`: the directory to write the winner to; `budgets` of the front,
+    beside the asked one. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
-    found, tested = _Found(TimeLeft(_work(wanted))), bench(opened, wanted.images, wanted.seed)
+    found, tested = _Found(TimeLeft(_work(wanted, budgets))), bench(opened, wanted.images, wanted.seed)
     yield from _told(tested.look())
-    yield from _front(tested, wanted, found)
-    share = wanted.budget or (yield from _share_for(tested, wanted, found))
+    yield from _front(tested, wanted, budgets, found)
+    share = wanted.budget or (yield from _share_for(tested, wanted, budgets, found))
     finalists = yield from _finalists(tested, wanted, share, found)
     yield {"tried": [trial.row() for trial in finalists]}
     best = min(finalists, key=lambda trial: trial.mean)
@@ -97,23 +98,23 @@ def _plan(candidate: Candidate, share: float, wanted: Wanted) -> PruningPlan:
     return candidate.at(share, kind, wanted.granularity, wanted.images, wanted.seed)
 
 
-def _work(wanted: Wanted) -> float:
+def _work(wanted: Wanted, budgets: Sequence[float]) -> float:
     """All trials, as far as they are known beforehand."""
     options = candidates(wanted.granularity)
     aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
     heads = 4 * len(HEADS) if wanted.granularity == "structure" else 0
     finals = 2 * _FINALISTS + (1 if heads else 0)
-    return len(options) * (len(_budgets(wanted)) - 1 + _ALL) + (aims + heads) * _ALL + finals * _FINAL
+    return len(options) * (len(_budgets(wanted, budgets)) - 1 + _ALL) + (aims + heads) * _ALL + finals * _FINAL
 
 
-def _budgets(wanted: Wanted) -> list[float]:
+def _budgets(wanted: Wanted, budgets: Sequence[float]) -> list[float]:
     mine = {wanted.budget} if wanted.budget and wanted.budget_kind != "latency" else set()
-    return sorted({*BUDGETS, *mine})
+    return sorted({*budgets, *mine})
 
 
-def _front(tested: Bench, wanted: Wanted, found: _Found) -> Events:
+def _front(tested: Bench, wanted: Wanted, budgets: Sequence[float], found: _Found) -> Events:
     for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
-        for share in _budgets(wanted):
+        for share in _budgets(wanted, budgets):
             limit, work = (None, _ALL) if share == wanted.budget else (FRONT_IMAGES, 1)
             plan = _plan(candidate, share, wanted)
             trial = yield from found.events(tested.of(plan, candidate.rule, False, limit), work)
@@ -122,7 +123,9 @@ def _front(tested: Bench, wanted: Wanted, found: _Found) -> Events:
                 found.asked += [trial] if share == wanted.budget else []
 
 
-def _share_for(tested: Bench, wanted: Wanted, found: _Found) -> Generator[dict[str, Any], None, float]:
+def _share_for(
+    tested: Bench, wanted: Wanted, budgets: Sequence[float], found: _Found
+) -> Generator[dict[str, Any], None, float]:
     """The largest share to remove at which some cut still has the wanted accuracy on the images that choose."""
     aim = wanted.keep_top1 or 0.0
     good = [row["share"] for row in found.front if row["top1"] >= aim]
@@ -132,7 +135,7 @@ def _share_for(tested: Bench, wanted: Wanted, found: _Found) -> Generator[dict[s
             f"No cut that was tried keeps {100 * aim:g} % of the images right; the most is {100 * most:.1f} %."
         )
     low = max(good)
-    high = min((share for share in _budgets(wanted) if share > low), default=low)
+    high = min((share for share in _budgets(wanted, budgets) if share > low), default=low)
     options = [option for option in candidates(wanted.granularity) if not option.rule]
     for _ in range(_AIMS):
         middle = round((low + high) / 2, 4)

@@ -70,5 +70,7 @@ def stop(channel: str) -> None:
 
 
 def content(info: ModelInfo, request: dict[str, Any]) -> tuple[str, str | None, str, str]:
-    """What an answer is shared by: the model's weights, the images, the request's kind and all of it."""
-    return info.fingerprint, info.data, request["kind"], json.dumps(request, sort_keys=True)
+    """What an answer is shared by: the model's weights, the images, the request's kind and all of it; a file that goes
+    with it stands for itself by its `file_id`."""
+    asked = {key: value for key, value in request.items() if key != "file"}
+    return info.fingerprint, info.data, request["kind"], json.dumps(asked, sort_keys=True)

@@ -32,29 +32,29 @@ def ask(view: View) -> Ticket:
     what: dict[str, Any] = {"image": None, "after": None}
     file, number = _file(), st.session_state.get("picked")
     if file is not None:
-        name: Any = file.file_id
+        what["file_id"] = file.file_id
     elif number is not None:
-        name = what["image"] = int(number) - 1
+        what["image"] = int(number) - 1
     else:
         search = _search(view)
         if search.found is None or search.asked == (str(recipe), token):
-            what["after"], name = search.after, f"after {search.after}"
+            what["after"] = search.after
             search.asked = (str(recipe), token)
         else:
-            name = what["image"] = search.found
-    wanted = ("way", str(recipe), name, token)
-    known = requests.known(view, "live", wanted)
+            what["image"] = search.found
+    request = {"kind": "way", "recipe": recipe, "token": token, **what}
+    known = requests.known(view, "live", request)
     if known is not None:
         return known
     if file is not None:
-        what["file"] = base64.b64encode(file.getvalue()).decode()
-    return requests.stream(view, "live", {"kind": "way", "recipe": recipe, "token": token, **what}, wanted)
+        request["file"] = base64.b64encode(file.getvalue()).decode()
+    return requests.stream(view, "live", request)
 
 
 def ask_spread(view: View) -> Ticket:
     """The ticket that brings how far apart other images are."""
     recipe = to_recipe(state.current().plan)
-    return requests.stream(view, "background", {"kind": "spread", "recipe": recipe}, ("spread", str(recipe)))
+    return requests.stream(view, "background", {"kind": "spread", "recipe": recipe})
 
 
 @dataclass

@@ -1,0 +1,94 @@
+"""The best cut found against the best fixed rule, at equal budgets, each judged once on validation images.
+
+    python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--seeds 0] [MODEL ...]
+
+Structures by share of MACs, zeros by share of params. `kept out`: nothing was tuned on that model. Rows are kept as they
+come; those of a run before are replaced one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from dimap_core import pipeline
+from dimap_core.models import BUNDLED
+from dimap_core.studies import find as finding
+
+from .measured import command_line, store, stored, table
+
+KEPT_OUT = "swin-flatten"
+COLUMNS = (
+    "model", "cut", "removed", "seed", "found", "best fixed rule", "difference, points", "against dense", "off budget",
+    "found by", "rule", "CPU s",
+)  # fmt: skip
+_ORDER = {spec.name: place for place, spec in enumerate(BUNDLED)}
+
+
+def measure(opened: pipeline.Opened, wanted: finding.Wanted) -> list[str]:
+    """One row."""
+    begun = time.process_time()
+    *_, last = finding.find(opened, wanted, budgets=())
+    found, spent = last["result"], time.process_time() - begun
+    rule, kind = found["best_rule"], wanted.budget_kind
+    off = 100 * abs(found[f"{kind}_removed"] - (wanted.budget or 0))
+    name = opened.info.name + (" (kept out)" if opened.info.name == KEPT_OUT else "")
+    return [
+        name, wanted.granularity, f"{100 * (wanted.budget or 0):g} % of {kind}", str(wanted.seed), _share(found),
+        _share(rule), _difference(found["paired"]), _difference(found["against_dense"]), f"{off:.2f}",
+        _named(found["plan"]), _named(rule["plan"]), f"{spent:.0f}",
+    ]  # fmt: skip
+
+
+def _share(found: dict[str, Any]) -> str:
+    low, high = found["ci95"]
+    return f"{100 * found['top1']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _difference(found: dict[str, float]) -> str:
+    """With its 95 % interval, whatever was looked at before: this table is the whole count of looks."""
+    return f"{100 * found['value']:+.1f} [{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
+
+
+def _named(recipe: dict[str, Any]) -> str:
+    heads = any("head" in cell for cell in recipe.get("stages", {}))
+    return f"{recipe['criterion']}, {recipe['scope']}, {recipe.get('cost_exponent', 0):g}" + (
+        ", heads" if heads else ""
+    )
+
+
+def wanted(structures: str, zeros: str, seeds: str) -> Iterator[finding.Wanted]:
+    """What is asked of every model."""
+    for seed in map(int, seeds.split(",")):
+        for share in map(float, filter(None, structures.split(","))):
+            yield finding.Wanted("structure", share, "macs", seed=seed)
+        for share in map(float, filter(None, zeros.split(","))):
+            yield finding.Wanted("weight", share, "params", seed=seed)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = command_line(__doc__, [spec.name for spec in BUNDLED])
+    parser.add_argument("--structures", default="0.5,0.7,0.8,0.9")
+    parser.add_argument("--zeros", default="0.8,0.9,0.95")
+    parser.add_argument("--seeds", default="0")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    known = {tuple(row[:4]): list(row) for row in stored("find").rows}
+    for name in given.models:
+        opened = pipeline.open_model(name)
+        for asked in wanted(given.structures, given.zeros, given.seeds):
+            row = measure(opened, asked)
+            print(" | ".join(row), file=sys.stderr, flush=True)
+            known[tuple(row[:4])] = row
+            rows = sorted(known.values(), key=lambda row: (_ORDER[row[0].split(" ")[0]], row[1], row[2], row[3]))
+            store("find", COLUMNS, rows)
+    print(table(COLUMNS, rows))
+
+
+if __name__ == "__main__":
+    main()
