@@ -2,15 +2,17 @@
 
     python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--seeds 0] [MODEL ...]
 
-Structures by share of MACs, zeros by share of params. `kept out`: nothing was tuned on that model. Rows are kept as they
-come; those of a run before are replaced one by one.
+Structures by share of MACs, zeros by share of params. `kept out`: nothing was tuned on that model. Rows are kept as
+they come; those of a run before are replaced one by one.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -32,7 +34,9 @@ _ORDER = {spec.name: place for place, spec in enumerate(BUNDLED)}
 def measure(opened: pipeline.Opened, wanted: finding.Wanted) -> list[str]:
     """One row."""
     begun = time.process_time()
-    *_, last = finding.find(opened, wanted, budgets=())
+    with TemporaryDirectory() as home:  # intervals of one look each: the table shows all of them
+        os.environ["DIMAP_HOME"] = home
+        *_, last = finding.find(opened, wanted, budgets=())
     found, spent = last["result"], time.process_time() - begun
     rule, kind = found["best_rule"], wanted.budget_kind
     off = 100 * abs(found[f"{kind}_removed"] - (wanted.budget or 0))
@@ -50,7 +54,7 @@ def _share(found: dict[str, Any]) -> str:
 
 
 def _difference(found: dict[str, float]) -> str:
-    """With its 95 % interval, whatever was looked at before: this table is the whole count of looks."""
+    """In points, with its 95 % interval."""
     return f"{100 * found['value']:+.1f} [{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
 
 
