@@ -96,6 +96,26 @@ def test_windows_are_parted_where_tokens_do_not_meet_and_both_kinds_are_shown():
     assert "+ class token" in stage_picture([before], before, "Stage 1", Look()).svg
 
 
+@pytest.mark.parametrize(
+    ("mixer", "boxes", "words"),
+    [
+        ("softmax", ["54.00"], "windows 2×2"),
+        ("conv3", ["81.00"], "its neighbours"),
+        ("skip", ["27.00"], "itself alone"),
+    ],
+)
+def test_what_is_filled_is_what_the_token_sees(mixer, boxes, words):
+    shown = replace(WAY.steps[0], mixer=mixer) if mixer == "softmax" else step(0, NONE, NONE, mixer=mixer)
+    svg = stage_picture([shown], shown, "Stage 1", Look()).svg
+    assert re.findall(r'width="([\d.]+)" height="[\d.]+" fill="#DCEBF6"', svg) == boxes and words in svg
+
+
+def test_what_a_token_sees_in_several_places_is_filled_there():
+    shown = replace(WAY.steps[0], column_bands=(0, 1, 0, 0), cells=(0, 2, 3, 4), token=1)
+    svg = stage_picture([shown], shown, "Stage 1", Look()).svg
+    assert re.findall(r'width="([\d.]+)" height="[\d.]+" fill="#DCEBF6"', svg) == ["27.00", "54.00"]
+
+
 def test_answers_tell_what_is_said_and_what_survives():
     assert answer_picture(WAY, "dense", Look()).told == "The dense model says 1, 80 %, right"
     assert answer_picture(PLAIN, "pruned", Look()).told == "The pruned model says <b>0, 60 %, wrong"

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from ...types import Spread, Way, WayStep, answer
 from ..look import Look, base, rgba
-from .svg import WIDTH, Picture, bar, cells, frame, loss_color, picture, text, token_color
+from .svg import WIDTH, Picture, bar, box, cells, frame, loss_color, picture, text, token_color
 
 _LINE = 9  # % between two words at the ends of lines
 _LONGEST, _SAID = 32, 20  # letters of a class, in a line of its own and in the answer
@@ -49,7 +49,7 @@ def _by_cues(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float]
     for share, column, row in zip(shares, way.cues[across], way.cues[down], strict=True):
         table[row * columns + column] = share
     wide, high = unit * columns, unit * rows
-    body += f'<rect x="{left}" y="{top}" width="{wide:.2f}" height="{high:.2f}" fill="{look.shade}"/>'
+    body += box(left, top, wide, high, look.shade)
     body += cells(table, columns, (left, top, unit), 1.0, look)
     lines = [f"M{left + unit * k:.2f} {top}v{high:.2f}" for k in range(1, columns)]
     lines += [f"M{left} {top + unit * k:.2f}h{wide:.2f}" for k in range(1, rows)]

@@ -1,8 +1,7 @@
 """One image's way through two models as small SVG pictures: patches, windows, attention by head, energy.
 
 Each is text of its own with an accessible name, drawn for a reader's `Look`; maps that stand for the two models share
-one scale. Next door: `answers` draws what comes out of it, `svg` has the
-pieces.
+one scale. Next door: `answers` draws what comes out of it, `svg` has the pieces.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
+from itertools import groupby
 
 from ...types import AtBlock, Way, WayStep
 from ..look import Look
-from .svg import WIDTH, Picture, cells, frame, picture, text, token_color
+from .svg import WIDTH, Picture, box, cells, frame, picture, text, token_color
 
 _MAP, _RIGHT = 108, 128  # side of one map; where the second one begins
 _SHOWN = 20  # patches along an edge up to which all are outlined
@@ -22,6 +22,11 @@ _UNMIXED = {
     "conv3": ("no attention here:", "a 3×3 convolution", "mixes the tokens"),
     "conv1": ("no attention here:", "a 1×1 convolution,", "tokens do not mix"),
     "skip": ("no attention here:", "nothing mixes", "the tokens"),
+}
+_PLACED = {
+    "conv3": ("a convolution:", "every token sees", "its neighbours"),
+    "conv1": ("a convolution:", "every token sees", "itself alone"),
+    "skip": ("nothing here:", "every token sees", "itself alone"),
 }
 
 
@@ -68,9 +73,10 @@ def stage_picture(steps: Sequence[WayStep], shown: WayStep, name: str, look: Loo
 
 def _stage_told(shown: WayStep, name: str) -> str:
     loudest = [max(at.energy) for at in (shown.dense, shown.pruned)]
+    looks = "no attention" if shown.dense.attention is None else "attention of the followed token by head"
     return (
         f"{name}: windows of {shown.window[0]} by {shown.window[1]} on a map of {shown.grid[0]} by {shown.grid[1]} "
-        f"tokens; attention of the followed token by head and the energy of the feature map, dense above pruned. "
+        f"tokens; {looks} and the energy of the feature map, dense above pruned. "
         f"Highest energy {loudest[0]:.3g} dense, {loudest[1]:.3g} pruned."
     )
 
@@ -80,9 +86,11 @@ def _windows(steps: Sequence[WayStep], shown: WayStep, top: float, look: Look) -
     kinds: dict[tuple, WayStep] = {}
     for step in steps:
         kinds.setdefault((step.window, step.shift), step)
-    if len(kinds) == 1 and shown.window == shown.grid:
-        extra = ("", "+ class token")[prefix] if (prefix := shown.cells.count(-1)) < 2 else f"+ {prefix} more"
-        lines = ["one window:", "every token sees", f"all {shown.grid[0] * shown.grid[1]}", extra]
+    if shown.mixer in _PLACED or (len(kinds) == 1 and shown.window == shown.grid):
+        prefix = len(shown.cells) - shown.window[0] * shown.window[1]
+        extra = ("", "+ class token")[prefix] if prefix < 2 else f"+ {prefix} more"
+        whole = ("one window:", "every token sees", f"all {shown.grid[0] * shown.grid[1]}", extra)
+        lines = _PLACED.get(shown.mixer, whole)
         return _grid(shown, 0, top, look) + "".join(
             text(_RIGHT, top + 34 + 18 * k, line, look.muted) for k, line in enumerate(lines)
         )
@@ -100,27 +108,48 @@ def _grid(step: WayStep, x: float, y: float, look: Look) -> str:
     rows, columns = step.grid
     wide, high = _MAP / columns, _MAP / rows
     cell = step.cells[step.token]
-    body = f'<rect x="{x}" y="{y}" width="{_MAP}" height="{_MAP}" fill="{look.shade}"/>'
-    row, column = divmod(cell, columns) if cell >= 0 else (0, 0)
-    down = [k for k in range(rows) if cell < 0 or step.row_bands[k] == step.row_bands[row]]
-    across = [k for k in range(columns) if cell < 0 or step.column_bands[k] == step.column_bands[column]]
-    soft, line = ("#173247", "#6DBBEA") if look.dark else ("#DCEBF6", "#0067A3")
-    box = (x + across[0] * wide, y + down[0] * high, len(across) * wide, len(down) * high)
-    body += '<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" '.format(*box) + f'fill="{soft}"/>'
+    row, column = divmod(cell, columns) if cell >= 0 else (None, None)
+    boxes = [
+        (x + right * wide, y + down * high, across * wide, deep * high)
+        for down, deep in _runs(step.row_bands, row, step.mixer)
+        for right, across in _runs(step.column_bands, column, step.mixer)
+    ]
+    soft, edge = ("#173247", "#6DBBEA") if look.dark else ("#DCEBF6", "#0067A3")
+    body = box(x, y, _MAP, _MAP, look.shade) + "".join(box(*where, soft) for where in boxes)
     if max(rows, columns) <= _SHOWN:
-        fine = [f"M{x + k * wide:.2f} {y}v{_MAP}" for k in range(1, columns)]
-        fine += [f"M{x} {y + k * high:.2f}h{_MAP}" for k in range(1, rows)]
-        body += f'<path d="{"".join(fine)}" stroke="{look.grid}" fill="none"/>'
-    cuts = [f"M{x + k * wide:.2f} {y}v{_MAP}" for k in _cuts(step.column_bands)]
-    cuts += [f"M{x} {y + k * high:.2f}h{_MAP}" for k in _cuts(step.row_bands)]
-    body += f'<path d="{"".join(cuts)}" stroke="{look.ink}" stroke-width="1.5" fill="none"/>'
-    body += frame(x, y, _MAP, _MAP, look.ink, 1.5) + frame(*box, line, 2.5)
-    if cell >= 0:
-        body += (
-            f'<rect x="{x + column * wide:.2f}" y="{y + row * high:.2f}" width="{wide:.2f}" height="{high:.2f}" '
-            f'fill="{token_color(look)}"/>'
-        )
-    return body
+        body += _lines(x, y, range(1, columns), range(1, rows), step.grid, look.grid, 1)
+    body += _lines(x, y, _cuts(step.column_bands), _cuts(step.row_bands), step.grid, look.ink, 1.5)
+    body += frame(x, y, _MAP, _MAP, look.ink, 1.5) + "".join(frame(*where, edge, 2.5) for where in boxes)
+    if row is None or column is None:
+        return body
+    return body + box(x + column * wide, y + row * high, wide, high, token_color(look))
+
+
+def _runs(bands: Sequence[int], at: int | None, mixer: str) -> list[tuple[int, int]]:
+    """(first, how many) of the rows or columns that the token in the one `at` sees, neighbours together; of one that
+    is in none (None) all."""
+    near = {"conv3": 1, "conv1": 0, "skip": 0}.get(mixer)
+    if at is None:
+        seen = [near is None] * len(bands)  # convolutions pass by what has no place
+    elif near is None:
+        seen = [band == bands[at] for band in bands]
+    else:
+        seen = [abs(place - at) <= near for place in range(len(bands))]
+    found, first = [], 0
+    for inside, alike in groupby(seen):
+        count = len(list(alike))
+        found += [(first, count)] if inside else []
+        first += count
+    return found
+
+
+def _lines(
+    x: float, y: float, across: Sequence[int], down: Sequence[int], grid: tuple[int, int], color: str, line: float
+) -> str:
+    """Lines through a map before the columns `across` and the rows `down`."""
+    drawn = [f"M{x + _MAP * k / grid[1]:.2f} {y}v{_MAP}" for k in across]
+    drawn += [f"M{x} {y + _MAP * k / grid[0]:.2f}h{_MAP}" for k in down]
+    return f'<path d="{"".join(drawn)}" stroke="{color}" stroke-width="{line}" fill="none"/>'
 
 
 def _cuts(bands: Sequence[int]) -> list[int]:
@@ -156,10 +185,10 @@ def _heads(step: WayStep, at: AtBlock, y: float, look: Look) -> str:
 
 
 def _head(
-    step: WayStep, head: Sequence[float], prefix: int, box: tuple[float, float, float], most: float, look: Look
+    step: WayStep, head: Sequence[float], prefix: int, place: tuple[float, float, float], most: float, look: Look
 ) -> str:
     """One head's map in a square; tokens before the map stand in a row of their own above it."""
-    left, top, side = box
+    left, top, side = place
     rows, columns = step.window
     lines = rows + (1.5 if prefix else 0)
     unit = side / max(lines, columns)

@@ -25,12 +25,12 @@ class Picture(NamedTuple):
     told: str
 
 
-def cells(values: Sequence[float], columns: int, box: tuple[float, float, float], most: float, look: Look) -> str:
+def cells(values: Sequence[float], columns: int, place: tuple[float, float, float], most: float, look: Look) -> str:
     """Squares filled by value, `columns` in a row: one path a level of the ramp, neighbours in one stroke.
 
-    `box`: x, y and the side of one square. Zero has the ground's colour, `most` the ramp's end.
+    `place`: x, y and the side of one square. Zero has the ground's colour, `most` the ramp's end.
     """
-    x, y, unit = box
+    x, y, unit = place
     paths: dict[int, list[str]] = {}
     for start in range(0, len(values), columns):
         levels = [round(_LEVELS * value / most) if most else 0 for value in values[start : start + columns]]
@@ -76,6 +76,11 @@ def text(x: float, y: float, words: str, color: str, size: int = 13, weight: int
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{color}" font-size="{size}" font-weight="{weight}" '
         f'text-anchor="{anchor}">{escape(words)}</text>'
     )
+
+
+def box(x: float, y: float, wide: float, high: float, color: str) -> str:
+    """A filled rectangle."""
+    return f'<rect x="{x:.2f}" y="{y:.2f}" width="{wide:.2f}" height="{high:.2f}" fill="{color}"/>'
 
 
 def frame(x: float, y: float, wide: float, high: float, color: str, line: float) -> str:

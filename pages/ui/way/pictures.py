@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -23,7 +22,7 @@ from dimap_core.figures import (
 from dimap_core.types import Spread, Way, WayStep
 
 from ..look import TERMS, theme
-from ..session import View, polling
+from ..session import View, cache, polling
 from . import choosing
 
 _GRID = "display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:20px 24px"
@@ -34,11 +33,11 @@ _OLD = 0.45  # opacity of pictures of another cut, until theirs have come
 def draw(view: View, way: Way, chosen: int, old: bool) -> None:
     """All pictures; `chosen`: the block shown, -1 for each stage's last, -2 for its first; `old`: others are coming."""
     look = theme.look()
-    answers = [answer_picture(way, who, look) for who in ("dense", "pruned")]
-    _row([image_picture(way, look), *answers, survival_picture(way, look)], old)
+    answers, stages = cache.memo("way_pictures", (way, chosen, look), lambda: _pictures(way, chosen, look))
+    _row(answers, old)
     st.subheader("What happens inside", anchor=False, help=f"{TERMS['windows']} {TERMS['attention']} {TERMS['energy']}")
     st.caption(_explained(way))
-    _row([_stage(way, stage, chosen, look) for stage in dict.fromkeys(step.stage for step in way.steps)], old)
+    _row(stages, old)
     st.caption(
         "Dense and pruned share one scale, from the ground’s colour for zero to full blue for the larger maximum; "
         "attention is drawn by its square root, and each head’s adds up to 100 %. Framed: the followed token. Crossed "
@@ -51,9 +50,16 @@ def draw(view: View, way: Way, chosen: int, old: bool) -> None:
         polling.polled(_among_others, running)(view, way, running)
 
 
-def _row(pictures: Sequence[Picture], old: bool) -> None:
-    cells = "".join(map(_image, pictures))
-    st.html(f'<div style="{_GRID};opacity:{_OLD if old else 1}">{cells}</div>')
+def _pictures(way: Way, chosen: int, look: Look) -> tuple[str, str]:
+    """What goes in and comes out, and the stages, as HTML."""
+    answers = [answer_picture(way, who, look) for who in ("dense", "pruned")]
+    stages = [_stage(way, stage, chosen, look) for stage in dict.fromkeys(step.stage for step in way.steps)]
+    first = [image_picture(way, look), *answers, survival_picture(way, look)]
+    return "".join(map(_image, first)), "".join(map(_image, stages))
+
+
+def _row(pictures: str, old: bool) -> None:
+    st.html(f'<div style="{_GRID};opacity:{_OLD if old else 1}">{pictures}</div>')
 
 
 def _image(picture: Picture) -> str:
