@@ -20,7 +20,7 @@ import torch
 from dimap_core import pipeline
 from dimap_core.cut import masked_weights
 from dimap_core.measure import evaluate, masked
-from dimap_core.types import PruningPlan
+from dimap_core.types import InvalidPlan, PruningPlan
 
 from .measured import share, store, table, top1
 
@@ -56,11 +56,15 @@ def measure(opened: pipeline.Opened, plan: PruningPlan) -> list[str]:
 
 
 def rows(names: list[str], criteria: list[str], ratios: list[float]) -> Iterator[list[str]]:
-    """A row a model, criterion, scope and ratio."""
+    """A row a model, criterion, scope and ratio, as far as that leaves every layer something."""
     for name in names:
         opened = pipeline.open_model(name)
         for criterion, scope, ratio in product(criteria, SCOPES, ratios):
-            row = measure(opened, PruningPlan(criterion, "weight", scope, ratio))  # type: ignore[arg-type]
+            try:
+                row = measure(opened, PruningPlan(criterion, "weight", scope, ratio))  # type: ignore[arg-type]
+            except InvalidPlan as error:
+                print(f"{name}, {criterion}, {scope}, {ratio:g}: {error}", file=sys.stderr)
+                continue
             print(" | ".join(row), file=sys.stderr, flush=True)
             yield row
 
