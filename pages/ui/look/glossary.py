@@ -26,7 +26,7 @@ TERMS = {
     "preview": "Preview: all layers refitted at once from what they see in the dense model. The one that counts runs "
     "through the model anew and follows once you rest. For structures it differs by a point or two, for zeros in deep "
     "cuts it can be far better.",
-    "images": "Training images that are read once, as many of every class, before anything is ranked or repaired. More "
+    "images": "Training images that are read once, before anything is ranked or repaired. More "
     "take longer and change less and less.",
     "pictures": "What accuracy is measured on. Your own images lie in one folder a class; they stay on this machine.",
     "count": "Of every class nearly as many. More take longer and narrow the interval.",
