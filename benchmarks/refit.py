@@ -2,8 +2,8 @@
 
     python -m benchmarks.refit [--ratios 0.8,0.9,0.95] [--structures 0.5,0.7,0.8,0.9] [MODEL ...]
 
-Zeros by the ratio of weights, structures by the share of MACs. Top-1 on the whole validation split; 256 training
-images, whose labels only Taylor looks at. CPU seconds of one thread; those of a first look without the moments, which are
+Zeros by the ratio of weights, structures by the share of MACs. Top-1 on all validation images; 256 training images,
+whose labels only Taylor looks at. CPU seconds of one thread; those of a first look without the moments, which are
 gathered once a model. Rows of a run before are replaced one by one.
 """
 
