@@ -7,6 +7,7 @@ Next door: `opened` holds what a model needs before any plan, `evaluation` judge
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from ..measure import Solved, cost_report, measured_saving, solve_latency
 from ..models import checkpoints, facts, save
 from ..plan import select, to_recipe
 from ..types import CostReport, PruningPlan, Scores, Selection, drain
-from . import results
+from . import kept_moments, results
 from .images import training_data
 from .opened import Opened, Progress
 
@@ -92,12 +93,18 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
 def prepare_evidence(opened: Opened, wanted: tuple[str, int, int, str]) -> Iterator[Progress]:
     """Gather one kind of evidence: (which pass, images, seed, of what); the oldest goes where all take too much."""
     (doing, gather), images, seed = _GATHERED[wanted[0]], *wanted[1:3]
+    place = kept_moments.path_of(opened.info.fingerprint, opened.read or str(opened.info.data), images, seed)
+    if wanted[0] == "moments" and (known := kept_moments.read(place)):
+        opened.statistics[wanted] = known
+        return
     yield "Loading training images", 0, images
-    data = training_data(opened)
+    data, begun = training_data(opened), time.monotonic()
     for done, total, found in gather(opened.model, opened.info, data, opened.anatomy, images=images, seed=seed):
         yield f"{doing} {done:,} of {total:,}", done, total
         if found is not None:
             opened.statistics[wanted] = found
+            if wanted[0] == "moments" and time.monotonic() - begun > kept_moments.LONG:
+                kept_moments.write(place, found)
     kept = opened.statistics
     while len(kept) > _KINDS_KEPT and sum(one.nbytes for one in kept.values()) > _BYTES_KEPT:
         kept.popitem(last=False)

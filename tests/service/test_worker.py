@@ -410,3 +410,21 @@ def test_models_opened_long_ago_are_let_go_with_their_files(worker):
     assert folders["swin-textured"].exists() and not folders["deit-digits"].exists()
     worker.accept({**message, "model": "deit-digits", "channel": "open", "ticket": "again"})
     assert Path(serve(worker)[-2]["event"]["folder"], "anatomy.json").exists()
+
+
+@pytest.mark.parametrize(("granularity", "ratio"), [("weight", 0.95), ("structure", 0.85)])
+def test_a_repaired_cut_is_shown_at_once_and_then_as_it_is(worker, opened, granularity, ratio):
+    recipe = {"version": 1, "criterion": "magnitude", "granularity": granularity, "ratio": ratio, "repair": True}
+    recipe["images"] = 32
+    worker.accept({**evaluate("a", "1", 0.6), "recipe": recipe})
+    events = [event["event"] for event in serve(worker) if event.get("event")]
+    looks = [event for event in events if event.get("preview")]
+    (last,) = [event for event in events if "n" in event and not event.get("preview")]
+    assert looks[0]["n"] < looks[-1]["n"] == last["n"] == 540 and events[-1] == last
+    plan, data = from_recipe(recipe), load_data("digits")
+    assert last["cues"] == asdict(pipeline.judge_fully(opened, data, plan))["cues"]
+    *_, quick = pipeline.judge(opened, data, plan, preview=True)
+    assert looks[-1]["cues"] == asdict(quick)["cues"] != last["cues"]
+    worker.accept({**evaluate("a", "2", 0.6), "recipe": recipe})
+    again = [event["event"] for event in serve(worker) if event.get("event")]
+    assert not any(event.get("preview") for event in again) and again[-1]["cues"] == last["cues"]

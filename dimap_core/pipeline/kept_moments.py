@@ -1,0 +1,58 @@
+"""What layers saw of training images, kept on disk where gathering it took long: a Swin-B's takes minutes once.
+
+By the model's weights, the images and how many of them; the newest few stay. A file that cannot be written or read is
+as good as none: what is kept here can be gathered again.
+Next door: `chain` gathers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..anatomy import LayerInputs
+from ..criteria import InputMoments
+from ..types import PruningError, home, whole_file
+
+LONG = 10.0  # seconds from which it is kept
+_MOST = 4  # files
+
+
+def path_of(fingerprint: str, data: str, images: int, seed: int) -> Path:
+    """Where it lies."""
+    name = hashlib.sha256(json.dumps([fingerprint, data, images, seed]).encode()).hexdigest()[:32]
+    return home() / "moments" / f"{name}.safetensors"
+
+
+def write(path: Path, found: InputMoments) -> None:
+    """Keep it, and let the oldest go."""
+    tensors = {f"logits {block}": array for block, array in found.logits.items()}
+    for layer, seen in found.inputs.items():
+        tensors |= {f"mean {layer}": seen.mean, f"products {layer}": seen.products}
+    about = {"data": found.data, "images": str(found.images), "seed": str(found.seed)}
+    with suppress(PruningError, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as part:
+            save_file(tensors, part, about)
+        for old in sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime_ns)[:-_MOST]:
+            old.unlink()
+
+
+def read(path: Path) -> InputMoments | None:
+    """What is kept there, if anything."""
+    if not path.exists():
+        return None
+    with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(path, "numpy") as file:
+        about = file.metadata()
+        found: dict[str, dict] = {"logits": {}, "mean": {}, "products": {}}
+        for key in file.keys():  # noqa: SIM118  # it is no dict
+            what, _, name = key.partition(" ")
+            found[what][name] = file.get_tensor(key)
+        inputs = {name: LayerInputs(mean, found["products"][name]) for name, mean in found["mean"].items()}
+        return InputMoments(about["data"], int(about["images"]), int(about["seed"]), inputs, found["logits"])
+    return None

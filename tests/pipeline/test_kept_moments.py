@@ -1,0 +1,61 @@
+"""Moments on disk: what was gathered is what is read, and what cannot be kept is gathered again."""
+
+import numpy as np
+import pytest
+
+from dimap_core.criteria.reconstruction.moments import observe
+from dimap_core.data.registry import load_data
+from dimap_core.pipeline import chain, kept_moments
+from dimap_core.types.plan import PruningPlan
+
+PLAN = PruningPlan("magnitude", "structure", "layer", 0.5, repair=True, images=32)
+
+
+@pytest.fixture
+def moments(tiny):
+    *_, (_, _, found) = observe(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=32)
+    return found
+
+
+def test_what_is_read_is_what_was_written(moments, tmp_path):
+    path = tmp_path / "there" / "a.safetensors"
+    assert kept_moments.read(path) is None
+    kept_moments.write(path, moments)
+    again = kept_moments.read(path)
+    assert (again.data, again.images, again.seed) == (moments.data, moments.images, moments.seed)
+    assert again.inputs.keys() == moments.inputs.keys() and again.logits.keys() == moments.logits.keys()
+    pairs = [(again.logits[name], array) for name, array in moments.logits.items()]
+    for name, seen in moments.inputs.items():
+        pairs += [(again.inputs[name].mean, seen.mean), (again.inputs[name].products, seen.products)]
+    assert all(ours.dtype == theirs.dtype and np.array_equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_a_damaged_file_is_as_good_as_none_and_a_closed_place_hurts_nobody(moments, tmp_path):
+    path = tmp_path / "a.safetensors"
+    kept_moments.write(path, moments)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert kept_moments.read(path) is None
+    (tmp_path / "file").touch()
+    kept_moments.write(tmp_path / "file" / "b.safetensors", moments)
+
+
+def test_the_newest_few_stay(moments, tmp_path):
+    for number in range(6):
+        kept_moments.write(tmp_path / f"{number}.safetensors", moments)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{number}.safetensors" for number in (2, 3, 4, 5)}
+
+
+def test_what_took_long_is_gathered_once(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    tiny.statistics.clear()
+    weights = chain.preview_weights(tiny, PLAN)
+    assert not list(tmp_path.iterdir())  # it took no time
+    monkeypatch.setattr(kept_moments, "LONG", 0.0)
+    tiny.statistics.clear()
+    chain.preview_weights(tiny, PLAN)
+    assert len(list((tmp_path / "moments").iterdir())) == 1
+    tiny.statistics.clear()
+    assert not list(chain.prepare_preview(tiny, PLAN))
+    again = chain.preview_weights(tiny, PLAN)
+    assert all(np.array_equal(weights[name], again[name]) for name in weights)
+    tiny.statistics.clear()
