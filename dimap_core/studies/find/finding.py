@@ -102,8 +102,8 @@ def _work(wanted: Wanted, budgets: Sequence[float]) -> float:
     """All trials, as far as they are known beforehand."""
     options = candidates(wanted.granularity)
     aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
-    heads = 4 * len(HEADS) if wanted.granularity == "structure" else 0
-    finals = 2 * _FINALISTS + (1 if heads else 0)
+    heads = _FINALISTS * 4 * len(HEADS) if wanted.granularity == "structure" else 0
+    finals = (3 if heads else 2) * _FINALISTS
     return len(options) * (len(_budgets(wanted, budgets)) - 1 + _ALL) + (aims + heads) * _ALL + finals * _FINAL
 
 
@@ -160,8 +160,9 @@ def _finalists(
     if not {True, False} <= {trial.rule for trial in quick}:
         raise InvalidPlan(f"No cut removes {100 * share:g} % of the {wanted.budget_kind}; ask for less.")
     ours = [trial.plan for trial in quick if not trial.rule][:_FINALISTS]
-    if wanted.granularity == "structure":
-        ours.append((yield from _with_fewer_heads(tested, ours[0], found)))
+    for plan in tuple(ours) if wanted.granularity == "structure" else ():
+        other = yield from _with_fewer_heads(tested, plan, found)
+        ours += [other] if other != plan else []
     rules = [trial.plan for trial in quick if trial.rule][:_FINALISTS]
     trials = []
     for rule, plans in ((True, rules), (False, ours)):
