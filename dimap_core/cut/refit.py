@@ -69,21 +69,32 @@ def seen(square: torch.Tensor, cross: torch.Tensor, now: torch.Tensor, dense: to
 
 @dataclass
 class Pairs:
-    """Sums over samples of what a layer sees now, x' [n, in], and what the dense model showed it, x [n, in]."""
+    """Sums over samples of what a layer sees now, x' [n, in], and what the dense model showed it, x [n, in].
+
+    Both are counted from their means over the first batch: of inputs that hardly move about a large mean, products in
+    float32 would hold the mean alone.
+    """
 
     count: int = 0
     sums: list[torch.Tensor] = field(default_factory=list)
+    shifts: list[torch.Tensor] = field(default_factory=list)
 
     def add(self, now: torch.Tensor, dense: torch.Tensor) -> None:
         """Count a batch; products in the batch's precision, sums in float64."""
         self.count += len(now)
+        self.shifts = self.shifts or [now.mean(0), dense.mean(0)]
+        now, dense = now - self.shifts[0], dense - self.shifts[1]
         new = [part.double() for part in (now.T @ now, dense.T @ now, now.sum(0), dense.sum(0))]
         self.sums = [old.add_(part) for old, part in zip(self.sums, new, strict=True)] if self.sums else new
 
     def seen(self, bias: bool) -> Seen:
         """The moments, for a layer with or without a bias."""
         square, cross, now, dense = (part / self.count for part in self.sums)
-        return seen(square, cross, now, dense, bias)
+        first, second = (shift.double() for shift in self.shifts)
+        # E[(y + s) (z + t)^T] = E[y z^T] + s (E[z] + t)^T + E[y] t^T
+        square = square + torch.outer(first, now + first) + torch.outer(now, first)
+        cross = cross + torch.outer(second, now + first) + torch.outer(dense, first)
+        return seen(square, cross, now + first, dense + second, bias)
 
 
 def refit(
@@ -111,7 +122,7 @@ def exact(square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor) -> torch.
     made = torch.zeros_like(aim)
     if alike(keep):
         kept = keep[0].nonzero()[:, 0]
-        made[:, kept] = torch.cholesky_solve(aim[:, kept].T, torch.linalg.cholesky(square[kept][:, kept])).T
+        made[:, kept] = torch.cholesky_solve(aim[:, kept].T, factor(square[kept][:, kept])).T
         return made
     sizes = keep.sum(1)
     order = sizes.argsort(descending=True)  # rows of nearly the same size are solved together
@@ -131,8 +142,21 @@ def _solved(square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor, size: i
     squares *= real[:, :, None] & real[:, None, :]
     squares.diagonal(dim1=1, dim2=2).add_(~real)
     wanted = (aim.gather(1, columns) * real)[:, :, None]
-    found = torch.cholesky_solve(wanted, torch.linalg.cholesky(squares))[:, :, 0]
+    found = torch.cholesky_solve(wanted, factor(squares))[:, :, 0]
     return torch.zeros_like(aim).scatter_(1, columns, found)
+
+
+def factor(squares: torch.Tensor) -> torch.Tensor:
+    """Cholesky factors of matrices [..., n, n] that should be positive definite; where rounding in the moments has made
+    one of them not so, it is damped by ten times more until it is."""
+    more = DAMPING
+    found, failed = torch.linalg.cholesky_ex(squares)
+    while bool(failed.any()):
+        extra = more * squares.diagonal(dim1=-2, dim2=-1).mean(-1).clamp(min=_TINY) * (failed != 0)
+        squares = squares + extra[..., None, None] * torch.eye(squares.shape[-1], dtype=squares.dtype).to(squares)
+        found, failed = torch.linalg.cholesky_ex(squares)
+        more *= 10
+    return found
 
 
 def descended(
@@ -168,4 +192,4 @@ def stretched(products: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     strength = (DAMPING * products.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)).clamp(min=_TINY)
     squares.diagonal(dim1=1, dim2=2).add_(strength)
     wanted = products.sum(2)[head, kept] + strength
-    return torch.cholesky_solve(wanted[:, :, None], torch.linalg.cholesky(squares))[:, :, 0]
+    return torch.cholesky_solve(wanted[:, :, None], factor(squares))[:, :, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.cut.refit import Pairs, descended, exact, refit, seen, stretched
+from dimap_core.cut.refit import Pairs, descended, exact, factor, refit, seen, stretched
 from dimap_core.types.errors import DataError
 from tests.helpers import same
 
@@ -144,3 +144,25 @@ def test_queries_are_stretched_to_the_least_squares_fit_of_all_logits():
         aim = torch.cat([parts[head].sum(1), strength.sqrt() * torch.ones(3).double()])
         assert same(found[head], torch.linalg.lstsq(design, aim[:, None]).solution[:, 0])
     assert torch.equal(stretched(torch.zeros(2, 6, 6).double(), kept), torch.ones(2, 3).double())
+
+
+def test_inputs_that_hardly_move_about_a_large_mean_are_told_from_it():
+    x = torch.cat([1e3 + 1e-2 * randn(4000, 6), randn(4000, 2, seed=1)], 1).float()
+    pairs = Pairs()
+    for part in x.split(1000):
+        pairs.add(part, part)
+    found, centred = pairs.seen(bias=True), x.double() - x.double().mean(0)
+    damping = found.square - centred.T @ centred / len(x)
+    damping -= damping.diagonal().mean() * torch.eye(8)
+    assert (
+        damping.abs().max() < 1e-2 * 1e-4
+    )  # a hundredth of what the six vary by; in plain float32 products it is 1e-1
+
+
+def test_a_matrix_that_rounding_made_indefinite_is_damped_until_it_can_be_solved():
+    good = torch.eye(3, dtype=torch.float64)
+    bad = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0 - 1e-9, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    found = factor(torch.stack([good, bad]))
+    assert torch.equal(found[0], good)
+    added = found[1] @ found[1].T - bad
+    assert added.diagonal().min() > 0 and same(added + good, added.diagonal().mean() * good + good)
