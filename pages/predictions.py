@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from dimap_core.data import image_set
 from dimap_core.figures import confusion_chart, drop_chart
 from dimap_core.measure import Outcomes, predictions
 from dimap_core.service import Ticket
 from dimap_core.types import LabelledImages
-from pages.ui.look import TERMS, formats, frame, theme
+from pages.ui.look import formats, frame, theme
 from pages.ui.parts import header, metrics
 from pages.ui.predictions import explanation, gallery, outcomes
 from pages.ui.session import View, cache, polling
@@ -71,7 +72,7 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
         options = [*data.cues, "class"]
         by = st.segmented_control(
             "By", options, key="losses_by", default=options[0], required=True, persist_state="session",
-            help=TERMS["cue"], label_visibility="collapsed",
+            help=_cues_told(data.name), label_visibility="collapsed",
         )  # fmt: skip
         cue = by if by in data.cues else None
     word, names, look = cue or "class", predictions.value_names(data, cue), theme.look()
@@ -99,6 +100,12 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
             "Pruned minus dense number of images. On the diagonal a minus is right answers lost; off it, a plus "
             f"is where they went.{most}"
         )
+
+
+def _cues_told(name: str) -> str | None:
+    """What the cues of a known set are."""
+    known = image_set(name)
+    return known.cues if known else None
 
 
 frame.enter()

@@ -46,8 +46,8 @@ _GATHERED: dict[str, tuple[str, Callable[..., Iterator[tuple[int, int, Any]]]]] 
 }
 """Kind of evidence -> what is done meanwhile, and the pass over training images that gathers it."""
 
-_SEEING = ("moments", "statistics", "fisher")
-"""Passes that gather what layers see of training images, the cheapest first."""
+_SEEING = ("moments", "fisher")
+"""Passes that gather what layers see of the same training images, the cheaper first."""
 
 _SCORES_KEPT = 4  # per model: the criteria x seeds last used
 _KINDS_KEPT, _BYTES_KEPT = 2, 256 * 1024**2  # of evidence, per model: that of a large one takes gigabytes

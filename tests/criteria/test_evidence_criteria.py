@@ -17,6 +17,7 @@ from dimap_core.criteria.wanda import within_rows
 from dimap_core.cut.keep import weight_mask
 from dimap_core.data.batches import balanced_subset, normalised
 from dimap_core.data.registry import load_data
+from dimap_core.pipeline import chain
 from dimap_core.pipeline.chain import apply_plan, prepare_scores, prune, score
 from dimap_core.types.errors import UnsupportedModel
 from dimap_core.types.model import KINDS
@@ -282,11 +283,14 @@ def test_single_weights_of_a_sliced_model_can_be_ranked_and_its_structures_canno
         apply_plan(smaller, PruningPlan(key, "structure", ratio=0.5, images=4))
 
 
-def test_what_is_read_once_serves_every_criterion(tiny_swin, opened):
+def test_what_is_read_once_serves_every_criterion(tiny_swin, opened, monkeypatch):
     fresh = opened(tiny_swin.model, "swin")
     assert list(prepare_scores(fresh, PruningPlan("taylor", images=8)))
     for key in ("taylor", "snip", "wanda", "obs", "nvit", "activation"):
         assert not list(prepare_scores(fresh, PruningPlan(key, "structure", images=8)))
     assert list(prepare_scores(fresh, PruningPlan("taylor", images=16)))
     assert list(prepare_scores(fresh, PruningPlan("taylor", images=8, seed=1)))
-    assert len(fresh.statistics) == 2  # the last ones
+    assert len(fresh.statistics) == 3  # of a small model
+    monkeypatch.setattr(chain, "_BYTES_KEPT", 0)
+    assert list(prepare_scores(fresh, PruningPlan("taylor", images=8, seed=2)))
+    assert [key[2] for key in fresh.statistics] == [1, 2]  # the last ones

@@ -15,7 +15,7 @@ from dimap_core.anatomy.segments import segments
 from dimap_core.cut.linear_attention import linearise
 from dimap_core.cut.masks import with_weights
 from dimap_core.data.batches import normalised, stratified_order
-from dimap_core.data.from_source import brought
+from dimap_core.data.from_source import one_image
 from dimap_core.data.registry import load_data
 from dimap_core.pipeline.chain import apply_plan, cut_weights
 from dimap_core.studies import way as module
@@ -114,9 +114,9 @@ def test_an_image_that_was_brought_goes_the_way_of_its_pixels(tiny):
     assert replace(mine, image=7, label=known.label, steps=known.steps) == known
     file = io.BytesIO()
     Image.fromarray(DIGITS.images[7].transpose(1, 2, 0)).save(file, "PNG")
-    assert np.array_equal(brought(file.getvalue(), tiny.model, tiny.info), DIGITS.images[7])
+    assert np.array_equal(one_image(file.getvalue(), tiny.model, tiny.info), DIGITS.images[7])
     with pytest.raises(DataError, match=r"could not be read .*; bring a whole JPEG"):
-        brought(b"GIF89a nothing", tiny.model, tiny.info)
+        one_image(b"GIF89a nothing", tiny.model, tiny.info)
 
 
 def test_json_brings_back_what_was_sent(tiny):
