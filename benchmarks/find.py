@@ -2,7 +2,7 @@
 
     python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--seeds 0] [MODEL ...]
 
-Structures by share of MACs, zeros by share of params. `kept out`: nothing was tuned on that model. Rows are kept as
+Structures by share of MACs, zeros by ratio of the prunable weights. `kept out`: nothing was tuned on that model. Rows are kept as
 they come; those of a run before are replaced one by one.
 """
 
@@ -31,8 +31,8 @@ COLUMNS = (
 _ORDER = {spec.name: place for place, spec in enumerate(BUNDLED)}
 
 
-def measure(opened: pipeline.Opened, wanted: finding.Wanted) -> list[str]:
-    """One row."""
+def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list[str]:
+    """One row; `asked` says the budget."""
     begun = time.process_time()
     with TemporaryDirectory() as home:  # intervals of one look each: the table shows all of them
         os.environ["DIMAP_HOME"] = home
@@ -42,7 +42,7 @@ def measure(opened: pipeline.Opened, wanted: finding.Wanted) -> list[str]:
     off = 100 * abs(found[f"{kind}_removed"] - (wanted.budget or 0))
     name = opened.info.name + (" (kept out)" if opened.info.name == KEPT_OUT else "")
     return [
-        name, wanted.granularity, f"{100 * (wanted.budget or 0):g} % of {kind}", str(wanted.seed), _share(found),
+        name, wanted.granularity, asked, str(wanted.seed), _share(found),
         _share(rule), _difference(found["paired"]), _difference(found["against_dense"]), f"{off:.2f}",
         _named(found["plan"]), _named(rule["plan"]), f"{spent:.0f}",
     ]  # fmt: skip
@@ -65,13 +65,16 @@ def _named(recipe: dict[str, Any]) -> str:
     )
 
 
-def wanted(structures: str, zeros: str, seeds: str) -> Iterator[finding.Wanted]:
-    """What is asked of every model."""
+def wanted(opened: pipeline.Opened, structures: str, zeros: str, seeds: str) -> Iterator[tuple[str, finding.Wanted]]:
+    """What is asked of a model, in words too."""
+    total = sum(layer.params for layer in opened.anatomy.layers)
+    prunable = sum(layer.size for layer in opened.anatomy.prunable)
     for seed in map(int, seeds.split(",")):
         for share in map(float, filter(None, structures.split(","))):
-            yield finding.Wanted("structure", share, "macs", seed=seed)
-        for share in map(float, filter(None, zeros.split(","))):
-            yield finding.Wanted("weight", share, "params", seed=seed)
+            yield f"{100 * share:g} % of MACs", finding.Wanted("structure", share, "macs", seed=seed)
+        for ratio in map(float, filter(None, zeros.split(","))):
+            share = ratio * prunable / total
+            yield f"{100 * ratio:g} % of weights", finding.Wanted("weight", share, "params", seed=seed)
 
 
 def main() -> None:
@@ -85,8 +88,8 @@ def main() -> None:
     known = {tuple(row[:4]): list(row) for row in stored("find").rows}
     for name in given.models:
         opened = pipeline.open_model(name)
-        for asked in wanted(given.structures, given.zeros, given.seeds):
-            row = measure(opened, asked)
+        for told, asked in wanted(opened, given.structures, given.zeros, given.seeds):
+            row = measure(opened, told, asked)
             print(" | ".join(row), file=sys.stderr, flush=True)
             known[tuple(row[:4])] = row
             rows = sorted(known.values(), key=lambda row: (_ORDER[row[0].split(" ")[0]], row[1], row[2], row[3]))

@@ -31,11 +31,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """One criterion over global ratios; `reference` curves are drawn in the baseline's colour."""
+    """One criterion over global ratios; `reference` curves are drawn in the baseline's colour, `faint` ones as what was
+    before."""
 
     label: str
     points: Sequence[Point]
     reference: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,18 +111,19 @@ def _curves(figure: go.Figure, curves: Sequence[Curve], look: Look) -> None:
     """Lines, and their names in their own colours in the corner that no curve crosses: little cost, little accuracy
     lies left, so the lower right stays free."""
     for place, curve in enumerate(curves):
-        color = REFERENCE if curve.reference else look.ink
+        color = REFERENCE if curve.reference else look.muted if curve.faint else look.ink
+        dash = "dash" if curve.reference else "dot" if curve.faint else "solid"
         points = sorted(curve.points, key=lambda p: p.x)
         figure.add_scatter(
             x=[100 * p.x for p in points],
             y=[100 * p.y for p in points],
             mode="lines+markers",
-            line={"color": color, "width": 1.5, "dash": "dash" if curve.reference else "solid"},
+            line={"color": color, "width": 1.5, "dash": dash},
             marker={"size": 4},
             text=[_hover(p) for p in points],
             hovertemplate=curve.label + "<br>%{text}<extra></extra>",
         )
-        stroke = "╌╌" if curve.reference else "──"
+        stroke = {"dash": "╌╌", "dot": "┈┈", "solid": "──"}[dash]
         figure.add_annotation(
             x=0.92, y=0.14 + 0.07 * place, xref="paper", yref="paper", xanchor="right", yanchor="bottom",
             text=f"{curve.label} {stroke}", showarrow=False, font={"color": color, "size": look.size},

@@ -149,3 +149,17 @@ def test_a_request_that_another_one_ended_is_asked_again(open_app):
     one = open_app(model="deit-textured", ratio="0.33").live()
     open_app(model="deit-textured", ratio="0.44").judged()
     assert one.judged().metric(2).endswith("n = 1,080")
+
+
+def test_a_repaired_cut_never_shows_what_was_measured_without_repair(open_app):
+    app = open_app(model="swin-digits", ratio="0.9", repair="1", images="32")
+    assert not any("precomputed" in text for text in app.texts())
+    app.judged()
+    notes = [note.get("text", "") for note in app.figure("tradeoff")["layout"]["annotations"]]
+    assert any("as published" in note for note in notes)
+    app.until(lambda: any("+ repair" in n.get("text", "") for n in app.figure("tradeoff")["layout"]["annotations"]), "")
+    repaired, plain = (
+        next(trace["y"] for trace in app.figure("tradeoff")["data"] if name in str(trace.get("hovertemplate")))
+        for name in ("+ repair", "as published")
+    )
+    assert repaired[:1] != plain[:1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -116,14 +116,17 @@ def _drawable(tried: Tried, setting: Setting) -> bool:
 
 
 def curves(setting: Setting, rows: Any, cue: str, axis: str) -> list[Curve]:
-    """The current criterion's curve over global ratios, and uniform magnitude's beside it where it was measured
-    beforehand."""
+    """The current criterion's curve over global ratios, and what was measured beforehand beside it: uniform magnitude,
+    and the criterion as published where its own curve is a repaired one."""
     plan, own = setting.plan, plan_names.family(setting.plan)
     found = [Curve(own, _row_points(rows, cue, axis), reference=own == plan_names.family(plan_names.UNIFORM))]
     if not found[0].reference and not setting.data:
         other = _row_points(cache.precomputed_rows(setting.model, plan_names.UNIFORM), cue, axis)
         name = plan_names.family(plan_names.UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
         found.insert(0, Curve(name, other, reference=True))
+    plain = replace(plan, repair=False)
+    if plan.repair and not setting.data and (known := cache.precomputed_rows(setting.model, plain)):
+        found.insert(0, Curve(f"{plan_names.family(plain)}, as published", _row_points(known, cue, axis), faint=True))
     return found
 
 

@@ -214,11 +214,12 @@ def seconds_an_image(name: str) -> float:
 
 def precomputed_rows(name: str, plan: PruningPlan) -> list[dict[str, Any]]:
     """The rows of the plan's curve: same criterion, granularity, scope and cost exponent (moot where every layer is
-    alone)."""
+    alone); none of a repaired one was measured beforehand."""
     return [
         row
         for row in precomputed(name)["rows"]
-        if (row["criterion"], row["granularity"], row["scope"]) == (plan.criterion, plan.granularity, plan.scope)
+        if not plan.repair
+        and (row["criterion"], row["granularity"], row["scope"]) == (plan.criterion, plan.granularity, plan.scope)
         and (plan.scope == "layer" or row["cost_exponent"] == plan.cost_exponent)
     ]
 
