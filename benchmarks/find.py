@@ -2,8 +2,8 @@
 
     python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--seeds 0] [MODEL ...]
 
-Structures by share of MACs, zeros by ratio of the prunable weights. `kept out`: nothing was tuned on that model. Rows are kept as
-they come; those of a run before are replaced one by one.
+Structures by share of MACs, zeros by ratio of the prunable weights. `kept out`: nothing was tuned on that model. Rows
+are kept as they come; those of a run before are replaced one by one.
 """
 
 from __future__ import annotations
