@@ -34,7 +34,7 @@ def draw(job: Job) -> None:
         elif job.state != "done":
             _button("Go on", "play_arrow", Jobs.resume, job.token)
         if job.ended:
-            _button("Remove", "delete", Jobs.remove, job.token)
+            _button("Forget", "delete", Jobs.remove, job.token)
     polling.polled(_progress, not job.ended, _POLL)(job.token, job.ended)
 
 
