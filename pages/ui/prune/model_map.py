@@ -1,0 +1,68 @@
+"""The map of the model with what the cut leaves of it, and the same as a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dimap_core.figures import COLUMN_LABELS, Look, cost_fill, finding, model_picture
+from dimap_core.measure import kept_by_band
+from dimap_core.types import PRUNABLE_MODULES, CostReport
+
+from ..look import theme
+from ..session import View, cache
+
+_KEPT = "kept share"
+_FILLS = (_KEPT, "MACs", "params")
+
+
+def draw(view: View) -> None:
+    """The finding, what fills the bands, the map, what its areas mean, and the table."""
+    kept = kept_by_band(view.anatomy, view.cost)
+    st.markdown(finding(view.anatomy, kept))
+    fill = st.segmented_control(
+        "Fill by", _FILLS, default=_KEPT, key="map_fill", required=True, persist_state="session"
+    )
+    look, shares = theme.look(), tuple(kept.items())
+    key = (view.info.fingerprint, view.info.input_size, shares, fill, look)
+    st.html(cache.memo("model_map", key, lambda: _pictures(view, kept, fill or _KEPT, look)))
+    st.caption(_explained(fill or _KEPT) + (" +1: the class token." if view.anatomy.family == "deit" else ""))
+    with st.expander("As a table"):
+        st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
+
+
+def _pictures(view: View, kept: dict[tuple[int, str], float], fill: str, look: Look) -> str:
+    """The wide picture and the one for narrow screens; style sheets show one of them."""
+    by = None if fill == _KEPT else cost_fill(view.anatomy, fill)
+    wide, rows = (model_picture(view.anatomy, kept, look, by, small) for small in (False, True))
+    fitted = "width:100%;height:auto;max-width:"
+    shown = theme.image(wide, f'class="wide" style="{fitted}1120px"')
+    shown += theme.image(rows, f'class="rows" style="{fitted}460px"')
+    return f'<div class="model-map">{shown}</div>'
+
+
+def _explained(fill: str) -> str:
+    area = (
+        "A block is as high as the root of its tokens along one edge and as wide as the root of its channels: blocks "
+        "of equal area cost equal MACs in their linear layers, but double area is more than double MACs. "
+    )
+    if fill == _KEPT:
+        return area + "In each band the share of weights that is gone lies left, dashed; what is kept lies right."
+    product = " The attention product’s MACs belong to no band." if fill == "MACs" else ""
+    return area + f"The whole band has the colour of its share of the dense model’s {fill}; dashed is gone.{product}"
+
+
+def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:
+    """Kept shares of the weights that can go, a row a stage."""
+    stages = sorted({stage for stage, _ in cost.cells if stage is not None})
+    return pd.DataFrame(
+        [
+            {stage_word.capitalize(): stage + 1}
+            | {
+                f"{COLUMN_LABELS[module]} kept, %": round(100 * (1 - cost.cells[stage, module].ratio), 1)
+                for module in PRUNABLE_MODULES
+                if (stage, module) in cost.cells
+            }
+            for stage in stages
+        ]
+    )
