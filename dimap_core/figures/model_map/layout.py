@@ -17,15 +17,11 @@ WIDE, NARROW = 1000, 358  # of the two pictures
 LEAST = 10.0  # of a block's width; below it one is drawn for several
 _CLOSE = 1e-6  # to which scales are found
 IMAGE = 84  # side of the image's grid
-_HEAD, _HIGH = 118, 240  # over the blocks of the wide picture; of the highest block
+_HEAD, _HIGH = 134, 240  # above the wide picture's blocks; of its highest block
 _LEFT, _RIGHT = 104, 84  # beside the stages: the image, the modules' names
 _COLUMN, _APART = 112, 20  # of a stage at least; between two
-_DRAWN, _ROW_HEAD, _ROW_HIGH, _ROW = (
-    150,
-    118,
-    84,
-    78,
-)  # of the narrow picture: blocks' room, above, highest, a row's least
+_ROW_HEAD, _ROW_HIGH = 118, 84  # the same of the narrow picture
+_DRAWN, _ROW, _BELOW = 150, 88, 12  # its blocks' room across; of a row at least; between two rows
 _NUMBERS = 20  # below blocks
 _BETWEEN, _THIN = 1.5, 4.0  # two bands; of a band at least
 
@@ -94,7 +90,7 @@ def narrow(anatomy: Anatomy) -> Layout:
         row = max(_ROW, high + _NUMBERS)
         drawn = plan.blocks(stage, (_DRAWN - taken) / 2, top + (row - _NUMBERS + high) / 2, _ROW_HIGH)
         columns.append(Column(stage, form(stage.blocks[0]), drawn, _DRAWN + 16, top, NARROW - _DRAWN - 16))
-        top += row + 12
+        top += row + _BELOW
     return Layout(NARROW, top, columns, (0, _ROW_HEAD - 66, 48))
 
 

@@ -43,8 +43,8 @@ def _pictures(view: View, kept: dict[tuple[int, str], float], fill: str, look: L
 
 def _explained(fill: str) -> str:
     area = (
-        "A block is as high as the root of its tokens along one edge and as wide as the root of its channels: blocks "
-        "of equal area cost equal MACs in their linear layers, but double area is more than double MACs. "
+        "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
+        "areas are equal, linear layers cost equal MACs, but double the area would be sixteen times the MACs. "
     )
     if fill == _KEPT:
         return area + "In each band the share of weights that is gone lies left, dashed; what is kept lies right."
