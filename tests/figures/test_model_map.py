@@ -240,6 +240,14 @@ def test_the_finding_names_what_keeps_least_and_most(made):
     assert kept_of(anatomy, kept, group) == pytest.approx(0.1) and told in model_picture(anatomy, kept, Look()).told
 
 
+def test_a_group_of_unlike_blocks_shows_the_bands_of_all(made):
+    anatomy = made("spvit-swin-s")
+    mixers = {block.mixer for block in anatomy.stages[2].blocks} - {"softmax"}
+    shown = [[band.module for band in drawn.bands] for drawn in narrow(anatomy).columns[2].drawn]
+    assert mixers and {band for bands in shown for band in bands} == {*PRUNABLE_MODULES, *mixers}
+    model_picture(anatomy, whole(anatomy), Look(), small=True)
+
+
 @pytest.mark.parametrize("mixer", ["linear", "conv3", "conv1", "skip"])
 @pytest.mark.parametrize("small", [False, True])
 def test_what_is_no_softmax_attention_is_hatched_or_empty(made, mixer, small):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ...types import PRUNABLE_MODULES, QKV, Anatomy, Block, Layer, Stage
+from ...types import MLP, PRJ, PRUNABLE_MODULES, QKV, Anatomy, Block, Layer, Stage
 
 BandKey = tuple[int, str]
 """A block's place in forward order, from 0, and a module class."""
@@ -44,6 +44,16 @@ def form(block: Block) -> Form:
     if QKV not in weights:
         weights = {block.mixer: 4 * width**2, **weights}
     return Form(side, tokens - side**2, width, weights)
+
+
+def weights_of(blocks: Iterable[Block]) -> dict[str, int]:
+    """Weights of each band of blocks drawn as one; what stands in the attention's place between it and the MLP."""
+    found: dict[str, int] = {}
+    for block in blocks:
+        for band, count in form(block).weights.items():
+            found[band] = found.get(band, 0) + count
+    order = (QKV, PRJ, "conv3", "conv1", "skip", MLP)
+    return {band: found[band] for band in order if band in found}
 
 
 def _of(block: Block, module: str) -> Iterable[Layer]:

@@ -29,6 +29,7 @@ _DARK = {
 _NAMES = {**MODULE_LABELS, "conv3": "3×3 conv", "conv1": "1×1 conv", "skip": "nothing"}
 _MANY = 10  # blocks of a stage from which only every third has its number
 _LINE, _APART = 16, 14  # px from one line of words to the next, and at least between two names of modules
+_SLIT = 2.5  # between what is gone and what is kept where both have one colour
 _CELLS = 14  # lines at most across the image's grid
 
 
@@ -74,7 +75,8 @@ def _block(
         gone = band.wide * (1 - left)
         dashed, solid = _styles(band, linear, look, _level(among, band, fill), fill is not None)
         if gone > 0:
-            groups.setdefault(dashed, []).append(_rect(band.x, band.y, gone, band.high))
+            slit = min(_SLIT, gone / 2) if fill and left > 0 else 0.0
+            groups.setdefault(dashed, []).append(_rect(band.x, band.y, gone - slit, band.high))
         if left > 0:
             groups.setdefault(solid, []).append(_rect(band.x + gone, band.y, band.wide - gone, band.high))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...types import Anatomy, Stage
-from .blocks import Form, form
+from .blocks import Form, form, weights_of
 
 WIDE, NARROW = 1000, 358  # of the two pictures
 LEAST = 10.0  # of a block's width; below it one is drawn for several
@@ -128,7 +128,7 @@ class _Plan(NamedTuple):
         across, down = self.scale * root.across, high * root.down
         found = []
         for first in range(0, len(stage.blocks), per):
-            bands = _bands(form(stage.blocks[first]).weights, x, base - down, across, down)
+            bands = _bands(weights_of(stage.blocks[first : first + per]), x, base - down, across, down)
             found.append(Drawn(range(first, first + per), bands, x, base - down, across, down))
             x += across + self.gap
         return found
