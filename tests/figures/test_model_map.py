@@ -11,7 +11,7 @@ from dimap_core.anatomy.build import build_anatomy
 from dimap_core.figures.look import Look
 from dimap_core.figures.model_map.blocks import Fill, cost_fill, finding, form, kept_of, places
 from dimap_core.figures.model_map.drawing import model_picture
-from dimap_core.figures.model_map.layout import LEAST, narrow, wide
+from dimap_core.figures.model_map.layout import LEAST, MEDIUM, NARROW, WIDE, narrow, wide
 from dimap_core.models.named_models import skeleton
 from dimap_core.types.model import PRUNABLE_MODULES, QKV
 
@@ -19,7 +19,13 @@ LOOKS = [Look(), Look(dark=True)]
 NAMES = ["swin-textured", "deit-digits", "swin_base_patch4_window7_224", "deit_base_patch16_224"]
 DEEP = ["swin_base_patch4_window7_224", "deit_base_patch16_224", "vit_large_patch16_224"]
 SVG = "{http://www.w3.org/2000/svg}"
-FORMS = [pytest.param(wide, id="wide"), pytest.param(narrow, id="narrow")]
+SIZES = [WIDE, MEDIUM, NARROW]
+
+
+def laid_out(anatomy, width):
+    return narrow(anatomy) if width == NARROW else wide(anatomy, width)
+
+
 TEXT = {"15": 8.3, "13": 7.0, "12": 7.0}  # px of a letter at most, on average, in the fonts that stand in
 
 
@@ -64,9 +70,9 @@ def apart(one, other):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("laid", FORMS)
-def test_places_stay_inside_and_apart_and_stand_on_their_base(made, name, laid):
-    layout = laid(made(name))
+@pytest.mark.parametrize("width", SIZES)
+def test_places_stay_inside_and_apart_and_stand_on_their_base(made, name, width):
+    layout = laid_out(made(name), width)
     bands = [band[1:] for column in layout.columns for drawn in column.drawn for band in drawn.bands]
     image = (*layout.image, layout.image[2])
     for x, y, across, down in [*bands, image]:
@@ -81,11 +87,11 @@ def test_places_stay_inside_and_apart_and_stand_on_their_base(made, name, laid):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("laid", FORMS)
-def test_area_goes_by_side_times_width_which_is_the_root_of_the_linear_layers_macs(made, name, laid):
+@pytest.mark.parametrize("width", SIZES)
+def test_area_goes_by_side_times_width_which_is_the_root_of_the_linear_layers_macs(made, name, width):
     anatomy = made(name)
     found = []
-    for column in laid(anatomy).columns:
+    for column in laid_out(anatomy, width).columns:
         macs = sum(layer.macs for layer in column.stage.blocks[0].layers if layer.prunable)
         tokens = form(column.stage.blocks[0]).side ** 2 + form(column.stage.blocks[0]).extra
         on_map = macs * form(column.stage.blocks[0]).side ** 2 / tokens
@@ -107,9 +113,9 @@ def test_bands_are_as_high_as_the_weights_of_their_modules(made):
 
 
 @pytest.mark.parametrize("name", DEEP)
-@pytest.mark.parametrize("laid", FORMS)
-def test_no_block_of_a_deep_model_is_too_thin_to_see(made, name, laid):
-    columns = laid(made(name)).columns
+@pytest.mark.parametrize("width", SIZES)
+def test_no_block_of_a_deep_model_is_too_thin_to_see(made, name, width):
+    columns = laid_out(made(name), width).columns
     assert min(drawn.wide for column in columns for drawn in column.drawn) >= LEAST - 1e-6
     for column in columns:
         assert len({len(drawn.blocks) for drawn in column.drawn}) == 1  # equal groups
@@ -119,7 +125,7 @@ def test_swin_b_has_all_blocks_on_a_desk_and_groups_of_three_on_a_phone(made):
     anatomy = made("swin_base_patch4_window7_224")
     assert [len(column.drawn) for column in wide(anatomy).columns] == [2, 2, 18, 2]
     assert [len(column.drawn) for column in narrow(anatomy).columns] == [2, 2, 6, 2]
-    small = model_picture(anatomy, whole(anatomy), Look(), small=True).svg
+    small = model_picture(anatomy, whole(anatomy), Look(), width=NARROW).svg
     assert small.count(">×3</text>") == 6
 
 
@@ -134,14 +140,14 @@ def at(found, band):
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark"])
-@pytest.mark.parametrize("small", [False, True])
-def test_what_is_kept_is_as_wide_as_its_share_and_lies_right_of_what_is_gone(made, look, small):
+@pytest.mark.parametrize("width", SIZES)
+def test_what_is_kept_is_as_wide_as_its_share_and_lies_right_of_what_is_gone(made, look, width):
     anatomy = made("swin-textured")
     kept = kept_shares(anatomy)
-    drawn = model_picture(anatomy, kept, look, small=small)
+    drawn = model_picture(anatomy, kept, look, width=width)
     solid, gone = ([*rects(drawn, state)] for state in ("kept", "gone"))
     assert len(solid) == len(gone) == len(kept) - 1  # one band keeps nothing, one all
-    for column in (narrow if small else wide)(anatomy).columns:
+    for column in laid_out(anatomy, width).columns:
         for block in column.drawn:
             for band in block.bands:
                 share = kept[places(anatomy, column.stage)[block.blocks[0]], band.module]
@@ -159,19 +165,19 @@ def test_the_knife_comes_from_the_left(made):
 def test_a_group_keeps_what_its_blocks_keep_together(made):
     anatomy = made("swin_base_patch4_window7_224")
     kept = {(place, module): float(place % 3 == 0) for place, module in whole(anatomy)}
-    solid = [*rects(model_picture(anatomy, kept, Look(), small=True), "kept")]
+    solid = [*rects(model_picture(anatomy, kept, Look(), width=NARROW), "kept")]
     for drawn in narrow(anatomy).columns[2].drawn:
         for band in drawn.bands:
             assert at(solid, band) == pytest.approx(band.wide / 3, abs=0.02)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("width", SIZES)
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark"])
-def test_words_are_readable_inside_and_not_over_each_other(made, name, small, look):
+def test_words_are_readable_inside_and_not_over_each_other(made, name, width, look):
     anatomy = made(name)
     for fill in (None, cost_fill(anatomy, "params")):
-        drawn = model_picture(anatomy, kept_shares(anatomy), look, fill, small)
+        drawn = model_picture(anatomy, kept_shares(anatomy), look, fill, width)
         root = ET.fromstring(drawn.svg)
         assert root.get("role") == "img" and root.get("aria-label") == drawn.told and "http" not in drawn.told
         boxes = []
@@ -245,12 +251,12 @@ def test_a_group_of_unlike_blocks_shows_the_bands_of_all(made):
     mixers = {block.mixer for block in anatomy.stages[2].blocks} - {"softmax"}
     shown = [[band.module for band in drawn.bands] for drawn in narrow(anatomy).columns[2].drawn]
     assert mixers and {band for bands in shown for band in bands} == {*PRUNABLE_MODULES, *mixers}
-    model_picture(anatomy, whole(anatomy), Look(), small=True)
+    model_picture(anatomy, whole(anatomy), Look(), width=NARROW)
 
 
 @pytest.mark.parametrize("mixer", ["linear", "conv3", "conv1", "skip"])
-@pytest.mark.parametrize("small", [False, True])
-def test_what_is_no_softmax_attention_is_hatched_or_empty(made, mixer, small):
+@pytest.mark.parametrize("width", SIZES)
+def test_what_is_no_softmax_attention_is_hatched_or_empty(made, mixer, width):
     """A block whose attention was replaced: its band is as high as the attention was."""
     anatomy = made("swin-textured")
     first = anatomy.stages[0].blocks[0]
@@ -260,7 +266,7 @@ def test_what_is_no_softmax_attention_is_hatched_or_empty(made, mixer, small):
     changed = replace(anatomy, stages=stages)
     bands = wide(changed).columns[0].drawn[0].bands
     assert bands[-1].high == pytest.approx(wide(anatomy).columns[0].drawn[0].bands[-1].high, abs=1.5)
-    svg = model_picture(changed, dict.fromkeys(whole(changed), 1.0), Look(), small=small).svg
+    svg = model_picture(changed, dict.fromkeys(whole(changed), 1.0), Look(), width=width).svg
     band = QKV if mixer == "linear" else mixer
     inside = {"linear": f"url(#{QKV})", "skip": "none"}.get(mixer, "url(#AUX-M)")
     found = re.findall(rf'class="kept {band}"[^>]*', svg)

@@ -103,7 +103,7 @@ class App:
         return json.loads(next(chart for chart in self.at.get("plotly_chart") if chart.key == key).proto.spec)
 
     def maps(self) -> list[str]:
-        """The model's maps as SVG, the wide one and that for narrow screens; none until the model is open."""
+        """The model's maps as SVG, the widest first; none until the model is open."""
         shown = [element.proto.body for element in self.at.get("html") if "model-map" in element.proto.body[:40]]
         return [base64.b64decode(part).decode() for part in re.findall(r"base64,([^\"]+)", "".join(shown))]
 

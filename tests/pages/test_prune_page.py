@@ -135,10 +135,12 @@ def test_random_weights_are_counted_and_never_judged(open_app):
     assert app.widget("w_random").value is True
 
 
-def test_the_map_shows_what_the_cut_leaves_in_two_forms_and_as_a_table(open_app):
+def test_the_map_shows_what_the_cut_leaves_in_three_sizes_and_as_a_table(open_app):
     app = open_app(model="swin-digits", ratio="0.5")
-    wide, rows = app.until(app.maps, "the map").maps()
-    assert wide.count('class="gone') >= 3 and 'class="kept' in rows and "filled by kept share" in wide
+    wide, medium, rows = app.until(app.maps, "the map").maps()
+    assert (
+        wide.count('class="gone') >= 3 and 'class="kept' in rows and wide != medium and "filled by kept share" in wide
+    )
     assert any("keeps least, " in text or "keeps 50 % of its weights" in text for text in app.texts())
     assert len(app.at.dataframe[0].value) == 4
     app.set("w_ratio", 0.0)

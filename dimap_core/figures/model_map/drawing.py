@@ -12,7 +12,7 @@ from ...types import AUX, MLP, PRJ, PRUNABLE_MODULES, QKV, Anatomy
 from ..look import MODULE_LABELS, Look
 from ..way.svg import LEVELS, Picture, picture, ramp, text
 from .blocks import BandKey, Fill, finding, kept_of, places, share
-from .layout import Band, Column, Drawn, Layout, narrow, wide
+from .layout import NARROW, WIDE, Band, Column, Drawn, Layout, narrow, wide
 
 _LIGHT = {
     QKV: ("#0072B2", "#00507D"),
@@ -34,11 +34,12 @@ _CELLS = 14  # lines at most across the image's grid
 
 
 def model_picture(
-    anatomy: Anatomy, kept: Mapping[BandKey, float], look: Look, fill: Fill | None = None, small: bool = False
+    anatomy: Anatomy, kept: Mapping[BandKey, float], look: Look, fill: Fill | None = None, width: int = WIDE
 ) -> Picture:
     """The model with `kept`, the share 0..1 of its weights that each band keeps; bands are filled by module, or whole
-    by the numbers of `fill`. `small`: a row for each stage, for narrow screens."""
-    layout = narrow(anatomy) if small else wide(anatomy)
+    by the numbers of `fill`. `width`: px that words are made for; `NARROW` has a row for each stage."""
+    small = width == NARROW
+    layout = narrow(anatomy) if small else wide(anatomy, width)
     other = any(block.mixer != "softmax" for block in anatomy.blocks)
     body = _hatches(look) + _legend(layout, look, fill, other) + _image(anatomy, layout, look)
     body += "" if small else _mergings(layout, look)
@@ -142,7 +143,7 @@ def _legend(layout: Layout, look: Look, fill: Fill | None, other: bool) -> str:
     body += text(x + 28, 14, "gone", look.muted)
     body += text(x + 74, 14, "hatched: no softmax attention", look.muted) if other and fill is None else ""
     order = ", ".join(MODULE_LABELS[module] for module in PRUNABLE_MODULES)
-    return body + (text(0, 34, f"Each block from the top: {order}", look.muted) if layout.width < 500 else "")
+    return body + (text(0, 34, f"Each block from the top: {order}", look.muted) if layout.width == NARROW else "")
 
 
 def _image(anatomy: Anatomy, layout: Layout, look: Look) -> str:
@@ -155,7 +156,7 @@ def _image(anatomy: Anatomy, layout: Layout, look: Look) -> str:
     body = f'<path d="{"".join(lines)}M{left} {top}h{side}v{side}h{-side}z" stroke="{_colors(AUX, look)[1]}" '
     body += 'stroke-opacity="0.5" fill="none"/>'
     words = (f"{anatomy.input_size} px image", f"{patches}×{patches} patches")
-    x, y = (left + side + 12, top + 22) if layout.width < 500 else (left, top - 24)
+    x, y = (left + side + 12, top + 22) if layout.width == NARROW else (left, top - 24)
     return body + text(x, y, words[0], look.ink, 13, 700) + text(x, y + _LINE, words[1], look.muted)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ...types import Anatomy, Stage
 from .blocks import Form, form, weights_of
 
-WIDE, NARROW = 1000, 358  # of the two pictures
+WIDE, MEDIUM, NARROW = 1000, 720, 358  # of pictures, so that words need not shrink
 LEAST = 10.0  # of a block's width; below it one is drawn for several
 _CLOSE = 1e-6  # to which scales are found
 IMAGE = 84  # side of the image's grid
@@ -67,9 +67,9 @@ class Layout(NamedTuple):
     image: tuple[float, float, float]
 
 
-def wide(anatomy: Anatomy) -> Layout:
+def wide(anatomy: Anatomy, width: int = WIDE) -> Layout:
     """Stages from left to right on one base line."""
-    room = WIDE - _LEFT - _RIGHT - _APART * (len(anatomy.stages) - 1)
+    room = width - _LEFT - _RIGHT - _APART * (len(anatomy.stages) - 1)
     least = min(_COLUMN, room / len(anatomy.stages))
     plan = _grouped(anatomy, lambda taken: sum(max(least, across) for across in taken) <= room)
     columns, x, base = [], float(_LEFT), _HEAD + _HIGH
@@ -78,7 +78,7 @@ def wide(anatomy: Anatomy) -> Layout:
         across = max(least, taken) + _APART
         columns.append(Column(stage, form(stage.blocks[0]), drawn, x, drawn[0].y, across))
         x += across
-    return Layout(WIDE, base + 24, columns, (0, base - IMAGE, IMAGE))
+    return Layout(width, base + 24, columns, (0, base - IMAGE, IMAGE))
 
 
 def narrow(anatomy: Anatomy) -> Layout:

@@ -27,11 +27,11 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 }
 [class*="st-key-result_"] [data-testid="stMetric"] { padding: 0.6rem 0.7rem; }
 .model-map { container-type: inline-size; }
-.model-map .rows { display: none; }
-@container (max-width: 699px) {
-  .model-map .wide { display: none; }
-  .model-map .rows { display: block; }
-}
+.model-map img { display: none; width: 100%; height: auto; }
+.model-map .rows { max-width: 460px; }
+@container (min-width: 900px) { .model-map .wide { display: block; max-width: 1120px; } }
+@container (min-width: 700px) and (max-width: 899.9px) { .model-map .medium { display: block; } }
+@container (max-width: 699.9px) { .model-map .rows { display: block; } }
 @media (max-width: 640px) {
   .st-key-metrics > div {
     flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;

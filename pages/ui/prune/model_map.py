@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import COLUMN_LABELS, Look, cost_fill, finding, model_picture
+from dimap_core.figures import COLUMN_LABELS, MEDIUM, NARROW, WIDE, Look, cost_fill, finding, model_picture
 from dimap_core.measure import kept_by_band
 from dimap_core.types import PRUNABLE_MODULES, CostReport
 
@@ -14,6 +14,7 @@ from ..session import View, cache
 
 _KEPT = "kept share"
 _FILLS = (_KEPT, "MACs", "params")
+_SIZES = {"wide": WIDE, "medium": MEDIUM, "rows": NARROW}  # by their names in the style sheet
 
 
 def draw(view: View) -> None:
@@ -32,19 +33,20 @@ def draw(view: View) -> None:
 
 
 def _pictures(view: View, kept: dict[tuple[int, str], float], fill: str, look: Look) -> str:
-    """The wide picture and the one for narrow screens; style sheets show one of them."""
+    """Pictures for all widths; the style sheet shows one of them."""
     by = None if fill == _KEPT else cost_fill(view.anatomy, fill)
-    wide, rows = (model_picture(view.anatomy, kept, look, by, small) for small in (False, True))
-    fitted = "width:100%;height:auto;max-width:"
-    shown = theme.image(wide, f'class="wide" style="{fitted}1120px"')
-    shown += theme.image(rows, f'class="rows" style="{fitted}460px"')
-    return f'<div class="model-map">{shown}</div>'
+    shown = [
+        theme.image(model_picture(view.anatomy, kept, look, by, width), f'class="{name}"')
+        for name, width in _SIZES.items()
+    ]
+    return f'<div class="model-map">{"".join(shown)}</div>'
 
 
 def _explained(fill: str) -> str:
     area = (
         "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
-        "areas are equal, linear layers cost equal MACs, but double the area would be sixteen times the MACs. "
+        "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
+        "times the MACs. "
     )
     if fill == _KEPT:
         return area + "In each band the share of weights that is gone lies left, dashed; what is kept lies right."
@@ -58,11 +60,12 @@ def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {stage_word.capitalize(): stage + 1}
-            | {
-                f"{COLUMN_LABELS[module]} kept, %": round(100 * (1 - cost.cells[stage, module].ratio), 1)
-                for module in PRUNABLE_MODULES
-                if (stage, module) in cost.cells
-            }
+            | {f"{COLUMN_LABELS[module]} kept, %": _kept(cost, stage, module) for module in PRUNABLE_MODULES}
             for stage in stages
         ]
     )
+
+
+def _kept(cost: CostReport, stage: int, module: str) -> float | None:
+    part = cost.cells.get((stage, module))
+    return None if part is None else round(100 * (1 - part.ratio), 1)
