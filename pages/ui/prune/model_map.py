@@ -14,6 +14,7 @@ from ..session import View, cache
 
 _KEPT = "kept share"
 _FILLS = (_KEPT, "MACs", "params")
+_MANY = 16  # blocks from which some may be drawn as one
 _SIZES = {"wide": WIDE, "medium": MEDIUM, "rows": NARROW}  # by their names in the style sheet
 
 
@@ -28,6 +29,8 @@ def draw(view: View) -> None:
     key = (view.info.fingerprint, view.info.input_size, shares, fill, look)
     st.html(cache.memo("model_map", key, lambda: _pictures(view, kept, fill or _KEPT, look)))
     st.caption(_explained(fill or _KEPT) + (" +1: the class token." if view.anatomy.family == "deit" else ""))
+    if len(view.anatomy.blocks) >= _MANY:
+        st.caption("×3: three blocks drawn as one, with what they keep together.")
     with st.expander("As a table"):
         st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
 
