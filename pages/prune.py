@@ -8,8 +8,10 @@ from dimap_core.figures import kept_bars
 from dimap_core.service import Ticket
 from pages.ui.look import TERMS, formats, frame, theme
 from pages.ui.parts import header, metrics, notice, waiting
-from pages.ui.prune import accuracy, latency, points, tradeoff
+from pages.ui.prune import accuracy, latency, model_map, points, tradeoff
 from pages.ui.session import Tried, View, cache, opened, polling, state
+
+CUT = "Where the cut falls"
 
 
 def main() -> None:
@@ -32,7 +34,8 @@ def main() -> None:
         pins(point)
     if view.selection.granularity == "structure":
         latency.draw(view)
-    cells_figure(view.cost.cells, view.anatomy.stage_word)
+    st.subheader(CUT, anchor=False)
+    model_map.draw(view)
 
 
 def before_loading() -> None:
@@ -47,7 +50,9 @@ def before_loading() -> None:
     metrics.draw(row.total, row.estimate, tradeoff.cue(), known="precomputed")
     tradeoff.draw(row.rows, row, "Tradeoff, precomputed")
     waiting.wait_for(quietly=True)
-    cells_figure(row.cells, "stage" if cache.cards()[name]["family"] == "swin" else "block group")
+    st.subheader(CUT, anchor=False)
+    stage_word = "stage" if cache.cards()[name]["family"] == "swin" else "block group"
+    theme.chart(kept_bars(row.cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
 
 
 def live_part(view: View, polling: bool) -> None:
@@ -91,12 +96,6 @@ def pins(point: Tried) -> None:
         for pin in "AB":
             st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin, point))
         st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
-
-
-def cells_figure(cells: dict, stage_word: str) -> None:
-    """Figure 2."""
-    st.subheader("Where the cut falls", anchor=False)
-    theme.chart(kept_bars(cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
 
 
 def put_pin(pin: str, point: Tried) -> None:

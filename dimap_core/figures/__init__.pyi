@@ -12,6 +12,14 @@ from .indicators import (
 from .kept import kept_bars as kept_bars
 from .learning import learning_curve as learning_curve
 from .look import COLUMN_LABELS as COLUMN_LABELS, Look as Look
+from .model_map import (
+    MEDIUM as MEDIUM,
+    NARROW as NARROW,
+    WIDE as WIDE,
+    cost_fill as cost_fill,
+    finding as finding,
+    model_picture as model_picture,
+)
 from .predictions import (
     confusion_chart as confusion_chart,
     drop_chart as drop_chart,

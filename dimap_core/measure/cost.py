@@ -37,6 +37,17 @@ def cost_report(
     return CostReport(add(cells.values()), cells, layers)
 
 
+def kept_by_band(anatomy: Anatomy, report: CostReport) -> dict[tuple[int, str], float]:
+    """Kept share of the weights that can go, 0..1, of each block's module: keyed (block in forward order, module)."""
+    bands: dict[tuple[int, str], Part] = {}
+    for place, block in enumerate(anatomy.blocks):
+        for layer in block.layers:
+            if layer.prunable:
+                key = (place, layer.module)
+                bands[key] = _sum(bands.get(key, Part()), report.layers[layer.name])
+    return {key: 1 - part.ratio for key, part in bands.items()}
+
+
 def add(parts: Iterable[Part]) -> Part:
     """The sum of disjoint parts."""
     return reduce(_sum, parts, Part())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dimap_core.measure.cost import add, cost_report
+from dimap_core.measure.cost import add, cost_report, kept_by_band
 from dimap_core.pipeline.chain import apply_plan, score
 from dimap_core.types.cost import Part
 from dimap_core.types.model import MODULES
@@ -53,6 +53,21 @@ def test_layers_and_cells_sum_to_the_total(tiny, plan):
     assert set(cost.layers) == {layer.name for layer in tiny.anatomy.layers}
     stages = {stage.index for stage in tiny.anatomy.stages}
     assert set(cost.cells) == {(stage, module) for stage in stages for module in MODULES} | {(None, "AUX-M")}
+
+
+@pytest.mark.parametrize("granularity", ["weight", "structure"])
+def test_what_a_band_keeps_is_what_its_cell_keeps_shared_out(tiny, granularity):
+    _, cost = apply_plan(tiny, PruningPlan(ratio=0.5, granularity=granularity))
+    kept, left = kept_by_band(tiny.anatomy, cost), {}
+    for place, block in enumerate(tiny.anatomy.blocks):
+        for layer in block.layers:
+            if layer.prunable:
+                key = (block.stage, layer.module)
+                left[key] = left.get(key, 0.0) + kept[place, layer.module] * layer.size
+    assert len(kept) == 3 * len(tiny.anatomy.blocks) and min(kept.values()) < 1
+    assert {key: round(count) for key, count in left.items()} == {
+        key: part.prunable - part.removed for key, part in cost.cells.items() if part.prunable
+    }
 
 
 def test_without_a_selection_nothing_is_removed(tiny):

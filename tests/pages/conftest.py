@@ -1,5 +1,6 @@
 """Drives the app without a browser (AppTest), with the real worker process behind it."""
 
+import base64
 import functools
 import json
 import re
@@ -100,6 +101,11 @@ class App:
     def figure(self, key: str) -> dict[str, Any]:
         """The plotly figure drawn under that key."""
         return json.loads(next(chart for chart in self.at.get("plotly_chart") if chart.key == key).proto.spec)
+
+    def maps(self) -> list[str]:
+        """The model's maps as SVG, the widest first; none until the model is open."""
+        shown = [element.proto.body for element in self.at.get("html") if "model-map" in element.proto.body[:40]]
+        return [base64.b64decode(part).decode() for part in re.findall(r"base64,([^\"]+)", "".join(shown))]
 
     def downloads(self, key: str) -> list[Any]:
         """Download buttons of that key."""

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
-    "prune": {"tradeoff", "kept"},
+    "prune": {"tradeoff"},
     "weights": {"ridges", "argument", "blocks"},
     "importance": {"heat", "heads", "mask"},
 }

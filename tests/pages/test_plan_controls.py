@@ -67,10 +67,10 @@ def test_a_preset_is_the_papers_cut_whatever_was_chosen_before(open_app, label, 
 def test_a_random_criterion_has_a_seed_and_other_seeds_are_other_cuts(fresh):
     fresh.set("w_criterion", "random").live()
     assert "seed" not in fresh.url
-    first = fresh.figure("kept")
+    first = fresh.maps()
     fresh.set("w_scope", "model").set("w_seed", 7).live()
     assert fresh.url["seed"] == "7" and fresh.plan.seed == 7
-    assert fresh.figure("kept") != first
+    assert fresh.maps() != first
 
 
 def test_stages_get_their_own_ratios_and_start_from_the_common_one(fresh):
@@ -80,8 +80,8 @@ def test_stages_get_their_own_ratios_and_start_from_the_common_one(fresh):
     fresh.set("w_stage_3", 20.0)
     assert fresh.url["stages"] == "0_0.8~1_0.8~2_0.8~3_0.2"
     assert fresh.metric(0) != counts
-    shares = [int(note["text"]) for note in fresh.figure("kept")["layout"]["annotations"] if note["text"].isdecimal()]
-    assert len(shares) == 12 and shares[3::4] == [80, 80, 80]  # four stages a module; the last keeps 80 %
+    table = fresh.at.dataframe[0].value  # four stages a module; the last keeps 80 %
+    assert table.shape == (4, 4) and table.iloc[3, 1:].tolist() == pytest.approx([80] * 3, abs=0.1)
 
 
 def test_the_grid_takes_over_the_stages_and_changes_one_cell(fresh):

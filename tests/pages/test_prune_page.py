@@ -59,7 +59,7 @@ def test_cues_are_offered_only_where_the_data_has_them(open_app):
     app = open_app(model="swin-textured").live().set("cue", "texture")
     app.set("w_model", "swin-digits").judged()
     assert app.at.metric[2].label == "Top-1"
-    assert [group.key for group in app.at.get("button_group")] == ["axis"]
+    assert [group.key for group in app.at.get("button_group")] == ["axis", "map_fill"]
 
 
 def test_the_cost_axis_and_the_zoom_redraw_the_picture(open_app):
@@ -131,8 +131,36 @@ def test_random_weights_are_counted_and_never_judged(open_app):
     assert "of 5.72 M" in app.metric(0) and "of 1.25 G" in app.metric(1)
     assert app.metric(2).startswith("–") and app.metric(3).startswith("–")
     assert any("Accuracy needs a trained model" in element.value for element in app.at.info)
-    assert {chart.key for chart in app.at.get("plotly_chart")} == {"kept"}
+    assert app.maps() and not app.at.get("plotly_chart")
     assert app.widget("w_random").value is True
+
+
+def test_the_map_shows_what_the_cut_leaves_in_three_sizes_and_as_a_table(open_app):
+    app = open_app(model="swin-digits", ratio="0.5")
+    wide, medium, rows = app.until(app.maps, "the map").maps()
+    assert (
+        wide.count('class="gone') >= 3 and 'class="kept' in rows and wide != medium and "filled by kept share" in wide
+    )
+    assert any("keeps least, " in text or "keeps 50 % of its weights" in text for text in app.texts())
+    assert len(app.at.dataframe[0].value) == 4
+    app.set("w_ratio", 0.0)
+    assert "Nothing is cut." in app.texts() and 'class="gone' not in app.maps()[0]
+
+
+def test_the_map_can_be_filled_by_cost(open_app):
+    app = open_app(model="deit-digits", ratio="0.5")
+    by_kept = app.until(app.maps, "the map").maps()
+    for unit in ("MACs", "params"):
+        app.set("map_fill", unit)
+        assert all(f"filled by share of {unit}." in picture for picture in app.maps())
+        assert any(f"share of the dense model’s {unit}" in text for text in app.texts())
+    assert app.set("map_fill", "kept share").maps() == by_kept
+
+
+def test_a_cut_into_structures_is_drawn_by_its_weights(open_app):
+    app = open_app(model="swin-digits", ratio="0.5", granularity="structure")
+    table = app.until(app.maps, "the map").at.dataframe[0].value
+    assert 0 < table["MLP kept, %"].mean() < 100 and 'class="gone MLP-M"' in app.maps()[0]
 
 
 def test_sessions_do_not_see_each_other(open_app):

@@ -1,6 +1,6 @@
 """Pieces of SVG that pictures are put together from: text, frames, bars, squares filled by value. No scripts.
 
-Next door: `stages` and `answers` draw with them, `look` has the inks.
+Next door: `stages`, `answers` and `model_map` draw with them, `look` has the inks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..look import ACCENT, Look
 
 WIDTH = 236  # of a picture; pages let it grow with their columns
 _FAMILY = "Source Sans, Helvetica, Arial, sans-serif"  # where a picture stands alone, a page's fonts do not reach it
-_LEVELS = 16  # steps of a ramp
+LEVELS = 16  # steps of a ramp
 _TRACK = (70, 110)  # where a bar begins behind its name, and how long it is at most
 
 
@@ -33,20 +33,21 @@ def cells(values: Sequence[float], columns: int, place: tuple[float, float, floa
     x, y, unit = place
     paths: dict[int, list[str]] = {}
     for start in range(0, len(values), columns):
-        levels = [round(_LEVELS * value / most) if most else 0 for value in values[start : start + columns]]
+        levels = [round(LEVELS * value / most) if most else 0 for value in values[start : start + columns]]
         left, down = x, y + start // columns * unit
         for level, alike in groupby(levels):
             long = len(list(alike)) * unit
             if level:
                 paths.setdefault(level, []).append(f"M{left:.2f} {down:.2f}h{long:.2f}v{unit:.2f}h{-long:.2f}z")
             left += long
-    drawn = [f'<path d="{"".join(lines)}" fill="{_ramp(level, look)}"/>' for level, lines in sorted(paths.items())]
+    drawn = [f'<path d="{"".join(lines)}" fill="{ramp(level, look)}"/>' for level, lines in sorted(paths.items())]
     return f'<g shape-rendering="crispEdges">{"".join(drawn)}</g>'  # smoothed edges would let the ground shine through
 
 
-def _ramp(level: int, look: Look) -> str:
+def ramp(level: int, look: Look) -> str:
+    """The ramp's colour at a level from 0, the ground, to `LEVELS`."""
     ends = ((15, 20, 25), (86, 180, 233)) if look.dark else ((255, 255, 255), (0, 52, 92))
-    return "#" + "".join(f"{round(a + (b - a) * level / _LEVELS):02X}" for a, b in zip(*ends, strict=True))
+    return "#" + "".join(f"{round(a + (b - a) * level / LEVELS):02X}" for a, b in zip(*ends, strict=True))
 
 
 def token_color(look: Look) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.figures import Look
+from dimap_core.figures import Look, Picture
 
 CSS = """
 <style>
@@ -24,6 +26,12 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
   flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
 }
 [class*="st-key-result_"] [data-testid="stMetric"] { padding: 0.6rem 0.7rem; }
+.model-map { container-type: inline-size; }
+.model-map img { display: none; width: 100%; height: auto; }
+.model-map .rows { max-width: 460px; }
+@container (min-width: 900px) { .model-map .wide { display: block; max-width: 1120px; } }
+@container (min-width: 700px) and (max-width: 899.9px) { .model-map .medium { display: block; } }
+@container (max-width: 699.9px) { .model-map .rows { display: block; } }
 @media (max-width: 640px) {
   .st-key-metrics > div {
     flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
@@ -55,3 +63,9 @@ def chart(figure: go.Figure, key: str, alt: str, **more: Any) -> Any:
     """Draw a figure of ours: our own colours, no mode bar, an accessible name."""
     config = {"displayModeBar": False, "displaylogo": False}
     return st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, **more)
+
+
+def image(picture: Picture, attributes: str) -> str:
+    """A drawn picture as an HTML image with its words: as part of a page Streamlit would take SVG out."""
+    content = base64.b64encode(picture.svg.encode()).decode()
+    return f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(picture.told)}" {attributes}>'

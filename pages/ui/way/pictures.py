@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from html import escape
-
 import pandas as pd
 import streamlit as st
 from pydantic import TypeAdapter
@@ -26,6 +23,7 @@ from ..session import View, cache, polling
 from . import choosing
 
 _GRID = "display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:20px 24px"
+_FITTED = 'style="width:100%;max-width:300px;height:auto"'
 _SPREAD = TypeAdapter(Spread)
 _OLD = 0.45  # opacity of pictures of another cut, until theirs have come
 
@@ -55,20 +53,12 @@ def _pictures(way: Way, chosen: int, look: Look) -> tuple[str, str]:
     answers = [answer_picture(way, who, look) for who in ("dense", "pruned")]
     stages = [_stage(way, stage, chosen, look) for stage in dict.fromkeys(step.stage for step in way.steps)]
     first = [image_picture(way, look), *answers, survival_picture(way, look)]
-    return "".join(map(_image, first)), "".join(map(_image, stages))
+    answers_shown, stages_shown = ("".join(theme.image(drawn, _FITTED) for drawn in part) for part in (first, stages))
+    return answers_shown, stages_shown
 
 
 def _row(pictures: str, old: bool) -> None:
     st.html(f'<div style="{_GRID};opacity:{_OLD if old else 1}">{pictures}</div>')
-
-
-def _image(picture: Picture) -> str:
-    """An SVG as an image: as part of a page Streamlit would take it out."""
-    content = base64.b64encode(picture.svg.encode()).decode()
-    return (
-        f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(picture.told)}" '
-        'style="width:100%;max-width:300px;height:auto">'
-    )
 
 
 def _explained(way: Way) -> str:
