@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from dimap_core.pipeline.preview import prepare_preview, preview_weights
 
 from dimap_core.criteria.registry import CRITERIA
 from dimap_core.cut.repair import repair
@@ -19,7 +20,6 @@ from dimap_core.pipeline.chain import apply_plan, cut_weights, prepare, prune, s
 from dimap_core.pipeline.evaluation import judge, judge_fully
 from dimap_core.pipeline.images import default_data
 from dimap_core.pipeline.opened import open_model
-from dimap_core.pipeline.preview import prepare_preview, preview_weights
 from dimap_core.types.errors import DataError, InvalidPlan, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import FLIPS, same
