@@ -112,12 +112,20 @@ def look_again() -> None:
 
 def ready_facts(setting: Setting) -> dict[str, Any] | None:
     """What is told of the setting's chosen images once they are listed; nothing is asked for."""
+    place = ready_folder(setting)
+    return None if place is None else cache.facts(place)
+
+
+def ready_folder(setting: Setting) -> str | None:
+    """The worker's folder for the setting's model if it is there already; nothing is asked for or refused."""
     try:
-        ticket = cache.shared().opening.get(key_of(setting, None))
+        key = key_of(setting, None)
     except DataError:
         return None
-    done = ticket is not None and ticket.done and ticket.last
-    return cache.facts(ticket.last["folder"]) if done else None
+    ticket = cache.shared().opening.get(key)
+    if ticket is None or not ticket.done or not ticket.last or ticket.error or _gone(ticket, *key[2:6]):
+        return None
+    return str(ticket.last["folder"])
 
 
 def anatomy(setting: Setting) -> Anatomy | None:

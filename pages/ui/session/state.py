@@ -23,6 +23,7 @@ _UNDO = 100
 _JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
 _TOKEN = re.compile("[0-9a-f]{32}")
 _MOST_JOBS = 8
+_AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that decide which control shows a plan
 
 
 def start() -> None:
@@ -45,7 +46,7 @@ def current() -> Setting:
 def arrive(setting: Setting) -> None:
     """Put `setting` in force without a trace in undo."""
     st.session_state.setting = setting
-    st.session_state.mode = _mode_of(setting.plan)
+    st.session_state.mode = mode_of(setting.plan)
 
 
 def go(setting: Setting) -> None:
@@ -59,11 +60,17 @@ def go(setting: Setting) -> None:
 
 
 def change(**fields: Any) -> None:
-    """Replace fields of the plan; a plan that would be invalid changes nothing and leaves a notice."""
+    """Replace fields of the plan; a plan that would be invalid changes nothing and leaves a notice.
+
+    The control that shows how much goes stays, unless that is what changes.
+    """
+    mode = st.session_state.mode
     try:
         go(replace(current(), plan=validate(replace(current().plan, **fields))))
     except InvalidPlan as error:
         st.session_state.notice = str(error)
+    if not fields.keys() & _AMOUNT:
+        st.session_state.mode = mode
 
 
 def fill(key: str, value: Any) -> Any:
@@ -98,11 +105,11 @@ def back(source: str = "undo", target: str = "redo") -> None:
 def refuse(message: str) -> None:
     """The setting in force cannot be met: say why and return to the last one that could."""
     st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else Setting()
-    st.session_state.mode = _mode_of(current().plan)
+    st.session_state.mode = mode_of(current().plan)
     st.session_state.notice = message
 
 
-def _mode_of(plan: PruningPlan) -> str:
+def mode_of(plan: PruningPlan) -> str:
     """Which control shows a plan: "one" ratio, "kinds", "stages", "grid" of stage x module, "budget", or "pattern"."""
     if plan.granularity == "nm":
         return "pattern"

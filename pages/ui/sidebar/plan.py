@@ -10,7 +10,7 @@ from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import MOST_IMAGES, SCOPES
 
 from ..look import TERMS
-from ..session import Setting, state
+from ..session import Setting, opened, state
 
 _UNITS = {
     "weight": "single weights (zeros)",
@@ -45,7 +45,7 @@ def _units_changed() -> None:
     granularity, plan = st.session_state.w_granularity, state.current().plan
     if granularity is None:
         return
-    amount = {"ratio": 0.5 if plan.ratio is None and plan.budget is None else plan.ratio, "nm": None, "overrides": ()}
+    amount = {"ratio": opened.common_ratio() if plan.budget is None else None, "nm": None, "overrides": ()}
     if granularity == "nm":
         amount |= {"ratio": None, "budget": None, "cost_exponent": 0.0, "nm": "2:4"}
     if granularity != "structure":
