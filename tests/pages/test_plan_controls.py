@@ -131,7 +131,7 @@ def test_a_budget_is_met_to_the_digit_shown(fresh):
 
 
 def test_a_plan_that_empties_a_layer_names_it_and_goes_back(open_app):
-    app = open_app(model="swin-digits", criterion="magnitude", scope="model", ratio="0.7").live()
+    app = open_app(model="swin-digits", criterion="magnitude", scope="model", ratio="0.7").judged()
     app.set("w_typed", "99.9")
     (sentence,) = app.notices
     assert sentence.startswith("This plan empties the layer ") and sentence.endswith(".")
@@ -139,6 +139,19 @@ def test_a_plan_that_empties_a_layer_names_it_and_goes_back(open_app):
     assert app.url["ratio"] == "0.7" and app.widget("w_ratio").value == 70
     app.set("w_ratio", 75.0)
     assert app.notices == [] and app.url["ratio"] == "0.75"
+
+
+def test_what_is_changed_beside_the_ratio_keeps_the_nearest_that_can_be_met(open_app):
+    app = open_app(model="swin-digits", criterion="magnitude", scope="layer", ratio="0.6").judged()
+    app.set("w_typed", "99.9")
+    assert app.notices == []
+    app.set("w_scope", "model")
+    (sentence,) = app.notices
+    assert sentence.startswith("This plan empties the layer ") and sentence.endswith(" That is now in force.")
+    largest = float(sentence.split(" some weights is ")[1].split(". ")[0])
+    assert (app.plan.criterion, app.plan.scope, app.plan.ratio) == ("magnitude", "model", largest)
+    assert 0.7 < largest < 0.999
+    assert app.click("Undo").url["ratio"] == "0.999"
 
 
 def test_a_budget_that_cannot_be_met_says_what_can(open_app):

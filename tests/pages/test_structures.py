@@ -31,7 +31,7 @@ def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
     app.set("w_nm", "4:8").live()
     assert app.plan.nm == "4:8"
     app.set("w_granularity", "weight").live()
-    assert app.url["ratio"] == "0.5" and "nm" not in app.url
+    assert app.url["ratio"] == "0.5" and "nm" not in app.url  # as much as the pattern removed
     app.click("Undo").live()
     assert app.plan.nm == "4:8"
 
@@ -99,3 +99,11 @@ def test_zeros_are_repaired_too(open_app):
     assert any("not faster" in text for text in app.texts())
     app.set("w_granularity", "nm").live()
     assert (app.url["repair"], app.url["nm"]) == ("1", "2:4")
+
+
+def test_other_units_go_by_as_much_as_all_stages_together(open_app):
+    app = open_app(model="swin-digits", ratio="0.6", stages="0_0.2~1_0.4~2_0.6~3_0.8").judged()
+    ratio = app.set("w_mode", "one").plan.ratio
+    app.click("Undo").set("w_granularity", "structure").live()
+    assert (app.plan.overrides, app.plan.ratio, app.notices) == ((), ratio, [])
+    assert 0.6 < ratio < 0.8  # most weights are in the last two stages

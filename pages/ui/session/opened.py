@@ -52,7 +52,7 @@ def view() -> View | None:
     try:
         selection = select(scores, anatomy, plan)
     except InvalidPlan as error:
-        state.refuse(str(error))
+        state.refuse_plan(error)
         st.rerun()
     cost = cost_report(anatomy, selection)
     return View(place, info, anatomy, weights, scores, selection, cost, cache.facts(place))

@@ -109,6 +109,19 @@ def refuse(message: str) -> None:
     st.session_state.notice = message
 
 
+def refuse_plan(error: InvalidPlan) -> None:
+    """The plan in force cannot be met: where something else than its amount was changed, the nearest amount that can
+    takes its place; else as `refuse`."""
+    plan, before = current().plan, st.session_state.undo[-1].plan if st.session_state.undo else None
+    if before is None or error.nearest is None or (plan.ratio, plan.budget) != (before.ratio, before.budget):
+        return refuse(str(error))
+    amount, mode = "ratio" if plan.budget is None else "budget", st.session_state.mode
+    arrive(replace(current(), plan=replace(plan, **{amount: error.nearest})))
+    st.session_state.mode = mode
+    st.session_state.notice = f"{error} That is now in force."
+    return None
+
+
 def mode_of(plan: PruningPlan) -> str:
     """Which control shows a plan: "one" ratio, "kinds", "stages", "grid" of stage x module, "budget", or "pattern"."""
     if plan.granularity == "nm":
