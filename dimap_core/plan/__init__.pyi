@@ -16,6 +16,7 @@ from .selection import competition_sets as competition_sets, select as select
 from .shares import ratios_in_force as ratios_in_force
 from .validation import (
     BUDGETS as BUDGETS,
+    GRANULARITIES as GRANULARITIES,
     MOST_IMAGES as MOST_IMAGES,
     PATTERNS as PATTERNS,
     SCOPES as SCOPES,

@@ -17,8 +17,8 @@ from .validation import validate
 
 VERSION = 1
 _KEYS = {"version", "model", *(field.key for field in FIELDS)}
-LINK_KEYS = frozenset(key for field in FIELDS for key in field.links)
-"""A link's keys that are a plan's."""
+LINK_KEYS = tuple(key for field in FIELDS for key in field.links)
+"""A link's keys that are a plan's, details after what they are details of."""
 LINK_BEGINS = tuple(key for field in FIELDS if field.said == "always" for key in field.links)
 """Those that every link has."""
 

@@ -20,6 +20,8 @@ from dimap_core.types import UPLOAD, Anatomy, DataError, Granularity, PruningPla
 from . import cache, own_models, state
 from .setting import Setting
 
+_IMAGES = ("data", "count", "draw", "classes")  # fields of a setting
+
 
 def folder(setting: Setting, criterion: str | None = None) -> str | None:
     """The worker's folder for a model scored by the setting's (or another) criterion; None while it is on its way.
@@ -29,7 +31,7 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     try:
         key = key_of(setting, criterion)
     except DataError as error:
-        state.refuse(str(error))
+        state.refuse(str(error), _IMAGES)
         st.rerun()
     shared = cache.shared()
     ticket = shared.opening.get(key)
@@ -70,7 +72,7 @@ def place(setting: Setting) -> str:
 
 def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
     """Back to the last good setting, with the reason and ways on."""
-    state.refuse(message)
+    state.refuse(message, _IMAGES if kind == "DataError" and setting.data else ("model", "weights"))
     _keep_ways_on(message, kind, setting)
     st.rerun()
 

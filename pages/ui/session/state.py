@@ -13,8 +13,8 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.plan import from_recipe, validate
-from dimap_core.types import InvalidPlan, PruningError, PruningPlan
+from dimap_core.plan import GRANULARITIES, from_recipe, validate
+from dimap_core.types import InvalidPlan, PruningPlan
 
 from . import links
 from .setting import Setting
@@ -27,15 +27,14 @@ _AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that d
 
 
 def start() -> None:
-    """Fill a new session from the URL; nonsense there becomes one notice and the default setting."""
+    """Fill a new session from the URL; nonsense there becomes one notice, what is good there holds."""
     if "setting" in st.session_state:
         return
     st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
-    try:
-        arrive(links.from_url({key: st.query_params[key] for key in st.query_params if key != _JOBS}))
-    except PruningError as error:
-        st.session_state.notice = f"{str(error).rstrip('.')} (the link was ignored, the default is shown)."
+    setting, left_out = links.good_parts({key: st.query_params[key] for key in st.query_params if key != _JOBS})
+    arrive(setting)
+    st.session_state.notice = left_out or None
 
 
 def current() -> Setting:
@@ -83,13 +82,14 @@ def fill(key: str, value: Any) -> Any:
     return value
 
 
-def take(name: str, options: Sequence[Any] | None = None) -> None:
+def take(name: str, options: Sequence[Any] | None = None, units: Sequence[str] = GRANULARITIES) -> None:
     """A control's callback: the field of the plan gets what the control shows.
 
     `options`: all it may show, where another control was in its place: the browser may still send what that one showed.
+    `units`: what the control is there for; it may still be sent after other units were chosen.
     """
     value = st.session_state[f"w_{name}"]
-    if value is not None and (options is None or value in options):
+    if value is not None and (options is None or value in options) and current().plan.granularity in units:
         change(**{name: value})
 
 
@@ -102,9 +102,12 @@ def back(source: str = "undo", target: str = "redo") -> None:
         arrive(setting)
 
 
-def refuse(message: str) -> None:
-    """The setting in force cannot be met: say why and return to the last one that could."""
-    st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else Setting()
+def refuse(message: str, bad: Sequence[str] = ()) -> None:
+    """The setting in force cannot be met: say why and return to the last one that could; where there is none, as after
+    a link, only the `bad` fields of the setting go back to their defaults."""
+    mended = replace(current(), **{name: getattr(Setting(), name) for name in bad})
+    first = Setting() if mended == current() else mended
+    st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else first
     st.session_state.mode = mode_of(current().plan)
     st.session_state.notice = message
 
@@ -114,7 +117,7 @@ def refuse_plan(error: InvalidPlan) -> None:
     takes its place; else as `refuse`."""
     plan, before = current().plan, st.session_state.undo[-1].plan if st.session_state.undo else None
     if before is None or error.nearest is None or (plan.ratio, plan.budget) != (before.ratio, before.budget):
-        return refuse(str(error))
+        return refuse(str(error), ["plan"])
     amount, mode = "ratio" if plan.budget is None else "budget", st.session_state.mode
     arrive(replace(current(), plan=replace(plan, **{amount: error.nearest})))
     st.session_state.mode = mode
