@@ -36,6 +36,17 @@ def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
     assert app.plan.nm == "4:8"
 
 
+def test_a_control_that_is_still_sent_after_other_units_were_chosen_says_nothing(open_app):
+    """A moved pattern and other units in one message of the browser, and a price paid when a pattern is chosen."""
+    app = open_app(**PATTERN).judged()
+    app.widget("w_nm").set_value("4:8")
+    app.set("w_granularity", "weight")
+    assert app.notices == [] and app.plan.nm is None
+    app.widget("w_cost_exponent").set_value(1.0)
+    app.set("w_granularity", "nm")
+    assert app.notices == [] and app.plan.nm is not None and app.plan.cost_exponent == 0
+
+
 def test_kinds_have_ratios_of_their_own_in_controls_and_link(open_app):
     app = open_app(**LINK).live().set("w_mode", "kinds").live()
     assert "kinds" not in app.url  # as long as none has moved

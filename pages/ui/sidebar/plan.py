@@ -87,7 +87,7 @@ def ranking() -> None:
     options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
     st.select_slider(
         "What do you pay for?", options, state.fill("w_cost_exponent", plan.cost_exponent),
-        key="w_cost_exponent", on_change=state.take, args=("cost_exponent",),
+        key="w_cost_exponent", on_change=state.take, args=("cost_exponent", None, ("weight", "structure")),
         format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
     )  # fmt: skip
 

@@ -94,7 +94,8 @@ def _one_changed(share: float) -> None:
 
 
 def _preset(ratio: float) -> None:
-    state.change(criterion="dimap", scope="module", ratio=ratio, budget=None, overrides=(), cost_exponent=0.0)
+    if state.current().plan.granularity == "weight":
+        state.change(criterion="dimap", scope="module", ratio=ratio, budget=None, overrides=(), cost_exponent=0.0)
 
 
 def _not_yet() -> None:
@@ -202,7 +203,7 @@ def _kind_changed() -> None:
 def _pattern() -> None:
     st.segmented_control(
         "Pattern", PATTERNS, default=state.fill("w_nm", state.current().plan.nm), key="w_nm", on_change=state.take,
-        args=("nm",), required=True, help=TERMS["nm"],
+        args=("nm", PATTERNS, ("nm",)), required=True, help=TERMS["nm"],
     )  # fmt: skip
 
 
@@ -215,4 +216,5 @@ def _rounding(plan: PruningPlan) -> None:
 
 
 def _round_changed() -> None:
-    state.change(round_to=8 if st.session_state.w_round else 1)
+    if state.current().plan.granularity == "structure":
+        state.change(round_to=8 if st.session_state.w_round else 1)
