@@ -73,7 +73,7 @@ def answer(rows: Sequence[Measurement], budget: float) -> str:
     close = ", ".join(row.label for row in others)
     begun, reached = f"**{100 * budget:.0f} % removed:** {best.label}", f"{results.text(best.top1)} %"
     if close:
-        return f"{begun} comes out highest with {reached}, but its interval overlaps with that of {close}: no clear winner."
+        return f"{begun} has the highest, {reached}, but its interval overlaps with that of {close}: no clear winner."
     return f"{begun} leads with {reached}, its interval apart from all others measured."
 
 

@@ -12,9 +12,7 @@ def test_a_percentage_is_read_as_it_is_written_in_most_of_the_world(text, value)
 
 @pytest.mark.parametrize("text", ["101", "-5", "", "half", "nan", "inf", "1,000,5", "99.95"])
 def test_what_is_no_share_is_one_sentence(text):
-    with pytest.raises(
-        ValueError, match=r"^'.*' is not a share that can go; type a number from 0 to 99\.9, as 62\.5\.$"
-    ):
+    with pytest.raises(ValueError, match=r"^'.*' is not a share that can go; type a number from 0 to 99\.9, .*\.$"):
         percent.read(text)
 
 
