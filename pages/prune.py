@@ -30,8 +30,7 @@ def main() -> None:
     polling.polled(live_part, running)(view, running)
     if ticket is not None:
         pins(point)
-    if view.selection.granularity == "structure":
-        latency.draw(view)
+    latency.draw(view)
     cells_figure(view.cost.cells, view.anatomy.stage_word)
 
 
