@@ -139,7 +139,7 @@ class Screen:
 
     metrics: dict[str, tuple[str, str]] = field(default_factory=dict)
     header: str = ""
-    typed: str = ""  # id of the ratio's number input
+    typed: str = ""  # id of the ratio's field
     page: str = ""
     query: str = ""
     timers: dict[str, asyncio.Task] = field(default_factory=dict)
@@ -256,7 +256,7 @@ class Session:
         run.fragment_id, run.is_auto_rerun = fragment, bool(fragment)
         run.context_info.url = "http://127.0.0.1/"
         if self.value is not None:
-            run.widget_states.widgets.append(WidgetState(id=self.screen.typed, double_value=self.value))
+            run.widget_states.widgets.append(WidgetState(id=self.screen.typed, string_value=f"{self.value:g}"))
         await self.socket.send(message.SerializeToString())
 
     async def _poll(self, fragment: str, interval: float) -> None:
@@ -306,8 +306,8 @@ class Session:
             self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
         elif kind == "markdown" and element.markdown.body.startswith(f"**{MODEL}**"):
             self.screen.header = element.markdown.body
-        elif kind == "number_input" and "w_typed" in element.number_input.id:
-            self.screen.typed = element.number_input.id
+        elif kind == "text_input" and "w_typed" in element.text_input.id:
+            self.screen.typed = element.text_input.id
         elif kind == "exception":
             self.log.errors[f"exception on screen: {element.exception.type}"] += 1
         elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):

@@ -65,14 +65,16 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
 
 
 def answer(rows: Sequence[Measurement], budget: float) -> str:
-    """Who leads at a budget, and from whom that cannot be told apart."""
+    """Who leads at a budget; nobody where intervals overlap."""
     found = comparison.leaders(row for row in rows if row.budget == budget)
     if found is None:
         return ""
     best, others = found
-    line = f"**{100 * budget:.0f} % removed:** {best.label} leads with {results.text(best.top1)} %"
     close = ", ".join(row.label for row in others)
-    return line + (f"; its interval overlaps with that of {close}." if close else ", clear of all others measured.")
+    begun, reached = f"**{100 * budget:.0f} % removed:** {best.label}", f"{results.text(best.top1)} %"
+    if close:
+        return f"{begun} has the highest, {reached}, but its interval overlaps with that of {close}: no clear winner."
+    return f"{begun} leads with {reached}, its interval apart from all others measured."
 
 
 def papers() -> None:

@@ -32,8 +32,7 @@ def main() -> None:
     polling.polled(live_part, running)(view, running)
     if ticket is not None:
         pins(point)
-    if view.selection.granularity == "structure":
-        latency.draw(view)
+    latency.draw(view)
     st.subheader(CUT, anchor=False)
     model_map.draw(view)
 

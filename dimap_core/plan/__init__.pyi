@@ -8,14 +8,15 @@ from .recipe import (
     VERSION as VERSION,
     from_link as from_link,
     from_recipe as from_recipe,
-    overrides_from as overrides_from,
     sort_overrides as sort_overrides,
     to_link as to_link,
     to_recipe as to_recipe,
 )
 from .selection import competition_sets as competition_sets, select as select
+from .shares import ratios_in_force as ratios_in_force
 from .validation import (
     BUDGETS as BUDGETS,
+    GRANULARITIES as GRANULARITIES,
     MOST_IMAGES as MOST_IMAGES,
     PATTERNS as PATTERNS,
     SCOPES as SCOPES,

@@ -24,5 +24,6 @@ def out_of_reach(plan: PruningPlan, least: float, most: float) -> InvalidPlan:
     limit = math.ceil(1000 * least) / 10 if target < least else math.floor(1000 * most) / 10
     kind = {"macs": "MACs", "params": "params"}[plan.budget_kind]
     return InvalidPlan(
-        f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %."
+        f"A budget of {100 * target:g} % of the {kind} cannot be met; the nearest that can is {limit:g} %.",
+        nearest=limit / 100,
     )

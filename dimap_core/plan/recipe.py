@@ -8,17 +8,17 @@ what goes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..types import Cell, InvalidPlan, PruningPlan
-from .fields import FIELDS, stage_cells
+from .fields import FIELDS
 from .validation import validate
 
 VERSION = 1
 _KEYS = {"version", "model", *(field.key for field in FIELDS)}
-LINK_KEYS = frozenset(key for field in FIELDS for key in field.links)
-"""A link's keys that are a plan's."""
+LINK_KEYS = tuple(key for field in FIELDS for key in field.links)
+"""A link's keys that are a plan's, details after what they are details of."""
 LINK_BEGINS = tuple(key for field in FIELDS if field.said == "always" for key in field.links)
 """Those that every link has."""
 
@@ -83,11 +83,6 @@ def _plan_from(recipe: Mapping[str, Any]) -> PruningPlan:
     if found.get("budget") is not None or found.get("granularity") == "nm":
         found.setdefault("ratio", None)
     return PruningPlan(**found, overrides=sort_overrides(overrides))
-
-
-def overrides_from(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[Cell, float], ...]:
-    """("0", 0.2) or ("0:MLP-M", 0.2) pairs -> sorted overrides; raises InvalidPlan for names that are no cell."""
-    return sort_overrides(stage_cells(pairs))
 
 
 def sort_overrides(overrides: Mapping[Cell, float]) -> tuple[tuple[Cell, float], ...]:

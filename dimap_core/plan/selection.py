@@ -227,9 +227,11 @@ def _refuse_emptied(problem: _Problem, removed: dict[str, int]) -> None:
             what = "ratio"
         else:
             what, nearest = "budget", problem.share(problem.removed(nearest))
+        most = math.floor(1000 * nearest) / 1000
         raise InvalidPlan(
-            f"This plan empties the layer {layer.name}; "
-            f"the largest {what} that leaves every layer some weights is {math.floor(1000 * nearest) / 1000:g}."
+            f"This plan empties the layer {layer.name}; the largest {what} that leaves every layer some weights is "
+            f"{most:g}.",
+            nearest=most if cell is None else None,
         )
 
 

@@ -199,7 +199,8 @@ def _latency(models: OpenModels, request: Request) -> Events:
         yield {"doing": doing}
     yield {"doing": "Measuring"}
     pruned, _, _ = pipeline.prune(opened, plan)
-    for row in measure_latency(opened.model, pruned, opened.info.input_size, request["batches"], request["threads"]):
+    size, asked = opened.info.input_size, (request["batches"], request["threads"], request["repeats"])
+    for row in measure_latency(opened.model, pruned, size, *asked):
         yield asdict(row)
 
 

@@ -21,7 +21,12 @@ class UnsupportedModel(PruningError):
 
 
 class InvalidPlan(PruningError):
-    """The plan is malformed, out of range or cannot be met on this model."""
+    """The plan is malformed, out of range or cannot be met on this model; `nearest`: the ratio (or the budget of a plan
+    that has one) that can be met, where that alone would mend it."""
+
+    def __init__(self, message: str, nearest: float | None = None) -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 class DataError(PruningError):

@@ -1,7 +1,7 @@
 """The Compare page: what was measured, what is missing, and papers' figures in a table of their own."""
 
 from dimap_core.models import published
-from dimap_core.training.methods.comparison import BUDGETS, missing, read
+from dimap_core.training.methods.comparison import BUDGETS, leaders, missing, read
 from pages.ui.session import cache
 
 
@@ -14,6 +14,11 @@ def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
         mine = [row for row in rows if row.model == model]
         texts = " ".join(app.texts())
         assert ("Not measured yet at" in texts) == any(missing(mine, model, budget) for budget in BUDGETS)
+        for budget in BUDGETS:
+            told = [text for text in app.texts() if text.startswith(f"**{100 * budget:.0f} % removed:**")]
+            found = leaders(row for row in mine if row.budget == budget)
+            assert len(told) == (found is not None)
+            assert not told or (" leads with " in told[0]) != bool(found[1])
         if not mine:
             assert "Nothing was measured" in texts
             continue

@@ -66,5 +66,5 @@ def test_speed_is_measured_on_request_with_batch_and_threads(open_app):
     app.set("batches", [1]).click("Measure")
     app.until(lambda: any("MACs promise" in text for text in app.texts()), "the measurement")
     row = app.at.dataframe[0].value.iloc[0]
-    assert row["images"] == "1" and row["speed-up"].endswith("×") and "to" in row["dense, ms"]
+    assert row["images"] == "1" and row["speed-up"].endswith(("×", "too noisy to tell")) and "to" in row["dense, ms"]
     assert any("1 thread(s)" in text for text in app.texts())

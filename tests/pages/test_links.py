@@ -57,8 +57,6 @@ def test_a_protected_layer_stays_whole(open_app):
         {"criterion": ""},
         {"granularity": "channel"},
         {"granularity": "nm"},
-        {"granularity": "nm", "nm": "2:4", "ratio": "0.5"},
-        {"granularity": "structure", "kinds": "MLP-M_0.5"},
         {"ratio": "7"},
         {"ratio": "nan"},
         {"ratio": "half"},
@@ -66,8 +64,6 @@ def test_a_protected_layer_stays_whole(open_app):
         {"stages": "x_y"},
         {"stages": "9_0.5"},
         {"stages": ""},
-        {"macs": "0.5", "params": "0.5"},
-        {"macs": "0.5", "ratio": "0.5"},
         {"macs": "0.99"},
         {"pay": "3"},
         {"seed": "-1"},
@@ -102,6 +98,36 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_works(open_app, link
     assert app.url == DEFAULT
     app.live()
     assert "401 k" in app.metric(0)
+
+
+@pytest.mark.parametrize(
+    ("bad", "good"),
+    [
+        ({"ratio": "7"}, {"model": "deit-digits", "criterion": "magnitude"}),
+        ({"scope": "foo"}, {"model": "deit-digits", "criterion": "magnitude", "ratio": "0.25"}),
+        ({"colour": "blue", "seed": "-1"}, {"model": "deit-digits", "ratio": "0.25"}),
+        ({"ratio": "0.5"}, {"model": "deit-digits", "granularity": "nm", "nm": "2:4"}),
+        ({"kinds": "MLP-M_0.5"}, {"granularity": "structure", "ratio": "0.5"}),
+        ({"params": "0.5"}, {"macs": "0.5"}),
+        ({"n": "1"}, {"data": "digits", "ratio": "0.5"}),
+    ],
+)
+def test_the_good_parts_of_a_link_hold_and_the_bad_ones_are_named(bad, good):
+    setting, told = links.good_parts(good | bad)
+    assert setting == links.from_url(good)
+    assert all(f"'{key}'" in told for key in bad) and told.endswith("; the rest of the link holds).")
+    assert links.good_parts(good) == (setting, "")
+
+
+def test_what_fits_holds_where_model_plan_or_images_of_a_link_do_not(open_app):
+    for bad, kept in (
+        ({"model": "no-such-model"}, {"ratio": "0.25"}),
+        ({"stages": "9_0.5"}, {"model": "deit-digits"}),
+        ({"data": "folder:/etc"}, {"model": "deit-digits", "ratio": "0.25"}),
+    ):
+        app = open_app(**bad, **kept)
+        app.until(lambda app=app: app.notices, "a notice")
+        assert len(app.notices) == 1 and app.url == {**DEFAULT, **kept}
 
 
 def test_a_link_to_a_page_works_as_the_first_visit_of_a_server(monkeypatch):

@@ -38,9 +38,10 @@ def test_stages_are_counted_and_called_as_in_the_model_that_was_brought(open_app
     torch.save(swin.state_dict(), folder / "mine.pth")
     app = open_app(model=f"file:{folder}/mine.pth", ratio="0.5").live()
     app.set("w_mode", "stages").live()
-    assert app.plan.overrides == tuple(((stage, None), 0.5) for stage in range(3)) and app.notices == []
     assert [app.widget(f"w_stage_{stage}").label for stage in range(3)] == ["Stage 1", "Stage 2", "Stage 3"]
-    app.set("w_mode", "grid").live()
+    app.set("w_stage_1", 60.0).live()
+    assert [cell for cell, _ in app.plan.overrides] == [(stage, None) for stage in range(3)] and app.notices == []
+    app.set("w_mode", "grid").live().set("w_cell_2_MLP-M", "30").live()
     assert {stage for (stage, _), _ in app.plan.overrides} == {0, 1, 2} and app.notices == []
     assert app.widget("w_cell_2_MLP-M").label == "Stage 3, MLP-M, %"
 

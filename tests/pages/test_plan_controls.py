@@ -43,7 +43,7 @@ def test_what_the_browser_still_sends_of_options_that_have_gone_changes_nothing(
         ("w_scope", "model", {"scope": "model"}),
         ("w_cost_exponent", 1.0, {"pay": "1"}),
         ("w_ratio", 50.0, {"ratio": "0.5"}),
-        ("w_typed", 12.5, {"ratio": "0.125"}),
+        ("w_typed", "12.5", {"ratio": "0.125"}),
     ],
 )
 def test_a_control_changes_the_link_and_the_counts_at_once(fresh, key, value, link):
@@ -73,47 +73,85 @@ def test_a_random_criterion_has_a_seed_and_other_seeds_are_other_cuts(fresh):
     assert fresh.maps() != first
 
 
-def test_stages_get_their_own_ratios_and_start_from_the_common_one(fresh):
-    counts = fresh.metric(0)
-    fresh.set("w_mode", "stages")
-    assert fresh.url == {**START, "stages": "0_0.8~1_0.8~2_0.8~3_0.8"}
-    fresh.set("w_stage_3", 20.0)
-    assert fresh.url["stages"] == "0_0.8~1_0.8~2_0.8~3_0.2"
-    assert fresh.metric(0) != counts
+def test_stages_start_from_what_the_cut_removes_of_them_and_nothing_changes_until_one_moves(fresh):
+    fresh.judged()
+    before = [fresh.metric(place) for place in range(4)]
+    for mode in ("stages", "grid", "budget", "one", "stages"):
+        fresh.set("w_mode", mode)
+        assert fresh.url == START and fresh.widget("w_mode").value == mode
+        assert [fresh.metric(place) for place in range(4)] == before
+    shares = [fresh.widget(f"w_stage_{stage}").value for stage in range(4)]
+    assert len(set(shares)) == 4 and min(shares) < 80 < max(shares)  # DIMAP takes more of some stages
+    fresh.set("w_criterion", "magnitude").live()
+    assert fresh.widget("w_mode").value == "stages"  # another field's change leaves the control
+    fresh.click("Undo").live().set("w_mode", "stages").set("w_stage_3", 20.0).live()
+    own = dict(fresh.plan.overrides)
+    assert own == {**{(stage, None): round(share / 100, 3) for stage, share in enumerate(shares)}, (3, None): 0.2}
+    assert fresh.metric(0) != before[0]
     table = fresh.at.dataframe[0].value  # four stages a module; the last keeps 80 %
     assert table.shape == (4, 4) and table.iloc[3, 1:].tolist() == pytest.approx([80] * 3, abs=0.1)
+    fresh.set("w_stage_0", 90.0)
+    assert dict(fresh.plan.overrides) == {**own, (0, None): 0.9}  # the second move changes no other stage
+
+
+def test_the_first_move_of_a_stage_costs_about_as_much_as_the_cut_did(open_app):
+    app = open_app(model="swin-textured").judged()
+    before = float(app.metric(2).split()[0])
+    app.set("w_mode", "stages")
+    share = app.widget("w_stage_0").value
+    app.set("w_stage_0", share + 1 if share < 98 else share - 1).judged()
+    assert abs(float(app.metric(2).split()[0]) - before) < 15  # 35 when every stage began at the common ratio
 
 
 def test_the_grid_takes_over_the_stages_and_changes_one_cell(fresh):
-    fresh.set("w_mode", "stages").set("w_stage_1", 40.0).set("w_mode", "grid")
-    assert fresh.widget("w_cell_1_MLP-M").value == 40
-    fresh.set("w_cell_1_MLP-M", 65.0)
+    fresh.judged().set("w_mode", "stages").set("w_stage_1", 40.0).set("w_mode", "grid")
+    assert fresh.widget("w_cell_1_MLP-M").value == "40"
+    fresh.set("w_cell_1_MLP-M", "65")
     assert dict(fresh.plan.overrides)[1, "MLP-M"] == 0.65
     assert dict(fresh.plan.overrides)[1, "QKV-M"] == 0.4
     assert "1.MLP-M_0.65" in fresh.url["stages"]
-    fresh.set("w_mode", "one")
-    assert fresh.url == START
+    removed = [fresh.metric(0).split("−")[1].split()[0]]
+    fresh.set("w_mode", "one")  # as much as all cells together
+    removed.append(fresh.metric(0).split("−")[1].split()[0])
+    assert fresh.plan.overrides == () and fresh.plan.ratio not in (0.4, 0.65, 0.8)
+    assert abs(float(removed[0]) - float(removed[1])) < 0.2
 
 
 def test_a_budget_is_met_to_the_digit_shown(fresh):
-    fresh.set("w_mode", "budget")
-    assert fresh.url == {"model": "swin-digits", "criterion": "dimap", "scope": "module", "macs": "0.5"}
-    assert "−50.0 % of 19.5 M" in fresh.metric(1)
-    fresh.set("w_budget", 60.0)
-    assert "−60.0 %" in fresh.metric(1)
+    fresh.judged().set("w_mode", "budget")
+    share = fresh.widget("w_budget").value
+    assert fresh.url == START and f"−{share} % of 19.5 M" in fresh.metric(1)
+    fresh.set("w_kind", "params")
+    assert fresh.url == START and f"−{fresh.widget('w_budget').value} % of 1.51 M" in fresh.metric(0)
+    fresh.set("w_kind", "macs").set("w_budget", 60.0)
+    assert fresh.url == {"model": "swin-digits", "criterion": "dimap", "scope": "module", "macs": "0.6"}
+    assert "−60.0 % of 19.5 M" in fresh.metric(1)
     fresh.set("w_kind", "params")
     assert fresh.url["params"] == "0.6" and "−60.0 % of 1.51 M" in fresh.metric(0)
 
 
 def test_a_plan_that_empties_a_layer_names_it_and_goes_back(open_app):
-    app = open_app(model="swin-digits", criterion="magnitude", scope="model", ratio="0.7").live()
-    app.set("w_typed", 99.9)
+    app = open_app(model="swin-digits", criterion="magnitude", scope="model", ratio="0.7").judged()
+    app.set("w_typed", "99.9")
     (sentence,) = app.notices
     assert sentence.startswith("This plan empties the layer ") and sentence.endswith(".")
     assert "layers.0.blocks." in sentence
     assert app.url["ratio"] == "0.7" and app.widget("w_ratio").value == 70
     app.set("w_ratio", 75.0)
     assert app.notices == [] and app.url["ratio"] == "0.75"
+
+
+def test_what_is_changed_beside_the_ratio_keeps_the_nearest_that_can_be_met(open_app):
+    app = open_app(model="swin-digits", criterion="magnitude", scope="layer", ratio="0.6").judged()
+    app.set("w_typed", "99.9")
+    assert app.notices == []
+    app.set("w_scope", "model")
+    (sentence,) = app.notices
+    assert sentence.startswith("This plan empties the layer ") and sentence.endswith(" That is now in force.")
+    largest = float(sentence.split(" some weights is ")[1].split(". ")[0])
+    assert (app.plan.criterion, app.plan.scope, app.plan.ratio) == ("magnitude", "model", largest)
+    assert 0.7 < largest < 0.999
+    assert app.click("Undo").url["ratio"] == "0.999"
 
 
 def test_a_budget_that_cannot_be_met_says_what_can(open_app):
@@ -125,10 +163,12 @@ def test_a_budget_that_cannot_be_met_says_what_can(open_app):
 
 
 def test_undo_and_redo_walk_through_every_change(fresh):
-    links = [fresh.url]
-    for key, value in (("w_ratio", 60.0), ("w_scope", "layer"), ("w_mode", "budget"), ("w_budget", 30.0)):
+    links = [fresh.judged().url]
+    for key, value in (("w_ratio", 60.0), ("w_scope", "layer"), ("w_budget", 30.0)):
+        if key == "w_budget":
+            fresh.set("w_mode", "budget")
         links.append(fresh.set(key, value).url)
-    assert len({json.dumps(link) for link in links}) == 5
+    assert len({json.dumps(link) for link in links}) == 4
     for link in links[-2::-1]:
         assert fresh.click("Undo").url == link
     assert next(button for button in fresh.at.button if button.label == "Undo").disabled
@@ -140,7 +180,7 @@ def test_undo_and_redo_walk_through_every_change(fresh):
 
 
 def test_going_back_to_a_setting_brings_back_its_controls(fresh):
-    fresh.set("w_mode", "stages").set("w_stage_0", 10.0).set("w_mode", "one")
+    fresh.judged().set("w_mode", "stages").set("w_stage_0", 10.0).set("w_mode", "one")
     fresh.click("Undo")
     assert fresh.widget("w_mode").value == "stages"
     assert fresh.widget("w_stage_0").value == 10
@@ -156,7 +196,7 @@ def test_a_pasted_recipe_is_put_in_force(fresh):
 
 
 def test_the_recipe_on_screen_restores_what_it_was_taken_from(fresh):
-    fresh.set("w_mode", "grid").set("w_cell_2_QKV-M", 35.0)
+    fresh.judged().set("w_mode", "grid").set("w_cell_2_QKV-M", "35")
     link, text = fresh.url, fresh.at.code[0].value
     fresh.set("w_mode", "one").click("DIMAP1")
     fresh.set("w_recipe", text).click("Load it")

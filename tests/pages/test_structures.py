@@ -31,23 +31,34 @@ def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
     app.set("w_nm", "4:8").live()
     assert app.plan.nm == "4:8"
     app.set("w_granularity", "weight").live()
-    assert app.url["ratio"] == "0.5" and "nm" not in app.url
+    assert app.url["ratio"] == "0.5" and "nm" not in app.url  # as much as the pattern removed
     app.click("Undo").live()
     assert app.plan.nm == "4:8"
 
 
+def test_a_control_that_is_still_sent_after_other_units_were_chosen_says_nothing(open_app):
+    """A moved pattern and other units in one message of the browser, and a price paid when a pattern is chosen."""
+    app = open_app(**PATTERN).judged()
+    app.widget("w_nm").set_value("4:8")
+    app.set("w_granularity", "weight")
+    assert app.notices == [] and app.plan.nm is None
+    app.widget("w_cost_exponent").set_value(1.0)
+    app.set("w_granularity", "nm")
+    assert app.notices == [] and app.plan.nm is not None and app.plan.cost_exponent == 0
+
+
 def test_kinds_have_ratios_of_their_own_in_controls_and_link(open_app):
     app = open_app(**LINK).live().set("w_mode", "kinds").live()
-    assert app.url["kinds"] == "head_0~mlp_neuron_0.3~qk_dim_0.3~v_dim_0.3"
+    assert "kinds" not in app.url  # as long as none has moved
     app.set("w_kind_head", 50.0).live()
-    assert dict(app.plan.overrides)[None, "head"] == 0.5
+    assert app.url["kinds"] == "head_0.5~mlp_neuron_0.3~qk_dim_0.3~v_dim_0.3"
     again = open_app(**app.url).live()
     assert again.plan == app.plan and again.metric(0) == app.metric(0)
 
 
 def test_a_grid_of_stages_and_kinds(open_app):
     app = open_app(**LINK).live().set("w_mode", "grid").live()
-    app.set("w_cell_0_mlp_neuron", 80.0).live()
+    app.set("w_cell_0_mlp_neuron", "80").live()
     assert dict(app.plan.overrides)[0, "mlp_neuron"] == 0.8
     assert open_app(**app.url).live().plan == app.plan
 
@@ -99,3 +110,11 @@ def test_zeros_are_repaired_too(open_app):
     assert any("not faster" in text for text in app.texts())
     app.set("w_granularity", "nm").live()
     assert (app.url["repair"], app.url["nm"]) == ("1", "2:4")
+
+
+def test_other_units_go_by_as_much_as_all_stages_together(open_app):
+    app = open_app(model="swin-digits", ratio="0.6", stages="0_0.2~1_0.4~2_0.6~3_0.8").judged()
+    ratio = app.set("w_mode", "one").plan.ratio
+    app.click("Undo").set("w_granularity", "structure").live()
+    assert (app.plan.overrides, app.plan.ratio, app.notices) == ((), ratio, [])
+    assert 0.6 < ratio < 0.8  # most weights are in the last two stages

@@ -43,7 +43,7 @@ def rounded(plan):
 
 def test_the_written_plans_use_every_key():
     assert {key for recipe, _ in WRITTEN for key in json.loads(recipe)} == {"version", *(row.key for row in FIELDS)}
-    assert {key for _, link in WRITTEN for key in dict(parse_qsl(link))} == LINK_KEYS | {"latency"}
+    assert {key for _, link in WRITTEN for key in dict(parse_qsl(link))} == {*LINK_KEYS, "latency"}
 
 
 def test_every_field_of_a_plan_has_its_row():

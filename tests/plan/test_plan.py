@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dimap_core.criteria.registry import CRITERIA
-from dimap_core.plan.recipe import from_recipe, overrides_from, sort_overrides, to_recipe
+from dimap_core.plan.fields import stage_cells
+from dimap_core.plan.recipe import from_recipe, sort_overrides, to_recipe
 from dimap_core.plan.validation import BUDGETS, GRANULARITIES, PATTERNS, SCOPES, validate
 from dimap_core.types.errors import InvalidPlan
 from dimap_core.types.model import KINDS, PRUNABLE_MODULES
@@ -147,7 +148,7 @@ def test_a_recipe_is_a_few_readable_lines():
 def test_overrides_are_sorted_whatever_order_they_come_in():
     pairs = [("1:MLP-M", 0.4), ("10", 0.1), ("1", 0.2), ("0:PRJ-M", 0.3)]
     expected = (((0, "PRJ-M"), 0.3), ((1, None), 0.2), ((1, "MLP-M"), 0.4), ((10, None), 0.1))
-    assert overrides_from(pairs) == overrides_from(reversed(pairs)) == expected
+    assert sort_overrides(stage_cells(pairs)) == sort_overrides(stage_cells(reversed(pairs))) == expected
 
 
 shares = st.floats(0, 1, exclude_max=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from dimap_core.types import Part
+
 
 def count(value: float) -> str:
     """1234567 -> "1.23 M"."""
@@ -16,6 +18,12 @@ def count(value: float) -> str:
 def less(before: int, after: int) -> str:
     """Share removed, e.g. "−55.1 %"."""
     return f"−{100 * (1 - after / before):.1f} %"
+
+
+def removed(total: Part, kind: str) -> float:
+    """Share 0..1 of a model's "macs" or "params" that a cut removes."""
+    before, after = (total.macs, total.macs_after) if kind == "macs" else (total.params, total.params_after)
+    return 1 - after / before
 
 
 def plain(text: str) -> str:

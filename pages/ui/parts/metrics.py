@@ -12,6 +12,8 @@ from ..session import state
 
 LEFT_BY_ZEROS = ("Params kept", "MACs kept")
 """What counts are called where removed weights are still there."""
+_FEW = 64
+"""Images before a share is shown, where more will come: on fewer it says next to nothing and jumps."""
 
 
 def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = "") -> None:
@@ -21,7 +23,10 @@ def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = 
     `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", or a "preview".
     """
     top1, between, drop, against = "–", badge, "–", "against the dense model"
-    if estimate is not None:
+    few = min(_FEW, estimate.total) if estimate is not None else 0
+    if estimate is not None and estimate.n < few:
+        between = f"so far, n = {estimate.n:,}"
+    elif estimate is not None:
         share = estimate.cues[cue]
         so_far = f"{known}, " if known else "" if estimate.done else "so far, "
         top1 = f"{100 * share.value:.1f} %"
@@ -37,6 +42,8 @@ def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = 
         _metric(labels[1], formats.count(total.macs_after), f"{saved[1]} of {formats.count(total.macs)}", "macs")
         _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
         _metric("Change", drop, against, "drop")
+    if estimate is not None and estimate.n < few:
+        st.progress(estimate.n / few, f"A number is shown from {few} images on.")
 
 
 def time_left(ticket: Ticket | None) -> None:

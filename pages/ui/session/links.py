@@ -5,13 +5,17 @@ What is the plan's in a link, the core's `plan` writes and reads.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from dimap_core.data import COUNT, check_count
 from dimap_core.plan import LINK_BEGINS, LINK_KEYS, from_link, link_number, to_link
-from dimap_core.types import InvalidPlan
+from dimap_core.types import InvalidPlan, PruningError
 
 from .setting import Setting
 
-_KEYS = {"model", "weights", "data", "n", "draw", "classes"} | LINK_KEYS
+_ORDER = ("model", "weights", "data", "n", "draw", "classes", *LINK_KEYS)
+_KEYS = set(_ORDER)
+_MOST_BAD = 3  # parts that are looked for one by one; where more are bad the whole link is left out
 _SHORT = 400  # characters of classes set by hand that a link carries
 IGNORED = {"embed", "embed_options"}
 
@@ -22,11 +26,40 @@ def from_url(params: dict[str, str]) -> Setting:
     if unknown := sorted(params.keys() - _KEYS):
         raise InvalidPlan(f"Its part '{unknown[0][:40]}' is not known.")
     default = Setting()
-    plan = from_link(params) if params.keys() & LINK_KEYS else default.plan
+    plan = from_link(params) if params.keys() & {*LINK_KEYS} else default.plan
     weights = params.get("weights", default.weights)
     if weights not in ("pretrained", "random"):
         raise InvalidPlan("Weights are 'pretrained' or 'random'.")
     return Setting(params.get("model", default.model), weights, plan, *_images_from_url(params))
+
+
+def good_parts(params: dict[str, str]) -> tuple[Setting, str]:
+    """The setting that a link's good parts say, and a sentence that names those left out ("" where all are good).
+
+    As few are left out as make it one, the details before what they are details of.
+    """
+    try:
+        return from_url(params), ""
+    except PruningError as error:
+        reason = str(error).rstrip(".")
+    bad = {key for key in params if key not in _KEYS | IGNORED}
+    rest = [key for key in sorted(params, key=_rank, reverse=True) if key not in bad]
+    for count in range(min(len(rest), _MOST_BAD) + 1):
+        for dropped in combinations(rest, count):
+            left = bad | set(dropped)
+            try:
+                setting = from_url({key: value for key, value in params.items() if key not in left})
+            except PruningError:
+                continue
+            names = ", ".join(f"'{key[:40]}'" for key in sorted(left, key=_rank))
+            held = "the rest of the link holds" if len(left) < len(params) else "the default is shown"
+            return setting, f"{reason} (left out: {names}; {held})."
+    return Setting(), f"{reason} (the link was ignored, the default is shown)."
+
+
+def _rank(key: str) -> int:
+    """Where a part stands in a link; unknown ones last."""
+    return _ORDER.index(key) if key in _ORDER else len(_ORDER)
 
 
 def _images_from_url(params: dict[str, str]) -> tuple[str, int, int, tuple]:

@@ -9,10 +9,12 @@ import numpy as np
 import streamlit as st
 
 from dimap_core.measure import cost_report
-from dimap_core.plan import select
-from dimap_core.types import Anatomy, CostReport, InvalidPlan, ModelInfo, PruningPlan, Scores, Selection
+from dimap_core.plan import ratios_in_force, select
+from dimap_core.types import Anatomy, Cell, CostReport, InvalidPlan, ModelInfo, PruningPlan, Scores, Selection
 
 from . import cache, opening, state
+
+_ALL: Cell = (None, None)
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,33 @@ def view() -> View | None:
     try:
         selection = select(scores, anatomy, plan)
     except InvalidPlan as error:
-        state.refuse(str(error))
+        state.refuse_plan(error)
         st.rerun()
     cost = cost_report(anatomy, selection)
     return View(place, info, anatomy, weights, scores, selection, cost, cache.facts(place))
+
+
+def in_force() -> tuple[Anatomy, Selection, CostReport] | None:
+    """What the current plan removes, if its model is open and it can be met; nothing is asked for or refused."""
+    plan, place = state.current().plan, opening.ready_folder(state.current())
+    if place is None:
+        return None
+    anatomy = cache.model(place)[1]
+    scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
+    selection, _ = attempt(plan, scores, anatomy)
+    return None if selection is None else (anatomy, selection, cost_report(anatomy, selection))
+
+
+def common_ratio() -> float:
+    """The one ratio for all that is nearest to the cut in force; half, as patterns remove, while that is not known."""
+    plan = state.current().plan
+    if plan.ratio is not None and not plan.overrides:
+        return plan.ratio
+    found = in_force()
+    if found is None:
+        return 0.5 if plan.ratio is None else plan.ratio
+    anatomy, selection, _ = found
+    return dict(ratios_in_force(anatomy, selection, plan, [_ALL])).get(_ALL, 0.0) if plan.overrides else selection.ratio
 
 
 def attempt(plan: PruningPlan, scores: Scores, anatomy: Anatomy) -> tuple[Selection | None, str]:

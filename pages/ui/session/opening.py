@@ -20,6 +20,8 @@ from dimap_core.types import UPLOAD, Anatomy, DataError, Granularity, PruningPla
 from . import cache, own_models, state
 from .setting import Setting
 
+_IMAGES = ("data", "count", "draw", "classes")  # fields of a setting
+
 
 def folder(setting: Setting, criterion: str | None = None) -> str | None:
     """The worker's folder for a model scored by the setting's (or another) criterion; None while it is on its way.
@@ -29,7 +31,7 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     try:
         key = key_of(setting, criterion)
     except DataError as error:
-        state.refuse(str(error))
+        state.refuse(str(error), _IMAGES)
         st.rerun()
     shared = cache.shared()
     ticket = shared.opening.get(key)
@@ -70,7 +72,7 @@ def place(setting: Setting) -> str:
 
 def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
     """Back to the last good setting, with the reason and ways on."""
-    state.refuse(message)
+    state.refuse(message, _IMAGES if kind == "DataError" and setting.data else ("model", "weights"))
     _keep_ways_on(message, kind, setting)
     st.rerun()
 
@@ -112,12 +114,20 @@ def look_again() -> None:
 
 def ready_facts(setting: Setting) -> dict[str, Any] | None:
     """What is told of the setting's chosen images once they are listed; nothing is asked for."""
+    place = ready_folder(setting)
+    return None if place is None else cache.facts(place)
+
+
+def ready_folder(setting: Setting) -> str | None:
+    """The worker's folder for the setting's model if it is there already; nothing is asked for or refused."""
     try:
-        ticket = cache.shared().opening.get(key_of(setting, None))
+        key = key_of(setting, None)
     except DataError:
         return None
-    done = ticket is not None and ticket.done and ticket.last
-    return cache.facts(ticket.last["folder"]) if done else None
+    ticket = cache.shared().opening.get(key)
+    if ticket is None or not ticket.done or not ticket.last or ticket.error or _gone(ticket, *key[2:6]):
+        return None
+    return str(ticket.last["folder"])
 
 
 def anatomy(setting: Setting) -> Anatomy | None:

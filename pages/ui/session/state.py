@@ -13,8 +13,8 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.plan import from_recipe, validate
-from dimap_core.types import InvalidPlan, PruningError, PruningPlan
+from dimap_core.plan import GRANULARITIES, from_recipe, validate
+from dimap_core.types import InvalidPlan, PruningPlan
 
 from . import links
 from .setting import Setting
@@ -23,18 +23,18 @@ _UNDO = 100
 _JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
 _TOKEN = re.compile("[0-9a-f]{32}")
 _MOST_JOBS = 8
+_AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that decide which control shows a plan
 
 
 def start() -> None:
-    """Fill a new session from the URL; nonsense there becomes one notice and the default setting."""
+    """Fill a new session from the URL; nonsense there becomes one notice, what is good there holds."""
     if "setting" in st.session_state:
         return
     st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
-    try:
-        arrive(links.from_url({key: st.query_params[key] for key in st.query_params if key != _JOBS}))
-    except PruningError as error:
-        st.session_state.notice = f"{str(error).rstrip('.')} (the link was ignored, the default is shown)."
+    setting, left_out = links.good_parts({key: st.query_params[key] for key in st.query_params if key != _JOBS})
+    arrive(setting)
+    st.session_state.notice = left_out or None
 
 
 def current() -> Setting:
@@ -45,7 +45,7 @@ def current() -> Setting:
 def arrive(setting: Setting) -> None:
     """Put `setting` in force without a trace in undo."""
     st.session_state.setting = setting
-    st.session_state.mode = _mode_of(setting.plan)
+    st.session_state.mode = mode_of(setting.plan)
 
 
 def go(setting: Setting) -> None:
@@ -59,11 +59,17 @@ def go(setting: Setting) -> None:
 
 
 def change(**fields: Any) -> None:
-    """Replace fields of the plan; a plan that would be invalid changes nothing and leaves a notice."""
+    """Replace fields of the plan; a plan that would be invalid changes nothing and leaves a notice.
+
+    The control that shows how much goes stays, unless that is what changes.
+    """
+    mode = st.session_state.mode
     try:
         go(replace(current(), plan=validate(replace(current().plan, **fields))))
     except InvalidPlan as error:
         st.session_state.notice = str(error)
+    if not fields.keys() & _AMOUNT:
+        st.session_state.mode = mode
 
 
 def fill(key: str, value: Any) -> Any:
@@ -76,13 +82,14 @@ def fill(key: str, value: Any) -> Any:
     return value
 
 
-def take(name: str, options: Sequence[Any] | None = None) -> None:
+def take(name: str, options: Sequence[Any] | None = None, units: Sequence[str] = GRANULARITIES) -> None:
     """A control's callback: the field of the plan gets what the control shows.
 
     `options`: all it may show, where another control was in its place: the browser may still send what that one showed.
+    `units`: what the control is there for; it may still be sent after other units were chosen.
     """
     value = st.session_state[f"w_{name}"]
-    if value is not None and (options is None or value in options):
+    if value is not None and (options is None or value in options) and current().plan.granularity in units:
         change(**{name: value})
 
 
@@ -95,14 +102,30 @@ def back(source: str = "undo", target: str = "redo") -> None:
         arrive(setting)
 
 
-def refuse(message: str) -> None:
-    """The setting in force cannot be met: say why and return to the last one that could."""
-    st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else Setting()
-    st.session_state.mode = _mode_of(current().plan)
+def refuse(message: str, bad: Sequence[str] = ()) -> None:
+    """The setting in force cannot be met: say why and return to the last one that could; where there is none, as after
+    a link, only the `bad` fields of the setting go back to their defaults."""
+    mended = replace(current(), **{name: getattr(Setting(), name) for name in bad})
+    first = Setting() if mended == current() else mended
+    st.session_state.setting = st.session_state.undo.pop() if st.session_state.undo else first
+    st.session_state.mode = mode_of(current().plan)
     st.session_state.notice = message
 
 
-def _mode_of(plan: PruningPlan) -> str:
+def refuse_plan(error: InvalidPlan) -> None:
+    """The plan in force cannot be met: where something else than its amount was changed, the nearest amount that can
+    takes its place; else as `refuse`."""
+    plan, before = current().plan, st.session_state.undo[-1].plan if st.session_state.undo else None
+    if before is None or error.nearest is None or (plan.ratio, plan.budget) != (before.ratio, before.budget):
+        return refuse(str(error), ["plan"])
+    amount, mode = "ratio" if plan.budget is None else "budget", st.session_state.mode
+    arrive(replace(current(), plan=replace(plan, **{amount: error.nearest})))
+    st.session_state.mode = mode
+    st.session_state.notice = f"{error} That is now in force."
+    return None
+
+
+def mode_of(plan: PruningPlan) -> str:
     """Which control shows a plan: "one" ratio, "kinds", "stages", "grid" of stage x module, "budget", or "pattern"."""
     if plan.granularity == "nm":
         return "pattern"

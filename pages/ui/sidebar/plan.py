@@ -10,7 +10,7 @@ from dimap_core.criteria import CRITERIA, criterion
 from dimap_core.plan import MOST_IMAGES, SCOPES
 
 from ..look import TERMS
-from ..session import Setting, state
+from ..session import Setting, opened, state
 
 _UNITS = {
     "weight": "single weights (zeros)",
@@ -45,7 +45,7 @@ def _units_changed() -> None:
     granularity, plan = st.session_state.w_granularity, state.current().plan
     if granularity is None:
         return
-    amount = {"ratio": 0.5 if plan.ratio is None and plan.budget is None else plan.ratio, "nm": None, "overrides": ()}
+    amount = {"ratio": opened.common_ratio() if plan.budget is None else None, "nm": None, "overrides": ()}
     if granularity == "nm":
         amount |= {"ratio": None, "budget": None, "cost_exponent": 0.0, "nm": "2:4"}
     if granularity != "structure":
@@ -87,7 +87,7 @@ def ranking() -> None:
     options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
     st.select_slider(
         "What do you pay for?", options, state.fill("w_cost_exponent", plan.cost_exponent),
-        key="w_cost_exponent", on_change=state.take, args=("cost_exponent",),
+        key="w_cost_exponent", on_change=state.take, args=("cost_exponent", None, ("weight", "structure")),
         format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
     )  # fmt: skip
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
-from dimap_core.plan import PATTERNS, overrides_from, sort_overrides
+from dimap_core.plan import PATTERNS, ratios_in_force, sort_overrides
 from dimap_core.studies import columns
 from dimap_core.types import KINDS, Cell, PruningPlan
 
-from ..look import TERMS, plan_names
-from ..session import opening, state
+from ..look import TERMS, formats, plan_names
+from ..session import opened, opening, state
+from . import percent
 
-_STEPS = (*range(0, 100, 5), 98)
+Ratios = tuple[tuple[Cell, float], ...]
 _MODES = {
     "one": "one ratio",
     "kinds": "a ratio per kind",
@@ -55,75 +56,85 @@ def _amount(plan: PruningPlan) -> None:
 
 
 def _mode_changed() -> None:
-    """Say the same plan in another form, as far as that form can."""
+    """Another control shows the same cut; only one ratio for all cannot show ratios of its parts."""
     mode, plan = st.session_state.w_mode or st.session_state.mode, state.current().plan
-    ratio = 0.5 if plan.ratio is None else plan.ratio
-    own = dict(plan.overrides)
-    if mode == "one":
-        state.change(ratio=ratio, budget=None, overrides=())
-    elif mode == "budget":
-        state.change(ratio=None, budget=0.5, overrides=())
-    elif mode == "kinds":
-        pairs = {(None, kind): own.get((None, kind), 0.0 if kind == "head" else ratio) for kind in KINDS}
-        state.change(ratio=ratio, budget=None, overrides=sort_overrides(pairs))
-    elif (anatomy := opening.anatomy(state.current())) is None:
-        return  # the model changed under the control, which is drawn anew
-    elif mode == "stages":
-        pairs = {str(stage.index): own.get((stage.index, None), ratio) for stage in anatomy.stages}
-        state.change(ratio=ratio, budget=None, overrides=overrides_from(pairs.items()))
+    if mode == "one" and plan.overrides:
+        state.change(ratio=opened.common_ratio(), budget=None, overrides=())
     else:
-        cells = ((stage.index, module) for stage in anatomy.stages for module in columns(plan.granularity))
-        pairs = {
-            f"{stage}:{module}": own.get((stage, module), 0.0 if module == "head" else own.get((stage, None), ratio))
-            for stage, module in cells
-        }
-        state.change(ratio=ratio, budget=None, overrides=overrides_from(pairs.items()))
-
-
-def _percent(label: str, key: str, value: float, on_change, args: tuple = (), **more: Any) -> None:  # type: ignore[no-untyped-def]
-    """A slider in steps of 5 % that also shows values typed elsewhere."""
-    percent = round(100 * value, 1)
-    options = sorted({*map(float, _STEPS), percent})
-    st.select_slider(
-        label, options, state.fill(key, percent), key=key, format_func=lambda v: f"{v:g} %", on_change=on_change,
-        args=args, **more,
-    )  # fmt: skip
+        st.session_state.mode = mode
 
 
 def _one() -> None:
-    ratio = state.current().plan.ratio or 0.0
+    plan = state.current().plan
+    if plan.ratio is None and opened.in_force() is None:
+        return _not_yet()
+    ratio = opened.common_ratio()
     left, right = st.columns([3, 1.4], vertical_alignment="bottom")
     with left:
-        _percent("Remove", "w_ratio", ratio, _one_changed, ("w_ratio",))
+        percent.slider("Remove", "w_ratio", ratio, _slid)
     # A field for each ratio: the browser goes on reporting what an earlier one showed, which must not count as typed.
-    percent = round(100 * ratio, 1)
-    typed = f"w_typed-{10 * percent:.0f}"
-    right.number_input(
-        "Remove, %", 0.0, 99.9, state.fill(typed, percent),
-        key=typed, step=1.0, format="%g", on_change=_one_changed, args=(typed, percent),
-        label_visibility="collapsed",
-    )  # fmt: skip
-    if state.current().plan.granularity == "structure":
-        return  # the paper's cuts are of single weights
+    percent.field(right, "Remove, %", f"w_typed-{10 * percent.shown(ratio):.0f}", ratio, _one_changed)
+    if plan.granularity == "structure":
+        return None  # the paper's cuts are of single weights
     for column, (name, preset) in zip(st.columns(3, gap="xsmall"), _PRESETS.items(), strict=True):
         help_text = f"The paper's cut of {100 * preset:.0f} %."
         column.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text, width="stretch")
+    return None
 
 
-def _one_changed(key: str, shown: float | None = None) -> None:
-    if st.session_state.mode == "one" and st.session_state[key] not in (None, shown):
-        state.change(ratio=st.session_state[key] / 100, budget=None)
+def _slid() -> None:
+    if st.session_state.w_ratio is not None:
+        _one_changed(st.session_state.w_ratio)
+
+
+def _one_changed(share: float) -> None:
+    # The browser may still send a control's value after the mode that showed it was left.
+    if st.session_state.mode == "one":
+        state.change(ratio=share / 100, budget=None)
 
 
 def _preset(ratio: float) -> None:
-    state.change(criterion="dimap", scope="module", ratio=ratio, budget=None, overrides=(), cost_exponent=0.0)
+    if state.current().plan.granularity == "weight":
+        state.change(criterion="dimap", scope="module", ratio=ratio, budget=None, overrides=(), cost_exponent=0.0)
+
+
+def _not_yet() -> None:
+    st.caption("The shares that go are shown once the model is scored.")
+
+
+def _own(mode: str, cells: Sequence[Cell]) -> Ratios:
+    """The ratios that sliders start from: the plan's own, and of parts without one what the cut in force removes of
+    them; empty while neither is known."""
+    plan = state.current().plan
+    own = dict(plan.overrides) if state.mode_of(plan) == mode else {}
+    if set(cells) <= own.keys():
+        return plan.overrides
+    found = opened.in_force()
+    shares = {} if found is None else dict(ratios_in_force(*found[:2], plan, cells))
+    return sort_overrides({**shares, **{cell: own[cell] for cell in cells if cell in own}})
+
+
+def _override_changed(cell: Cell, shown: Ratios, share: float) -> None:
+    """The first move makes the shares in force the plan's own ratios, with one of them changed."""
+    mode, plan = "kinds" if cell[0] is None else "grid" if cell[1] else "stages", state.current().plan
+    if st.session_state.mode != mode:
+        return  # the browser may still send a control's value after the mode that showed it was left
+    own = dict(plan.overrides if state.mode_of(plan) == mode else shown)
+    state.change(ratio=plan.ratio or 0.0, budget=None, overrides=sort_overrides({**own, cell: share / 100}))
+
+
+def _own_slid(cell: Cell, shown: Ratios, key: str) -> None:
+    if st.session_state[key] is not None:
+        _override_changed(cell, shown, st.session_state[key])
 
 
 def _stages() -> None:
-    word = _stage_word()
-    for (stage, _), ratio in state.current().plan.overrides:
-        key = f"w_stage_{stage}"
-        _percent(f"{word} {stage + 1}", key, ratio, _override_changed, ((stage, None), key))
+    anatomy = opening.anatomy(state.current())
+    cells: list[Cell] = [(stage.index, None) for stage in anatomy.stages] if anatomy else []
+    shown = _own("stages", cells) or _not_yet() or ()
+    for cell, ratio in shown:
+        key = f"w_stage_{cell[0]}"
+        percent.slider(f"{_stage_word()} {(cell[0] or 0) + 1}", key, ratio, _own_slid, (cell, shown, key))
 
 
 def _stage_word() -> str:
@@ -133,59 +144,66 @@ def _stage_word() -> str:
 
 
 def _kinds() -> None:
-    own = dict(state.current().plan.overrides)
+    shown = _own("kinds", [(None, kind) for kind in KINDS]) or _not_yet() or ()
     for kind in KINDS:
         cell, key = (None, kind), f"w_kind_{kind}"
-        _percent(plan_names.KIND_LABELS[kind], key, own.get(cell, 0.0), _override_changed, (cell, key))
-
-
-def _override_changed(cell: Cell, key: str) -> None:
-    # The browser may still send a control's value after the mode that showed it was left.
-    if st.session_state.mode not in ("kinds", "stages", "grid") or st.session_state[key] is None:
-        return
-    overrides = {**dict(state.current().plan.overrides), cell: st.session_state[key] / 100}
-    state.change(overrides=sort_overrides(overrides))
+        if cell in dict(shown):
+            percent.slider(plan_names.KIND_LABELS[kind], key, dict(shown)[cell], _own_slid, (cell, shown, key))
 
 
 def _grid() -> None:
-    own, modules = dict(state.current().plan.overrides), columns(state.current().plan.granularity)
+    anatomy, modules = opening.anatomy(state.current()), columns(state.current().plan.granularity)
+    stages = [stage.index for stage in anatomy.stages] if anatomy else []
+    shown = _own("grid", [(stage, module) for stage in stages for module in modules]) or _not_yet() or ()
     widths, word = [0.45, *[1] * len(modules)], _stage_word()
     for column, title in zip(
         st.columns(widths, gap="xsmall"), ("%", *(plan_names.SHORT[m] for m in modules)), strict=True
     ):
         column.caption(title)
-    for stage in sorted({stage for stage, _ in own if stage is not None}):
+    for stage in stages:
         first, *fields = st.columns(widths, gap="xsmall", vertical_alignment="center")
         first.caption(str(stage + 1))
         for column, module in zip(fields, modules, strict=True):
-            key, ratio = f"w_cell_{stage}_{module}", own.get((stage, module), own.get((stage, None), 0.0))
-            column.number_input(
-                f"{word} {stage + 1}, {module}, %", 0.0, 99.9, state.fill(key, round(100 * ratio, 1)),
-                key=key, step=5.0, format="%g",
-                label_visibility="collapsed", on_change=_override_changed, args=((stage, module), key),
-            )  # fmt: skip
+            cell = (stage, module)
+            if cell in dict(shown):
+                percent.field(
+                    column, f"{word} {stage + 1}, {module}, %", f"w_cell_{stage}_{module}", dict(shown)[cell],
+                    _override_changed, (cell, shown),
+                )  # fmt: skip
 
 
 def _budget() -> None:
-    plan = state.current().plan
-    _percent("Remove this share of all", "w_budget", plan.budget or 0.0, _budget_changed, help=TERMS["budget"])
+    """The share that the cut in force removes, until another is asked for."""
+    plan, found = state.current().plan, opened.in_force()
+    kind = plan.budget_kind if plan.budget is not None else st.session_state.get("w_kind") or plan.budget_kind
+    if plan.budget is None and found is None:
+        return _not_yet()
+    share = plan.budget if found is None or plan.budget is not None else formats.removed(found[2].total, kind)
+    percent.slider("Remove this share of all", "w_budget", share or 0.0, _budget_slid, help=TERMS["budget"])
     st.segmented_control(
-        "Budget in", ["macs", "params"], default=state.fill("w_kind", plan.budget_kind),
-        key="w_kind", on_change=_budget_changed, required=True,
-        format_func={"macs": "MACs", "params": "params"}.get, label_visibility="collapsed",
+        "Budget in", ["macs", "params"], default=state.fill("w_kind", kind), key="w_kind", on_change=_kind_changed,
+        required=True, format_func={"macs": "MACs", "params": "params"}.get, label_visibility="collapsed",
     )  # fmt: skip
+    return None
 
 
-def _budget_changed() -> None:
-    if st.session_state.mode != "budget":
+def _budget_slid() -> None:
+    if st.session_state.mode != "budget" or st.session_state.w_budget is None:
         return
-    state.change(ratio=None, budget=st.session_state.w_budget / 100, budget_kind=st.session_state.w_kind or "macs")
+    plan, kind = state.current().plan, st.session_state.w_kind or "macs"
+    overrides = () if plan.budget is None else plan.overrides  # own ratios give way to the one that is solved for
+    state.change(ratio=None, budget=st.session_state.w_budget / 100, budget_kind=kind, overrides=overrides)
+
+
+def _kind_changed() -> None:
+    if st.session_state.mode == "budget" and state.current().plan.budget is not None:
+        state.change(budget_kind=st.session_state.w_kind or "macs")
 
 
 def _pattern() -> None:
     st.segmented_control(
         "Pattern", PATTERNS, default=state.fill("w_nm", state.current().plan.nm), key="w_nm", on_change=state.take,
-        args=("nm",), required=True, help=TERMS["nm"],
+        args=("nm", PATTERNS, ("nm",)), required=True, help=TERMS["nm"],
     )  # fmt: skip
 
 
@@ -198,4 +216,5 @@ def _rounding(plan: PruningPlan) -> None:
 
 
 def _round_changed() -> None:
-    state.change(round_to=8 if st.session_state.w_round else 1)
+    if state.current().plan.granularity == "structure":
+        state.change(round_to=8 if st.session_state.w_round else 1)

@@ -1,0 +1,63 @@
+"""Percentages as a slider and as a field that is typed into. Next door: `ratios` says what they are percentages of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from ..session import state
+
+STEPS = (*range(0, 100, 5), 98)
+MOST = 99.9
+
+
+def read(text: str) -> float:
+    """What was typed as a percentage; a comma is a decimal point. Raises ValueError, whose one sentence says what can
+    be typed, for anything but a number from 0 to `MOST`."""
+    try:
+        percent = float(text.strip().removesuffix("%").replace(",", "."))
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= MOST:
+        raise ValueError(f"'{text.strip()[:20]}' is not a share that can go; type a number from 0 to {MOST}, as 62.5.")
+    return percent
+
+
+def slider(label: str, key: str, value: float, on_change: Callable[..., None], args: tuple = (), **more: Any) -> None:
+    """In steps of 5 %, with the value in force beside them, which may have been typed elsewhere; `value`: 0..1."""
+    percent = shown(value)
+    options = sorted({*map(float, STEPS), percent})
+    st.select_slider(
+        label, options, state.fill(key, percent), key=key, format_func=lambda v: f"{v:g} %", on_change=on_change,
+        args=args, **more,
+    )  # fmt: skip
+
+
+def field(where: Any, label: str, key: str, value: float, taken: Callable[..., None], args: tuple = ()) -> None:
+    """A field to type into; `taken(*args, percent)` is called with what was typed, if it is another percentage."""
+    text = f"{shown(value):g}"
+    where.text_input(
+        label, state.fill(key, text), key=key, label_visibility="collapsed", on_change=_typed,
+        args=(key, text, taken, args),
+    )  # fmt: skip
+
+
+def shown(value: float) -> float:
+    """0..1 as the percentage that is on screen."""
+    return round(100 * value, 1)
+
+
+def _typed(key: str, before: str, taken: Callable[..., None], args: tuple) -> None:
+    text = st.session_state[key]
+    if text in (None, before):
+        return
+    try:
+        percent = read(text)
+    except ValueError as error:
+        st.session_state.notice = str(error)
+    else:
+        st.session_state.notice = None
+        taken(*args, percent)
