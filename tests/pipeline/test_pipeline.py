@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from dimap_core.pipeline.preview import prepare_preview, preview_weights
 
 from dimap_core.criteria.registry import CRITERIA
 from dimap_core.cut.repair import repair
@@ -16,7 +15,16 @@ from dimap_core.measure.cost import cost_report
 from dimap_core.measure.prefix import PrefixCache
 from dimap_core.models.bundled import BUNDLED, bundled_card
 from dimap_core.pipeline import results
-from dimap_core.pipeline.chain import apply_plan, cut_weights, prepare, prune, save_pruned, score
+from dimap_core.pipeline.chain import (
+    apply_plan,
+    cut_weights,
+    prepare,
+    prepare_preview,
+    preview_weights,
+    prune,
+    save_pruned,
+    score,
+)
 from dimap_core.pipeline.evaluation import judge, judge_fully
 from dimap_core.pipeline.images import default_data
 from dimap_core.pipeline.opened import open_model
@@ -208,7 +216,7 @@ def test_random_weights_are_counted_but_never_judged():
 def test_the_default_data_is_what_the_model_was_trained_on(fresh):
     assert default_data(fresh).name == "digits"
     assert default_data(fresh, "textured-digits").name == "textured-digits"
-    with pytest.raises(DataError, match=r"comes without a data set; name one with --data\.$"):
+    with pytest.raises(DataError, match=r"comes without images; choose a set, a folder or a zip to judge it by\.$"):
         default_data(replace(fresh, info=replace(fresh.info, data=None)))
 
 
