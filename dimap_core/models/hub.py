@@ -112,7 +112,7 @@ def _failed(name: str, error: Exception) -> CheckpointError | Offline:
         return CheckpointError(sentence(constants.HF_HUB_CACHE, error, "another folder by HF_HOME"))
     return Offline(
         f"Pretrained weights of '{name}' are not cached and no model hub was reached; connect to the internet "
-        "once, open a checkpoint file, or use random weights (--weights random) for counts only."
+        "once, open a checkpoint file, or use random weights for counts only."
     )
 
 

@@ -24,7 +24,7 @@ def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
         return opened.chosen.to_judge()
     wanted = name or opened.info.data
     if wanted is None:
-        raise DataError(f"'{opened.info.name}' comes without a data set; name one with --data.")
+        raise DataError(f"'{opened.info.name}' comes without images; choose a set, a folder or a zip to judge it by.")
     return load_data(wanted)
 
 

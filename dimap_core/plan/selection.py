@@ -48,7 +48,7 @@ def select(scores: Scores, anatomy: Anatomy, plan: PruningPlan) -> Selection:
     """What `plan` removes; raises InvalidPlan where it empties a layer or its budget cannot be met."""
     validate(plan, anatomy)
     if plan.budget is not None and plan.budget_kind == "latency":
-        raise InvalidPlan("A latency budget has to be measured on the device; use 'prune --budget-latency'.")
+        raise InvalidPlan("A latency budget has to be measured on the device first; give a budget of MACs or params.")
     if plan.granularity == "nm":
         return select_nm(anatomy, plan)
     if plan.granularity == "structure":

@@ -85,7 +85,7 @@ def _fits(plan: PruningPlan, anatomy: Anatomy) -> None:
             raise InvalidPlan(f"There is no stage {stage}; this model has stages 0 to {count - 1}.")
     for name in plan.protected:
         if all(name != layer.name for layer in anatomy.prunable):
-            raise InvalidPlan(f"There is no prunable layer '{name}'; 'describe' and 'prune --json' list the names.")
+            raise InvalidPlan(f"There is no prunable layer '{name}'; 'describe' lists the names.")
 
 
 def cell_label(cell: Cell) -> str:

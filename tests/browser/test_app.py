@@ -159,6 +159,25 @@ def test_a_key_held_down_loses_no_move(browser, app_url):
     assert typed.input_value() == "55"
 
 
+def test_undo_in_a_text_field_undoes_the_typing_and_elsewhere_the_cut(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
+    judged(page, "540")
+    page.locator("[class*=st-key-w_ratio] input[type=range]").press("ArrowRight")
+    patiently(page.wait_for_function, "location.search.includes('ratio=0.35')")
+    judged(page, "540")
+    typed = page.locator("[class*=st-key-w_typed] input")
+    patiently(expect(typed).to_have_count, 1)
+    typed.click()
+    page.keyboard.press("End")
+    page.keyboard.type(",5")
+    page.keyboard.press("Control+z")
+    settled(page)
+    page.wait_for_timeout(500)
+    assert "ratio=0.35" in page.url and typed.input_value() != "35,5"
+    page.locator("[class*=st-key-w_ratio] input[type=range]").press("Control+z")
+    patiently(page.wait_for_function, "location.search.includes('ratio=0.3') && !location.search.includes('0.35')")
+
+
 def click_point(page, key, place):
     """Click a point of the figure of that key; `place` is a function of the plot to [x, y]."""
     script = f"""plot => {{

@@ -2,18 +2,18 @@
 
 import pytest
 
-from pages.ui.sidebar import percent
+from pages.ui.look import formats
 
 
 @pytest.mark.parametrize(("text", "value"), [("50,5", 50.5), (" 33 % ", 33.0), ("0", 0.0), ("99.9", 99.9), ("1e1", 10)])
 def test_a_percentage_is_read_as_it_is_written_in_most_of_the_world(text, value):
-    assert percent.read(text) == value
+    assert formats.percentage(text) == value
 
 
 @pytest.mark.parametrize("text", ["101", "-5", "", "half", "nan", "inf", "1,000,5", "99.95"])
 def test_what_is_no_share_is_one_sentence(text):
     with pytest.raises(ValueError, match=r"^'.*' is not a share that can go; type a number from 0 to 99\.9, .*\.$"):
-        percent.read(text)
+        formats.percentage(text)
 
 
 def test_what_is_typed_is_taken_or_refused_in_words(open_app):

@@ -218,7 +218,7 @@ def test_random_weights_are_counted_but_never_judged():
 def test_the_default_data_is_what_the_model_was_trained_on(fresh):
     assert default_data(fresh).name == "digits"
     assert default_data(fresh, "textured-digits").name == "textured-digits"
-    with pytest.raises(DataError, match=r"comes without a data set; name one with --data\.$"):
+    with pytest.raises(DataError, match=r"comes without images; choose a set, a folder or a zip to judge it by\.$"):
         default_data(replace(fresh, info=replace(fresh.info, data=None)))
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from dimap_core.types import Part
+
+MOST = 99.9
+"""The largest percentage that can go."""
 
 
 def count(value: float) -> str:
@@ -24,6 +28,18 @@ def removed(total: Part, kind: str) -> float:
     """Share 0..1 of a model's "macs" or "params" that a cut removes."""
     before, after = (total.macs, total.macs_after) if kind == "macs" else (total.params, total.params_after)
     return 1 - after / before
+
+
+def percentage(text: str) -> float:
+    """What was typed as a percentage; a comma is a decimal point. Raises ValueError, whose one sentence says what can
+    be typed, for anything but a number from 0 to `MOST`."""
+    try:
+        percent = float(text.strip().removesuffix("%").replace(",", "."))
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= MOST:
+        raise ValueError(f"'{text.strip()[:20]}' is not a share that can go; type a number from 0 to {MOST}, as 62.5.")
+    return percent
 
 
 def plain(text: str) -> str:

@@ -48,10 +48,28 @@ section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 </style>
 """
 
+# Streamlit's shortcuts with Ctrl work in text fields too; there Ctrl+Z is the browser's, which undoes the typing.
+KEYS = """
+<script>
+if (!window.ownUndo) {
+  window.ownUndo = true;
+  window.addEventListener("keydown", (event) => {
+    const field = event.target.closest?.("textarea, [contenteditable=true], input:not([type=range], [type=checkbox], "
+      + "[type=radio], [type=file], [type=button])");
+    if (field && (event.ctrlKey || event.metaKey) && "zy".includes(event.key.toLowerCase())) {
+      event.stopImmediatePropagation();
+    }
+  }, true);
+}
+</script>
+"""
+
 
 def style() -> None:
-    """Add the page-wide CSS; captions, faded by default, get a colour that stands out enough from the background."""
+    """Add the page-wide CSS and what keys do in text fields; captions, faded by default, get a colour that stands out
+    enough from the background."""
     st.html(CSS + f'<style>[data-testid="stCaptionContainer"] p {{ color: {look().muted}; }}</style>')
+    st.html(KEYS, unsafe_allow_javascript=True)
 
 
 def look() -> Look:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
+from ..look import formats
 from ..session import state
 
 STEPS = (*range(0, 100, 5), 98)
-MOST = 99.9
-
-
-def read(text: str) -> float:
-    """What was typed as a percentage; a comma is a decimal point. Raises ValueError, whose one sentence says what can
-    be typed, for anything but a number from 0 to `MOST`."""
-    try:
-        percent = float(text.strip().removesuffix("%").replace(",", "."))
-    except ValueError:
-        percent = math.nan
-    if not 0 <= percent <= MOST:
-        raise ValueError(f"'{text.strip()[:20]}' is not a share that can go; type a number from 0 to {MOST}, as 62.5.")
-    return percent
 
 
 def slider(label: str, key: str, value: float, on_change: Callable[..., None], args: tuple = (), **more: Any) -> None:
@@ -55,7 +42,7 @@ def _typed(key: str, before: str, taken: Callable[..., None], args: tuple) -> No
     if text in (None, before):
         return
     try:
-        percent = read(text)
+        percent = formats.percentage(text)
     except ValueError as error:
         st.session_state.notice = str(error)
     else:
