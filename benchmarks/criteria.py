@@ -5,8 +5,8 @@
 
 Structures: 35, 50 and 70 % of the MACs removed, plain and repaired, once with all kinds in one ranking per MAC (scope
 model, cost exponent 1) and once within each kind (scope module, exponent 0), the same for every criterion. Single
-weights: 70, 80 and 90 % of them removed, each layer alone and within modules, as published and repaired. 256 training
-images for whatever reads any; no fine-tuning.
+weights: 70, 80 and 90 % of them removed, each layer alone and within modules. 256 training images for whatever reads
+any; no fine-tuning.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .measured import share
 FILE = ASSETS / "criteria.json"
 BUDGETS, RATIOS = (0.35, 0.5, 0.7), (0.7, 0.8, 0.9)
 GROUPS = {"model": 1.0, "module": 0.0}  # scope -> cost exponent
-WEIGHTS = {"layer": "each layer alone", "module": "within modules"}
+WEIGHTS = ("layer", "module")
 CELL = ("granularity", "scope", "removed", "repaired")
 TITLES = {
     "model": "one ranking of all kinds, per MAC",
@@ -47,8 +47,8 @@ def plans(key: str, scores: frozenset[str]) -> Iterator[PruningPlan]:
             exponent = GROUPS[scope]
             yield PruningPlan(key, "structure", scope, None, budget=budget, cost_exponent=exponent, repair=repair)  # type: ignore[arg-type]
     if "weight" in scores:
-        for scope, ratio, repair in itertools.product(WEIGHTS, RATIOS, (False, True)):
-            yield PruningPlan(key, "weight", scope, ratio, repair=repair)  # type: ignore[arg-type]
+        for scope, ratio in itertools.product(WEIGHTS, RATIOS):
+            yield PruningPlan(key, "weight", scope, ratio)  # type: ignore[arg-type]
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def judged(opened: pipeline.Opened, data: Any, plan: PruningPlan | None) -> dict
 
 
 def tables(results: list[dict[str, Any]]) -> str:
-    """Markdown, four tables a model: criteria in rows, what is removed in columns; the best of each column in bold."""
+    """Markdown, three tables a model: criteria in rows, what is removed in columns; the best of each column in bold."""
     return "\n\n".join("\n\n".join(_of_model(found)) for found in results)
 
 
@@ -91,9 +91,8 @@ def _of_model(found: dict[str, Any]) -> Iterator[str]:
     for scope, title in TITLES.items():
         pairs = [[("structure", scope, budget, repaired) for repaired in (False, True)] for budget in BUDGETS]
         yield _table(f"MACs removed as structures, {title}: plain > repaired", found, BUDGETS, pairs, " > ")
-    for scope, title in WEIGHTS.items():
-        pairs = [[("weight", scope, ratio, repaired) for repaired in (False, True)] for ratio in RATIOS]
-        yield _table(f"single weights removed, {title}: as published > repaired", found, RATIOS, pairs, " > ")
+    pairs = [[("weight", scope, ratio, False) for scope in WEIGHTS] for ratio in RATIOS]
+    yield _table("single weights removed: each layer alone / within modules", found, RATIOS, pairs, " / ")
     yield "</details>"
 
 
