@@ -32,9 +32,9 @@ def main() -> None:
     polling.polled(live_part, running)(view, running)
     if ticket is not None:
         pins(point)
-    latency.draw(view)
     st.subheader(CUT, anchor=False)
     model_map.draw(view)
+    latency.draw(view)
 
 
 def before_loading() -> None:

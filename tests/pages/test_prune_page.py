@@ -59,7 +59,7 @@ def test_cues_are_offered_only_where_the_data_has_them(open_app):
     app = open_app(model="swin-textured").live().set("cue", "texture")
     app.set("w_model", "swin-digits").judged()
     assert app.at.metric[2].label == "Top-1"
-    assert [group.key for group in app.at.get("button_group")] == ["axis", "batches", "threads", "map_fill"]
+    assert [group.key for group in app.at.get("button_group")] == ["axis", "map_fill", "batches", "threads"]
 
 
 def test_the_cost_axis_and_the_zoom_redraw_the_picture(open_app):
