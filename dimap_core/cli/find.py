@@ -10,12 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import pipeline
 from ..models import checkpoints
-from ..pipeline import judged_by_name
 from ..studies import find as finding
 from ..types import InvalidPlan
-from .console import Data, Images, Json, Model, Seed, emit
+from .console import Data, Images, Json, Model, Seed, emit, open_judged
 
 
 def find(
@@ -42,7 +40,7 @@ def find(
     wanted = finding.Wanted(granularity, share, kind, keep_top1, seconds, read, seed).checked()  # type: ignore[arg-type]
     if out is not None:
         checkpoints.check_writable(out)
-    opened, _ = judged_by_name(pipeline.open_model(model), data)
+    opened, _ = open_judged(model, data=data)
     result: dict[str, Any] = {}
     doing = ""
     for event in finding.find(opened, wanted, out):
@@ -67,6 +65,8 @@ def _text(result: dict[str, Any]) -> str:
         f"Chosen on {chosen['n']} training images held apart from the {chosen['read']} that scores and repair read; "
         f"{result['trials']} cuts tried in {result['seconds']:.0f} s.",
     ]
+    if "latency_removed" in result:
+        lines.append(f"Measured here, it removes {result['latency_removed']:.0%} of the latency.")
     if search := result.get("search"):
         won = "and it gained beyond chance" if search["gained"] else "and gained nothing beyond chance"
         lines.append(f"Local search tried {search['tries']} cuts more, {won}.")

@@ -94,17 +94,17 @@ def prepare_evidence(opened: Opened, wanted: tuple[str, int, int, str]) -> Itera
     """Gather one kind of evidence: (which pass, images, seed, of what); the oldest goes where all take too much."""
     (doing, gather), images, seed = _GATHERED[wanted[0]], *wanted[1:3]
     place = kept_moments.path_of(opened.info.fingerprint, opened.read or str(opened.info.data), images, seed)
-    if wanted[0] == "moments" and (known := kept_moments.read(place)):
-        opened.statistics[wanted] = known
-        return
-    yield "Loading training images", 0, images
-    data, begun = training_data(opened), time.monotonic()
-    for done, total, found in gather(opened.model, opened.info, data, opened.anatomy, images=images, seed=seed):
-        yield f"{doing} {done:,} of {total:,}", done, total
-        if found is not None:
-            opened.statistics[wanted] = found
-            if wanted[0] == "moments" and time.monotonic() - begun > kept_moments.LONG:
-                kept_moments.write(place, found)
+    found = kept_moments.read(place) if wanted[0] == "moments" else None
+    if found is None:
+        yield "Loading training images", 0, images
+        data, begun = training_data(opened), time.monotonic()
+        steps = gather(opened.model, opened.info, data, opened.anatomy, images=images, seed=seed)
+        for done, total, found in steps:  # noqa: B007
+            yield f"{doing} {done:,} of {total:,}", done, total
+        if wanted[0] == "moments" and found and time.monotonic() - begun > kept_moments.LONG:
+            kept_moments.write(place, found)
+    if found is not None:
+        opened.statistics[wanted] = found
     kept = opened.statistics
     while len(kept) > _KINDS_KEPT and sum(one.nbytes for one in kept.values()) > _BYTES_KEPT:
         kept.popitem(last=False)

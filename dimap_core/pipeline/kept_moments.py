@@ -20,12 +20,13 @@ from ..criteria import InputMoments
 from ..types import PruningError, home, whole_file
 
 LONG = 10.0  # seconds from which it is kept
+_FORM = 1  # to be raised whenever something else is gathered: older files are then as good as none
 _MOST = 4  # files
 
 
 def path_of(fingerprint: str, data: str, images: int, seed: int) -> Path:
     """Where it lies."""
-    name = hashlib.sha256(json.dumps([fingerprint, data, images, seed]).encode()).hexdigest()[:32]
+    name = hashlib.sha256(json.dumps([_FORM, fingerprint, data, images, seed]).encode()).hexdigest()[:32]
     return home() / "moments" / f"{name}.safetensors"
 
 

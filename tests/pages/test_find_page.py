@@ -37,7 +37,7 @@ def labels(app):
     return [button.label for button in app.at.button]
 
 
-def test_a_search_starts_pauses_and_goes_on(open_app):
+def test_a_search_starts_stops_and_starts_again(open_app):
     app = find_page(open_app(model="deit-digits"))
     assert app.at.subheader[0].value == "Find the best cut for a budget"
     app.set("find_granularity", "weight").set("find_share", 90).click("Find")
@@ -46,14 +46,14 @@ def test_a_search_starts_pauses_and_goes_on(open_app):
     assert job.kind == "find" and "zeros, 90 %" in job.title
     asked = Wanted(**job.request["search"])
     assert (asked.granularity, asked.budget, asked.budget_kind, asked.keep_top1) == ("weight", 0.9, "macs", None)
-    app.click("Pause")
-    assert cache.kept_jobs().find(token).state == "cancelled" and {"Go on", "Forget"} <= {*labels(app)}
+    app.click("Stop")
+    assert cache.kept_jobs().find(token).state == "cancelled" and {"Start again", "Forget"} <= {*labels(app)}
     app.click("Forget")
     assert cache.kept_jobs().find(token) is None
     app.set("find_granularity", "structure").set("find_kind", "top1").set("find_top1", 90).click("Find")
     asked = Wanted(**cache.kept_jobs().find(app.at.session_state["jobs"][-1]).request["search"])
     assert (asked.budget, asked.keep_top1) == (None, 0.9)
-    app.click("Pause").click("Forget")
+    app.click("Stop").click("Forget")
 
 
 def test_an_answer_says_what_was_measured_and_is_put_in_force(open_app, result):

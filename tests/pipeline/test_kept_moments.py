@@ -7,6 +7,7 @@ from dimap_core.criteria.reconstruction.moments import observe
 from dimap_core.data.registry import load_data
 from dimap_core.pipeline import chain, kept_moments
 from dimap_core.types.plan import PruningPlan
+from tests.helpers import same
 
 PLAN = PruningPlan("magnitude", "structure", "layer", 0.5, repair=True, images=32)
 
@@ -57,5 +58,5 @@ def test_what_took_long_is_gathered_once(tiny, tmp_path, monkeypatch):
     tiny.statistics.clear()
     assert not list(chain.prepare_preview(tiny, PLAN))
     again = chain.preview_weights(tiny, PLAN)
-    assert all(np.array_equal(weights[name], again[name]) for name in weights)
+    assert all(same(again[name], weights[name], 1e-2) for name in weights)  # moments in float32, solved
     tiny.statistics.clear()

@@ -19,7 +19,7 @@ from dimap_core.studies.find.search import fewer_heads, neighbours, possible
 from dimap_core.studies.find.wanted import Wanted
 from dimap_core.types.errors import DataError, InvalidPlan
 from dimap_core.types.plan import PruningPlan
-from tests.helpers import assert_refused, same
+from tests.helpers import FLIPS, assert_refused, same
 
 FEW = (
     rows.Candidate("fisher", "model", 1.0, rule=False),
@@ -36,7 +36,6 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
     monkeypatch.setattr(finding, "candidates", lambda granularity: FEW)
     monkeypatch.setattr(finding, "FRONT_IMAGES", 32)
-    monkeypatch.setattr(benches, "IMAGES", 64)
     monkeypatch.setattr(finding, "bench", lambda opened, images, seed: benches.bench(opened, images, seed, 64))
 
 
@@ -86,7 +85,7 @@ def test_the_answer_is_the_plan_judged_anew_and_keeps_its_budget(quick, tiny, tm
     plan = from_recipe(result["plan"])
     assert plan.budget == 0.4 and plan.budget_kind == kind and plan.repair
     again = pipeline.judge_fully(tiny, load_data("digits"), plan)
-    assert (result["top1"], result["n"]) == (again.top1.value, again.n)
+    assert result["n"] == again.n and abs(result["top1"] - again.top1.value) * again.n <= FLIPS
     unit = max(group.macs if kind == "macs" else group.params for group in groups(tiny)) / total(tiny, kind)
     assert abs(result[f"{kind}_removed"] - 0.4) <= unit
     front = events[-1]["front"] if "front" in events[-1] else result["front"]
@@ -94,7 +93,7 @@ def test_the_answer_is_the_plan_judged_anew_and_keeps_its_budget(quick, tiny, tm
     assert all(row["n"] == (64 if row["share"] == 0.4 else 32) for row in front)
     opened = pipeline.open_model(result["out"])
     saved = pipeline.judge_fully(replace(opened, info=tiny.info), load_data("digits"))
-    assert saved.top1.correct == again.top1.correct
+    assert abs(saved.top1.correct - again.top1.correct) <= FLIPS
     steps = [(event["step"], event["steps"]) for event in events if "front" in event]
     assert steps == sorted(steps) and all(0 <= step <= steps for step, steps in steps)
 

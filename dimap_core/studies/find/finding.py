@@ -45,6 +45,7 @@ class _Found:
     clock: TimeLeft
     front: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Trial] = field(default_factory=list)
+    latency: dict[PruningPlan, float] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
     left: float | None = None
 
@@ -84,6 +85,8 @@ def find(opened: Opened, wanted: Wanted, out: Path | None = None, budgets: Seque
     if wanted.seconds:
         best, told = yield from _searched(tested, best, wanted, found)
     result = yield from answer(tested, best, rule, out)
+    if best.plan in found.latency:  # of what a search made of it nothing was measured
+        told["latency_removed"] = found.latency[best.plan]
     more = {"trials": tested.trials, "seconds": round(time.monotonic() - found.begun, 1), "front": found.front, **told}
     yield {"result": {**result, **more}}
 
@@ -168,7 +171,8 @@ def _finalists(
     for rule, plans in ((True, rules), (False, ours)):
         for plan in plans:
             if wanted.budget_kind == "latency":
-                plan, _ = meet_latency(tested.opened, replace(plan, budget_kind="latency"))
+                plan, solved = meet_latency(tested.opened, replace(plan, budget_kind="latency"))
+                found.latency[plan] = solved.removed
             trial = yield from found.events(tested.of(plan, rule, True), _FINAL)
             trials += [trial] if trial is not None else []
     return trials

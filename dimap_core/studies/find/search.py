@@ -22,6 +22,7 @@ HEADS = (0.0, 0.25, 0.5, 0.75)
 _CELLS = 3  # changed at once, at most
 _SPREAD = 0.35  # of the change of log(kept)
 _MOST = 0.98  # removed of a cell
+_NEAR = 2e-3  # of all: so near to its budget a cut has to come
 
 
 def neighbours(opened: Opened, plan: PruningPlan, rng: np.random.Generator) -> Iterator[PruningPlan]:
@@ -49,7 +50,7 @@ def fewer_heads(plan: PruningPlan, stage: int) -> Iterator[PruningPlan]:
             yield replace(plan, overrides=sort_overrides(changed))
 
 
-def possible(opened: Opened, plan: PruningPlan, tolerance: float = 2e-3) -> bool:
+def possible(opened: Opened, plan: PruningPlan) -> bool:
     """Whether a plan can be met, and meets its budget."""
     try:
         _, cost = apply_plan(opened, plan)
@@ -57,7 +58,7 @@ def possible(opened: Opened, plan: PruningPlan, tolerance: float = 2e-3) -> bool
         return False
     total = cost.total
     before, after = (total.macs, total.macs_after) if plan.budget_kind == "macs" else (total.params, total.params_after)
-    return abs(1 - after / before - (plan.budget or 0)) <= tolerance
+    return abs(1 - after / before - (plan.budget or 0)) <= _NEAR
 
 
 def _shares(anatomy: Anatomy, selection: Selection) -> dict[Cell, float]:

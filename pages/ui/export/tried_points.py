@@ -27,6 +27,7 @@ def _table_row(tried: Tried) -> dict[str, Any]:
         "model": own_models.shown(setting.model),
         "images": setting.data or "own",
         "cut": plan_names.label(setting.plan),
+        "preview": tried.preview,  # accuracies with the quick refit: the repair was not waited for
         **counts(total, setting.plan.granularity),
         "params_kept": round(total.params_after / total.params, 6),
         "macs_kept": round(total.macs_after / total.macs, 6),

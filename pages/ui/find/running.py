@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from dimap_core.figures import TriedCut, search_front
 from dimap_core.service import Job, Jobs
-from dimap_core.types import PruningError, duration
+from dimap_core.types import duration
 
 from ..look import formats, plan_names, theme
+from ..parts import job_state
 from ..session import cache, polling
 from . import answer
 
 _POLL = 0.5
-_STATES = {
-    "waiting": ":gray-badge[waiting for its turn]",
-    "running": ":blue-badge[running]",
-    "cancelled": ":gray-badge[paused]",
-    "interrupted": ":orange-badge[interrupted]",
-    "failed": ":red-badge[failed]",
-    "done": ":green-badge[done]",
-}
 
 
 def draw(job: Job) -> None:
     """One search, polled while it may still change."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{formats.plain(job.title)}** &nbsp; {_STATES[job.state]}")
+        st.markdown(f"**{formats.plain(job.title)}** &nbsp; {job_state.BADGES[job.state]}")
         if not job.ended:
-            _button("Pause", "pause", Jobs.cancel, job.token)
+            job_state.button("Stop", "stop", Jobs.cancel, job.token)
         elif job.state != "done":
-            _button("Go on", "play_arrow", Jobs.resume, job.token)
+            job_state.button("Start again", "restart_alt", Jobs.resume, job.token)
         if job.ended:
-            _button("Forget", "delete", Jobs.remove, job.token)
+            job_state.button("Forget", "delete", Jobs.remove, job.token)
     polling.polled(_progress, not job.ended, _POLL)(job.token, job.ended)
-
-
-def _button(label: str, icon: str, act: Any, token: str) -> None:
-    st.button(label, key=f"find_{icon}_{token}", icon=f":material/{icon}:", on_click=_do, args=(act, token))
-
-
-def _do(act: Any, token: str) -> None:
-    try:
-        act(cache.kept_jobs(), token)
-    except PruningError as error:
-        st.session_state.notice = str(error)
 
 
 def _progress(token: str, ended: bool) -> None:
@@ -55,6 +38,8 @@ def _progress(token: str, ended: bool) -> None:
         st.rerun()
     if job is None:
         return
+    if st.session_state.pop("restored", False):
+        st.rerun()  # the sidebar shows the cut, too
     progress = job.progress
     if job.error:
         st.error(formats.plain(job.error))
@@ -96,18 +81,24 @@ def _front(job: Job, rows: list[dict[str, Any]]) -> None:
     if asked["budget"] and asked["budget_kind"] != "latency":
         kept = 1 - asked["budget"]
     figure = search_front(tried, kept, "params" if axis == "params" else "MACs", n, theme.look())
-    picked = theme.chart(
-        figure, f"front_{job.token}", f"Fronts of {job.title}: right answers against what is kept",
-        on_select="rerun", selection_mode="points",
+    key = f"front_{job.token}"
+    theme.chart(
+        figure, key, f"Fronts of {job.title}: right answers against what is kept",
+        on_select=partial(_picked, key, job, rows, axis), selection_mode="points",
     )  # fmt: skip
     st.caption(
         "Up and left is better. Each mark is a cut with its quick refit, which is low for the deepest ones; the few "
         "that may win are repaired in full before one is chosen. Click a mark to put that cut in force."
     )
-    for point in picked.selection.points if picked else []:
-        row = next((row for row in rows if _at(row, axis, point)), None)
-        if row is not None:
-            answer.put_in_force(job, row["plan"])
+
+
+def _picked(key: str, job: Job, rows: list[dict[str, Any]], axis: str) -> None:
+    """A click on a mark puts its cut in force: once, whatever is moved afterwards."""
+    points = st.session_state[key]["selection"]["points"]
+    row = next((row for row in rows if points and _at(row, axis, points[0])), None)
+    if row is not None:
+        answer.put_in_force(job, row["plan"])
+        st.session_state.restored = True
 
 
 def _at(row: dict[str, Any], axis: str, point: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,11 @@ from dimap_core.training import AWARE, PAID, apma, revit_shape
 from dimap_core.types import PruningError, in_points
 
 from ..look import formats, theme
+from ..parts import job_state
 from ..session import cache, jobs, polling
 from . import apma_results, spvit_results
 
 _POLL = 0.5  # seconds; a step takes a tenth of one at least
-_BADGES = {
-    "waiting": ":gray-badge[waiting for its turn]",
-    "running": ":blue-badge[running]",
-    "done": ":green-badge[done]",
-    "failed": ":red-badge[failed]",
-    "cancelled": ":gray-badge[stopped]",
-    "interrupted": ":orange-badge[interrupted]",
-}
 
 
 def draw() -> None:
@@ -51,22 +44,11 @@ def buttons(job: Job) -> None:
     st.markdown(f"**{formats.plain(job.title)}**")
     with st.container(horizontal=True):
         if not job.ended:
-            _button("Stop", "stop", "cancel", Jobs.cancel, job.token)
+            job_state.button("Stop", "stop", Jobs.cancel, job.token)
             return
         if job.state != "done":
-            _button("Go on", "play_arrow", "resume", Jobs.resume, job.token)
-        _button("Remove", "delete", "remove", Jobs.remove, job.token)
-
-
-def _button(label: str, icon: str, key: str, act: Callable[[Jobs, str], object], token: str) -> None:
-    st.button(label, key=f"{key}_{token}", icon=f":material/{icon}:", on_click=_do, args=(act, token))
-
-
-def _do(act: Callable[[Jobs, str], object], token: str) -> None:
-    try:
-        act(cache.kept_jobs(), token)
-    except PruningError as error:
-        st.session_state.notice = str(error)
+            job_state.button("Go on", "play_arrow", Jobs.resume, job.token)
+        job_state.button("Remove", "delete", Jobs.remove, job.token)
 
 
 def _card(token: str, ended: bool) -> None:
@@ -81,7 +63,7 @@ def _card(token: str, ended: bool) -> None:
     if job is None:
         return
     progress, where = job.progress, _where(job)
-    st.markdown(_BADGES[job.state] + (f" &nbsp; {where}" if where and job.state != "done" else ""))
+    st.markdown(job_state.BADGES[job.state] + (f" &nbsp; {where}" if where and job.state != "done" else ""))
     if job.error:
         st.error(formats.plain(job.error))
     if "step" in progress and job.state == "running":
