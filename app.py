@@ -12,7 +12,7 @@ from pages.ui.session import cache, polling, state
 # Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
 # that is being drawn: with many sessions most of a page's time.
 sys.setswitchinterval(0.0005)
-st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide")
+st.set_page_config("DIMAP Explorer", page_icon="assets/icon.png", layout="wide", initial_sidebar_state="collapsed")
 theme.style()
 try:
     cache.shared()

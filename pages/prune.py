@@ -1,4 +1,4 @@
-"""Prune (home): what happens when I cut? Sliders in the sidebar; cost answers at once, accuracy streams in."""
+"""Prune (home): what happens when I cut? The map moves by hand; counts answer at once, accuracy streams in."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ import streamlit as st
 from dimap_core.figures import kept_bars
 from dimap_core.service import Ticket
 from pages.ui.look import TERMS, formats, frame, theme
-from pages.ui.parts import header, metrics, notice, waiting
-from pages.ui.prune import accuracy, latency, model_map, points, tradeoff
-from pages.ui.session import Tried, View, cache, opened, polling, state
+from pages.ui.parts import header, live_map, metrics, notice, waiting
+from pages.ui.prune import accuracy, answer, latency, model_map, moves, points, tradeoff
+from pages.ui.session import Tried, View, cache, opened, state
 
 CUT = "Where the cut falls"
 
 
 def main() -> None:
-    """Notice, controls of the picture, then what is known so far."""
+    """Notice, the map beside what it answers, then what can be asked further."""
     notice.show()
     view = opened.view()
     if view is None:
         before_loading()
         return
+    st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
     header.draw()
     header.judged_by(view)
     header.readout(view.cost.total)
-    point, ticket = accuracy.current(view)
-    if ticket is not None:
-        tradeoff.controls(state.current())
-    _, more = accuracy.curve(view)
-    running = any(t is not None and t.running for t in (ticket, more))
-    polling.polled(live_part, running)(view, running)
-    if ticket is not None:
-        pins(point)
-    st.subheader(CUT, anchor=False)
-    model_map.draw(view)
+    left, right = st.columns([65, 35], gap="medium")
+    with left, st.container(key="live_map_room"):
+        model_map.draw(view)
+        model_map.explained(view)
+    with right:
+        with st.container(key="live_answer_room"):
+            answer.draw()
+            live()
+        if view.judged:
+            buttons()
+            tradeoff.controls(state.current())
     latency.draw(view)
 
 
@@ -45,43 +47,64 @@ def before_loading() -> None:
         return
     name = state.current().model
     header.draw("precomputed, live numbers follow")
-    tradeoff.controls(state.current())
-    metrics.draw(row.total, row.estimate, tradeoff.cue(), known="precomputed")
-    tradeoff.draw(row.rows, row, "Tradeoff, precomputed")
-    waiting.wait_for(quietly=True)
-    st.subheader(CUT, anchor=False)
-    stage_word = "stage" if cache.cards()[name]["family"] == "swin" else "block group"
-    theme.chart(kept_bars(row.cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
+    left, right = st.columns([65, 35], gap="medium")
+    with left, st.container(key="live_map_room"):
+        st.subheader(CUT, anchor=False)
+        stage_word = "stage" if cache.cards()[name]["family"] == "swin" else "block group"
+        theme.chart(kept_bars(row.cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
+        waiting.wait_for(quietly=True)
+    with right, st.container(key="live_answer_room"):
+        picture = tradeoff.picture(list(row.rows), row)
+        data = answer.data(row, row, picture, tradeoff.cue(), "", "precomputed", None)
+        answer.draw()
+        answer.feed(data)
 
 
-def live_part(view: View, polling: bool) -> None:
-    """Metrics and trade-off; redrawn while images stream in, then the page is drawn once more and polling ends."""
+@st.fragment(key=moves.LIVE)
+def live() -> None:
+    """Numbers and trade-off of the setting in force; drawn anew by every move, and by itself while images stream in."""
+    view = opened.view()
+    if view is None:
+        st.rerun()
+        return
     point, ticket = accuracy.current(view)
     rows, more = accuracy.curve(view)
     if st.session_state.pop("restored", False):
         st.rerun()
-    if polling and not any(t is not None and t.running for t in (ticket, more)):
-        st.rerun()
-    badge = "first images on their way"
-    if ticket is None:
-        badge = "means nothing on random weights" if view.info.weights == "random" else "no images to judge by"
-    if ticket is not None and ticket.error:
-        st.error(formats.plain(ticket.error))
-    if ticket is not None and ticket.running and ticket.last and "doing" in ticket.last:
-        badge = ticket.last["doing"]
     shown = stand_in(point, ticket) or point
     known = "precomputed" if shown is not point else "preview" if point.preview else ""
-    metrics.draw(point.total, shown.estimate, tradeoff.cue(), badge, known)
-    metrics.time_left(ticket)
-    if point.preview:
-        st.caption(TERMS["preview"])
+    picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
+    data = answer.data(point, shown, picture, tradeoff.cue(), badge(view, ticket), known, ticket)
+    data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
+    data["running"] = any(one is not None and one.running for one in (ticket, more))
+    data["page"] = st.session_state.page_drawn
+    st.session_state.beat = data["beat"] = st.session_state.get("beat", 0) + 1
+    answer.feed(data, tradeoff.back)
+    told(view, point, ticket, rows)
+
+
+def badge(view: View, ticket: Ticket | None) -> str:
+    """Why there is no number yet."""
+    if ticket is None:
+        return "means nothing on random weights" if view.info.weights == "random" else "no images to judge by"
+    doing = ticket.running and ticket.last and "doing" in ticket.last
+    return ticket.last["doing"] if doing and ticket.last else "first images on their way"
+
+
+def told(view: View, point: Tried, ticket: Ticket | None, rows: list[dict]) -> None:
+    """What else has to be said of the numbers."""
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
-            "images of your own in the sidebar."
+            "images of your own."
         )
         return
-    tradeoff.draw(rows, shown, "Accuracy against cost of everything tried so far", view.facts)
+    if ticket.error:
+        st.error(formats.plain(ticket.error))
+    metrics.time_left(ticket)
+    notes = [TERMS["preview"]] if point.preview else []
+    if line := " ".join([*notes, tradeoff.notes(rows, point)]).strip():
+        st.caption(line)
 
 
 def stand_in(point: Tried, ticket: Ticket | None) -> Tried | None:
@@ -89,17 +112,24 @@ def stand_in(point: Tried, ticket: Ticket | None) -> Tried | None:
     return points.precomputed_row(state.current()) if ticket and point.estimate is None else None
 
 
-def pins(point: Tried) -> None:
-    """Keep this cut as A or B to compare, or start afresh."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+def buttons() -> None:
+    """Keep this cut as A or B to compare, start afresh, see the figure large."""
+    with st.container(horizontal=True, vertical_alignment="center", key="pins"):
         for pin in "AB":
-            st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin, point))
+            st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin,))
         st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
+        if st.button("Enlarge", key="enlarge", icon=":material/open_in_full:", type="tertiary"):
+            view = opened.view()
+            if view is not None:
+                rows, _ = accuracy.curve(view)
+                tradeoff.enlarge(tradeoff.picture(rows, accuracy.current(view)[0], view.facts))
 
 
-def put_pin(pin: str, point: Tried) -> None:
-    """Keep a point as A or B."""
-    st.session_state.pins = {**st.session_state.pins, pin: point}
+def put_pin(pin: str) -> None:
+    """Keep the cut in force as A or B."""
+    now = [one for one in st.session_state.history if one.setting == state.current()]
+    if now:
+        st.session_state.pins = {**st.session_state.pins, pin: now[0]}
 
 
 def clear() -> None:

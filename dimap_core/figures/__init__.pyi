@@ -16,8 +16,12 @@ from .model_map import (
     MEDIUM as MEDIUM,
     NARROW as NARROW,
     WIDE as WIDE,
+    Fill as Fill,
+    colors as colors,
     cost_fill as cost_fill,
     finding as finding,
+    geometry as geometry,
+    labels as labels,
     model_picture as model_picture,
 )
 from .predictions import (
@@ -27,13 +31,22 @@ from .predictions import (
 )
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
-from .tradeoff import Curve as Curve, Point as Point, Tradeoff as Tradeoff, tradeoff as tradeoff
+from .tradeoff import (
+    Curve as Curve,
+    Point as Point,
+    Tradeoff as Tradeoff,
+    difference as difference,
+    pareto_front as pareto_front,
+    tradeoff as tradeoff,
+    view_range as view_range,
+)
 from .way import (
     Picture as Picture,
     answer_picture as answer_picture,
     handing_chart as handing_chart,
     image_picture as image_picture,
     parting_chart as parting_chart,
+    ramp as ramp,
     stage_picture as stage_picture,
     survival_picture as survival_picture,
 )

@@ -67,9 +67,7 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 def tradeoff(data: Tradeoff, look: Look, zoom: bool = False) -> go.Figure:
     """Draw `data`; `zoom` shows the 15 points of accuracy below the dense model instead of everything above chance."""
     figure = base(look, 440)
-    top = data.dense.y if data.dense else 1.0
-    lowest = min(data.chance, data.current.y if data.current else 1.0)  # few images may give less than guessing does
-    bottom = max(data.chance - 0.02, top - 0.15) if zoom else lowest - 0.04
+    bottom, ceiling = view_range(data, zoom)
     _front(figure, data, look, bottom)
     _curves(figure, [curve for curve in data.curves if curve.points], look)
     if data.dense:
@@ -86,8 +84,15 @@ def tradeoff(data: Tradeoff, look: Look, zoom: bool = False) -> go.Figure:
             x=53, y=100 * data.chance, text=text, showarrow=False, xanchor="center", yanchor="bottom", font=_small(look)
         )
     figure.update_xaxes(range=[0, 107], title=f"{data.unit} kept, % of dense", dtick=20)
-    figure.update_yaxes(range=[100 * bottom, 100 * top + (1 if zoom else 3)], title=f"{data.judged_by}, %")
+    figure.update_yaxes(range=[100 * bottom, 100 * ceiling], title=f"{data.judged_by}, %")
     return figure
+
+
+def view_range(data: Tradeoff, zoom: bool) -> tuple[float, float]:
+    """Lowest and highest accuracy that the picture shows, 0..1."""
+    top = data.dense.y if data.dense else 1.0
+    lowest = min(data.chance, data.current.y if data.current else 1.0)  # few images may give less than guessing does
+    return (max(data.chance - 0.02, top - 0.15), top + 0.01) if zoom else (lowest - 0.04, top + 0.03)
 
 
 def _front(figure: go.Figure, data: Tradeoff, look: Look, bottom: float) -> None:

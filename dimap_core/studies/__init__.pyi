@@ -30,6 +30,14 @@ from .effort import (
 from .explanations import MethodInfo as MethodInfo, in_words as in_words
 from .leave_one_out import leave_one_out as leave_one_out
 from .sensitivity import sensitivity as sensitivity
+from .steps import (
+    STEPS as STEPS,
+    Steps as Steps,
+    common_steps as common_steps,
+    stage_counts as stage_counts,
+    stage_shares as stage_shares,
+    stage_steps as stage_steps,
+)
 from .summaries import columns as columns
 from .sweep import Measured as Measured, compare as compare, versus as versus
 from .way import broken as broken, follow as follow, spread as spread

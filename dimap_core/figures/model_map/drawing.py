@@ -26,7 +26,7 @@ _DARK = {
     MLP: ("#1FB98B", "#7FE0C3"),
     AUX: ("#3A4653", "#A9B1BB"),
 }
-_NAMES = {**MODULE_LABELS, "conv3": "3×3 conv", "conv1": "1×1 conv", "skip": "nothing"}
+BAND_NAMES = {**MODULE_LABELS, "conv3": "3×3 conv", "conv1": "1×1 conv", "skip": "nothing"}
 _MANY = 10  # blocks of a stage from which only every third has its number
 _LINE, _APART = 16, 14  # px from one line of words to the next, and at least between two names of modules
 _SLIT = 2.5  # between what is gone and what is kept where both have one colour
@@ -55,8 +55,8 @@ def model_picture(
     return picture(body, layout.width, layout.height, _told(anatomy, kept, fill))
 
 
-def _colors(module: str, look: Look) -> tuple[str, str]:
-    """Fill and edge."""
+def band_colors(module: str, look: Look) -> tuple[str, str]:
+    """Fill and edge of a module class, or of a mixer in the attention's place."""
     return (_DARK if look.dark else _LIGHT).get(module) or (_DARK if look.dark else _LIGHT)[AUX]
 
 
@@ -91,7 +91,7 @@ def _level(among: list[int], band: Band, fill: Fill | None) -> int | None:
 
 def _styles(band: Band, linear: bool, look: Look, level: int | None, by_number: bool) -> tuple[str, str]:
     """Attributes of what is gone and of what is kept in a band."""
-    color, edge = _colors(band.module, look)
+    color, edge = band_colors(band.module, look)
     dashes = 'stroke-dasharray="3 2.5"' if band.high >= 9 else 'stroke-dasharray="2 2"'
     inside = f'fill="{color}"'
     if by_number:
@@ -111,7 +111,7 @@ def _hatches(look: Look) -> str:
     """Patterns of what is no softmax attention: grey for convolutions, QKV's colour for linear attention."""
     return "<defs>" + "".join(
         f'<pattern id="{module}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        f'<path d="M1.5 0v6" stroke="{_colors(module, look)[0]}" stroke-width="3"/></pattern>'
+        f'<path d="M1.5 0v6" stroke="{band_colors(module, look)[0]}" stroke-width="3"/></pattern>'
         for module in (AUX, QKV)
     ) + "</defs>"  # fmt: skip
 
@@ -119,7 +119,7 @@ def _hatches(look: Look) -> str:
 def _legend(layout: Layout, look: Look, fill: Fill | None, other: bool) -> str:
     """What fills and edges say, hatches too where there is an `other` mixer than softmax attention; on narrow pictures,
     which have no names beside the bands, the order of these."""
-    color, edge = _colors(MLP, look)
+    color, edge = band_colors(MLP, look)
     body, x = "", 0.0
     if fill is None:
         body += f'<rect x="0.5" y="3.5" width="20" height="11" fill="{color}" stroke="{edge}"/>'
@@ -150,52 +150,70 @@ def _image(anatomy: Anatomy, layout: Layout, look: Look) -> str:
     """An empty grid of patches; of very many only some lines are drawn."""
     left, top, side = layout.image
     patches = layout.columns[0].form.side
-    every = -(-patches // _CELLS)
-    lines = [f"M{left + side * k / patches:.2f} {top}v{side}" for k in range(0, patches + 1, every)]
-    lines += [f"M{left} {top + side * k / patches:.2f}h{side}" for k in range(0, patches + 1, every)]
-    body = f'<path d="{"".join(lines)}M{left} {top}h{side}v{side}h{-side}z" stroke="{_colors(AUX, look)[1]}" '
-    body += 'stroke-opacity="0.5" fill="none"/>'
+    body = f'<path d="{patch_grid(layout)}" stroke="{band_colors(AUX, look)[1]}" stroke-opacity="0.5" fill="none"/>'
     words = (f"{anatomy.input_size} px image", f"{patches}×{patches} patches")
     x, y = (left + side + 12, top + 22) if layout.width == NARROW else (left, top - 24)
     return body + text(x, y, words[0], look.ink, 13, 700) + text(x, y + _LINE, words[1], look.muted)
 
 
+def patch_grid(layout: Layout) -> str:
+    """The grid's path; of very many patches only some lines."""
+    left, top, side = layout.image
+    patches = layout.columns[0].form.side
+    every = -(-patches // _CELLS)
+    lines = [f"M{left + side * k / patches:.2f} {top}v{side}" for k in range(0, patches + 1, every)]
+    lines += [f"M{left} {top + side * k / patches:.2f}h{side}" for k in range(0, patches + 1, every)]
+    return f"{''.join(lines)}M{left} {top}h{side}v{side}h{-side}z"
+
+
 def _mergings(layout: Layout, look: Look) -> str:
     """Grey trapezoids from top to top where tokens are merged between two stages."""
+    lines = merging_lines(layout)
+    return f'<path d="{lines}" fill="{band_colors(AUX, look)[0]}" fill-opacity="0.28"/>' if lines else ""
+
+
+def merging_lines(layout: Layout) -> str:
+    """The trapezoids' path; "" where nothing is merged."""
     lines = []
     for one, other in zip(layout.columns, layout.columns[1:], strict=False):
         if other.stage.merging:
             last, first = one.drawn[-1], other.drawn[0]
             base, x = last.y + last.high, last.x + last.wide
             lines.append(f"M{x + 3:.2f} {last.y:.2f}L{first.x - 3:.2f} {first.y:.2f}V{base:.2f}H{x + 3:.2f}z")
-    return f'<path d="{"".join(lines)}" fill="{_colors(AUX, look)[0]}" fill-opacity="0.28"/>' if lines else ""
+    return "".join(lines)
 
 
 def _words(anatomy: Anatomy, kept: Mapping[BandKey, float], column: Column, look: Look, small: bool) -> str:
     """A stage's name, tokens, width, shares, and what is kept of it."""
     stage, own = column.stage, column.form
-    shares = [f"{_percent(share(anatomy, stage.layers, unit))} of {unit}" for unit in ("params", "MACs")]
+    shares = [f"{percent(share(anatomy, stage.layers, unit))} of {unit}" for unit in ("params", "MACs")]
     tokens, across = f"{own.side}×{own.side}{f'+{own.extra}' if own.extra else ''} tokens", f"width {own.width}"
     lines = [f"{tokens}, {across}", *shares] if small else [tokens, across, *shares]
-    left = f"{_percent(kept_of(anatomy, kept, places(anatomy, stage)))} kept"
+    left = f"{percent(kept_of(anatomy, kept, places(anatomy, stage)))} kept"
     top = column.y + 16 if small else column.y - 10 - _LINE * (len(lines) + 1)
     body = text(column.x, top, f"{anatomy.stage_word} {stage.index + 1}".capitalize(), look.ink, 15, 700)
     body += "".join(text(column.x, top + _LINE * n, line, look.muted) for n, line in enumerate(lines, 1))
     return body + text(column.x, top + _LINE * (len(lines) + 1), left, look.ink, 13, 700)
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """A share 0..1 in whole percent."""
     return "<1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
 
 
 def _numbers(column: Column, look: Look) -> str:
     """Numbers below blocks, or how many blocks one stands for."""
-    body, many = "", len(column.drawn) >= _MANY
-    for drawn in column.drawn:
-        first, count = drawn.blocks[0] + 1, len(drawn.blocks)
-        label = f"×{count}" if count > 1 else f"{first}" if not many or first == 1 or first % 3 == 0 else ""
-        body += text(drawn.x + drawn.wide / 2, drawn.y + drawn.high + 15, label, look.muted, 12, 400, "middle")
-    return body
+    return "".join(
+        text(drawn.x + drawn.wide / 2, drawn.y + drawn.high + 15, block_label(column, drawn), look.muted, 12, 400,
+             "middle")
+        for drawn in column.drawn
+    )  # fmt: skip
+
+
+def block_label(column: Column, drawn: Drawn) -> str:
+    """A block's number, or how many it stands for; "" where numbers would touch."""
+    first, count, many = drawn.blocks[0] + 1, len(drawn.blocks), len(column.drawn) >= _MANY
+    return f"×{count}" if count > 1 else f"{first}" if not many or first == 1 or first % 3 == 0 else ""
 
 
 def _names(layout: Layout, look: Look) -> str:
@@ -206,7 +224,7 @@ def _names(layout: Layout, look: Look) -> str:
         middle, x = band.y + band.high / 2, band.x + band.wide
         y = max(middle + 4, above + _APART)
         body += f'<path d="M{x + 3:.2f} {middle:.2f}L{x + 9:.2f} {y - 4:.2f}" stroke="{look.muted}"/>'
-        body += text(x + 12, y, _NAMES[band.module], look.ink)
+        body += text(x + 12, y, BAND_NAMES[band.module], look.ink)
         above = y
     return body
 
@@ -216,9 +234,9 @@ def _told(anatomy: Anatomy, kept: Mapping[BandKey, float], fill: Fill | None) ->
     word = anatomy.stage_word
     stages = [
         f"{word} {stage.index + 1}: {len(stage.blocks)} block{'s' * (len(stage.blocks) > 1)}, "
-        f"{_percent(share(anatomy, stage.layers, 'params'))} of params, "
-        f"{_percent(share(anatomy, stage.layers, 'MACs'))} of MACs, "
-        f"{_percent(kept_of(anatomy, kept, places(anatomy, stage)))} kept"
+        f"{percent(share(anatomy, stage.layers, 'params'))} of params, "
+        f"{percent(share(anatomy, stage.layers, 'MACs'))} of MACs, "
+        f"{percent(kept_of(anatomy, kept, places(anatomy, stage)))} kept"
         for stage in anatomy.stages
     ]
     by = "kept share" if fill is None else fill.name

@@ -7,4 +7,4 @@ from .answers import (
     survival_picture as survival_picture,
 )
 from .stages import image_picture as image_picture, stage_picture as stage_picture
-from .svg import Picture as Picture
+from .svg import Picture as Picture, ramp as ramp

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dimap_core.service import Ticket
@@ -12,19 +14,36 @@ from ..session import state
 
 LEFT_BY_ZEROS = ("Params kept", "MACs kept")
 """What counts are called where removed weights are still there."""
-_FEW = 64
+FEW = 64
 """Images before a share is shown, where more will come: on fewer it says next to nothing and jumps."""
 
 
 def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = "") -> None:
+    """The numbers as boxes in a row; what they are made of as in `numbers`."""
+    with st.container(horizontal=True, gap="small", key="metrics"):
+        for one in numbers(total, estimate, cue, badge, known):
+            st.metric(one["label"], one["value"], one["below"], delta_color="off", delta_arrow="off", border=True,
+                      help=one["help"])  # fmt: skip
+    least = few(estimate)
+    if estimate is not None and estimate.n < least:
+        st.progress(estimate.n / least, f"A number is shown from {least} images on.")
+
+
+def few(estimate: AccuracyEstimate | None) -> int:
+    """From how many images on a share is shown: `FEW`, or all of a smaller set."""
+    return min(FEW, estimate.total) if estimate is not None else 0
+
+
+def numbers(
+    total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = ""
+) -> list[dict[str, Any]]:
     """Params, MACs (where single weights go: those that are kept), accuracy and drop, each with what it is measured
-    against.
+    against: `label`, `value`, `below`, `help`; counts with `of`, the dense model's.
 
     `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", or a "preview".
     """
     top1, between, drop, against = "–", badge, "–", "against the dense model"
-    few = min(_FEW, estimate.total) if estimate is not None else 0
-    if estimate is not None and estimate.n < few:
+    if estimate is not None and estimate.n < few(estimate):
         between = f"so far, n = {estimate.n:,}"
     elif estimate is not None:
         share = estimate.cues[cue]
@@ -37,13 +56,18 @@ def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = 
             against = f"{in_points(loss.low)} to {in_points(loss.high)} against dense"
     saved = formats.less(total.params, total.params_after), formats.less(total.macs, total.macs_after)
     labels = ("Params", "FLOPs (MACs)") if state.current().plan.granularity == "structure" else LEFT_BY_ZEROS
-    with st.container(horizontal=True, gap="small", key="metrics"):
-        _metric(labels[0], formats.count(total.params_after), f"{saved[0]} of {formats.count(total.params)}", "params")
-        _metric(labels[1], formats.count(total.macs_after), f"{saved[1]} of {formats.count(total.macs)}", "macs")
-        _metric("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1")
-        _metric("Change", drop, against, "drop")
-    if estimate is not None and estimate.n < few:
-        st.progress(estimate.n / few, f"A number is shown from {few} images on.")
+    return [
+        _number(labels[0], formats.count(total.params_after), f"{saved[0]} of {formats.count(total.params)}", "params",
+                total.params),
+        _number(labels[1], formats.count(total.macs_after), f"{saved[1]} of {formats.count(total.macs)}", "macs",
+                total.macs),
+        _number("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1"),
+        _number("Change", drop, against, "drop"),
+    ]  # fmt: skip
+
+
+def _number(label: str, value: str, below: str, term: str, dense: int = 0) -> dict[str, Any]:
+    return {"label": label, "value": value, "below": below, "help": TERMS[term], "of": dense}
 
 
 def time_left(ticket: Ticket | None) -> None:
@@ -53,7 +77,3 @@ def time_left(ticket: Ticket | None) -> None:
     told += [last["note"]] if last.get("note") else []
     if told:
         st.caption(" ".join(told))
-
-
-def _metric(label: str, value: str, below: str, term: str) -> None:
-    st.metric(label, value, below, delta_color="off", delta_arrow="off", border=True, help=TERMS[term])

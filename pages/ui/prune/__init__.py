@@ -1,8 +1,8 @@
-"""The Prune page's parts: accuracy of the current cut, the trade-off figure, the model's map, latency on this device.
+"""The Prune page's parts: accuracy of the current cut, the live answer, moves of the map, latency on this device.
 
 Not here: cost of a cut (`session.View` has it). Next door: `parts`.
 """
 
-from . import accuracy, latency, model_map, points, tradeoff
+from . import accuracy, answer, latency, model_map, moves, points, tradeoff
 
-__all__ = ["accuracy", "latency", "model_map", "points", "tradeoff"]
+__all__ = ["accuracy", "answer", "latency", "model_map", "moves", "points", "tradeoff"]

@@ -39,11 +39,14 @@ def _tried(view: View) -> Tried:
     history: list[Tried] = st.session_state.history
     point = next((p for p in history if p.setting == state.current()), None)
     if point is None:
-        number = max((p.number for p in history), default=-1) + 1
-        point = Tried(number, state.current(), view.cost.total)
-        # A move that was replaced before its first images came leaves no point, unless it was pinned.
+        # A move that was replaced before its first images came leaves no point, unless it was pinned; nor does what a
+        # hand only passed.
         pinned = list(st.session_state.pins.values())
-        st.session_state.history = [*(p for p in history if p.estimate or p in pinned), point][-_HISTORY:]
+        lasting = [p for p in history if (p.estimate and not p.passing) or p in pinned]
+        number = max((p.number for p in lasting), default=-1) + 1
+        point = Tried(number, state.current(), view.cost.total)
+        st.session_state.history = [*lasting, point][-_HISTORY:]
+    point.passing = st.session_state.get("passing") == point.setting
     return point
 
 

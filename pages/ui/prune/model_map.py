@@ -5,56 +5,44 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import COLUMN_LABELS, MEDIUM, NARROW, WIDE, Look, cost_fill, finding, model_picture
-from dimap_core.measure import kept_by_band
-from dimap_core.types import PRUNABLE_MODULES, CostReport
+from dimap_core.figures import COLUMN_LABELS, Fill, cost_fill
+from dimap_core.types import PRUNABLE_MODULES, Anatomy, CostReport
 
-from ..look import theme
-from ..session import View, cache
+from ..parts import live_map
+from ..session import View, state
+from . import moves
 
-_KEPT = "kept share"
-_FILLS = (_KEPT, "MACs", "params")
 _MANY = 16  # blocks from which some may be drawn as one
-_SIZES = {"wide": WIDE, "medium": MEDIUM, "rows": NARROW}  # by their names in the style sheet
 
 
+@st.fragment(key="map")
 def draw(view: View) -> None:
-    """The finding, what fills the bands, the map, what its areas mean, and the table."""
-    kept = kept_by_band(view.anatomy, view.cost)
-    st.markdown(finding(view.anatomy, kept))
-    fill = st.segmented_control(
-        "Fill by", _FILLS, default=_KEPT, key="map_fill", required=True, persist_state="session"
-    )
-    look, shares = theme.look(), tuple(kept.items())
-    key = (view.info.fingerprint, view.info.input_size, shares, fill, look)
-    st.html(cache.memo("model_map", key, lambda: _pictures(view, kept, fill or _KEPT, look)))
-    st.caption(_explained(fill or _KEPT) + (" +1: the class token." if view.anatomy.family == "deit" else ""))
-    if len(view.anatomy.blocks) >= _MANY:
-        st.caption("×3: three blocks drawn as one, with what they keep together.")
-    with st.expander("As a table"):
-        st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
+    """The map with its sliders; a move draws only the answer anew, a hand that rests all of the page."""
+    data = live_map.data(view, state.current().plan, fills(view.anatomy))
+    found = live_map.component()(
+        key=moves.KEY, data=data, on_move_change=moves.moved, on_selected_change=moves.selected,
+        on_rest_change=moves.rested,
+    )  # fmt: skip
+    if found.get("rest"):
+        st.rerun()
 
 
-def _pictures(view: View, kept: dict[tuple[int, str], float], fill: str, look: Look) -> str:
-    """Pictures for all widths; the style sheet shows one of them."""
-    by = None if fill == _KEPT else cost_fill(view.anatomy, fill)
-    shown = [
-        theme.image(model_picture(view.anatomy, kept, look, by, width), f'class="{name}"')
-        for name, width in _SIZES.items()
-    ]
-    return f'<div class="model-map">{"".join(shown)}</div>'
+def fills(anatomy: Anatomy) -> list[Fill]:
+    """What bands can be coloured by, beside what of them is kept."""
+    return [cost_fill(anatomy, "MACs"), cost_fill(anatomy, "params")]
 
 
-def _explained(fill: str) -> str:
-    area = (
+def explained(view: View) -> None:
+    """What the drawing's sizes mean, and the map as a table."""
+    st.caption(
         "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
         "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
-        "times the MACs. "
+        "times the MACs. In each band the share of weights that is gone lies left, dashed; what is kept lies right."
+        + (" +1: the class token." if view.anatomy.family == "deit" else "")
+        + (" ×3: three blocks drawn as one, with what they keep together." * (len(view.anatomy.blocks) >= _MANY))
     )
-    if fill == _KEPT:
-        return area + "In each band the share of weights that is gone lies left, dashed; what is kept lies right."
-    product = " The attention product’s MACs belong to no band." if fill == "MACs" else ""
-    return area + f"The whole band has the colour of its share of the dense model’s {fill}; dashed is gone.{product}"
+    with st.expander("The map as a table"):
+        st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
 
 
 def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:

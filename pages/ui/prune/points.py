@@ -14,10 +14,9 @@ from dimap_core.pipeline import kept_count
 from dimap_core.types import AccuracyEstimate, Part, Proportion, PruningError
 
 from ..look import plan_names
-from ..session import Setting, Tried, cache, jobs, state
+from ..session import Setting, Tried, cache, jobs
 
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
-_NEAR = 0.2  # points; two measurements of one plan differ by an image or two
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
 
 
@@ -98,17 +97,6 @@ def picture(
         unit=axis,
         judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
     )
-
-
-def tried_at(x: float, y: float, tried: list[Tried], axis: str, cue: str) -> Tried | None:
-    """The tried point of the current model that was drawn at x, y, both in %; by place, since a curve's point may lie
-    on top of it and take the click."""
-    for p in reversed(tried):
-        if _drawable(p, state.current()):
-            drawn = point(p, cue, axis)
-            if abs(100 * drawn.x - x) < _NEAR and abs(100 * drawn.y - y) < _NEAR:
-                return p
-    return None
 
 
 def _drawable(tried: Tried, setting: Setting) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dimap_core.data import image_set
-from dimap_core.figures import tradeoff
+from dimap_core.figures import Tradeoff, tradeoff
 
-from ..look import TERMS, plan_names, theme
+from ..look import TERMS, theme
 from ..session import Setting, Tried, cache, state
-from . import points
+from . import answer, points
 
 
 def controls(setting: Setting) -> None:
@@ -46,33 +46,39 @@ def _known_cues(setting: Setting) -> list[str]:
     return list(card.get("chance", {"joint": 0.0}))
 
 
-def draw(rows: list[dict], point: Tried, alt: str, facts: dict | None = None) -> None:
-    """Figure 1; `facts` of chosen images."""
-    axis, plan = st.session_state.get("axis") or "MACs", state.current().plan
+def picture(rows: list[dict], point: Tried, facts: dict | None = None) -> Tradeoff:
+    """All that the figure shows; `facts` of chosen images."""
+    axis = st.session_state.get("axis") or "MACs"
     kept = st.session_state.history, st.session_state.pins
     guessing = points.chance(point.setting, cue(), facts["classes"] if facts else None)
     dense = {"MACs": point.total.macs, "params": point.total.params}
     trained = () if facts else points.recovered(point.setting.model, dense, axis)
-    data = points.picture(rows, point, *kept, axis, cue(), guessing, trained)
-    look, zoom = theme.look(), st.session_state.get("zoom", False)
-    figure = cache.memo("tradeoff", (data, look, zoom), lambda: tradeoff(data, look, zoom=zoom))
-    theme.chart(figure, "tradeoff", alt, on_select=_restore, selection_mode="points")
+    return points.picture(rows, point, *kept, axis, cue(), guessing, trained)
+
+
+def notes(rows: list[dict], point: Tried) -> str:
+    """What has to be known of the curve."""
     fewer = [row["n"] for row in rows if point.estimate and row["n"] < point.estimate.total]
-    st.caption(
-        f"★ this cut: {plan_names.family(plan)}. Circles (zeros) and squares (really smaller) are earlier tries; "
-        "click one to go back to it."
-        + (f" The curve is judged on the first {fewer[0]:,} images." if fewer else "")
-        + (" Its curve has the quick refit." if plan.repair and rows else "")
-    )
+    told = [f"The curve is judged on the first {fewer[0]:,} images."] if fewer else []
+    told += ["Its curve has the quick refit."] if state.current().plan.repair and rows else []
+    return " ".join(told)
 
 
-def _restore() -> None:
-    """A click on a circle puts its setting in force again."""
-    clicked = st.session_state.tradeoff["selection"]["points"]
-    axis = st.session_state.get("axis") or "MACs"
-    if not clicked:
-        return
-    tried = points.tried_at(clicked[0]["x"], clicked[0]["y"], st.session_state.history, axis, cue())
+@st.dialog("Accuracy against cost", width="large")
+def enlarge(data: Tradeoff) -> None:
+    """The same with hover and zoom."""
+    look = theme.look()
+    figure = tradeoff(data, look, zoom=st.session_state.get("zoom", False))
+    figure.update_layout(dragmode="zoom", height=620)
+    figure.update_xaxes(fixedrange=False)
+    figure.update_yaxes(fixedrange=False)
+    theme.chart(figure, "tradeoff", "Accuracy against cost of everything tried so far")
+
+
+def back() -> None:
+    """The answer's callback: a click on an earlier try puts its setting in force again."""
+    number = st.session_state[answer.KEY].get("back")
+    tried = next((one for one in st.session_state.history if one.number == number), None)
     if tried is not None:
         state.go(tried.setting)
         st.session_state.restored = True

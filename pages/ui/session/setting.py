@@ -45,10 +45,12 @@ class Setting:
 
 @dataclass
 class Tried:
-    """One point of the history; `estimate` grows while images stream in, `preview`: with a quick refit so far."""
+    """One point of the history; `estimate` grows while images stream in, `preview`: with a quick refit so far;
+    `passing`: a hand that still moves was there."""
 
     number: int
     setting: Setting
     total: Part
     estimate: AccuracyEstimate | None = None
     preview: bool = False
+    passing: bool = False

@@ -57,6 +57,8 @@ def _amount(plan: PruningPlan) -> None:
 
 def _mode_changed() -> None:
     """Another control shows the same cut; only one ratio for all cannot show ratios of its parts."""
+    if state.late("w_mode"):
+        return
     mode, plan = st.session_state.w_mode or st.session_state.mode, state.current().plan
     if mode == "one" and plan.overrides:
         state.change(ratio=opened.common_ratio(), budget=None, overrides=())

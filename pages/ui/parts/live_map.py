@@ -1,0 +1,117 @@
+"""The map of the model that is moved by hand: a component of the browser, the tables it counts from, and what it sends.
+
+Next door: `live_map.js` draws; pages/ui/prune/`answer` tells it what the server found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dimap_core.figures import NARROW, Fill, colors, finding, geometry, labels, ramp
+from dimap_core.measure import kept_by_band
+from dimap_core.studies import Steps, common_steps, stage_counts, stage_shares, stage_steps
+from dimap_core.types import PruningPlan
+
+from ..look import theme
+from ..session import View, cache
+
+HERE = Path(__file__).parent
+SIZES = 1100, 860, 720, NARROW
+_NAME = "dimap_map"
+_LEVELS = 16
+_LATE = '<p class="late">The drawing could not start in this browser. All ratios are under More settings.</p>'
+
+
+def component() -> Callable[..., Any]:
+    """The map; registered anew by every run, since a server forgets what it knew of an earlier one."""
+    return st.components.v2.component(_NAME, html=f'<div class="map light">{_LATE}</div>', css=style(), js=_script())
+
+
+@lru_cache
+def style() -> str:
+    """What live parts look like."""
+    return (HERE / "live.css").read_text(encoding="utf-8")
+
+
+@lru_cache
+def _script() -> str:
+    return (HERE / "live_map.js").read_text(encoding="utf-8")
+
+
+def key_of(view: View, plan: PruningPlan) -> str:
+    """What the tables depend on: the model, and the plan but for its amount."""
+    family = replace(plan, ratio=0.0 if plan.granularity != "nm" else None, overrides=(), budget=None)
+    return f"{abs(hash((view.info.fingerprint, view.info.input_size, family))):x}"
+
+
+def data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool = True) -> dict[str, Any]:
+    """All that stays while sliders move: places, colours, fills, and what every step leaves."""
+    look, key = theme.look(), key_of(view, plan)
+    known = (key, look, sliders, tuple(fill.name for fill in fills))
+    return cache.memo("live_map", known, lambda: _data(view, plan, fills, sliders, key))
+
+
+def _data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool, key: str) -> dict[str, Any]:
+    anatomy, look = view.anatomy, theme.look()
+    bands = list(kept_by_band(anatomy, view.cost))
+    places = [(block.stage, block.index) for block in anatomy.blocks]
+    inner = {stage.index: sum(part.prunable for (at, _), part in view.cost.cells.items() if at == stage.index)
+             for stage in anatomy.stages}  # fmt: skip
+    outer = [part for (stage, _), part in view.cost.cells.items() if stage is None]
+    off = plan.granularity == "nm"
+    tables = {} if off else {
+        "all": _table(common_steps(view.scores, anatomy, plan)), "each": _table(stage_steps(view.scores, anatomy, plan)),
+    }  # fmt: skip
+    return {
+        "key": key, "dark": look.dark, "sliders": sliders, "off": off, "labels": labels(anatomy),
+        "sizes": {str(width): geometry(anatomy, bands, width) for width in SIZES},
+        "colors": colors(anatomy, look), "ramp": [ramp(level, look) for level in range(_LEVELS + 1)],
+        "bands": {
+            "stage": [places[place][0] for place, _ in bands], "block": [places[place][1] for place, _ in bands],
+            "name": [module for _, module in bands],
+        },
+        "size": list(inner.values()),
+        "rest": {"params": sum(part.params_after for part in outer), "macs": sum(part.macs_after for part in outer)},
+        "fills": [_fill(fill, bands) for fill in fills], **tables,
+    }  # fmt: skip
+
+
+def _table(steps: Steps) -> dict[str, Any]:
+    """Shares in thousandths, counts as they are."""
+    return {
+        "kept": np.rint(1000 * steps.kept).astype(int).tolist(),
+        "share": np.rint(1000 * steps.share).astype(int).tolist(),
+        "left": steps.left.tolist(), "params": steps.params.tolist(), "macs": steps.macs.tolist(),
+        "most": steps.most.tolist(),
+    }  # fmt: skip
+
+
+def _fill(fill: Fill, bands: list[tuple[int, str]]) -> dict[str, Any]:
+    """Levels of the ramp; None where a band was not measured."""
+    most = max(fill.values.values(), default=0.0)
+    levels = [round(_LEVELS * fill.values[band] / most) if most and band in fill.values else None for band in bands]
+    return {"name": fill.name, "levels": levels, "most": f"{most:.3g}{fill.unit}"}
+
+
+def cut(view: View, plan: PruningPlan) -> dict[str, Any]:
+    """What the cut in force leaves, exactly, as the map shows it."""
+    shares = stage_shares(view.anatomy, view.selection, plan)
+    ratios = [shares.get(stage.index, 0.0) for stage in view.anatomy.stages]
+    kept = kept_by_band(view.anatomy, view.cost)
+    counts = stage_counts(view.anatomy, view.cost)
+    cells = {(stage, None) for stage in shares}
+    own = bool(plan.overrides) and {cell for cell, _ in plan.overrides} == cells
+    total = view.cost.total
+    common = plan.ratio if plan.ratio is not None and not plan.overrides else total.removed / total.prunable
+    return {
+        "own": own, "ratios": ratios, "all": common, "finding": finding(view.anatomy, kept),
+        "kept": [round(share, 4) for share in kept.values()],
+        **{what: [count[place] for count in counts] for place, what in enumerate(("left", "params", "macs"))},
+    }  # fmt: skip
