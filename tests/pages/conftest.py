@@ -1,6 +1,5 @@
 """Drives the app without a browser (AppTest), with the real worker process behind it."""
 
-import base64
 import functools
 import json
 import re
@@ -94,18 +93,41 @@ class App:
         return self.run()
 
     def metric(self, place: int) -> str:
-        """Value and line below of a metric: params, MACs, top-1, change."""
+        """Value and line below of a number: params, MACs, top-1, change."""
+        if self.feed:
+            return "{value} | {below}".format(**self.feed["numbers"][place])
         shown = self.at.metric[place]
         return f"{shown.value} | {shown.delta}"
+
+    @property
+    def feed(self) -> dict[str, Any]:
+        """What the live answer of Prune is drawn from; empty on other pages."""
+        return self._component("dimap_feed")
+
+    @property
+    def map(self) -> dict[str, Any]:
+        """What the live map is drawn from; empty until the model is open."""
+        return self._component("dimap_map")
+
+    def _component(self, name: str) -> dict[str, Any]:
+        found = self._proto(name)
+        return json.loads(found.json) if found is not None else {}
+
+    def _proto(self, name: str) -> Any:
+        drawn = (element.proto for element in self.at.get("bidi_component"))
+        return next((proto for proto in drawn if proto.component_name == name), None)
 
     def figure(self, key: str) -> dict[str, Any]:
         """The plotly figure drawn under that key."""
         return json.loads(next(chart for chart in self.at.get("plotly_chart") if chart.key == key).proto.spec)
 
-    def maps(self) -> list[str]:
-        """The model's maps as SVG, the widest first; none until the model is open."""
-        shown = [element.proto.body for element in self.at.get("html") if "model-map" in element.proto.body[:40]]
-        return [base64.b64decode(part).decode() for part in re.findall(r"base64,([^\"]+)", "".join(shown))]
+    def move(self, **move: Any) -> "App":
+        """What a hand on the map sends: `all`, one ratio, or `stages`, a ratio for each; AppTest knows no such widget."""
+        states = self.at._tree.get_widget_states()
+        sent = {"seq": time.time(), "drag": "hand", "final": True, **move}
+        states.widgets.add(id=self._proto("dimap_map").id, json_value=json.dumps({"move": sent}))
+        self.at._run(states)
+        return self.run()
 
     def downloads(self, key: str) -> list[Any]:
         """Download buttons of that key."""

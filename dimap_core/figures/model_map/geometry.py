@@ -41,8 +41,9 @@ def geometry(anatomy: Anatomy, keys: Sequence[BandKey], width: int) -> dict[str,
             blocks.append([column.stage.index, drawn.blocks[0], len(drawn.blocks), *place, block_label(column, drawn)])
     left, top, side = layout.image
     return {
-        "width": layout.width, "height": layout.height, "stages": [_stage(anatomy, column) for column in layout.columns],
-        "blocks": blocks, "bands": bands, "mergings": "" if width == NARROW else merging_lines(layout),
+        "width": layout.width, "height": layout.height,
+        "stages": [_stage(anatomy, column) for column in layout.columns], "blocks": blocks, "bands": bands,
+        "mergings": "" if width == NARROW else merging_lines(layout),
         "image": [left, top, side], "grid": patch_grid(layout),
     }  # fmt: skip
 

@@ -66,9 +66,10 @@ def _data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool, key: 
              for stage in anatomy.stages}  # fmt: skip
     outer = [part for (stage, _), part in view.cost.cells.items() if stage is None]
     off = plan.granularity == "nm"
-    tables = {} if off else {
-        "all": _table(common_steps(view.scores, anatomy, plan)), "each": _table(stage_steps(view.scores, anatomy, plan)),
-    }  # fmt: skip
+    tables = {}
+    if not off:
+        tables["all"] = _table(common_steps(view.scores, anatomy, plan))
+        tables["each"] = _table(stage_steps(view.scores, anatomy, plan))
     return {
         "key": key, "dark": look.dark, "sliders": sliders, "off": off, "labels": labels(anatomy),
         "sizes": {str(width): geometry(anatomy, bands, width) for width in SIZES},

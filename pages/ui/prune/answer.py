@@ -1,4 +1,4 @@
-"""What the live answer shows, and the feed that brings it: numbers, a title that says what was found, and the trade-off as points.
+"""What the live answer shows, and the feed that brings it: numbers, a title that says what was found, the trade-off.
 
 Next door: `answer.js` draws it and hands the counts on to the map; `points` has the points.
 """
@@ -65,7 +65,9 @@ def data(
         numbers[3]["below"] = f"{in_points(drop.low)} to {in_points(drop.high)}"
     title, sub = finding(point, estimate, cue, badge)
     return {
-        "dark": theme.look().dark, "numbers": [{what: one[what] for what in _SENT} for one in numbers], "of": {"params": total.params, "macs": total.macs},
+        "dark": theme.look().dark,
+        "numbers": [{what: one[what] for what in _SENT} for one in numbers],
+        "of": {"params": total.params, "macs": total.macs},
         "progress": estimate.n / few if estimate and estimate.n < few else None,
         "scale": _scale(estimate, cue) if estimate and estimate.n >= few else None,
         "title": title, "sub": sub, "kind": kind(point), "caption": _caption(point, picture),
