@@ -16,9 +16,14 @@ from .model_map import (
     MEDIUM as MEDIUM,
     NARROW as NARROW,
     WIDE as WIDE,
+    Fill as Fill,
+    common_depth as common_depth,
     cost_fill as cost_fill,
     finding as finding,
+    importance_fill as importance_fill,
     model_picture as model_picture,
+    place_name as place_name,
+    sensitivity_fill as sensitivity_fill,
 )
 from .predictions import (
     confusion_chart as confusion_chart,

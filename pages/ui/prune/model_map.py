@@ -5,15 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import COLUMN_LABELS, MEDIUM, NARROW, WIDE, Look, cost_fill, finding, model_picture
+from dimap_core.figures import COLUMN_LABELS, MEDIUM, NARROW, WIDE, Look, finding, model_picture
 from dimap_core.measure import kept_by_band
 from dimap_core.types import PRUNABLE_MODULES, CostReport
 
 from ..look import theme
-from ..session import View, cache
+from ..parts import fills
+from ..session import View, cache, state
 
-_KEPT = "kept share"
-_FILLS = (_KEPT, "MACs", "params")
 _MANY = 16  # blocks from which some may be drawn as one
 _SIZES = {"wide": WIDE, "medium": MEDIUM, "rows": NARROW}  # by their names in the style sheet
 
@@ -22,13 +21,17 @@ def draw(view: View) -> None:
     """The finding, what fills the bands, the map, what its areas mean, and the table."""
     kept = kept_by_band(view.anatomy, view.cost)
     st.markdown(finding(view.anatomy, kept))
-    fill = st.segmented_control(
-        "Fill by", _FILLS, default=_KEPT, key="map_fill", required=True, persist_state="session"
+    fill = (
+        st.segmented_control(
+            "Fill by", fills.NAMES, default=fills.KEPT, key="map_fill", required=True, persist_state="session"
+        )
+        or fills.KEPT
     )
     look, shares = theme.look(), tuple(kept.items())
-    key = (view.info.fingerprint, view.info.input_size, shares, fill, look)
-    st.html(cache.memo("model_map", key, lambda: _pictures(view, kept, fill or _KEPT, look)))
-    st.caption(_explained(fill or _KEPT) + (" +1: the class token." if view.anatomy.family == "deit" else ""))
+    key = (view.info.fingerprint, view.info.input_size, shares, fills.key_of(view, fill), state.selected(), look)
+    st.html(cache.memo("model_map", key, lambda: _pictures(view, kept, fill, look)))
+    fills.way_to(view, fill)
+    st.caption(_explained(view, fill) + (" +1: the class token." if view.anatomy.family == "deit" else ""))
     if len(view.anatomy.blocks) >= _MANY:
         st.caption("×3: three blocks drawn as one, with what they keep together.")
     with st.expander("As a table"):
@@ -37,24 +40,23 @@ def draw(view: View) -> None:
 
 def _pictures(view: View, kept: dict[tuple[int, str], float], fill: str, look: Look) -> str:
     """Pictures for all widths; the style sheet shows one of them."""
-    by = None if fill == _KEPT else cost_fill(view.anatomy, fill)
+    by, at = fills.of(view, fill), state.selected().place
     shown = [
-        theme.image(model_picture(view.anatomy, kept, look, by, width), f'class="{name}"')
+        theme.image(model_picture(view.anatomy, kept, look, by, width, at), f'class="{name}"')
         for name, width in _SIZES.items()
     ]
     return f'<div class="model-map">{"".join(shown)}</div>'
 
 
-def _explained(fill: str) -> str:
+def _explained(view: View, fill: str) -> str:
     area = (
         "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
         "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
         "times the MACs. "
     )
-    if fill == _KEPT:
+    if fill == fills.KEPT:
         return area + "In each band the share of weights that is gone lies left, dashed; what is kept lies right."
-    product = " The attention product’s MACs belong to no band." if fill == "MACs" else ""
-    return area + f"The whole band has the colour of its share of the dense model’s {fill}; dashed is gone.{product}"
+    return area + fills.told(view, fill)
 
 
 def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:
