@@ -11,17 +11,18 @@ from dimap_core.figures import plain_against_plan, ridgeline
 from dimap_core.studies import summaries
 from dimap_core.types import PruningPlan, WeightRow
 from pages.ui.look import frame, plan_names, theme
-from pages.ui.parts import header, waiting
+from pages.ui.parts import header, part_map, waiting
 from pages.ui.session import View, cache, opened, opening, state
 
 VIEWS = {"log": "|w|, log scale", "signed": "signed weights", "norms": "norms of output units"}
 
 
 def main() -> None:
-    """Distribution with thresholds, one row in detail, and the paper's argument beside it."""
+    """The map, the distribution with thresholds, one row in detail, and the paper's argument beside it."""
     view = header.begin()
     if view is None:
         return
+    part_map.draw(view)
     st.segmented_control(
         "Show", list(VIEWS), default="log", key="weights_view", format_func=VIEWS.get, required=True,
         persist_state="session", label_visibility="collapsed",
@@ -44,7 +45,9 @@ def distribution(view: View, rows: list[WeightRow]) -> None:
     if shown == "norms":
         rows = summaries.unit_norms(view.anatomy, view.weights)
     st.subheader("How the weights are distributed", anchor=False)
-    figure = ridgeline(rows, theme.look(), title, log=shown != "signed")
+    stage = state.selected().stage
+    marked = [row.label for row in rows if stage is not None and _stage(row.label) == stage]
+    figure = ridgeline(rows, theme.look(), title, log=shown != "signed", marked=marked)
     alt = f"Distribution of {title} by {view.anatomy.stage_word} and layer"
     theme.chart(figure, "ridges", alt, on_select=choose, selection_mode="points")
     removed = "Filled: removed by this plan. Strokes: the smallest |w| kept, one stroke a block."
@@ -56,11 +59,23 @@ def distribution(view: View, rows: list[WeightRow]) -> None:
     st.caption(f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}")
 
 
+def _stage(label: str) -> int:
+    """The stage of a row, from 0."""
+    return int(label.partition(" · ")[0]) - 1
+
+
 def choose() -> None:
     """A click on a ridge chooses the row that is shown block by block."""
     points = st.session_state.ridges["selection"]["points"]
     if points and points[0].get("customdata"):
         st.session_state.weights_row = points[0]["customdata"][0]
+        row_chosen()
+
+
+def row_chosen() -> None:
+    """The chosen row's stage is selected, for the whole app; a block of that stage stays."""
+    stage, at = _stage(st.session_state.weights_row), state.selected()
+    state.select(stage, at.block if at.stage == stage else None)
 
 
 def argument(view: View, rows: list[WeightRow]) -> None:
@@ -91,11 +106,23 @@ def argument(view: View, rows: list[WeightRow]) -> None:
 
 
 def detail(view: View, labels: list[str]) -> None:
-    """One row split into its blocks."""
+    """One row of the selected stage split into its blocks."""
     st.subheader("One row, block by block", anchor=False)
-    chosen = st.selectbox("Row", labels, key="weights_row", persist_state="session", label_visibility="collapsed")
+    shown, at = st.session_state.get("weights_row"), state.selected()
+    if shown not in labels or at.stage not in (None, _stage(shown)):
+        st.session_state.weights_row = _same_layer(shown or labels[0], labels, at.stage or 0)
+    chosen = st.selectbox(
+        "Row", labels, key="weights_row", persist_state="session", label_visibility="collapsed", on_change=row_chosen,
+    )  # fmt: skip
     rows = summaries.block_rows(view.anatomy, view.weights, view.scores, view.selection, chosen or labels[0])
-    theme.chart(ridgeline(rows, theme.look(), "|w|"), "blocks", f"Distribution of |w| in the blocks of {chosen}")
+    figure = ridgeline(rows, theme.look(), "|w|", marked=[f"block {at.block + 1}"] if at.block is not None else ())
+    theme.chart(figure, "blocks", f"Distribution of |w| in the blocks of {chosen}")
+
+
+def _same_layer(label: str, labels: list[str], stage: int) -> str:
+    """The row of that stage with the same layers, or its first."""
+    own = [other for other in labels if _stage(other) == stage] or labels
+    return next((other for other in own if other.partition(" · ")[2] == label.partition(" · ")[2]), own[0])
 
 
 frame.enter()

@@ -18,11 +18,15 @@ from .model_map import (
     WIDE as WIDE,
     Fill as Fill,
     colors as colors,
+    common_depth as common_depth,
     cost_fill as cost_fill,
     finding as finding,
     geometry as geometry,
+    importance_fill as importance_fill,
     labels as labels,
     model_picture as model_picture,
+    place_name as place_name,
+    sensitivity_fill as sensitivity_fill,
 )
 from .predictions import (
     confusion_chart as confusion_chart,

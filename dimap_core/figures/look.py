@@ -44,6 +44,11 @@ class Look:
         return "rgba(255,255,255,0.10)" if self.dark else "rgba(31,41,51,0.10)"
 
     @property
+    def action(self) -> str:
+        """What can be operated, and what is selected."""
+        return "#6DBBEA" if self.dark else "#0067A3"
+
+    @property
     def surface(self) -> str:
         """What lies under the figure; fills hollow markers."""
         return "#0F1419" if self.dark else "#FFFFFF"

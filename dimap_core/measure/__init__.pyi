@@ -11,7 +11,12 @@ from .accuracy import (
     predict as predict,
     predict_all as predict_all,
 )
-from .cost import add as add, cost_report as cost_report, kept_by_band as kept_by_band
+from .cost import (
+    add as add,
+    cost_report as cost_report,
+    kept_by_band as kept_by_band,
+    place_cost as place_cost,
+)
 from .device import device as device
 from .divergence import divergence as divergence, log_answers as log_answers
 from .intervals import (

@@ -48,6 +48,15 @@ def kept_by_band(anatomy: Anatomy, report: CostReport) -> dict[tuple[int, str], 
     return {key: 1 - part.ratio for key, part in bands.items()}
 
 
+def place_cost(anatomy: Anatomy, report: CostReport, stage: int, block: int | None = None) -> dict[str, Part]:
+    """Cost of one stage, with the merging before it, or of one of its blocks, by module class."""
+    place = anatomy.stages[stage] if block is None else anatomy.stages[stage].blocks[block]
+    found: dict[str, Part] = {}
+    for layer in place.layers:
+        found[layer.module] = _sum(found.get(layer.module, Part()), report.layers[layer.name])
+    return found
+
+
 def add(parts: Iterable[Part]) -> Part:
     """The sum of disjoint parts."""
     return reduce(_sum, parts, Part())

@@ -24,7 +24,7 @@ def validate(plan: PruningPlan, anatomy: Anatomy | None = None) -> PruningPlan:
     _one_of("granularity", plan.granularity, GRANULARITIES)
     if plan.scored not in criterion(plan.criterion).scores:
         raise InvalidPlan(
-            f"'{plan.criterion}' cannot score {_UNITS[plan.scored]}; choose another criterion or granularity."
+            f"'{plan.criterion}' cannot score {_UNITS[plan.scored]}; choose another criterion or other units."
         )
     if plan.granularity == "nm":
         _check_nm(plan)
@@ -44,7 +44,9 @@ def _check_ratios(plan: PruningPlan) -> None:
     if (plan.ratio is None) == (plan.budget is None):
         raise InvalidPlan("A plan has either a ratio or a budget; give one of the two.")
     if plan.nm is not None:
-        raise InvalidPlan("Only an N:M plan has a pattern; set the granularity to nm.")
+        raise InvalidPlan(
+            "Only where N of every M weights go is there a pattern; choose to remove those, or leave the pattern out."
+        )
     if plan.ratio is not None:
         _in_range("ratio", plan.ratio, 0, 1)
     modules = KINDS if plan.granularity == "structure" else PRUNABLE_MODULES
@@ -60,9 +62,11 @@ def _check_ratios(plan: PruningPlan) -> None:
 
 def _check_nm(plan: PruningPlan) -> None:
     if plan.nm not in PATTERNS:
-        raise InvalidPlan(f"An N:M plan needs a pattern; choose one of {', '.join(PATTERNS)}.")
+        raise InvalidPlan(f"To remove N of every M weights takes a pattern; choose one of {', '.join(PATTERNS)}.")
     if plan.ratio is not None or plan.budget is not None or plan.overrides or plan.cost_exponent:
-        raise InvalidPlan("An N:M pattern fixes every ratio; drop ratio, budget, stages and cost exponent.")
+        raise InvalidPlan(
+            "A pattern fixes every ratio; leave out ratio, budget, ratios of stages and what is paid for."
+        )
 
 
 def _check_structure(plan: PruningPlan) -> None:
@@ -75,7 +79,7 @@ def _check_structure(plan: PruningPlan) -> None:
     latency = plan.budget is not None and plan.budget_kind == "latency"
     if plan.granularity != "structure" and (step != 1 or latency):
         what = "rounding" if step != 1 else "a latency budget"
-        raise InvalidPlan(f"Zeros have no use for {what}; set the granularity to structure.")
+        raise InvalidPlan(f"Zeros have no use for {what}; choose to remove whole structures, or leave it out.")
 
 
 def _fits(plan: PruningPlan, anatomy: Anatomy) -> None:

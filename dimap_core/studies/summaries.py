@@ -10,7 +10,20 @@ import numpy as np
 
 from ..anatomy import group_sets
 from ..cut import weight_mask
-from ..types import KINDS, PRUNABLE_MODULES, Anatomy, Block, GroupSet, Layer, Scores, Selection, WeightRow
+from ..types import (
+    KINDS,
+    MLP,
+    PRJ,
+    PRUNABLE_MODULES,
+    QKV,
+    Anatomy,
+    Block,
+    GroupSet,
+    Layer,
+    Scores,
+    Selection,
+    WeightRow,
+)
 
 LOG_EDGES = np.linspace(-5, 1, 121)
 """Bin edges of log10 |w|; what lies outside counts into the first or last bin."""
@@ -130,6 +143,24 @@ def score_by_block(anatomy: Anatomy, scores: Scores) -> np.ndarray:
     return _by_block(
         anatomy, scores.granularity, lambda unit: (float(scores.layers[unit.name].ranked.sum()), unit.size)
     )
+
+
+def score_by_band(anatomy: Anatomy, scores: Scores) -> dict[tuple[int, str], float]:
+    """Mean score of a weight in each block's module, keyed (block in forward order, module).
+
+    Of structures the mean over what heads (of both attention modules) and hidden units own, for each of their params;
+    dimensions are parts of heads.
+    """
+    modules = {"mlp_neuron": (MLP,), "head": (QKV, PRJ)}
+    places = {(block.stage, block.index): place for place, block in enumerate(anatomy.blocks)}
+    sums: dict[tuple[int, str], np.ndarray] = {}
+    for unit in units(anatomy, scores.granularity):
+        owned = unit.params if isinstance(unit, GroupSet) else unit.size
+        taken = (float(scores.layers[unit.name].ranked.sum()), owned)
+        for module in modules.get(unit.module, ()) if isinstance(unit, GroupSet) else (unit.module,):
+            key = (places[unit.stage or 0, unit.block or 0], module)
+            sums[key] = sums.get(key, np.zeros(2)) + taken
+    return {key: float(score / owned) for key, (score, owned) in sums.items()}
 
 
 def lost_per_mac(anatomy: Anatomy, scores: Scores, selection: Selection) -> np.ndarray:

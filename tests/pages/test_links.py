@@ -9,7 +9,7 @@ from streamlit.testing.v1 import app_test
 
 from dimap_core.types.errors import InvalidPlan
 from dimap_core.types.plan import PruningPlan
-from pages.ui.session import Setting, links
+from pages.ui.session import Setting, Sight, links
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -113,10 +113,10 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_works(open_app, link
     ],
 )
 def test_the_good_parts_of_a_link_hold_and_the_bad_ones_are_named(bad, good):
-    setting, told = links.good_parts(good | bad)
-    assert setting == links.from_url(good)
+    *found, told = links.good_parts(good | bad)
+    assert (*found,) == links.from_url(good)
     assert all(f"'{key}'" in told for key in bad) and told.endswith("; the rest of the link holds).")
-    assert links.good_parts(good) == (setting, "")
+    assert links.good_parts(good) == (*found, "")
 
 
 def test_what_fits_holds_where_model_plan_or_images_of_a_link_do_not(open_app):
@@ -155,7 +155,7 @@ CUT = PruningPlan(granularity="structure", ratio=None, budget=0.3, round_to=4, r
     ],
 )
 def test_a_link_is_what_it_was_letter_by_letter(setting, link):
-    assert urlencode(links.to_url(setting)) == link and links.from_url(dict(parse_qsl(link))) == setting
+    assert urlencode(links.to_url(setting)) == link and links.from_url(dict(parse_qsl(link))) == (setting, Sight())
 
 
 def test_a_link_cannot_ask_for_a_latency():

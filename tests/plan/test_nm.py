@@ -55,7 +55,7 @@ def test_a_protected_layer_stays_whole(tiny):
 def test_what_a_pattern_cannot_have_is_refused(fields, told):
     with pytest.raises(InvalidPlan, match=told):
         validate(PruningPlan(**{"granularity": "nm", "ratio": None, **fields}))
-    with pytest.raises(InvalidPlan, match="Only an N:M plan has a pattern"):
+    with pytest.raises(InvalidPlan, match="Only where N of every M weights go is there a pattern"):
         validate(PruningPlan(nm="2:4"))
 
 

@@ -1,6 +1,7 @@
 """The map: a model drawn as what it is, stage by stage, block by block, with the share that a cut keeps.
 
-`blocks` reads from an anatomy what gives blocks their form, `layout` places them, `drawing` makes an SVG of the places.
+`blocks` reads from an anatomy what gives blocks their form, `fills` makes numbers to fill them by, `layout` places
+them, `drawing` makes an SVG of the places.
 Next door: `way`, whose pieces of SVG it uses.
 """
 

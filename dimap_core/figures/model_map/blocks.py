@@ -14,6 +14,9 @@ from ...types import MLP, PRJ, PRUNABLE_MODULES, QKV, Anatomy, Block, Layer, Sta
 BandKey = tuple[int, str]
 """A block's place in forward order, from 0, and a module class."""
 
+Place = tuple[int, int | None]
+"""A stage, and a block in it, from 0; None: all of the stage."""
+
 
 class Form(NamedTuple):
     """What gives a block its form: `side` tokens along an edge of its feature map and `extra` ones beside the map,
@@ -64,6 +67,12 @@ def places(anatomy: Anatomy, stage: Stage) -> range:
     """Places in forward order of a stage's blocks."""
     first = sum(len(other.blocks) for other in anatomy.stages[: stage.index])
     return range(first, first + len(stage.blocks))
+
+
+def place_name(anatomy: Anatomy, place: Place) -> str:
+    """ "stage 3, block 11", counted from 1 as people read it."""
+    stage, block = place
+    return f"{anatomy.stage_word} {stage + 1}" + ("" if block is None else f", block {block + 1}")
 
 
 def share(anatomy: Anatomy, layers: Iterable[Layer], unit: str) -> float:

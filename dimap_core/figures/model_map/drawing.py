@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from ...types import AUX, MLP, PRJ, PRUNABLE_MODULES, QKV, Anatomy
 from ..look import MODULE_LABELS, Look
 from ..way.svg import LEVELS, Picture, picture, ramp, text
-from .blocks import BandKey, Fill, finding, kept_of, places, share
-from .layout import NARROW, WIDE, Band, Column, Drawn, Layout, narrow, wide
+from .blocks import BandKey, Fill, Place, finding, kept_of, place_name, places, share
+from .layout import NARROW, WIDE, Band, Column, Drawn, Layout, brief, narrow, wide
 
 _LIGHT = {
     QKV: ("#0072B2", "#00507D"),
@@ -30,19 +30,23 @@ BAND_NAMES = {**MODULE_LABELS, "conv3": "3×3 conv", "conv1": "1×1 conv", "skip
 _MANY = 10  # blocks of a stage from which only every third has its number
 _LINE, _APART = 16, 14  # px from one line of words to the next, and at least between two names of modules
 _SLIT = 2.5  # between what is gone and what is kept where both have one colour
+_OUTSIDE = 4  # px from a block to its frame
+_ROOMY = 120  # px of a column from which a stage has its whole name in the low picture
 _CELLS = 14  # lines at most across the image's grid
 
 
 def model_picture(
-    anatomy: Anatomy, kept: Mapping[BandKey, float], look: Look, fill: Fill | None = None, width: int = WIDE
-) -> Picture:
+    anatomy: Anatomy, kept: Mapping[BandKey, float], look: Look, fill: Fill | None = None, width: int = WIDE,
+    selected: Place | None = None, low: bool = False,
+) -> Picture:  # fmt: skip
     """The model with `kept`, the share 0..1 of its weights that each band keeps; bands are filled by module, or whole
-    by the numbers of `fill`. `width`: px that words are made for; `NARROW` has a row for each stage."""
-    small = width == NARROW
-    layout = narrow(anatomy) if small else wide(anatomy, width)
+    by the numbers of `fill`. `width`: px that words are made for; `NARROW` has a row for each stage, unless `low`,
+    which stands above another figure and says less. `selected` is framed."""
+    small = width == NARROW and not low
+    layout = brief(anatomy, width) if low else narrow(anatomy) if small else wide(anatomy, width)
     other = any(block.mixer != "softmax" for block in anatomy.blocks)
-    body = _hatches(look) + _legend(layout, look, fill, other) + _image(anatomy, layout, look)
-    body += "" if small else _mergings(layout, look)
+    body = _hatches(look) + _legend(layout, look, fill, other) + _order(look, small or low)
+    body += _image(anatomy, layout, look) + ("" if small else _mergings(layout, look))
     groups: dict[str, list[str]] = {}
     for column in layout.columns:
         members = places(anatomy, column.stage)
@@ -50,9 +54,12 @@ def model_picture(
             _block(anatomy, kept, drawn, members, look, fill, groups)
     body += "".join(f"<g {style}>{''.join(rects)}</g>" for style, rects in groups.items())
     for column in layout.columns:
-        body += _words(anatomy, kept, column, look, small) + _numbers(column, look)
-    body += "" if small else _names(layout, look)
-    return picture(body, layout.width, layout.height, _told(anatomy, kept, fill))
+        number = selected[1] if selected and selected[0] == column.stage.index else None
+        body += _brief_words(anatomy, kept, column, look) if low else _words(anatomy, kept, column, look, small)
+        body += _numbers(column, look, number)
+    body += "" if small or low else _names(layout, look)
+    body += "" if selected is None else _framed(layout.columns[selected[0]], selected[1], look)
+    return picture(body, layout.width, layout.height, _told(anatomy, kept, fill, selected))
 
 
 def band_colors(module: str, look: Look) -> tuple[str, str]:
@@ -117,16 +124,18 @@ def _hatches(look: Look) -> str:
 
 
 def _legend(layout: Layout, look: Look, fill: Fill | None, other: bool) -> str:
-    """What fills and edges say, hatches too where there is an `other` mixer than softmax attention; on narrow pictures,
-    which have no names beside the bands, the order of these."""
+    """What fills and edges say, hatches too where there is an `other` mixer than softmax attention."""
     color, edge = band_colors(MLP, look)
     body, x = "", 0.0
     if fill is None:
         body += f'<rect x="0.5" y="3.5" width="20" height="11" fill="{color}" stroke="{edge}"/>'
         body += text(28, 14, "kept", look.muted)
         x = 72.5
+    elif not fill.values:
+        words = f"{fill.name}: not measured"
+        body, x = body + text(0, 14, words, look.muted), 7.0 * len(words) + 16
     else:
-        most = max(fill.values.values(), default=0.0)
+        most = max(fill.values.values())
         body += text(0, 14, f"{fill.name}: 0", look.muted)
         x = 6.6 * len(f"{fill.name}: 0") + 10
         for step in range(0, LEVELS + 1, 4):
@@ -141,13 +150,19 @@ def _legend(layout: Layout, look: Look, fill: Fill | None, other: bool) -> str:
         f'stroke="{edge}" stroke-dasharray="3 2.5"/>'
     )
     body += text(x + 28, 14, "gone", look.muted)
-    body += text(x + 74, 14, "hatched: no softmax attention", look.muted) if other and fill is None else ""
+    return body + (text(x + 74, 14, "hatched: no softmax attention", look.muted) if other and fill is None else "")
+
+
+def _order(look: Look, told: bool) -> str:
+    """The bands' order, where no names stand beside them."""
     order = ", ".join(MODULE_LABELS[module] for module in PRUNABLE_MODULES)
-    return body + (text(0, 34, f"Each block from the top: {order}", look.muted) if layout.width == NARROW else "")
+    return text(0, 34, f"Each block from the top: {order}", look.muted) if told else ""
 
 
 def _image(anatomy: Anatomy, layout: Layout, look: Look) -> str:
     """An empty grid of patches; of very many only some lines are drawn."""
+    if layout.image is None:
+        return ""
     left, top, side = layout.image
     patches = layout.columns[0].form.side
     body = f'<path d="{patch_grid(layout)}" stroke="{band_colors(AUX, look)[1]}" stroke-opacity="0.5" fill="none"/>'
@@ -157,7 +172,9 @@ def _image(anatomy: Anatomy, layout: Layout, look: Look) -> str:
 
 
 def patch_grid(layout: Layout) -> str:
-    """The grid's path; of very many patches only some lines."""
+    """The grid's path; of very many patches only some lines, "" where there is no image."""
+    if layout.image is None:
+        return ""
     left, top, side = layout.image
     patches = layout.columns[0].form.side
     every = -(-patches // _CELLS)
@@ -196,24 +213,47 @@ def _words(anatomy: Anatomy, kept: Mapping[BandKey, float], column: Column, look
     return body + text(column.x, top + _LINE * (len(lines) + 1), left, look.ink, 13, 700)
 
 
+def _brief_words(anatomy: Anatomy, kept: Mapping[BandKey, float], column: Column, look: Look) -> str:
+    """A stage's name, in one word where there is little room, and what is kept of it."""
+    word = anatomy.stage_word if column.room > _ROOMY else anatomy.stage_word.rpartition(" ")[2]
+    left = f"{percent(kept_of(anatomy, kept, places(anatomy, column.stage)))} kept"
+    body = text(column.x, column.y - 10 - _LINE, f"{word} {column.stage.index + 1}".capitalize(), look.ink, 13, 700)
+    return body + text(column.x, column.y - 10, left, look.muted)
+
+
 def percent(value: float) -> str:
     """A share 0..1 in whole percent."""
     return "<1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
-
-
-def _numbers(column: Column, look: Look) -> str:
-    """Numbers below blocks, or how many blocks one stands for."""
-    return "".join(
-        text(drawn.x + drawn.wide / 2, drawn.y + drawn.high + 15, block_label(column, drawn), look.muted, 12, 400,
-             "middle")
-        for drawn in column.drawn
-    )  # fmt: skip
 
 
 def block_label(column: Column, drawn: Drawn) -> str:
     """A block's number, or how many it stands for; "" where numbers would touch."""
     first, count, many = drawn.blocks[0] + 1, len(drawn.blocks), len(column.drawn) >= _MANY
     return f"×{count}" if count > 1 else f"{first}" if not many or first == 1 or first % 3 == 0 else ""
+
+
+def _numbers(column: Column, look: Look, selected: int | None) -> str:
+    """Numbers below blocks; the selected block's own in any case, which those right beside it make room for where there
+    are many."""
+    body, many = "", len(column.drawn) >= _MANY
+    for drawn in column.drawn:
+        label, color, weight = block_label(column, drawn), look.muted, 400
+        if selected in drawn.blocks:
+            label, color, weight = f"{(selected or 0) + 1}", look.action, 700
+        elif many and selected is not None and abs(drawn.blocks[0] - selected) == 1:
+            label = ""
+        body += text(drawn.x + drawn.wide / 2, drawn.y + drawn.high + 15, label, color, 12, weight, "middle")
+    return body
+
+
+def _framed(column: Column, block: int | None, look: Look) -> str:
+    """A frame around a block, or a whole stage."""
+    drawn = [drawn for drawn in column.drawn if block is None or block in drawn.blocks]
+    left, right = max(drawn[0].x - _OUTSIDE, 0.0), drawn[-1].x + drawn[-1].wide + _OUTSIDE
+    return (
+        f'<rect class="selected" x="{left:.2f}" y="{drawn[0].y - _OUTSIDE:.2f}" width="{right - left:.2f}" '
+        f'height="{drawn[0].high + 2 * _OUTSIDE:.2f}" rx="3" fill="none" stroke="{look.action}" stroke-width="2.5"/>'
+    )
 
 
 def _names(layout: Layout, look: Look) -> str:
@@ -229,8 +269,8 @@ def _names(layout: Layout, look: Look) -> str:
     return body
 
 
-def _told(anatomy: Anatomy, kept: Mapping[BandKey, float], fill: Fill | None) -> str:
-    """The finding, then stage by stage what is there and what is kept."""
+def _told(anatomy: Anatomy, kept: Mapping[BandKey, float], fill: Fill | None, selected: Place | None) -> str:
+    """The finding, then stage by stage what is there and what is kept, and what is selected."""
     word = anatomy.stage_word
     stages = [
         f"{word} {stage.index + 1}: {len(stage.blocks)} block{'s' * (len(stage.blocks) > 1)}, "
@@ -240,4 +280,8 @@ def _told(anatomy: Anatomy, kept: Mapping[BandKey, float], fill: Fill | None) ->
         for stage in anatomy.stages
     ]
     by = "kept share" if fill is None else fill.name
-    return f"The model as a map, filled by {by}. {finding(anatomy, kept)} " + "; ".join(stages)
+    return (
+        f"The model as a map, filled by {by}. {finding(anatomy, kept)} "
+        + "; ".join(stages)
+        + (f". Selected: {place_name(anatomy, selected)}." if selected else "")
+    )

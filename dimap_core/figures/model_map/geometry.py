@@ -12,17 +12,19 @@ from ...types import QKV, Anatomy
 from ..look import Look
 from .blocks import BandKey, form, places, share
 from .drawing import BAND_NAMES, band_colors, block_label, merging_lines, patch_grid, percent
-from .layout import NARROW, Column, narrow, wide
+from .layout import NARROW, Column, brief, narrow, wide
 
 
-def geometry(anatomy: Anatomy, keys: Sequence[BandKey], width: int) -> dict[str, Any]:
-    """Where everything lies, in px of a picture `width` across (`NARROW`: a row for each stage).
+def geometry(anatomy: Anatomy, keys: Sequence[BandKey], width: int, low: bool = False) -> dict[str, Any]:
+    """Where everything lies, in px of a picture `width` across (`NARROW`: a row for each stage, unless `low`, which
+    stands above another figure and says less).
 
     `keys`: order of the numbers that bands will be filled by; a band says the places in it (`of`) of those that it
     stands for, and how many weights each has (`weights`). `blocks` are [stage, first block, how many it stands for, x,
     y, width, height, label].
     """
-    layout = narrow(anatomy) if width == NARROW else wide(anatomy, width)
+    small = width == NARROW and not low
+    layout = brief(anatomy, width) if low else narrow(anatomy) if small else wide(anatomy, width)
     order = {key: place for place, key in enumerate(keys)}
     blocks: list[list[Any]] = []
     bands: list[dict[str, Any]] = []
@@ -39,12 +41,11 @@ def geometry(anatomy: Anatomy, keys: Sequence[BandKey], width: int) -> dict[str,
                 })  # fmt: skip
             place = _rounded(drawn.x, drawn.y, drawn.wide, drawn.high)
             blocks.append([column.stage.index, drawn.blocks[0], len(drawn.blocks), *place, block_label(column, drawn)])
-    left, top, side = layout.image
     return {
         "width": layout.width, "height": layout.height,
-        "stages": [_stage(anatomy, column) for column in layout.columns], "blocks": blocks, "bands": bands,
-        "mergings": "" if width == NARROW else merging_lines(layout),
-        "image": [left, top, side], "grid": patch_grid(layout),
+        "stages": [_stage(anatomy, column, low) for column in layout.columns], "blocks": blocks, "bands": bands,
+        "mergings": "" if small else merging_lines(layout),
+        "image": layout.image, "grid": patch_grid(layout),
     }  # fmt: skip
 
 
@@ -66,14 +67,14 @@ def colors(anatomy: Anatomy, look: Look) -> dict[str, tuple[str, str]]:
     return {name: band_colors(name, look) for name in sorted(names)}
 
 
-def _stage(anatomy: Anatomy, column: Column) -> dict[str, Any]:
+def _stage(anatomy: Anatomy, column: Column, low: bool) -> dict[str, Any]:
     own, stage = column.form, column.stage
     tokens = f"{own.side}×{own.side}{f'+{own.extra}' if own.extra else ''} tokens"
     params, macs = (percent(share(anatomy, stage.layers, unit)) for unit in ("params", "MACs"))
     return {
         "x": column.x, "y": column.y, "room": column.room, "left": column.drawn[0].x,
         "right": column.drawn[-1].x + column.drawn[-1].wide,
-        "words": [tokens, f"width {own.width}", f"{params} of weights", f"{macs} of MACs"],
+        "words": [] if low else [tokens, f"width {own.width}", f"{params} of weights", f"{macs} of MACs"],
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ _COLUMN, _APART = 112, 20  # of a stage at least; between two
 _ROW_HEAD, _ROW_HIGH = 118, 84  # the same of the narrow picture
 _DRAWN, _ROW, _BELOW = 150, 88, 12  # its blocks' room across; of a row at least; between two rows
 _NUMBERS = 20  # below blocks
+_BRIEF_HEAD, _BRIEF_HIGH, _BRIEF_LEFT, _BRIEF_COLUMN = 92, 96, 6, 60  # of the map above another figure
 _BETWEEN, _THIN = 1.5, 4.0  # two bands; of a band at least
 
 
@@ -59,26 +60,38 @@ class Column(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A whole picture; `image`: the grid's left, top and side."""
+    """A whole picture; `image`: the grid's left, top and side, where there is one."""
 
     width: float
     height: float
     columns: Sequence[Column]
-    image: tuple[float, float, float]
+    image: tuple[float, float, float] | None
 
 
 def wide(anatomy: Anatomy, width: int = WIDE) -> Layout:
     """Stages from left to right on one base line."""
-    room = width - _LEFT - _RIGHT - _APART * (len(anatomy.stages) - 1)
-    least = min(_COLUMN, room / len(anatomy.stages))
+    columns = _row(anatomy, (_LEFT, width - _RIGHT), _COLUMN, _HEAD + _HIGH, _HIGH)
+    return Layout(width, _HEAD + _HIGH + 24, columns, (0, _HEAD + _HIGH - IMAGE, IMAGE))
+
+
+def brief(anatomy: Anatomy, width: int = WIDE) -> Layout:
+    """The same, low and without the image: to stand above another figure."""
+    columns = _row(anatomy, (_BRIEF_LEFT, width - _BRIEF_LEFT), _BRIEF_COLUMN, _BRIEF_HEAD + _BRIEF_HIGH, _BRIEF_HIGH)
+    return Layout(width, _BRIEF_HEAD + _BRIEF_HIGH + 24, columns, None)
+
+
+def _row(anatomy: Anatomy, ends: tuple[float, float], column: float, base: float, high: float) -> list[Column]:
+    """Stages from left to right between two `ends`, each at least a `column` across, the highest block `high`."""
+    room = ends[1] - ends[0] - _APART * (len(anatomy.stages) - 1)
+    least = min(column, room / len(anatomy.stages))
     plan = _grouped(anatomy, lambda taken: sum(max(least, across) for across in taken) <= room)
-    columns, x, base = [], float(_LEFT), _HEAD + _HIGH
+    columns, x = [], float(ends[0])
     for stage, taken in zip(anatomy.stages, plan.taken, strict=True):
-        drawn = plan.blocks(stage, x, base, _HIGH)
+        drawn = plan.blocks(stage, x, base, high)
         across = max(least, taken) + _APART
         columns.append(Column(stage, form(stage.blocks[0]), drawn, x, drawn[0].y, across))
         x += across
-    return Layout(width, base + 24, columns, (0, base - IMAGE, IMAGE))
+    return columns
 
 
 def narrow(anatomy: Anatomy) -> Layout:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from dimap_core.cut import weight_mask
 from dimap_core.figures import importance
 from dimap_core.studies import summaries
-from dimap_core.types import KINDS
+from dimap_core.types import KINDS, Anatomy
 
 from ..look import TERMS, plan_names, theme
+from ..parts import part_map
 from ..session import View, state
 
 FIRST_LAYER, FIRST_LAYER_OF_KIND = ("qkv", "proj", "fc1"), ("fc1", "qkv", "qkv", "qkv")
@@ -17,7 +20,8 @@ VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs sav
 
 
 def draw(view: View) -> None:
-    """Heatmap on the left; the chosen block's heads and masks on the right."""
+    """The map; below it the heatmap on the left, the selected block's heads and masks on the right."""
+    part_map.draw(view)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         heatmap(view)
@@ -26,7 +30,7 @@ def draw(view: View) -> None:
 
 
 def heatmap(view: View) -> None:
-    """Block x module; a click chooses the block that is shown beside it."""
+    """Block x module; a click selects the block that is shown beside it."""
     st.subheader("Where importance lies", anchor=False)
     shown = st.segmented_control(
         "Show", list(VALUES), default="kept", key="importance_value", format_func=VALUES.get, required=True,
@@ -40,18 +44,26 @@ def heatmap(view: View) -> None:
     names = [name for name, _ in summaries.blocks(view.anatomy)]
     title = VALUES[shown or "kept"]
     columns = summaries.columns(view.selection.granularity)
-    figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept", columns=columns)
-    theme.chart(figure, "heat", f"{title} by block and module", on_select=choose, selection_mode="points")
+    figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept", columns=columns,
+                                       selected=_selected(view.anatomy))  # fmt: skip
+    alt = f"{title} by block and module"
+    theme.chart(figure, "heat", alt, on_select=partial(choose, _places(view.anatomy)), selection_mode="points")
     word = view.anatomy.stage_word
     hint = {"score": TERMS["score"], "lost": TERMS["lost"]}.get(shown or "", "")
     st.caption(f"2.1 is the first block of {word} 2. Click a cell to look inside its block. {hint}")
 
 
-def choose() -> None:
-    """A click on the heatmap chooses block and layer, or block and kind."""
+def _selected(anatomy: Anatomy) -> list[int]:
+    """Places in forward order of the selected block, or of all of the selected stage."""
+    at, blocks = state.selected(), enumerate(anatomy.blocks)
+    return [n for n, block in blocks if block.stage == at.stage and at.block in (None, block.index)]
+
+
+def choose(places: list[tuple[int, int]]) -> None:
+    """A click on the heatmap selects the block, and chooses the layer or kind; `places`: (stage, block) of each row."""
     points = st.session_state.heat["selection"]["points"]
     if points:
-        st.session_state.block_place = int(points[0]["y"])
+        state.select(*places[int(points[0]["y"])])
         column = int(points[0]["x"])
         groups = state.current().plan.granularity == "structure"
         st.session_state.block_layer = (FIRST_LAYER_OF_KIND if groups else FIRST_LAYER)[column]
@@ -62,15 +74,14 @@ def choose() -> None:
 def block_detail(view: View) -> None:
     """Heads of one block, and the mask of one of its layers."""
     blocks = summaries.blocks(view.anatomy)
-    place = min(st.session_state.setdefault("block_place", 0), len(blocks) - 1)
-    st.session_state.block_place = place
+    place = state.fill("block_place", next(iter(_selected(view.anatomy)), 0))
     st.subheader("Inside one block", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            "Block", range(len(blocks)), key="block_place", format_func=lambda i: f"block {blocks[i][0]}",
-            persist_state="session", label_visibility="collapsed",
+            "Block", range(len(blocks)), place, key="block_place", format_func=lambda i: f"block {blocks[i][0]}",
+            label_visibility="collapsed", on_change=_block_chosen, args=(_places(view.anatomy),),
         )  # fmt: skip
-        block = blocks[st.session_state.block_place][1]
+        block = blocks[place][1]
         layers = [layer for layer in block.layers if layer.prunable]
         if st.session_state.get("block_layer") not in (names := [summaries.kind(layer) for layer in layers]):
             st.session_state.block_layer = names[0]
@@ -90,6 +101,15 @@ def block_detail(view: View) -> None:
     figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
     theme.chart(figure, "mask", f"Mask of {layer.name}")
     st.caption(f"{layer.name}: {100 * mask.mean():.1f} % kept. Each dot is a weight that stays.")
+
+
+def _block_chosen(places: list[tuple[int, int]]) -> None:
+    state.select(*places[st.session_state.block_place])
+
+
+def _places(anatomy: Anatomy) -> list[tuple[int, int]]:
+    """(stage, block) of every block, in forward order."""
+    return [(block.stage, block.index) for block in anatomy.blocks]
 
 
 def unit_scores(view: View, block: str) -> None:

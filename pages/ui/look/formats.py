@@ -9,14 +9,21 @@ from dimap_core.types import Part
 
 MOST = 99.9
 """The largest percentage that can go."""
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def count(value: float) -> str:
     """1234567 -> "1.23 M"."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for limit, unit in _UNITS:
         if value >= limit:
             return f"{value / limit:.3g} {unit}"
     return f"{value:.0f}"
+
+
+def left(whole: int, gone: int) -> str:
+    """What is left of how many in one unit, e.g. "0.31 of 0.79 M"."""
+    limit, unit = next(((limit, f" {unit}") for limit, unit in _UNITS if whole >= limit), (1, ""))
+    return f"{(whole - gone) / limit:.3g} of {whole / limit:.3g}{unit}"
 
 
 def less(before: int, after: int) -> str:

@@ -1,8 +1,9 @@
-"""What several pages draw: notice, header, the four metrics, the picked image, a job's state, and waiting.
+"""What several pages draw: notice, header, the four metrics, the small map and what maps are filled by, the picked
+image, a job's state, and waiting.
 
 Not here: what one page alone draws, which has a room of that page's name. Next door: `sidebar`, the controls of all.
 """
 
-from . import header, job_state, metrics, notice, picked, waiting
+from . import fills, header, job_state, metrics, notice, part_map, picked, waiting
 
-__all__ = ["header", "job_state", "metrics", "notice", "picked", "waiting"]
+__all__ = ["fills", "header", "job_state", "metrics", "notice", "part_map", "picked", "waiting"]

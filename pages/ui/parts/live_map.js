@@ -67,7 +67,11 @@ class LiveMap {
     this.data = data;
     if (fresh) this.state = null;
     this.build();
-    this.listen();
+    if (data.cut) {
+      this.state = data.cut;
+      this.selected = data.cut.selected;
+      this.build();
+    } else this.listen();
   }
 
   fit() {
@@ -87,11 +91,14 @@ class LiveMap {
     const { data } = this;
     this.width = this.size();
     this.geometry = data.sizes[this.width];
-    this.rows = this.width < 500;
+    this.rows = this.width < 500 && !data.low;
     const focus = this.root.getRootNode().activeElement;
     const key = focus && focus.dataset ? focus.dataset.key : "";
     this.root.replaceChildren();
     this.root.className = `map ${data.dark ? "dark" : "light"} ${this.rows ? "rows" : "columns"}`;
+    this.strip = this.rows && data.sliders ? html("div", "strip") : null;
+    if (this.strip) this.root.append(this.strip);
+    this.tell();
     this.root.append(this.head());
     this.stageArea = html("div", "stages");
     this.stageArea.append(this.drawing());
@@ -102,6 +109,21 @@ class LiveMap {
     this.root.append(this.detail);
     if (this.state) this.draw();
     if (key) this.root.querySelector(`[data-key="${key}"]`)?.focus();
+  }
+
+  // On a phone the numbers stay in sight, above the sliders that change them.
+  tell(counts) {
+    const { strip } = this, numbers = window.dimapFeed?.data?.numbers;
+    if (!strip || !numbers) return;
+    const [, macs, top1, change] = numbers;
+    strip.replaceChildren();
+    const left = counts ? counts.macs / macs.of : null;
+    const lines = html("span");
+    lines.append(html("b", "", change.value), html("span", "", " against dense"), html("br"));
+    lines.append(html("b", "", left === null ? macs.below.split(" of ")[0] : `−${(100 * (1 - left)).toFixed(1)} %`));
+    lines.append(html("span", "", " MACs"));
+    strip.append(html("span", "value", top1.value), lines);
+    strip.classList.toggle("moving", Boolean(counts));
   }
 
   head() {
@@ -115,7 +137,7 @@ class LiveMap {
     this.legend.innerHTML = fill
       ? `<i class="ramp" style="background:linear-gradient(90deg, ${data.ramp[0]}, ${data.ramp[data.ramp.length - 1]})"></i>`
       : '<i class="box kept"></i>kept<i class="box gone"></i>gone';
-    if (fill) this.legend.append(`0 to ${fill.most}`);
+    if (fill) this.legend.append(fill.most ? `0 to ${fill.most}` : "not measured");
     line.append(this.legend);
     const label = html("label", "by", "coloured by ");
     const select = html("select");
@@ -132,13 +154,13 @@ class LiveMap {
     label.append(select);
     line.append(label);
     head.append(line);
-    if (fill && fill.note) head.append(html("p", "note", fill.note));
-    if (data.sliders && !data.off && !window.dimapMoved) head.append(this.hint());
+    if (fill) head.append(html("p", "note", fill.note));
+    if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
     return head;
   }
 
   hint() {
-    const hint = html("p", "hint", `Move a ${this.data.labels.word}: drag its handle, or press → on it.`);
+    const hint = html("p", "hint", "Try it: drag a handle, or press → on it.");
     const close = html("button", "close", "×");
     close.setAttribute("aria-label", "Close the hint");
     close.addEventListener("click", () => this.used());
@@ -162,17 +184,13 @@ class LiveMap {
 
   drawing() {
     const { geometry, data } = this;
-    const top = this.rows ? 44 : 34;
+    const top = data.low ? 48 : this.rows ? 44 : 34;
     const picture = svg("svg", {
       viewBox: `0 ${top} ${geometry.width} ${geometry.height - top}`, class: "picture", "aria-hidden": "true",
     });
     this.scaleTop = top;
     if (geometry.mergings) picture.append(svg("path", { d: geometry.mergings, class: "merging" }));
-    const [left, y, side] = geometry.image;
-    picture.append(svg("path", { d: geometry.grid, class: "grid" }));
-    const words = this.rows ? [left + side + 12, y + 22] : [left, y - 24];
-    picture.append(svg("text", { x: words[0], y: words[1], class: "name small" }, data.labels.image[0]));
-    picture.append(svg("text", { x: words[0], y: words[1] + 16, class: "muted" }, data.labels.image[1]));
+    if (geometry.image) this.image(picture, geometry.image);
     this.blocks = geometry.blocks.map((block) => this.block(picture, block));
     this.bands = geometry.bands.map((band) => this.band(picture, band));
     this.frames = geometry.blocks.map(([, , , x, by, wide, high]) => {
@@ -182,9 +200,17 @@ class LiveMap {
     });
     if (!this.rows) {
       geometry.stages.forEach((stage, place) => this.words(picture, stage, place));
-      this.names(picture);
+      if (!data.low) this.names(picture);
     }
     return picture;
+  }
+
+  image(picture, [left, y, side]) {
+    const [across, patches] = this.data.labels.image;
+    const [x, line] = this.rows ? [left + side + 12, y + 22] : [left, y - 24];
+    picture.append(svg("path", { d: this.geometry.grid, class: "grid" }));
+    picture.append(svg("text", { x, y: line, class: "name small" }, across));
+    picture.append(svg("text", { x, y: line + 16, class: "muted" }, patches));
   }
 
   block(picture, [stage, first, count, x, y, wide, high, label]) {
@@ -392,7 +418,7 @@ class LiveMap {
   }
 
   select(stage, block) {
-    this.component.setStateValue("selected", { stage, block, seq: Date.now() });
+    this.component.setTriggerValue("selected", { stage, block });
     this.selected = { stage, block };
     this.mark();
   }
@@ -468,11 +494,10 @@ class LiveMap {
 
   announce() {
     const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-    window.dispatchEvent(new CustomEvent("dimap-counts", {
-      detail: {
-        params: this.data.rest.params + sum(this.state.params), macs: this.data.rest.macs + sum(this.state.macs),
-      },
-    }));
+    const { rest } = this.data;
+    const counts = { params: rest.params + sum(this.state.params), macs: rest.macs + sum(this.state.macs) };
+    window.dispatchEvent(new CustomEvent("dimap-counts", { detail: counts }));
+    this.tell(counts);
   }
 
   send() {
@@ -497,12 +522,13 @@ class LiveMap {
     const foreign = !this.state || answer.epoch !== this.epoch;
     if (!foreign && answer.seq < this.seq) return; // of an earlier move
     this.answered = Math.max(this.answered, answer.seq);
+    this.tell();
     if (foreign || !this.pending) {
       this.epoch = answer.epoch;
       const { own, ratios, all, kept, left, params, macs, finding } = answer.cut;
       this.state = { own, ratios, all, kept, left, params, macs, finding };
       if (foreign) this.pending = null;
-      this.selected = answer.selected || this.selected;
+      this.selected = answer.cut.selected;
       this.finding.textContent = finding;
       this.draw();
     }
@@ -544,7 +570,7 @@ class LiveMap {
         && (chosen.block === null || (chosen.block >= first && chosen.block < first + count));
       this.frames[place].classList.toggle("on", Boolean(hit));
     });
-    this.detail.textContent = this.words_of(chosen);
+    this.detail.textContent = this.data.low ? "" : this.words_of(chosen);
   }
 
   words_of(chosen) {

@@ -5,7 +5,7 @@ Next door: `live_map.js` draws; pages/ui/prune/`answer` tells it what the server
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core.figures import NARROW, Fill, colors, finding, geometry, labels, ramp
+from dimap_core.figures import NARROW, colors, finding, geometry, labels, ramp
 from dimap_core.measure import kept_by_band
 from dimap_core.studies import Steps, common_steps, stage_counts, stage_shares, stage_steps
 from dimap_core.types import PruningPlan
 
 from ..look import theme
-from ..session import View, cache
+from ..session import View, cache, state
+from . import fills
 
 HERE = Path(__file__).parent
 SIZES = 1100, 860, 720, NARROW
@@ -51,14 +52,15 @@ def key_of(view: View, plan: PruningPlan) -> str:
     return f"{abs(hash((view.info.fingerprint, view.info.input_size, family))):x}"
 
 
-def data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool = True) -> dict[str, Any]:
-    """All that stays while sliders move: places, colours, fills, and what every step leaves."""
+def data(view: View, plan: PruningPlan, low: bool = False) -> dict[str, Any]:
+    """All that stays while sliders move: places, colours, fills, and what every step leaves. `low`: for a picture above
+    another figure, which has no sliders."""
     look, key = theme.look(), key_of(view, plan)
-    known = (key, look, sliders, tuple(fill.name for fill in fills))
-    return cache.memo("live_map", known, lambda: _data(view, plan, fills, sliders, key))
+    known = (key, look, low, tuple(fills.key_of(view, name) for name in fills.NAMES))
+    return cache.memo("low_map" if low else "live_map", known, lambda: _data(view, plan, low, key))
 
 
-def _data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool, key: str) -> dict[str, Any]:
+def _data(view: View, plan: PruningPlan, low: bool, key: str) -> dict[str, Any]:
     anatomy, look = view.anatomy, theme.look()
     bands = list(kept_by_band(anatomy, view.cost))
     places = [(block.stage, block.index) for block in anatomy.blocks]
@@ -67,12 +69,12 @@ def _data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool, key: 
     outer = [part for (stage, _), part in view.cost.cells.items() if stage is None]
     off = plan.granularity == "nm"
     tables = {}
-    if not off:
+    if not off and not low:
         tables["all"] = _table(common_steps(view.scores, anatomy, plan))
         tables["each"] = _table(stage_steps(view.scores, anatomy, plan))
     return {
-        "key": key, "dark": look.dark, "sliders": sliders, "off": off, "labels": labels(anatomy),
-        "sizes": {str(width): geometry(anatomy, bands, width) for width in SIZES},
+        "key": key, "dark": look.dark, "sliders": not low, "low": low, "off": off, "labels": labels(anatomy),
+        "sizes": {str(width): geometry(anatomy, bands, width, low) for width in SIZES},
         "colors": colors(anatomy, look), "ramp": [ramp(level, look) for level in range(_LEVELS + 1)],
         "bands": {
             "stage": [places[place][0] for place, _ in bands], "block": [places[place][1] for place, _ in bands],
@@ -80,7 +82,7 @@ def _data(view: View, plan: PruningPlan, fills: list[Fill], sliders: bool, key: 
         },
         "size": list(inner.values()),
         "rest": {"params": sum(part.params_after for part in outer), "macs": sum(part.macs_after for part in outer)},
-        "fills": [_fill(fill, bands) for fill in fills], **tables,
+        "fills": [_fill(view, name, bands) for name in fills.NAMES[1:]], **tables,
     }  # fmt: skip
 
 
@@ -94,11 +96,14 @@ def _table(steps: Steps) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _fill(fill: Fill, bands: list[tuple[int, str]]) -> dict[str, Any]:
+def _fill(view: View, name: str, bands: list[tuple[int, str]]) -> dict[str, Any]:
     """Levels of the ramp; None where a band was not measured."""
-    most = max(fill.values.values(), default=0.0)
-    levels = [round(_LEVELS * fill.values[band] / most) if most and band in fill.values else None for band in bands]
-    return {"name": fill.name, "levels": levels, "most": f"{most:.3g}{fill.unit}"}
+    fill = fills.of(view, name)
+    values = fill.values if fill else {}
+    most = max(values.values(), default=0.0)
+    levels = [round(_LEVELS * values[band] / most) if most and band in values else None for band in bands]
+    unit = fill.unit if fill else ""
+    return {"name": name, "levels": levels, "most": f"{most:.3g}{unit}" if most else "", "note": fills.told(view, name)}
 
 
 def cut(view: View, plan: PruningPlan) -> dict[str, Any]:
@@ -111,8 +116,23 @@ def cut(view: View, plan: PruningPlan) -> dict[str, Any]:
     own = bool(plan.overrides) and {cell for cell, _ in plan.overrides} == cells
     total = view.cost.total
     common = plan.ratio if plan.ratio is not None and not plan.overrides else total.removed / total.prunable
+    at = state.selected()
     return {
-        "own": own, "ratios": ratios, "all": common, "finding": finding(view.anatomy, kept),
+        "selected": {"stage": at.stage, "block": at.block}, "finding": finding(view.anatomy, kept),
+        "own": own, "ratios": ratios, "all": common,
         "kept": [round(share, 4) for share in kept.values()],
         **{what: [count[place] for count in counts] for place, what in enumerate(("left", "params", "macs"))},
     }  # fmt: skip
+
+
+def choose(key: str) -> None:
+    """The callback of the map under `key`: a click on a block selects it for the whole app."""
+    chosen = st.session_state[key].get("selected")
+    if isinstance(chosen, Mapping):
+        stage, block = (_whole(chosen.get(what)) for what in ("stage", "block"))
+        state.select(stage, block)
+
+
+def _whole(value: Any) -> int | None:
+    """What a browser sent as a number of a part; too large ones are dropped where the model is known."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

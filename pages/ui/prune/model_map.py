@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import COLUMN_LABELS, Fill, cost_fill
-from dimap_core.types import PRUNABLE_MODULES, Anatomy, CostReport
+from dimap_core.figures import COLUMN_LABELS
+from dimap_core.types import PRUNABLE_MODULES, CostReport
 
 from ..parts import live_map
 from ..session import View, state
@@ -18,18 +18,12 @@ _MANY = 16  # blocks from which some may be drawn as one
 @st.fragment(key="map")
 def draw(view: View) -> None:
     """The map with its sliders; a move draws only the answer anew, a hand that rests all of the page."""
-    data = live_map.data(view, state.current().plan, fills(view.anatomy))
     found = live_map.component()(
-        key=moves.KEY, data=data, on_move_change=moves.moved, on_selected_change=moves.selected,
-        on_rest_change=moves.rested,
+        key=moves.KEY, data=live_map.data(view, state.current().plan), on_move_change=moves.moved,
+        on_selected_change=moves.selected, on_rest_change=moves.rested,
     )  # fmt: skip
-    if found.get("rest"):
+    if found.get("rest") or found.get("selected"):
         st.rerun()
-
-
-def fills(anatomy: Anatomy) -> list[Fill]:
-    """What bands can be coloured by, beside what of them is kept."""
-    return [cost_fill(anatomy, "MACs"), cost_fill(anatomy, "params")]
 
 
 def explained(view: View) -> None:

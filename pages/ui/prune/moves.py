@@ -14,6 +14,7 @@ import streamlit as st
 from dimap_core.plan import sort_overrides, validate
 from dimap_core.types import Cell, InvalidPlan, PruningPlan
 
+from ..parts import live_map
 from ..session import opening, state
 
 KEY = "live_map"
@@ -73,11 +74,8 @@ def _ratio(value: Any) -> float:
 
 
 def selected() -> None:
-    """The map's callback: a click on a block selects it for the whole app."""
-    chosen = st.session_state[KEY].get("selected")
-    if isinstance(chosen, Mapping):
-        st.session_state.map_selected = {"stage": chosen.get("stage"), "block": chosen.get("block")}
-    st.rerun(LIVE)
+    """The map's callback: a click on a block selects it."""
+    live_map.choose(KEY)
 
 
 def rested() -> None:

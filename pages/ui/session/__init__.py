@@ -6,9 +6,11 @@ Not here: drawing, save what must be said where a session cannot go on. Next doo
 from . import cache, jobs, links, opened, opening, own_models, polling, requests, state
 from .opened import View
 from .setting import Setting, Tried
+from .sight import Sight
 
 __all__ = [
     "Setting",
+    "Sight",
     "Tried",
     "View",
     "cache",

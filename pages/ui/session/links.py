@@ -1,6 +1,7 @@
-"""Links: a setting as query parameters and back. Next door: `state` keeps the address bar equal to the setting.
+"""Links: a setting, and what of it is looked at, as query parameters and back. Next door: `state` keeps the address
+bar equal to them.
 
-What is the plan's in a link, the core's `plan` writes and reads.
+What is the plan's in a link, the core's `plan` writes and reads; what is the sight's, `sight`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ from dimap_core.data import COUNT, check_count
 from dimap_core.plan import LINK_BEGINS, LINK_KEYS, from_link, link_number, to_link
 from dimap_core.types import InvalidPlan, PruningError
 
+from . import sight as sights
 from .setting import Setting
+from .sight import Sight
 
-_ORDER = ("model", "weights", "data", "n", "draw", "classes", *LINK_KEYS)
+_ORDER = ("model", "weights", "data", "n", "draw", "classes", *LINK_KEYS, *sights.KEYS)
 _KEYS = set(_ORDER)
 _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the whole link is left out
 _SHORT = 400  # characters of classes set by hand that a link carries
+_AS_AT_FIRST = Sight()
 IGNORED = {"embed", "embed_options"}
 
 
-def from_url(params: dict[str, str]) -> Setting:
-    """A setting from query parameters; raises InvalidPlan (DataError of images) for anything that is not one."""
+def from_url(params: dict[str, str]) -> tuple[Setting, Sight]:
+    """A setting and a sight from query parameters; raises InvalidPlan (DataError of images) for anything that is
+    neither."""
     params = {key: value for key, value in params.items() if key not in IGNORED}
     if unknown := sorted(params.keys() - _KEYS):
         raise InvalidPlan(f"Its part '{unknown[0][:40]}' is not known.")
@@ -30,16 +35,18 @@ def from_url(params: dict[str, str]) -> Setting:
     weights = params.get("weights", default.weights)
     if weights not in ("pretrained", "random"):
         raise InvalidPlan("Weights are 'pretrained' or 'random'.")
-    return Setting(params.get("model", default.model), weights, plan, *_images_from_url(params))
+    setting = Setting(params.get("model", default.model), weights, plan, *_images_from_url(params))
+    return setting, sights.from_link(params)
 
 
-def good_parts(params: dict[str, str]) -> tuple[Setting, str]:
-    """The setting that a link's good parts say, and a sentence that names those left out ("" where all are good).
+def good_parts(params: dict[str, str]) -> tuple[Setting, Sight, str]:
+    """The setting and the sight that a link's good parts say, and a sentence that names those left out ("" where all
+    are good).
 
     As few are left out as make it one, the details before what they are details of.
     """
     try:
-        return from_url(params), ""
+        return *from_url(params), ""
     except PruningError as error:
         reason = str(error).rstrip(".")
     bad = {key for key in params if key not in _KEYS | IGNORED}
@@ -48,13 +55,13 @@ def good_parts(params: dict[str, str]) -> tuple[Setting, str]:
         for dropped in combinations(rest, count):
             left = bad | set(dropped)
             try:
-                setting = from_url({key: value for key, value in params.items() if key not in left})
+                setting, sight = from_url({key: value for key, value in params.items() if key not in left})
             except PruningError:
                 continue
             names = ", ".join(f"'{key[:40]}'" for key in sorted(left, key=_rank))
             held = "the rest of the link holds" if len(left) < len(params) else "the default is shown"
-            return setting, f"{reason} (left out: {names}; {held})."
-    return Setting(), f"{reason} (the link was ignored, the default is shown)."
+            return setting, sight, f"{reason} (left out: {names}; {held})."
+    return Setting(), Sight(), f"{reason} (the link was ignored, the default is shown)."
 
 
 def _rank(key: str) -> int:
@@ -71,7 +78,7 @@ def _images_from_url(params: dict[str, str]) -> tuple[str, int, int, tuple]:
     return params.get("data", ""), count, draw, classes
 
 
-def to_url(setting: Setting) -> dict[str, str]:
+def to_url(setting: Setting, sight: Sight = _AS_AT_FIRST) -> dict[str, str]:
     """The query parameters that `from_url` reads back."""
     plan = to_link(setting.plan)
     params = {"model": setting.model} | {key: plan[key] for key in LINK_BEGINS}
@@ -79,7 +86,7 @@ def to_url(setting: Setting) -> dict[str, str]:
         params["weights"] = setting.weights
     if setting.data:
         params |= _images_to_url(setting)
-    return params | plan
+    return params | plan | sights.to_link(sight)
 
 
 def _images_to_url(setting: Setting) -> dict[str, str]:

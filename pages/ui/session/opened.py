@@ -46,6 +46,7 @@ def view() -> View | None:
     opening.stop_reading(opening.key_of(setting, None))
     info, anatomy, weights = cache.model(place)
     info = replace(info, name=setting.model)  # the worker calls a file by its place
+    state.bound(anatomy)
     st.session_state.recognised = f"{info.architecture}, {info.input_size} px"
     plan = setting.plan
     scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)

@@ -1,7 +1,8 @@
-"""The session's state: the setting in force, undo and redo, what was refused, and their mirror in the URL.
+"""The session's state: the setting in force, what is selected, undo and redo, what was refused, and their mirror in
+the URL.
 
 Widgets are filled from the setting before they are drawn, and their callbacks replace it; nothing else writes it.
-Next door: `setting` says what it is made of, `links` how an address says it.
+Next door: `setting` and `sight` say what it is made of, `links` how an address says it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dimap_core.plan import GRANULARITIES, from_recipe, validate
-from dimap_core.types import InvalidPlan, PruningPlan
+from dimap_core.types import Anatomy, InvalidPlan, PruningPlan
 
 from . import links
 from .setting import Setting
+from .sight import AXES, CUES, Selected, Sight
 
 _UNDO = 100
 _LATE = 2.0  # seconds in which a browser has heard of a control's new value
@@ -30,14 +33,64 @@ _AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that d
 
 
 def start() -> None:
-    """Fill a new session from the URL; nonsense there becomes one notice, what is good there holds."""
+    """Fill a new session from the URL; nonsense there becomes one notice, what is good there holds. In a session that
+    goes on, the browser's Back and Forward put in force what the address then says."""
     if "setting" in st.session_state:
+        _follow_history()
         return
     st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
-    setting, left_out = links.good_parts({key: st.query_params[key] for key in st.query_params if key != _JOBS})
+    setting, sight, left_out = links.good_parts(_asked())
     arrive(setting)
+    _look(sight)
     st.session_state.notice = left_out or None
+
+
+def _asked() -> dict[str, str]:
+    """What the address asks for, the jobs aside."""
+    return {key: st.query_params[key] for key in st.query_params if key != _JOBS}
+
+
+def _follow_history() -> None:
+    """The setting and the sight of the address, after a step in the browser's history. A bare address says none: it is
+    what a page has before its first mirror."""
+    run, asked = get_script_run_ctx(), _asked()
+    if run is None or not run.is_history_navigation or "model" not in asked:
+        return
+    setting, sight, _ = links.good_parts(asked)
+    go(setting)
+    _look(sight)
+
+
+def _look(sight: Sight) -> None:
+    """Show that; the widgets of cue, axis and zoom take what stands under their keys."""
+    st.session_state.selected = sight.at
+    st.session_state.update(cue=sight.cue, axis=sight.axis, zoom=sight.zoom)
+
+
+def _sight() -> Sight:
+    """What is looked at now."""
+    cue, axis = st.session_state.get("cue") or CUES[0], st.session_state.get("axis") or AXES[0]
+    return Sight(selected(), cue, axis, bool(st.session_state.get("zoom")))
+
+
+def selected() -> Selected:
+    """The part of the model that is selected, for the whole app."""
+    return st.session_state.selected
+
+
+def select(stage: int | None, block: int | None = None) -> None:
+    """Select a stage, or a block within it; no stage: nothing."""
+    st.session_state.selected = Selected(stage, None if stage is None else block)
+
+
+def bound(anatomy: Anatomy) -> None:
+    """Drop a selection that the open model has no such part for; after a link, with a word."""
+    if not selected().fits(anatomy):
+        if not st.session_state.undo:
+            st.session_state.notice = f"There is no part '{selected()}' in this model; nothing is selected."
+        select(None)
+        st.rerun()
 
 
 def current() -> Setting:
@@ -154,7 +207,7 @@ def mode_of(plan: PruningPlan) -> str:
 
 def mirror() -> None:
     """Write the setting to the URL."""
-    wanted = links.to_url(current())
+    wanted = links.to_url(current(), _sight())
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
     if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:
