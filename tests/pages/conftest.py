@@ -122,7 +122,7 @@ class App:
         return json.loads(next(chart for chart in self.at.get("plotly_chart") if chart.key == key).proto.spec)
 
     def move(self, **move: Any) -> "App":
-        """What a hand on the map sends, which AppTest has no widget for: `all`, one ratio, or `stages`, one for each."""
+        """What a hand on the map sends, which no widget of AppTest can: `all`, one ratio, or `stages`, one for each."""
         states = self.at._tree.get_widget_states()
         sent = {"seq": time.time(), "drag": "hand", "final": True, **move}
         states.widgets.add(id=self._proto("dimap_map").id, json_value=json.dumps({"move": sent}))
