@@ -1,11 +1,11 @@
-"""Entry: page set-up, navigation over pages/, sidebar. The work is in dimap_core, what pages share in pages/ui."""
+"""Entry: page set-up, navigation over pages/, recipe line. Work is in dimap_core, what pages share in pages/ui."""
 
 import sys
 
 import streamlit as st
 
 from dimap_core.types import PruningError
-from pages.ui import sidebar
+from pages.ui import recipe_line
 from pages.ui.look import frame, theme
 from pages.ui.session import cache, polling, state
 
@@ -22,7 +22,9 @@ except PruningError as error:  # nowhere to keep anything
 state.start()
 
 page = frame.navigation()
-sidebar.draw()
+frame.heading(page)
+recipe_line.draw()
+frame.content()
 state.mirror()
 polling.page_began()
 page.run()

@@ -13,7 +13,7 @@ SHARED = ("look", "session", "parts")  # each may import those before it
 PAGE_FILES = sorted((ROOT / "pages").glob("*.py"))
 PAGES = [page.stem for page in PAGE_FILES if (UI / page.stem).is_dir()]  # rooms of one page each
 MAY_IMPORT = {room: {*SHARED[:place]} for place, room in enumerate(SHARED)}
-MAY_IMPORT |= {room: {*SHARED} for room in ("sidebar", *PAGES)}
+MAY_IMPORT |= {room: {*SHARED} for room in ("recipe_line", *PAGES)}
 FILES = {path: path.parent.name for path in sorted(UI.glob("*/*.py"))}
 TESTS, BENCHMARKS = (sorted((ROOT / folder).rglob("*.py")) for folder in ("tests", "benchmarks"))
 OUTSIDE = [path for path in (ROOT / "app.py", *PAGE_FILES, *TESTS, *BENCHMARKS) if "pages.ui" in path.read_text()]
@@ -59,7 +59,7 @@ def test_every_folder_has_a_place_in_the_order_and_nothing_lies_flat():
     assert {path.name for path in UI.iterdir() if path.is_dir()} - {"__pycache__"} == set(MAY_IMPORT)
     assert [path.name for path in UI.glob("*.py")] == ["__init__.py"]
     told = ast.get_docstring(tree(UI / "__init__.py"))
-    assert all(room in told for room in (*SHARED, "sidebar"))
+    assert all(room in told for room in (*SHARED, "recipe_line"))
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

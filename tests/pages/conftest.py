@@ -19,6 +19,7 @@ from tests.helpers import STUCK, Patience
 
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
+CHIPS = ("units", "amount", "model", "criterion", "scope", "images", "more")
 SCAN = "scan_component_manifests"
 LOOK = 0.05  # seconds between two looks at whether the worker is done
 POLL = 1.0  # seconds between two reruns while it is not: each takes the processor from it, as it has less priority
@@ -40,6 +41,8 @@ class App:
         self.at = AppTest.from_file(APP, default_timeout=STUCK)
         for key, value in params.items():
             self.at.query_params[key] = value
+        for key in CHIPS:
+            self.at.session_state[f"chip_{key}"] = True  # open, or their controls are not drawn
         self.run()
 
     def run(self) -> "App":
@@ -77,7 +80,7 @@ class App:
 
     def widget(self, key: str) -> Any:
         """The widget of that key, whatever its kind and whatever number the app gave it after a dash."""
-        elements = {getattr(e, "key", None) or "": e for e in (*self.at.sidebar, *self.at.main)}
+        elements = {getattr(e, "key", None) or "": e for e in self.at.main}
         return elements.get(key) or next(
             e for found, e in elements.items() if re.fullmatch(rf"{re.escape(key)}-\d+", found)
         )
@@ -134,7 +137,7 @@ class App:
         return [button for button in self.at.get("download_button") if button.proto.id.endswith(key)]
 
     def texts(self) -> list[str]:
-        """Everything that is written on the page, sidebar aside."""
+        """Everything that is written on the page."""
         kinds = (self.at.markdown, self.at.caption, self.at.warning, self.at.info, self.at.error)
         return [element.value for kind in kinds for element in kind]
 

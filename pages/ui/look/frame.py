@@ -1,4 +1,4 @@
-"""The list of pages, which app.py draws and every page can call for."""
+"""The frame that app.py draws around every page: the list of pages, the heading, the way past them by keyboard."""
 
 from __future__ import annotations
 
@@ -10,24 +10,52 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Page:
-    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar."""
+    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar, headed by `sentence`."""
 
     key: str
     title: str
+    sentence: str
 
 
 PAGES = (
-    Page("prune", "Prune"),
-    Page("weights", "Weights"),
-    Page("importance", "Importance"),
-    Page("predictions", "Predictions"),
-    Page("way", "Way"),
-    Page("find", "Find"),
-    Page("recover", "Recover"),
-    Page("compare", "Compare"),
-    Page("export", "Export"),
+    Page("prune", "Prune", "Cut parts out of a real vision transformer and see at once what it costs in accuracy."),
+    Page("weights", "Weights", "How are the weights distributed, and which does the cut remove?"),
+    Page("importance", "Importance", "Which parts of the model matter most, and do the criteria agree?"),
+    Page("predictions", "Predictions", "Which images does the cut model answer differently, and why?"),
+    Page("way", "Way", "Where in the network does an image get lost?"),
+    Page("find", "Find", "What is the best cut for this budget?"),
+    Page("recover", "Recover", "Can training bring back what the cut has lost?"),
+    Page("compare", "Compare", "Which method wins at this budget?"),
+    Page("export", "Export", "How do I take the cut model home?"),
 )
 """In the bar's order; the first is the one that the bare address opens. To add one: a file in pages/ and a row."""
+
+
+_CSS = """
+<style>
+[data-testid=stHeading] h1 { font-size: 1.625rem; line-height: 1.25; padding: 0 0 0.25rem; }
+.unseen { position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%); }
+#skip { position: fixed; left: 0.5rem; top: -4rem; z-index: 1000001; padding: 0.6rem 1rem; border-radius: 6px;
+  background: #0067A3; color: #FFFFFF; }
+#skip:focus { top: 0.5rem; }
+@media (max-width: 1400px) { [data-testid=stHeading] h1 { font-size: 1.5rem; } }
+@media (max-width: 640px) { [data-testid=stHeading] h1 { font-size: 1.25rem; } }
+</style>
+"""
+
+# As the first of the body, outside what Streamlit draws: nothing of a page comes before the bar in the tab order.
+_SKIP = """
+<script>
+if (!document.getElementById("skip")) {
+  const link = Object.assign(document.createElement("a"), { id: "skip", href: "#content", textContent: "To the page" });
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("content")?.focus();
+  });
+  document.body.prepend(link);
+}
+</script>
+"""
 
 
 def navigation() -> Any:
@@ -38,6 +66,18 @@ def navigation() -> Any:
     first, *others = PAGES
     shown = [st.Page(f"pages/{row.key}.py", title=row.title, url_path=row.key) for row in others]
     return st.navigation([st.Page(f"pages/{first.key}.py", title=first.title, default=True), *shown], position="top")
+
+
+def heading(page: Any) -> None:
+    """The page's question as the one h1, and before all else a link to the page's own part, for keyboards."""
+    st.html(_CSS)
+    st.title(next(row.sentence for row in PAGES if row.title == page.title), anchor=False)
+
+
+def content() -> None:
+    """Where the page's own part begins, which the link leads to."""
+    st.html('<h2 id="content" class="unseen" tabindex="-1">Findings</h2>')
+    st.html(_SKIP, unsafe_allow_javascript=True)
 
 
 def enter() -> None:

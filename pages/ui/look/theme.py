@@ -14,7 +14,6 @@ from dimap_core.figures import Look, Picture
 CSS = """
 <style>
 .block-container { padding-top: 4rem; padding-bottom: 2rem; max-width: 1720px; }
-section[data-testid="stSidebar"] .block-container { padding-top: 1rem; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .st-key-gallery [data-testid="stElementToolbar"] { display: none; }

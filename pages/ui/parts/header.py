@@ -1,4 +1,4 @@
-"""The head of a page: what was refused, what is on screen, by which images it is judged."""
+"""The head of a page: what was refused, what the recipe line tells of the cut, by which images it is judged."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import streamlit as st
 
 from dimap_core.types import Part
 
-from ..look import formats, plan_names
-from ..session import View, opened, own_models, state
+from ..look import formats
+from ..session import View, opened, state
 from . import notice, waiting
 
 _KINDS_OF_CUT = {
@@ -18,26 +18,23 @@ _KINDS_OF_CUT = {
 
 
 def draw(badge: str = "") -> None:
-    """What is on screen, in one line that keeps its height."""
+    """At the end of the recipe line: what kind of cut it is, and what a file was read as."""
     setting = state.current()
     badge = f":orange-badge[{badge}]" if badge else _KINDS_OF_CUT[setting.plan.granularity]
-    weights = " (random weights)" if setting.weights == "random" else ""
-    if setting.name.brought:
-        weights = f" ({formats.plain(st.session_state.get('recognised', ''))})"
-    name = formats.plain(own_models.shown(setting.model))
-    st.markdown(f"**{name}**{weights} · {plan_names.label(setting.plan)} &nbsp; {badge}")
+    recognised = f"({formats.plain(st.session_state.get('recognised', ''))}) " if setting.name.brought else ""
+    st.session_state.line_end.markdown(f"{recognised}{badge}", width="content")
 
 
 def readout(total: Part) -> None:
-    """The cut in one line under the controls, on every page."""
+    """At the end of the recipe line: the cut in numbers, on every page."""
     saved = (
         f"{formats.less(total.params, total.params_after)} params, {formats.less(total.macs, total.macs_after)} MACs"
     )
-    st.sidebar.markdown(f"**{saved}**")
+    st.session_state.line_end.markdown(f"**{saved}**", width="content")
 
 
 def begin() -> View | None:
-    """Notice, header and readout of a page, with the view that it draws; None while the model is loading."""
+    """Notice and read-out of a page, with the view that it draws; None while the model is loading."""
     notice.show()
     view = opened.view()
     if view is None:
@@ -55,6 +52,8 @@ def judged_by(view: View) -> None:
         return
     first = view.facts["notes"][0]
     if view.info.data is None:
-        st.info(formats.plain(f"{first} Say in the sidebar, under Folders and classes, which is which."))
+        st.info(
+            formats.plain(f"{first} Open the images in the line above: Folders and classes there says which is which.")
+        )
     else:
         st.caption(formats.plain(f"{view.facts['title']}: {first[0].lower()}{first[1:]}"))

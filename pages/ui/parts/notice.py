@@ -43,4 +43,4 @@ def _as_architecture(setting: Setting) -> None:
 
 
 def _open_files() -> None:
-    st.session_state.files_open = True
+    st.session_state.files_open = st.session_state.chip_model = True

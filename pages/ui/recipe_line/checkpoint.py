@@ -20,7 +20,7 @@ _SUFFIX = ".checkpoint"  # of the files kept, which tells them from uploaded ima
 
 
 def draw() -> None:
-    """The sidebar's part: upload a file, or go back to one."""
+    """The model chip's part: upload a file, or go back to one."""
     opened = st.session_state.get("files_open", False) or state.current().name.brought
     key = f"w_file-{st.session_state.get('files_taken', 0)}"
     most = room_left(_LARGEST)

@@ -56,27 +56,30 @@ def _units_changed() -> None:
 
 
 def ranking() -> None:
-    """Criterion, scope and what is paid for."""
+    """The criterion, and the seed of one that draws lots."""
     plan = state.current().plan
     labels = {
         info.key: f"{info.label} (reads images)" if info.reads_images else info.label
         for info in CRITERIA
         if plan.scored in info.scores
     }
-    info = next(info for info in CRITERIA if info.key == plan.criterion)
+    info = criterion(plan.criterion)
     st.selectbox(
         "Criterion", list(labels), list(labels).index(state.fill("w_criterion", plan.criterion)),
         key="w_criterion", format_func=labels.get, on_change=state.take,
-        args=("criterion", list(labels)),
-        help=f"{TERMS['criterion']} {info.label}: {info.summary} ({info.equation}; {info.paper})",
+        args=("criterion", list(labels)), help=TERMS["criterion"],
     )  # fmt: skip
+    st.caption(f"{info.summary} {info.equation}. {info.paper}.")
     if plan.criterion == "random":
         seed = state.fill("w_seed", plan.seed)
         st.number_input(
             "Seed", 0, 2**32 - 1, seed, key="w_seed", on_change=state.take, args=("seed",), help=TERMS["seed"]
         )
-    if plan.granularity == "nm":
-        return
+
+
+def scope() -> None:
+    """Which units are ranked against each other."""
+    plan = state.current().plan
     groups = plan.granularity == "structure"
     scopes = _GROUP_SCOPE_LABELS if groups else _SCOPE_LABELS
     st.selectbox(
@@ -84,20 +87,35 @@ def ranking() -> None:
         SCOPES.index(state.fill("w_scope", plan.scope)), key="w_scope", format_func=scopes.get, on_change=state.take,
         args=("scope", SCOPES), help=TERMS["scope"],
     )  # fmt: skip
-    options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
-    st.select_slider(
-        "What do you pay for?", options, state.fill("w_cost_exponent", plan.cost_exponent),
-        key="w_cost_exponent", on_change=state.take, args=("cost_exponent", None, ("weight", "structure")),
-        format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
-    )  # fmt: skip
 
 
-def images() -> None:
-    """How many training images are read, where any are."""
+def more() -> None:
+    """What is chosen seldom: what is paid for, the refit, and sizes that hardware likes."""
     plan = state.current().plan
+    if plan.granularity != "nm":
+        options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
+        st.select_slider(
+            "What do you pay for?", options, state.fill("w_cost_exponent", plan.cost_exponent),
+            key="w_cost_exponent", on_change=state.take, args=("cost_exponent", None, ("weight", "structure")),
+            format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
+        )  # fmt: skip
+    st.toggle(
+        "Repair what is left", state.fill("w_repair", plan.repair), key="w_repair", on_change=state.take,
+        args=("repair",), help=TERMS["repair"],
+    )  # fmt: skip
+    if plan.granularity == "structure":
+        st.toggle(
+            "Keep multiples of 8", state.fill("w_round", plan.round_to == 8), key="w_round", on_change=_round_changed,
+            help=TERMS["round"],
+        )  # fmt: skip
     if criterion(plan.criterion).reads_images or plan.repair:
         count = state.fill("w_images", plan.images)
         st.number_input(
             "Training images to read", 1, MOST_IMAGES, count, key="w_images", step=64, on_change=state.take,
             args=("images",), help=TERMS["images"],
         )  # fmt: skip
+
+
+def _round_changed() -> None:
+    if state.current().plan.granularity == "structure":
+        state.change(round_to=8 if st.session_state.w_round else 1)

@@ -1,4 +1,4 @@
-"""The sidebar's images control: the model's own set, a folder, a zip, a known set; how many; which class is which."""
+"""What the model is judged by: the model's own set, a folder, a zip, a known set; how many; which class is which."""
 
 from __future__ import annotations
 
@@ -134,7 +134,10 @@ def _told(setting: Setting) -> None:
     st.caption(formats.plain(notes))
     with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
         _editor(setting, shown)
-        st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
+        if st.button(
+            "Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch"
+        ):
+            st.rerun()  # the page asks for them
 
 
 def _editor(setting: Setting, facts: dict[str, Any]) -> None:

@@ -27,18 +27,12 @@ _PRESETS = {"DIMAP1": 0.15, "DIMAP2": 0.35, "DIMAP3": 0.55}
 
 
 def draw() -> None:
-    """Ratios, a budget or a pattern, and what happens to the rest."""
+    """Ratios, a budget or a pattern."""
     plan = state.current().plan
     if plan.granularity == "nm":
         _pattern()
     else:
         _amount(plan)
-    st.toggle(
-        "Repair what is left", state.fill("w_repair", plan.repair), key="w_repair", on_change=state.take,
-        args=("repair",), help=TERMS["repair"],
-    )  # fmt: skip
-    if plan.granularity == "structure":
-        _rounding(plan)
 
 
 def _amount(plan: PruningPlan) -> None:
@@ -207,16 +201,3 @@ def _pattern() -> None:
         "Pattern", PATTERNS, default=state.fill("w_nm", state.current().plan.nm), key="w_nm", on_change=state.take,
         args=("nm", PATTERNS, ("nm",)), required=True, help=TERMS["nm"],
     )  # fmt: skip
-
-
-def _rounding(plan: PruningPlan) -> None:
-    """Sizes that hardware likes."""
-    st.toggle(
-        "Keep multiples of 8", state.fill("w_round", plan.round_to == 8), key="w_round", on_change=_round_changed,
-        help=TERMS["round"],
-    )  # fmt: skip
-
-
-def _round_changed() -> None:
-    if state.current().plan.granularity == "structure":
-        state.change(round_to=8 if st.session_state.w_round else 1)

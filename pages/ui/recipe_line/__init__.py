@@ -1,8 +1,8 @@
-"""The sidebar, drawn by app.py on every page: model, images, what to cut and how much, undo and recipe.
+"""The recipe line, drawn by app.py on every page: the setting as one sentence whose choices are chips and way back.
 
 Not here: what a page asks for itself. Next door: `session`, whose setting the controls are filled from and replace.
 """
 
-from .controls import draw
+from .line import draw
 
 __all__ = ["draw"]

@@ -10,19 +10,28 @@ from dimap_core.models import BUNDLED, NOTE, entries_by_name, presets
 
 from ..session import cache, own_models, state
 
+_ALL, _OURS, _SPVIT = "all", "this project's", "SPViT's"
+_BEGINS = {"Swin": "swin_", "SwinV2": "swinv2_", "DeiT": "deit"}  # how timm's names of a family begin; the rest are ViT
+
 
 def draw() -> None:
     """The picker, what is known of the model, and whether its weights are random."""
     setting, cards = state.current(), cache.cards()
-    options = _names() if setting.model in _names() else [setting.model, *_names()]
+    families = _names()
+    chosen = st.pills(
+        "Family", list(families), default=_ALL, key="model_family", required=True, label_visibility="collapsed",
+        persist_state="session",
+    )  # fmt: skip
+    names = families[chosen or _ALL]
+    options = list(names) if setting.model in names else [setting.model, *names]
     # Options are told apart by their labels: a file may be called like a model.
     own = {setting.model: f"{own_models.shown(setting.model)} (your file)"} if setting.name.brought else {}
     st.selectbox(
         "Model", options, options.index(state.fill("w_model", setting.model)),
-        format_func=lambda name: own.get(name) or _label(name),
+        format_func=lambda name: own.get(name) or names.get(name) or families[_ALL].get(name, name),
         key="w_model", accept_new_options=True, on_change=_model_changed,
-        help="Type a part of a name: bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights. "
-        "Any other of timm's names can be typed whole.",
+        help="Type a part of a name, a size or an input: bundled models, and timm's Swin, SwinV2, DeiT and ViT with "
+        "pretrained weights. Any other of timm's names can be typed whole.",
     )  # fmt: skip
     entry = entries_by_name().get(setting.model)
     if setting.model in cards:
@@ -31,7 +40,7 @@ def draw() -> None:
         if "attention" in card:
             st.caption(f"{card['attention']}.")
     elif entry is not None:
-        st.caption(f"{entry.facts}.")
+        st.caption(f"{setting.model}: {entry.facts}.")
     elif setting.model in presets():
         st.caption(NOTE)
     if setting.model not in cards and not setting.name.brought:
@@ -43,16 +52,16 @@ def draw() -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _names() -> list[str]:
-    """What the picker offers: bundled models first."""
-    return [*cache.cards(), *entries_by_name(), *presets()]
-
-
-def _label(name: str) -> str:
-    entry = entries_by_name().get(name)
-    if name in presets():
-        return f"{name} · published by SPViT"
-    return entry.label if entry is not None else name
+def _names() -> dict[str, dict[str, str]]:
+    """What the picker offers: family -> name -> label; bundled models first, timm's by size and input."""
+    ours = {name: name for name in cache.cards()}
+    spvit = {name: f"{name}, published by SPViT" for name in presets()}
+    timm: dict[str, dict[str, str]] = {family: {} for family in (*_BEGINS, "ViT")}
+    for entry in sorted(entries_by_name().values(), key=lambda entry: (entry.params, entry.input_size, entry.name)):
+        family = next((family for family, begin in _BEGINS.items() if entry.name.startswith(begin)), "ViT")
+        timm[family][entry.name] = f"{entry.name}, {entry.params / 1e6:.3g} M, {entry.input_size} px"
+    every = ours | {name: label for names in timm.values() for name, label in names.items()} | spvit
+    return {_ALL: every, _OURS: ours, **timm, _SPVIT: spvit}
 
 
 def _model_changed() -> None:
