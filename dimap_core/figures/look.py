@@ -123,6 +123,7 @@ class Look:
 def base(look: Look, height: int, **layout: Any) -> go.Figure:
     """An empty figure with our fonts, margins and grid; `layout` goes to plotly as it is."""
     figure = go.Figure()
+    named = {"title": {"font": {"size": look.size}, "standoff": 8}}
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": 8, "b": 8},
@@ -132,10 +133,11 @@ def base(look: Look, height: int, **layout: Any) -> go.Figure:
         showlegend=False,
         dragmode=False,
         hoverlabel={"font": {"size": look.size}},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": look.muted, "activecolor": look.action},
+        template={"layout": {"xaxis": named, "yaxis": named}},
         **layout,
     )
     axis = {"gridcolor": look.grid, "zeroline": False, "automargin": True, "fixedrange": True, "ticks": ""}
-    axis["title"] = {"font": {"size": look.size}, "standoff": 8}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     return figure
