@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import comparison as drawn
+from dimap_core.figures import comparison as drawn, findings
 from dimap_core.models import BUNDLED, published
 from dimap_core.training import BUDGETS, Measurement, comparison
 from pages.ui.compare import results
-from pages.ui.look import frame, theme
+from pages.ui.look import chart_tools, frame, theme
 from pages.ui.parts import notice
 from pages.ui.session import cache, state
 
@@ -54,14 +54,16 @@ def figure(model: str, rows: Sequence[Measurement]) -> None:
         st.markdown(line)
     entries = [*map(results.entry, rows), *results.own(model, cache.cards()[model]["macs"])]
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
-    theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt)
-    st.caption(
+    chart_tools.source(model, f"{model} · methods compared · DIMAP Explorer")
+    title = findings.against_dense([one.top1 for one in entries], rows[0].dense)
+    note = (
         f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; vertical "
         "line and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. "
         "Searches train for 160 steps (SPViT until its gates meet the budget, then 80 without distillation), DIMAP for "
         "208, about the same work. Methods are reconstructions from what we could read of each paper; the Recover page "
         "lists where each differs."
     )
+    theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt, title, note)
 
 
 def answer(rows: Sequence[Measurement], budget: float) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dimap_core.data import image_set
-from dimap_core.figures import confusion_chart, drop_chart
+from dimap_core.figures import confusion_chart, drop_chart, findings
 from dimap_core.measure import Outcomes, predictions
 from dimap_core.service import Ticket
 from dimap_core.types import LabelledImages
@@ -81,24 +81,27 @@ def losses(found: Outcomes, data: LabelledImages) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         figure = cache.memo("drops", key, lambda: drop_chart(shares[:ROWS], look))
-        theme.chart(figure, "drops", f"Change of accuracy by {word} with 95 % intervals")
         judged = "" if cue is None else f", judged by the {cue} alone"
         fewest = min(share.drop.n for share in shares)
         most = f" The {ROWS} that lost most of {len(shares)}." if len(shares) > ROWS else ""
-        st.caption(
+        note = (
             f"Pruned minus dense by {word}{judged}, on {fewest:,} images or more each.{most} Coloured where the "
             "interval leaves out zero."
         )
+        alt = f"Change of accuracy by {word} with 95 % intervals"
+        theme.chart(figure, "drops", alt, findings.drops(shares, word), note)
     with right:
         change = predictions.confusion_change(found, data, cue)
         few = predictions.most_confused(change, CONFUSED)
         shown, told = change[np.ix_(few, few)], [names[place] for place in few]
         figure = cache.memo("confusion", key, lambda: confusion_chart(shown, told, look))
-        theme.chart(figure, "confusion", f"Change of the confusions by {word}")
         most = f" The {len(few)} of {len(names):,} that changed most." if len(few) < len(names) else ""
-        st.caption(
+        note = (
             "Pruned minus dense number of images. On the diagonal a minus is right answers lost; off it, a plus "
             f"is where they went.{most}"
+        )
+        theme.chart(
+            figure, "confusion", f"Change of the confusions by {word}", findings.confusions(shown, told, word), note
         )
 
 

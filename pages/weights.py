@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dimap_core.criteria import criterion
-from dimap_core.figures import plain_against_plan, ridgeline
+from dimap_core.figures import findings, plain_against_plan, ridgeline
 from dimap_core.studies import summaries
 from dimap_core.types import PruningPlan, WeightRow
 from pages.ui.look import frame, plan_names, theme
@@ -49,14 +49,27 @@ def distribution(view: View, rows: list[WeightRow]) -> None:
     marked = [row.label for row in rows if stage is not None and _stage(row.label) == stage]
     figure = ridgeline(rows, theme.look(), title, log=shown != "signed", marked=marked)
     alt = f"Distribution of {title} by {view.anatomy.stage_word} and layer"
-    theme.chart(figure, "ridges", alt, on_select=choose, selection_mode="points")
     removed = "Filled: removed by this plan. Strokes: the smallest |w| kept, one stroke a block."
     if not view.scores.by_magnitude:
         scores = f"{criterion(view.scores.criterion).label} scores decide"
         why = "Whole structures go" if view.selection.granularity == "structure" else scores
         removed = f"Filled: removed by this plan. {why}, so there is no threshold on |w|."
     note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
-    st.caption(f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}")
+    theme.chart(
+        figure, "ridges", alt, findings.ridges(rows, title, shown != "signed"),
+        f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}", table(rows),
+        on_select=choose, selection_mode="points",
+    )  # fmt: skip
+
+
+def table(rows: list[WeightRow]) -> dict[str, list]:
+    """What a ridgeline draws, in numbers."""
+    return {
+        "row": [row.label for row in rows],
+        "counted": [f"{row.counts.sum():,}" for row in rows],
+        "removed, %": [f"{100 * row.removed_share:.1f}" for row in rows],
+        "smallest |w| kept, by layer": [", ".join(f"{value:.3g}" for value in row.thresholds) or "–" for row in rows],
+    }
 
 
 def _stage(label: str) -> int:
@@ -98,11 +111,17 @@ def argument(view: View, rows: list[WeightRow]) -> None:
     other = summaries.weight_rows(view.anatomy, view.weights, magnitude, selection)
     name = plan_names.family(replace(plan, budget=None))
     figure = plain_against_plan(other, rows, name, theme.look(), "norms" if scored == "structure" else "|w|")
-    theme.chart(figure, "argument", "Share removed from each row by this plan and by one magnitude threshold")
-    st.caption(
+    note = (
         f"Both remove {100 * total.ratio:.0f} % of the prunable weights. DIMAP's point: a plain threshold decides by "
         "scale."
     )
+    shares = ([f"{100 * row.removed_share:.1f}" for row in found] for found in (rows, other))
+    columns = ("row", f"{name}, %", "one plain threshold, %")
+    theme.chart(
+        figure, "argument", "Share removed from each row by this plan and by one magnitude threshold",
+        findings.plain_threshold(other, view.anatomy.stage_word), note,
+        dict(zip(columns, ([row.label for row in rows], *shares), strict=True)),
+    )  # fmt: skip
 
 
 def detail(view: View, labels: list[str]) -> None:
@@ -116,7 +135,10 @@ def detail(view: View, labels: list[str]) -> None:
     )  # fmt: skip
     rows = summaries.block_rows(view.anatomy, view.weights, view.scores, view.selection, chosen or labels[0])
     figure = ridgeline(rows, theme.look(), "|w|", marked=[f"block {at.block + 1}"] if at.block is not None else ())
-    theme.chart(figure, "blocks", f"Distribution of |w| in the blocks of {chosen}")
+    theme.chart(
+        figure, "blocks", f"Distribution of |w| in the blocks of {chosen}", findings.ridges(rows, "|w|", True),
+        table=table(rows),
+    )  # fmt: skip
 
 
 def _same_layer(label: str, labels: list[str], stage: int) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from ..types import PRUNABLE_MODULES, Compared, Effect, percentiles
 from .heat import stage_heatmap
-from .look import ACCENT, COLUMN_COLORS, Look, base, rgba
+from .look import Look, base, rgba
 
 RINGED = 5
 """The costliest pieces, which the picture rings."""
@@ -36,12 +36,12 @@ def rank_scatter(found: Compared, names: tuple[str, str], module: str, look: Loo
     alpha, size = (0.9, 8) if count <= 200 else (0.5, 6) if count <= 1500 else (0.3, 4)
     figure.add_scatter(
         x=found.ranks[:, 0], y=found.ranks[:, 1], mode="markers", hoverinfo="skip",
-        marker={"size": size, "color": rgba(COLUMN_COLORS[module], alpha)},
+        marker={"size": size, "color": rgba(look.fill(module), alpha)},
     )  # fmt: skip
     far = found.furthest
     figure.add_scatter(
         x=[unit.first for unit in far], y=[unit.second for unit in far], mode="markers",
-        marker={"size": 12, "color": rgba(ACCENT, 0.0), "line": {"color": ACCENT, "width": 2}},
+        marker={"size": 12, "color": rgba(look.cut, 0.0), "line": {"color": look.cut, "width": 2}},
         customdata=[unit.unit for unit in far],
         hovertemplate="%{customdata}<br>%{x:.0f} and %{y:.0f} %<extra></extra>",
     )  # fmt: skip
@@ -65,17 +65,17 @@ def truth_scatter(
         figure.add_scatter(
             x=x[own], y=y[own], mode="markers", customdata=told, hovertemplate="%{customdata}<extra></extra>",
             name=name,
-            marker={"size": 9, "symbol": "circle" if kind == "head" else "diamond", "color": COLUMN_COLORS[kind],
+            marker={"size": 9, "symbol": "circle" if kind == "head" else "diamond", "color": look.fill(kind),
                     "line": {"color": look.surface, "width": 1}},
         )  # fmt: skip
     costliest = np.argsort(-rises)[:RINGED]
     figure.add_scatter(
         x=x[costliest], y=y[costliest], mode="markers", hoverinfo="skip",
-        marker={"size": 15, "color": rgba(ACCENT, 0.0), "line": {"color": ACCENT, "width": 2}},
+        marker={"size": 15, "color": rgba(look.cut, 0.0), "line": {"color": look.cut, "width": 2}},
     )  # fmt: skip
     signs = {"head": "●", "mlp_neuron": "◆"}
     key = "   ".join(
-        f'<span style="color:{COLUMN_COLORS[kind]}">{signs[kind]}</span> {name}' for kind, name in KIND_NAMES.items()
+        f'<span style="color:{look.fill(kind)}">{signs[kind]}</span> {name}' for kind, name in KIND_NAMES.items()
     )
     figure.add_annotation(
         x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, text=key

@@ -9,8 +9,6 @@ import plotly.graph_objects as go
 
 from .look import Look, base, rgba
 
-COLORS = {0.35: "#0072B2", 0.5: "#D55E00"}
-OWN = "#CC79A7"
 _SHAPES = {0.35: "circle", 0.5: "square"}
 _ROW, _BELOW = 54, 0.26  # height of a row in px; how far under its point the one before training lies, in rows
 
@@ -48,7 +46,7 @@ def comparison(entries: Sequence[Entry], dense: tuple[float, float, float], look
 
 def _row(figure: go.Figure, entry: Entry, y: float, look: Look) -> None:
     """An entry's heading, its points and the way between them."""
-    color = OWN if entry.budget is None else COLORS.get(entry.budget, look.ink)
+    color = look.cut if entry.budget is None else look.ink
     symbol = "diamond" if entry.budget is None else _SHAPES.get(entry.budget, "circle")
     figure.add_annotation(
         x=0, xref="paper", y=y + 0.36, xanchor="left", yanchor="middle", showarrow=False, align="left",

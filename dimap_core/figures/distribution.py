@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..types import WeightRow
-from .look import MODULE_COLORS, Look, base, rgba
+from .look import Look, base, rgba
 
 _OVERLAP = 0.92  # height of the tallest ridge in rows
 
@@ -26,7 +26,7 @@ def ridgeline(
     for place, row in enumerate(rows):
         floor = len(rows) - 1 - place
         peak = max(row.counts[shown].max(), 1)
-        color = MODULE_COLORS[row.module]
+        color = look.fill(row.module)
         _ridge(figure, middle[shown], row.counts[shown] / peak, floor, color, 0.22, True)
         if row.removed.any():
             _ridge(figure, middle[shown], row.removed[shown] / peak, floor, color, 0.85, False)
@@ -115,7 +115,7 @@ def plain_against_plan(
         x += [one, other, None]
         y += [place, place, None]
     figure.add_scatter(x=x, y=y, mode="lines", line={"color": look.grid, "width": 5}, hoverinfo="skip")
-    colors = [MODULE_COLORS[row.module] for row in plan]
+    colors = [look.fill(row.module) for row in plan]
     for values, label, symbol in ((would, f"one threshold on {what}", "circle-open"), (taken, name, "circle")):
         figure.add_scatter(
             x=values, y=places, mode="markers",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from .look import ACCENT, REFERENCE, Look, base, rgba
+from .look import Look, base, rgba
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def search_front(
 ) -> go.Figure:
     """Both fronts, stepped, over every cut tried; `kept`: the budget asked, drawn as a line."""
     figure = base(look, height)
-    for rule, color, dash in ((True, REFERENCE, "dash"), (False, ACCENT, "solid")):
+    for rule, color, dash in ((True, look.reference, "dash"), (False, look.cut, "solid")):
         own = [one for one in tried if one.rule == rule]
         front = best(own)
         if front:
@@ -73,7 +73,7 @@ def best(tried: Sequence[TriedCut]) -> list[TriedCut]:
 
 def _names(figure: go.Figure, look: Look) -> None:
     """What is what, in its own colour, in the corner that no front crosses."""
-    for place, (text, color) in enumerate((("found ──", ACCENT), ("fixed rules ╌╌", REFERENCE))):
+    for place, (text, color) in enumerate((("found ──", look.cut_text), ("fixed rules ╌╌", look.reference))):
         figure.add_annotation(
             x=0.97, y=0.16 - 0.08 * place, xref="paper", yref="paper", xanchor="right", yanchor="bottom", text=text,
             showarrow=False, font={"size": look.size, "color": color},
@@ -86,10 +86,10 @@ def paired_bar(value: float, low: float, high: float, look: Look) -> go.Figure:
     reach = max(4.0, 115 * max(abs(low), abs(high)))
     figure.add_vline(x=0, line={"color": look.ink, "width": 1.5})
     figure.add_scatter(
-        x=[100 * low, 100 * high], y=[0, 0], mode="lines", line={"color": ACCENT, "width": 5}, hoverinfo="skip"
+        x=[100 * low, 100 * high], y=[0, 0], mode="lines", line={"color": look.cut, "width": 5}, hoverinfo="skip"
     )
     figure.add_scatter(
-        x=[100 * value], y=[0], mode="markers", marker={"symbol": "star", "size": 15, "color": ACCENT},
+        x=[100 * value], y=[0], mode="markers", marker={"symbol": "star", "size": 15, "color": look.cut},
         hovertemplate="%{x:+.1f} points<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(range=[-reach, reach], showgrid=False, tickformat="+d")

@@ -41,10 +41,9 @@ def heat(
     name: str,
 ) -> None:
     """A heatmap whose numbers stay readable: the ramp ends well before the ink's own colour."""
-    ramp = [[0, "#172230"], [1, "#1B74AC"]] if look.dark else [[0, "#F4F7FA"], [1, "#7FB8DC"]]
     limits = {"zmin": span[0], "zmax": span[1]} if span else {}
     figure.add_heatmap(
-        z=values, text=text, texttemplate="%{text}", colorscale=ramp, showscale=False, xgap=2, ygap=2, **limits,
+        z=values, text=text, texttemplate="%{text}", colorscale=look.ramp(), showscale=False, xgap=2, ygap=2, **limits,
         textfont={"color": look.ink, "size": look.size}, hovertemplate=name + ": %{text}<extra></extra>",
     )  # fmt: skip
 

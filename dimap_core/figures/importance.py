@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from ..types import PRUNABLE_MODULES
 from .heat import column_names, heat, number, targets
-from .look import ACCENT, Look, base, rgba
+from .look import Look, base, rgba
 
 _BARS = 96  # more units than this are drawn as a line
 
@@ -67,10 +67,10 @@ def mask_heatmap(mask: np.ndarray, shape: tuple[int, ...], look: Look, thirds: b
         for third, name in enumerate("QKV"):
             top = mask.shape[0] * third / 3 - 0.5
             if third:
-                figure.add_hline(y=top, line={"color": "#D55E00", "width": 2})
+                figure.add_hline(y=top, line={"color": look.cut, "width": 2})
             figure.add_annotation(
                 x=0, xref="paper", y=top + mask.shape[0] / 6, text=f"<b>{name}</b>", showarrow=False, xanchor="left",
-                bgcolor=look.surface, font={"color": "#D55E00" if not look.dark else "#E69F00", "size": look.size},
+                bgcolor=look.surface, font={"color": look.cut_text, "size": look.size},
             )  # fmt: skip
     return figure
 
@@ -79,7 +79,7 @@ def score_bars(ranked: np.ndarray, removed: int, look: Look) -> go.Figure:
     """Scores of units in ascending order; the `removed` lowest are outlined only. Many units are drawn as a line."""
     figure = base(look, 180)
     places = np.arange(1, len(ranked) + 1)
-    for part, color, name in ((slice(0, removed), look.muted, "goes"), (slice(removed, None), ACCENT, "stays")):
+    for part, color, name in ((slice(0, removed), look.muted, "goes"), (slice(removed, None), look.cut, "stays")):
         told = f"%{{y:.3g}} {name}<extra></extra>"
         bars = {"line": {"color": color, "width": 1}, "color": rgba(color, 0.0 if name == "goes" else 0.85)}
         if len(ranked) <= _BARS:

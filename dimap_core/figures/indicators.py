@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .look import COLUMN_COLORS, Look, base
+from .look import Look, base
 
 _BLOCK = 34  # px of a block's rows
 _COLUMNS = 60  # steps that are drawn at most
@@ -36,7 +36,7 @@ def indicators_through_training(points: Sequence[Mapping[str, Any]], kind: str, 
     figure.add_heatmap(
         x=[*x, 2 * x[-1] - x[-2] if len(x) > 1 else x[-1] + 1], y=edges.tolist(), z=z.tolist(),
         zmin=0, zmax=100, showscale=False,
-        colorscale=[[0, look.surface], [1, COLUMN_COLORS[kind]]], text=[[name] * len(x) for name in names],
+        colorscale=[[0, look.surface], [1, look.fill(kind)]], text=[[name] * len(x) for name in names],
         hovertemplate="%{text}, step %{x}: %{z} % of its channels<extra></extra>",
     )  # fmt: skip
     for block in range(1, len(heads)):
@@ -59,13 +59,13 @@ def channel_similarity(before: Sequence[Sequence[int]], after: Sequence[Sequence
     whole = np.full((size, size), np.nan)
     whole[np.ix_(kept, kept)] = after
     width = (1 - _GAP) / 2
-    ramp = [[0, "#172230"], [1, "#56B4E9"]] if look.dark else [[0, "#F4F7FA"], [1, "#0072B2"]]
     for place, (z, name) in enumerate(((np.array(before, float), "dense"), (whole, "pruned, trained"))):
         axis, left = "2" if place else "", place * (width + _GAP)
         figure.add_heatmap(
             z=np.where(np.eye(size, dtype=bool), np.nan, z).tolist(), xaxis=f"x{axis}", yaxis=f"y{axis}",
             zmin=0, zmax=100,
-            colorscale=ramp, showscale=False, xgap=1, ygap=1, x=list(range(1, size + 1)), y=list(range(1, size + 1)),
+            colorscale=look.ramp("most"), showscale=False, xgap=1, ygap=1, x=list(range(1, size + 1)),
+            y=list(range(1, size + 1)),
             hovertemplate=f"{name}: channels %{{x}} and %{{y}}, %{{z:.0f}} %<extra></extra>",
         )  # fmt: skip
         pairs = z[~np.eye(size, dtype=bool) & ~np.isnan(z)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from ..types import PRUNABLE_MODULES, Part
-from .look import MODULE_COLORS, MODULE_LABELS, Look, base, rgba
+from .look import MODULE_LABELS, Look, base, rgba
 
 
 def kept_bars(
@@ -21,7 +21,7 @@ def kept_bars(
         there = [(at, cells[stage, module]) for at, stage in enumerate(stages) if (stage, module) in cells]
         parts = [part for _, part in there]
         x = [at + (place - 1) * (width + 0.02) for at, _ in there]
-        color = MODULE_COLORS[module]
+        color = look.fill(module)
         figure.add_bar(
             x=x, y=[100] * len(x), width=width, hoverinfo="skip",
             marker={"color": rgba(color, 0.13), "line": {"color": rgba(color, 0.5), "width": 1}},
@@ -38,7 +38,7 @@ def kept_bars(
                 x=left, y=value, text=f"{value:.0f}", showarrow=False, yanchor="bottom",
                 font={"size": look.size - 2, "color": look.ink},
             )  # fmt: skip
-    key = "   ".join(f'<span style="color:{MODULE_COLORS[m]}">■</span> {MODULE_LABELS[m]}' for m in PRUNABLE_MODULES)
+    key = "   ".join(f'<span style="color:{look.fill(m)}">■</span> {MODULE_LABELS[m]}' for m in PRUNABLE_MODULES)
     figure.add_annotation(
         x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", yshift=12, showarrow=False, text=key,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .look import ACCENT, Look, base, rgba
+from .look import Look, base, rgba
 
 _HEIGHT = 320
 _SPLIT = 0.34  # of the height goes to the loss
@@ -25,7 +25,7 @@ def learning_curve(points: Sequence[Mapping[str, Any]], steps: int, look: Look) 
         hovertemplate="step %{x}: loss %{y:.3f}<extra></extra>",
     )  # fmt: skip
     if judged:
-        _accuracy(figure, judged)
+        _accuracy(figure, judged, look)
     else:
         figure.add_scatter(x=[0], y=[100], mode="markers", marker={"opacity": 0}, hoverinfo="skip")  # keeps its axis
     low = min((point["low"] for point in judged), default=0.5)
@@ -38,15 +38,15 @@ def learning_curve(points: Sequence[Mapping[str, Any]], steps: int, look: Look) 
     return figure
 
 
-def _accuracy(figure: go.Figure, judged: Sequence[Mapping[str, Any]]) -> None:
+def _accuracy(figure: go.Figure, judged: Sequence[Mapping[str, Any]], look: Look) -> None:
     x = np.array([point["step"] for point in judged])
     low, high = (100 * np.array([point[end] for point in judged]) for end in ("low", "high"))
     figure.add_scatter(
         x=[*x, *x[::-1]], y=[*high, *low[::-1]], mode="lines", line={"width": 0}, fill="toself",
-        fillcolor=rgba(ACCENT, 0.2), hoverinfo="skip",
+        fillcolor=rgba(look.cut, 0.2), hoverinfo="skip",
     )  # fmt: skip
     figure.add_scatter(
-        x=x, y=[100 * point["top1"] for point in judged], mode="lines+markers", line={"color": ACCENT, "width": 2},
+        x=x, y=[100 * point["top1"] for point in judged], mode="lines+markers", line={"color": look.cut, "width": 2},
         customdata=[point["n"] for point in judged],
         hovertemplate="step %{x}: %{y:.1f} % of the first %{customdata:,}<extra></extra>",
     )  # fmt: skip

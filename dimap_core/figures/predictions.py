@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..types import MLP, QKV, Share, in_points
-from .look import LOSS, MODULE_COLORS, Look, base, rgba
+from ..types import Share, in_points
+from .look import INK, Look, base, rgba
 
-GAIN = MODULE_COLORS[MLP]
-AGAINST = MODULE_COLORS[QKV]
 _CELLS = 14  # more classes than this leave no room for numbers
 _NAMED = 10  # about so many of them have room for their names on an axis
 _BRIGHTEST = 99.0  # percentile of a map's values at which colours end, so that single pixels do not fade all others
@@ -22,7 +20,7 @@ def drop_chart(shares: Sequence[Share], look: Look) -> go.Figure:
     figure = base(look, 70 + 26 * len(shares))
     for row, share in enumerate(shares):
         drop = share.drop
-        color = LOSS if drop.high < 0 else GAIN if drop.low > 0 else look.muted
+        color = look.cut if drop.high < 0 else look.done if drop.low > 0 else look.muted
         told = (
             f"{share.name}: {_percent(share.dense.value)} → {_percent(share.pruned.value)} %, "
             f"{in_points(drop.value)} points ({in_points(drop.low)} to {in_points(drop.high)}), n = {drop.n:,}"
@@ -55,7 +53,7 @@ def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.
     size = len(names)
     figure = base(look, 110 + (34 * size if size <= _CELLS else 10 * size))
     most = max(1, int(np.abs(change).max()))
-    low, middle, high = ("#1B74AC", "#172230", "#B34F00") if look.dark else ("#7FB8DC", "#F4F7FA", "#F2A36B")
+    low, middle, high = (INK[name][look.dark] for name in ("high", "low", "worse"))
     text = [[f"{v:+d}".replace("-", "−") if v else "" for v in row] for row in change]
     told = [
         [f"{names[label]} answered as {names[answer]}: {change[label, answer]:+d}" for answer in range(size)]
@@ -81,12 +79,13 @@ def explanation_chart(
 
     `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite.
     """
+    against = INK["most"][look.dark]
     axis = {"visible": False, "constrain": "domain", "fixedrange": True}
     figure = base(look, 270)
     limit = float(np.percentile(np.abs([dense, pruned]), _BRIGHTEST)) or float(np.abs([dense, pruned]).max()) or 1.0
-    ramp = [[0, rgba(LOSS, 0.0)], [1, rgba(LOSS, 0.95)]]
+    ramp = [[0, rgba(look.cut, 0.0)], [1, rgba(look.cut, 0.95)]]
     if signed:
-        ramp = [[0, rgba(AGAINST, 0.95)], [0.5, "rgba(128,128,128,0)"], [1, rgba(LOSS, 0.95)]]
+        ramp = [[0, rgba(against, 0.95)], [0.5, "rgba(128,128,128,0)"], [1, rgba(look.cut, 0.95)]]
     greys = [[0, "#10151B"], [1, "#8A9098"]] if look.dark else [[0, "#707070"], [1, "#FFFFFF"]]
     for side, name, values, span in (("", "dense", dense, [0, 0.48]), ("2", "pruned", pruned, [0.52, 1])):
         place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False}
@@ -102,8 +101,8 @@ def explanation_chart(
         across = {**axis, "anchor": f"y{side}", "domain": span, "range": [-0.5, image.shape[2] - 0.5]}
         down = {**axis, "anchor": f"x{side}", "scaleanchor": f"x{side}", "range": [image.shape[1] - 0.5, -0.5]}
         figure.update_layout({f"xaxis{side}": across, f"yaxis{side}": down})
-    key = f'<span style="color:{LOSS}">■</span> {speaks}'
-    key += f'   <span style="color:{AGAINST}">■</span> against it' if signed else ""
+    key = f'<span style="color:{look.cut}">■</span> {speaks}'
+    key += f'   <span style="color:{against}">■</span> against it' if signed else ""
     figure.add_annotation(
         x=0.5, xref="paper", y=0, yref="paper", yanchor="top", yshift=-4, showarrow=False, text=key,
     )  # fmt: skip

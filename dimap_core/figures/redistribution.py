@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from ..types import KINDS
-from .look import COLUMN_COLORS, COLUMN_LABELS, Look, base, rgba
+from .look import COLUMN_LABELS, Look, base, rgba
 
 _ROW, _GAP = 84, 0.055  # height of a kind's row in px, gap between rows as a share of the figure
 
@@ -31,7 +31,7 @@ def redistribution(
         axis = "" if row == 0 else str(row + 1)
         shares = [100 * left[kind] / full[kind] for left, full in zip(kept, dense, strict=True)]
         top = 1 - row * (height + _GAP)
-        color = COLUMN_COLORS[kind]
+        color = look.fill(kind)
         counts = [[left[kind], full[kind]] for left, full in zip(kept, dense, strict=True)]
         figure.add_bar(
             x=blocks, y=shares, yaxis=f"y{axis}", marker={"color": rgba(color, 0.75)}, customdata=counts,

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..types import CellCut, in_points
-from .look import COLUMN_COLORS, COLUMN_LABELS, Look, base, rgba
+from .look import COLUMN_LABELS, Look, base, rgba
 
 _PITCH = 1.3  # from one stage's floor to the next one's; a panel is 1 high
 _ROW = 108  # px a stage
@@ -28,7 +28,7 @@ def stage_curves(
     strongest cut falls. `rows` are those of all columns, which share their axes. A stage without rows says that nothing
     can go there, unless it is still `waiting`."""
     figure = base(look, 64 + _ROW * len(stages))
-    color, bottom = COLUMN_COLORS[column], floor_of(rows)
+    color, bottom = look.fill(column), floor_of(rows)
     for stage, name in enumerate(stages):
         floor = -_PITCH * stage
         own = sorted((row for row in rows if row.stage == stage and row.module == column), key=lambda row: row.removed)
@@ -59,7 +59,7 @@ def _panel(figure: go.Figure, floor: float, look: Look) -> None:
 
 
 def _curve(figure: go.Figure, rows: Sequence[CellCut], floor: float, bottom: float, look: Look) -> None:
-    color, first = COLUMN_COLORS[rows[0].module], rows[0].estimate
+    color, first = look.fill(rows[0].module), rows[0].estimate
     dense = first.top1.value - first.drops["joint"].value
     x = np.array([100 * row.removed for row in rows])
 

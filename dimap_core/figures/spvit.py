@@ -11,10 +11,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from .look import COLUMN_COLORS, Look, base, rgba
+from ..types import AUX, MLP, PRJ, QKV
+from .look import Look, base, rgba
 
 MIXER_LABELS = {"softmax": "attention", "conv3": "3×3 conv.", "conv1": "1×1 conv.", "skip": "nothing"}
-_COLORS = {"softmax": "#0072B2", "conv3": "#E69F00", "conv1": "#56B4E9", "skip": "#8A8A8A"}
+_LIKE = {"softmax": QKV, "conv3": PRJ, "conv1": "head", "skip": AUX}  # whose colours they have
 _SYMBOLS = {"softmax": "diamond", "conv3": "square", "conv1": "circle"}
 _MARKS = {"softmax": "◆", "conv3": "■", "conv1": "●", "skip": "○"}
 _ROW, _SQUARE, _HEAD = 24, 190, 34  # px
@@ -30,17 +31,18 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
         if any(chance is not None for chance in chances):
             figure.add_scatter(
                 x=[None if chance is None else 100 * chance for chance in chances], y=rows, mode="markers",
-                marker={"color": _COLORS[mixer], "symbol": symbol, "size": 9, "line": {"color": look.ink, "width": 1}},
+                marker={"color": look.fill(_LIKE[mixer]), "symbol": symbol, "size": 9,
+                        "line": {"color": look.ink, "width": 1}},
                 hovertemplate=f"block %{{y}}, gate to {MIXER_LABELS[mixer]}: %{{x:.0f}} %<extra></extra>",
             )  # fmt: skip
     kept = [100 * block["hidden"] / block["of"] for block in blocks]
     figure.add_bar(
-        x=kept, y=rows, orientation="h", xaxis="x2", marker={"color": rgba(COLUMN_COLORS["mlp_neuron"], 0.55)},
+        x=kept, y=rows, orientation="h", xaxis="x2", marker={"color": rgba(look.fill(MLP), 0.55)},
         text=[f"{block['hidden']:,} of {block['of']:,}" for block in blocks], textposition="inside",
         insidetextanchor="start", textangle=0, textfont={"color": look.ink}, constraintext="none", cliponaxis=False,
         hoverinfo="skip",
     )  # fmt: skip
-    names = [_name(place, block["mixer"]) for place, block in enumerate(blocks, 1)]
+    names = [_name(place, block["mixer"], look) for place, block in enumerate(blocks, 1)]
     scale = {"tickvals": [0, 50, 100], "range": [-4, 104], "gridcolor": look.grid, "fixedrange": True}
     figure.update_layout(
         yaxis={"tickvals": rows, "ticktext": names, "range": [len(blocks) - 0.4, -0.6], "showgrid": False},
@@ -50,15 +52,16 @@ def path(blocks: Sequence[Mapping[str, Any]], look: Look) -> go.Figure:
     )
     figure.add_vline(x=50, line={"color": look.muted, "dash": "dot", "width": 1}, xref="x")
     legend = "  ".join(
-        f'<span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span> {MIXER_LABELS[mixer]}' for mixer in _MARKS
+        f'<span style="color:{look.fill(_LIKE[mixer])}">{_MARKS[mixer]}</span> {MIXER_LABELS[mixer]}'
+        for mixer in _MARKS
     )
     figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
                           text=legend, xshift=-60)  # fmt: skip
     return figure
 
 
-def _name(place: int, mixer: str) -> str:
-    return f'{place} {MIXER_LABELS[mixer]} <span style="color:{_COLORS[mixer]}">{_MARKS[mixer]}</span>'
+def _name(place: int, mixer: str, look: Look) -> str:
+    return f'{place} {MIXER_LABELS[mixer]} <span style="color:{look.fill(_LIKE[mixer])}">{_MARKS[mixer]}</span>'
 
 
 def kernels(pictures: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], look: Look) -> go.Figure:
@@ -71,7 +74,7 @@ def kernels(pictures: Mapping[str, Mapping[str, Any]], names: Mapping[str, str],
         reach, top = len(found["attention"]) // 2, 1 - row / count
         for column, kind in enumerate(("attention", "kernel")):
             place = 2 * row + column + 1
-            _square(figure, place, found[kind], reach, names[block])
+            _square(figure, place, found[kind], reach, names[block], look)
             middle = 0.25 + 0.5 * column
             figure.update_layout({
                 f"xaxis{place}": {"domain": [middle - 0.22, middle + 0.22], "anchor": f"y{place}"},
@@ -85,11 +88,12 @@ def kernels(pictures: Mapping[str, Mapping[str, Any]], names: Mapping[str, str],
     return figure
 
 
-def _square(figure: go.Figure, place: int, values: Sequence[Sequence[float]], reach: int, name: str) -> None:
+def _square(figure: go.Figure, place: int, values: Sequence[Sequence[float]], reach: int, name: str,
+            look: Look) -> None:  # fmt: skip
     """One map of offsets, the middle of the grid being a patch itself; blue for attention, orange for a kernel."""
     half, kernel = len(values) // 2, place % 2 == 0
     offsets = list(range(-half, half + 1))
-    color = _COLORS["conv3" if kernel else "softmax"]
+    color = look.fill(_LIKE["conv3" if kernel else "softmax"])
     figure.add_heatmap(
         z=values, x=offsets, y=offsets, zmin=0, zmax=max(map(max, values)),
         colorscale=[(0, rgba(color, 0)), (1, color)], showscale=False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
-from .look import ACCENT, RECOVERED, REFERENCE, Look, base, rgba
+from .look import Look, base, rgba
 
 SOLID_FROM = 64  # images; below that the current point is drawn hollow
 
@@ -116,7 +116,7 @@ def _curves(figure: go.Figure, curves: Sequence[Curve], look: Look) -> None:
     """Lines, and their names in their own colours in the corner that no curve crosses: little cost, little accuracy
     lies left, so the lower right stays free."""
     for place, curve in enumerate(curves):
-        color = REFERENCE if curve.reference else look.muted if curve.faint else look.ink
+        color = look.reference if curve.reference else look.muted if curve.faint else look.ink
         dash = "dash" if curve.reference else "dot" if curve.faint else "solid"
         points = sorted(curve.points, key=lambda p: p.x)
         figure.add_scatter(
@@ -156,7 +156,7 @@ def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
         x=[100 * p.x for p in history],
         y=[100 * p.y for p in history],
         mode="lines",
-        line={"color": rgba(ACCENT, 0.25), "width": 1},
+        line={"color": rgba(look.cut, 0.25), "width": 1},
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -168,7 +168,7 @@ def _history(figure: go.Figure, history: Sequence[Point], look: Look) -> None:
             "symbol": ["square" if p.smaller else "circle" for p in history],
             "color": look.surface,
             "opacity": faded,
-            "line": {"color": ACCENT, "width": 1.5},
+            "line": {"color": look.cut, "width": 1.5},
         },
         text=[str(p.key + 1) for p in history],
         textfont={"size": 10, "color": look.ink},
@@ -182,13 +182,13 @@ def _recovered(figure: go.Figure, pairs: Sequence[tuple[Point, Point]], look: Lo
     for before, after in pairs:
         figure.add_annotation(
             x=100 * after.x, y=100 * after.y, ax=100 * before.x, ay=100 * before.y, xref="x", yref="y", axref="x",
-            ayref="y", text="", arrowhead=2, arrowwidth=2, arrowcolor=RECOVERED, standoff=8, startstandoff=4,
+            ayref="y", text="", arrowhead=2, arrowwidth=2, arrowcolor=look.done, standoff=8, startstandoff=4,
         )  # fmt: skip
-        marker = {"symbol": "diamond", "size": 13, "color": RECOVERED, "line": {"width": 1.5, "color": look.surface}}
+        marker = {"symbol": "diamond", "size": 13, "color": look.done, "line": {"width": 1.5, "color": look.surface}}
         _dot(figure, after, marker)
         figure.add_annotation(
             x=100 * after.x, y=100 * after.y, text="trained", showarrow=False, xanchor="left", yanchor="top", xshift=9,
-            font={"color": RECOVERED, "size": look.size},
+            font={"color": look.done, "size": look.size},
         )  # fmt: skip
 
 
@@ -197,15 +197,15 @@ def _current(figure: go.Figure, point: Point, look: Look) -> None:
     marker = {
         "symbol": ("star-square" if point.smaller else "star") + ("" if solid else "-open"),
         "size": 19,
-        "color": ACCENT,
-        "line": {"width": 1.5, "color": look.surface if solid else ACCENT},
+        "color": look.cut,
+        "line": {"width": 1.5, "color": look.surface if solid else look.cut},
     }
     error = {
         "type": "data",
         "symmetric": False,
         "array": [100 * (point.high - point.y)],
         "arrayminus": [100 * (point.y - point.low)],
-        "color": ACCENT,
+        "color": look.cut,
         "thickness": 2,
         "width": 6,
     }

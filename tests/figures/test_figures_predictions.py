@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dimap_core.figures.look import LOSS, Look
-from dimap_core.figures.predictions import GAIN, confusion_chart, drop_chart, explanation_chart
+from dimap_core.figures.look import Look
+from dimap_core.figures.predictions import confusion_chart, drop_chart, explanation_chart
 from dimap_core.measure.intervals import wilson
 from dimap_core.types.estimates import Difference
 from dimap_core.types.findings import Share
@@ -23,7 +23,7 @@ def test_losses_are_dots_with_their_intervals_in_the_given_order(look):
     for row, (trace, share) in enumerate(zip(figure.data, SHARES, strict=True)):
         assert list(trace.x) == [100 * share.drop.low, 100 * share.drop.value, 100 * share.drop.high]
         assert set(trace.y) == {row} and share.name in trace.hovertemplate and "n = 50" in trace.hovertemplate
-    assert [trace.line.color for trace in figure.data] == [LOSS, look.muted, GAIN]
+    assert [trace.line.color for trace in figure.data] == [look.cut, look.muted, look.done]
     assert list(figure.layout.yaxis.ticktext) == ["seven", "two", "one"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first one on top
     assert [note.text for note in figure.layout.annotations] == [

@@ -69,7 +69,8 @@ def table(rows: Sequence[Measurement]) -> None:
         "Time saved, %": ["not faster" if _zeros(row) else f"{100 * row.latency_removed:.0f}" for row in rows],
         "CPU s in all": [round(row.cpu_seconds) for row in rows],
     }
-    wide = {name: st.column_config.TextColumn(width=150) for name in columns if name.startswith("Top-1")}
+    long = ("Top-1 before training", "Top-1 after training", "Params", "FLOPs (MACs)")
+    wide = {name: st.column_config.TextColumn(width=160) for name in long}
     st.dataframe(pd.DataFrame(columns), hide_index=True, column_config=wide)
     how = f"batches of {rows[0].batch}, one thread, dense and smaller model by turns"
     st.caption(f"Top-1 in % with its 95 % interval. Time: {how}.")

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.figures import kept_bars, paired_bar
+from dimap_core.figures import findings, kept_bars, paired_bar
 from dimap_core.service import Job
 from dimap_core.types import Part, in_points
 
@@ -63,7 +63,10 @@ def card(job: Job) -> None:
         st.caption(line)
     cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(result["cells"])}
     stage = "Stage" if result["family"] == "swin" else "Group"
-    theme.chart(kept_bars(cells, stage, theme.look(), 230), f"kept_{job.token}", "Weights kept by the cut found")
+    theme.chart(
+        kept_bars(cells, stage, theme.look(), 230), f"kept_{job.token}", "Weights kept by the cut found",
+        findings.kept(cells, stage),
+    )  # fmt: skip
 
 
 def _share(label: str, found: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import TriedCut, search_front
+from dimap_core.figures import TriedCut, findings, search_front
 from dimap_core.service import Job, Jobs
 from dimap_core.types import duration
 
@@ -82,14 +82,14 @@ def _front(job: Job, rows: list[dict[str, Any]]) -> None:
         kept = 1 - asked["budget"]
     figure = search_front(tried, kept, "params" if axis == "params" else "MACs", n, theme.look())
     key = f"front_{job.token}"
-    theme.chart(
-        figure, key, f"Fronts of {job.title}: right answers against what is kept",
-        on_select=partial(_picked, key, job, rows, axis), selection_mode="points",
-    )  # fmt: skip
-    st.caption(
+    note = (
         "Up and left is better. Each mark is a cut with its quick refit, which is low for the deepest ones; the few "
         "that may win are repaired in full before one is chosen. Click a mark to put that cut in force."
     )
+    theme.chart(
+        figure, key, f"Fronts of {job.title}: right answers against what is kept", findings.front(tried, kept, n), note,
+        on_select=partial(_picked, key, job, rows, axis), selection_mode="points",
+    )  # fmt: skip
 
 
 def _picked(key: str, job: Job, rows: list[dict[str, Any]], axis: str) -> None:

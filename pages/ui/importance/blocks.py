@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
 from dimap_core.cut import weight_mask
-from dimap_core.figures import importance
+from dimap_core.figures import findings, importance
 from dimap_core.studies import summaries
 from dimap_core.types import KINDS, Anatomy
 
@@ -46,11 +47,16 @@ def heatmap(view: View) -> None:
     columns = summaries.columns(view.selection.granularity)
     figure = importance.block_heatmap(values, names, title, theme.look(), percent=shown == "kept", columns=columns,
                                        selected=_selected(view.anatomy))  # fmt: skip
-    alt = f"{title} by block and module"
-    theme.chart(figure, "heat", alt, on_select=partial(choose, _places(view.anatomy)), selection_mode="points")
     word = view.anatomy.stage_word
     hint = {"score": TERMS["score"], "lost": TERMS["lost"]}.get(shown or "", "")
-    st.caption(f"2.1 is the first block of {word} 2. Click a cell to look inside its block. {hint}")
+    say = findings.percent if shown == "kept" else "{:.2g}".format
+    rows, what = [f"block {name}" for name in names], title.removesuffix(", %").capitalize()
+    theme.chart(
+        figure, "heat", f"{title} by block and module",
+        findings.cells(values, rows, columns, what, say),
+        f"2.1 is the first block of {word} 2. Click a cell to look inside its block. {hint}",
+        on_select=partial(choose, _places(view.anatomy)), selection_mode="points",
+    )  # fmt: skip
 
 
 def _selected(anatomy: Anatomy) -> list[int]:
@@ -93,14 +99,20 @@ def block_detail(view: View) -> None:
         unit_scores(view, block.name)
     if heads := summaries.kept_by_head(view.anatomy, block, view.scores, view.selection):
         alt = "Kept weights by head, for Q, K, V and output"
-        theme.chart(importance.head_heatmap(heads, theme.look()), "heads", alt)
+        table = np.array(list(heads.values()))
+        names = [f"head {place + 1}" for place in range(table.shape[1])]
+        title = findings.cells(table.T, names, list(heads), "Kept", findings.percent)
+        theme.chart(importance.head_heatmap(heads, theme.look()), "heads", alt, title)
     else:
         st.caption("No heads in this block: a convolution or nothing took the place of attention, and is never cut.")
     layer = next((layer for layer in layers if summaries.kind(layer) == chosen), layers[0])
     mask = weight_mask(view.anatomy, view.scores, view.selection, layer)
     figure = importance.mask_heatmap(summaries.mask_picture(mask), layer.shape, theme.look(), thirds=chosen == "qkv")
-    theme.chart(figure, "mask", f"Mask of {layer.name}")
-    st.caption(f"{layer.name}: {100 * mask.mean():.1f} % kept. Each dot is a weight that stays.")
+    theme.chart(
+        figure, "mask", f"Mask of {layer.name}", findings.mask(mask.mean(), layer.shape),
+        f"{layer.name}: {100 * mask.mean():.1f} % kept. Each dot is a weight that stays.",
+        {"outputs": [layer.shape[0]], "inputs": [layer.shape[1]], "kept, %": [f"{100 * mask.mean():.1f}"]},
+    )  # fmt: skip
 
 
 def _block_chosen(places: list[tuple[int, int]]) -> None:
@@ -123,5 +135,8 @@ def unit_scores(view: View, block: str) -> None:
     )  # fmt: skip
     name = f"{block}:{kind or KINDS[0]}"
     figure = importance.score_bars(view.scores.layers[name].ranked, view.selection.removed[name], theme.look())
-    theme.chart(figure, "units", f"Scores of {plan_names.KIND_LABELS[kind or KINDS[0]]} in this block, lowest first")
-    st.caption("Lowest first; outlined ones go. A dimension goes from every head at once, each head giving its lowest.")
+    theme.chart(
+        figure, "units", f"Scores of {plan_names.KIND_LABELS[kind or KINDS[0]]} in this block, lowest first",
+        findings.units(view.scores.layers[name].ranked, view.selection.removed[name]),
+        "Lowest first; outlined ones go. A dimension goes from every head at once, each head giving its lowest.",
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dimap_core.criteria import CRITERIA
-from dimap_core.figures import COLUMN_LABELS, agreement as figures
+from dimap_core.figures import COLUMN_LABELS, agreement as figures, findings
 from dimap_core.studies import agreement, summaries
 from dimap_core.types import Compared
 
@@ -62,8 +62,11 @@ def heatmap(view: View, place: str, pair: leave_one_out.Pair) -> np.ndarray:
     figure = figures.agreement_heatmap(dict(zip(names, table, strict=True)), theme.look(), _columns())
     first, second = map(leave_one_out.name, pair)
     alt = f"Rank correlation of {first} and {second} by {view.anatomy.stage_word}"
-    theme.chart(figure, "agreement", alt, on_select=choose, selection_mode="points")
-    st.caption("Rank correlation of both criteria's scores: 1 is the same ranking. Click a cell to see its units.")
+    theme.chart(
+        figure, "agreement", alt, findings.cells(table, names, _columns(), "Agreement", "{:.2f}".format, split=1),
+        "Rank correlation of both criteria's scores: 1 is the same ranking. Click a cell to see its units.",
+        on_select=choose, selection_mode="points",
+    )  # fmt: skip
     return table
 
 
@@ -93,9 +96,12 @@ def units(view: View, place: str, pair: leave_one_out.Pair, table: np.ndarray) -
     compared = cache.compared(place, *pair, plan.seed, plan.scored, plan.images, names)
     labels = leave_one_out.name(pair[0]), leave_one_out.name(pair[1])
     figure = figures.rank_scatter(compared, labels, found[0].module, theme.look())
-    theme.chart(figure, "units_scatter", f"Ranks of the units of {label} by {labels[0]} and {labels[1]}")
     some = f"{len(compared.ranks):,} of " if len(compared.ranks) < compared.all else ""
-    st.caption(f"{some}{compared.all:,} units, ranked among each other; 0 % goes first. Rings: ranked furthest apart.")
+    theme.chart(
+        figure, "units_scatter", f"Ranks of the units of {label} by {labels[0]} and {labels[1]}",
+        findings.ranks(compared),
+        f"{some}{compared.all:,} units, ranked among each other; 0 % goes first. Rings: ranked furthest apart.",
+    )  # fmt: skip
     return label, compared
 
 

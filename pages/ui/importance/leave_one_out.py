@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from dimap_core.criteria import criterion
-from dimap_core.figures import agreement as figures
+from dimap_core.figures import agreement as figures, findings
 from dimap_core.service import Ticket
 from dimap_core.studies import IMAGES, agreement, piece_passes, pieces
 from dimap_core.types import Difference, Effect, percentiles
@@ -66,8 +66,10 @@ def _truth(view: View, ticket: Ticket, place: str, pair: Pair, total: int, was_r
     for column, key, predicted in zip(st.columns(2, gap="medium"), pair, foretold, strict=True):
         with column:
             figure = figures.truth_scatter(predicted, effects, names, name(key), theme.look())
-            theme.chart(figure, f"truth_{key}", f"Rank by {name(key)} against rank by measured rise in loss")
-            st.markdown("  \n".join(_sentences(agreement.with_truth(predicted, effects))))
+            found = agreement.with_truth(predicted, effects)
+            alt = f"Rank by {name(key)} against rank by measured rise in loss"
+            theme.chart(figure, f"truth_{key}", alt, findings.foretold(found["all"], name(key)))
+            st.markdown("  \n".join(_sentences(found)))
     clear = sum(effect.rise.low > 0 for effect in effects)
     st.caption(
         "Rank correlation of what the criterion foretells with the measured rise in loss, in brackets its 95 % "

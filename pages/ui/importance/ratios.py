@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.figures import stage_heatmap
+from dimap_core.figures import findings, stage_heatmap
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 from dimap_core.studies import Allocation, columns, dense_plan, plain_plan
@@ -57,7 +57,8 @@ def _chosen(view: View, made: Allocation, kind: str) -> None:
         for stage in view.anatomy.stages
     }
     figure = stage_heatmap(table, theme.look(), names, "ratio, %", lambda ratio: f"{100 * ratio:.0f}", (0, 1))
-    theme.chart(figure, "ratios", "Ratios made from the curves, in % of each part's units")
+    title = findings.cells(np.array(list(table.values())), list(table), names, "Removed", findings.percent)
+    theme.chart(figure, "ratios", "Ratios made from the curves, in % of each part's units", title)
     st.caption(
         f"Share of each part's units to remove, %. Saves {100 * made.saved:.1f} % of all "
         f"{plan_names.COST_LABELS[kind]}; the curves foretell a loss higher by {made.rise:.3f}, as if what parts lose "

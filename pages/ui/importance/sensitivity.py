@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.figures import stage_curves
+from dimap_core.figures import findings, stage_curves
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 from dimap_core.studies import RATIOS, cell_passes, cells, columns, dense_plan
@@ -61,5 +61,6 @@ def _curves(view: View, ticket: Ticket, was_running: bool) -> None:
     for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
         with column:
             figure = stage_curves(rows, name, stages, theme.look(), waiting=ticket.running)
-            theme.chart(figure, f"bears_{name}", f"Top-1 against ratio where only {name} of one stage is cut")
+            alt = f"Top-1 against ratio where only {name} of one stage is cut"
+            theme.chart(figure, f"bears_{name}", alt, findings.bears(rows, name, stages))
     st.caption("Bands: 95 % intervals. Dotted: dense. The number is the change at the strongest cut.")

@@ -47,6 +47,14 @@ def label(plan: PruningPlan) -> str:
     return f"{family(plan)}, {amount}"
 
 
+def short(plan: PruningPlan) -> str:
+    """A plan in the name of a file: criterion and amount."""
+    amount = plan.ratio if plan.budget is None else plan.budget
+    if plan.granularity == "nm" or plan.overrides or amount is None:
+        return f"{plan.criterion}_{plan.nm if plan.granularity == 'nm' else 'own'}"
+    return f"{plan.criterion}_{'' if plan.budget is None else plan.budget_kind}{100 * amount:g}"
+
+
 def label_of(recipe: Mapping[str, Any]) -> str:
     """A recipe's plan in a few words."""
     return label(from_recipe(dict(recipe)))

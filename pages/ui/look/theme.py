@@ -11,6 +11,8 @@ import streamlit as st
 
 from dimap_core.figures import Look, Picture
 
+from . import chart_tools
+
 CSS = """
 <style>
 .block-container { padding-top: 4rem; padding-bottom: 2rem; max-width: 1720px; }
@@ -20,7 +22,13 @@ CSS = """
 .st-key-way_words { min-height: 3.4rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
+.figure-title { font-size: 1rem; font-weight: 600; line-height: 1.35; margin: 0 0 0.25rem; text-wrap: balance; }
+[class*="st-key-figure_"] [data-testid="stCaptionContainer"] { margin-top: 0.25rem; }
 [class*="st-key-result_"] [data-testid="stMetricValue"] { font-size: 1.5rem; }
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after { animation-duration: 0.01ms !important; animation-iteration-count: 1 !important;
+    transition-duration: 0.01ms !important; scroll-behavior: auto !important; }
+}
 [class*="st-key-result_"] > div {
   flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
 }
@@ -76,10 +84,39 @@ def look() -> Look:
     return Look(dark=st.context.theme.type == "dark")
 
 
-def chart(figure: go.Figure, key: str, alt: str, **more: Any) -> Any:
-    """Draw a figure of ours: our own colours, no mode bar, an accessible name."""
+def chart(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    title: str = "",
+    note: str = "",
+    table: chart_tools.Table | None = None,
+    **more: Any,
+) -> Any:
+    """Draw a figure of ours under `title`, the finding in a sentence, and over `note`, what has to be known of it, with
+    the row that saves it and makes it large. `alt`: what is drawn; `table`: its numbers, where its points do not tell
+    them; `more` goes to streamlit."""
     config = {"displayModeBar": False, "displaylogo": False}
-    return st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, **more)
+    whole = not figure.layout.dragmode  # or it is an enlarged one already
+    told = {
+        "title": title or alt, "note": note, "large": whole, "picks": "on_select" in more,
+        "walk": any(map(chart_tools.walkable, figure.data)),
+    }  # fmt: skip
+    spoken = f"{title} {alt}" if title else alt
+    with st.container(key=f"figure_{key}", gap=None):
+        if title:
+            st.html(f'<p class="figure-title">{escape(title)}</p>')
+        drawn = st.plotly_chart(figure, key=key, alt=spoken, theme=None, config=config, **more)
+        if chart_tools.draw(key, told, table, look().dark) and whole:
+            chart_tools.enlarge(figure, told["title"], spoken)
+        if note:
+            st.caption(note)
+    return drawn
+
+
+def pictures(key: str, title: str, note: str = "", table: chart_tools.Table | None = None) -> None:
+    """The row that saves and enlarges the pictures in the container of that key, and reads `table`."""
+    chart_tools.draw(key, {"title": title, "note": note, "large": True}, table, look().dark, picture=True)
 
 
 def image(picture: Picture, attributes: str) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core.figures import NARROW, colors, finding, geometry, labels, ramp
+from dimap_core.figures import EDGES, FILLS, INK, NARROW, colors, finding, geometry, labels, ramp
 from dimap_core.measure import kept_by_band
 from dimap_core.studies import Steps, common_steps, stage_counts, stage_shares, stage_steps
-from dimap_core.types import PruningPlan
+from dimap_core.types import AUX, PruningPlan
 
 from ..look import theme
 from ..session import View, cache, state
@@ -37,8 +37,13 @@ def component() -> Callable[..., Any]:
 
 @lru_cache
 def style() -> str:
-    """What live parts look like."""
-    return (HERE / "live.css").read_text(encoding="utf-8")
+    """What live parts look like: the figures' tokens, and the rest."""
+    tokens = {**INK, "never": FILLS[AUX], "never-edge": EDGES[AUX]}
+    told = (
+        f".{theme} {{ {' '.join(f'--{name}: {pair[place]};' for name, pair in tokens.items())} }}\n"
+        for place, theme in enumerate(("light", "dark"))
+    )
+    return "".join(told) + (HERE / "live.css").read_text(encoding="utf-8")
 
 
 @lru_cache

@@ -112,8 +112,8 @@ def _result(
         return explanation_chart(image, *maps, info.signed, speaks, look)
 
     figure = cache.memo("explanation", (requests.content(view.info, request), look), drawn)
-    theme.chart(figure, "explanation", f"{info.label} for {name}, dense and pruned model side by side")
-    st.markdown(_moved(event))
+    alt = f"{info.label} for {name}, dense and pruned model side by side"
+    theme.chart(figure, "explanation", alt, _moved(event).replace("**", ""))
     if event["error_dense"] is not None:
         st.caption(_completeness(event), help=TERMS["completeness"])
 

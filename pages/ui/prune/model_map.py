@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import COLUMN_LABELS
+from dimap_core.figures import COLUMN_LABELS, Look, model_picture
+from dimap_core.measure import kept_by_band
 from dimap_core.types import PRUNABLE_MODULES, CostReport
 
 from ..parts import live_map
@@ -35,8 +36,14 @@ def explained(view: View) -> None:
         + (" +1: the class token." if view.anatomy.family == "deit" else "")
         + (" ×3: three blocks drawn as one, with what they keep together." * (len(view.anatomy.blocks) >= _MANY))
     )
-    with st.expander("The map as a table"):
+    with st.expander("The map as a table, and as a picture"):
         st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
+        st.download_button("The map as SVG", lambda: _drawn(view), f"map_{view.info.architecture}.svg", key="map_svg")
+
+
+def _drawn(view: View) -> str:
+    kept = kept_by_band(view.anatomy, view.cost)
+    return model_picture(view.anatomy, kept, Look(), selected=state.selected().place).svg
 
 
 def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:

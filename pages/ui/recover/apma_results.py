@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import channel_similarity, indicators_through_training
+from dimap_core.figures import channel_similarity, indicators_through_training, learnt
 from dimap_core.training import apma
 from dimap_core.types import in_points
 
@@ -27,14 +27,15 @@ def indicators(token: str, points: Sequence[Mapping[str, Any]]) -> None:
     kind = st.segmented_control("Indicators of", list(_KINDS), default="v_dim", key=f"indicators_of_{token}",
                                 required=True, format_func=_KINDS.get, label_visibility="collapsed")  # fmt: skip
     figure = indicators_through_training(seen, kind, seen[-1]["search_steps"], theme.look())
-    theme.chart(figure, f"indicators_{token}", f"Share of {_KINDS[kind]} above the threshold, head by head, by step")
-    st.caption(
+    note = (
         f"The fuller the colour, the more {_KINDS[kind]} have an indicator at or above the threshold: what "
         + ("a block" if kind == "mlp_neuron" else "a head")
         + " would keep by itself. "
         + ("" if kind == "mlp_neuron" else "Equal removal then keeps the mean over a block's heads in each of them. ")
         + "Until the target is met the loss above holds the price of the MACs too."
     )
+    alt = f"Share of {_KINDS[kind]} above the threshold, head by head, by step"
+    theme.chart(figure, f"indicators_{token}", alt, learnt.indicators(seen, kind), note)
 
 
 def similarity(token: str, folder: Path) -> None:
@@ -54,8 +55,10 @@ def similarity(token: str, folder: Path) -> None:
     found = blocks[place][kind]
     figure = channel_similarity(found["before"][head], found["after"][head], found["kept"][head], theme.look())
     alt = f"Similarity of the {_KINDS[kind]} of block {place + 1}, head {head + 1}, dense and pruned"
-    theme.chart(figure, f"similar_{token}", alt)
-    st.caption("|cosine| between the weights of every two channels; blank: the channel itself, or one that went.")
+    theme.chart(
+        figure, f"similar_{token}", alt, learnt.similarity(found["before"][head], found["after"][head]),
+        "|cosine| between the weights of every two channels; blank: the channel itself, or one that went.",
+    )  # fmt: skip
 
 
 def _counted(place: int) -> str:

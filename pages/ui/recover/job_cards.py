@@ -10,10 +10,10 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import learning_curve, redistribution
+from dimap_core.figures import learning_curve, learnt, redistribution
 from dimap_core.service import Job, Jobs
 from dimap_core.training import AWARE, PAID, apma, revit_shape
-from dimap_core.types import PruningError, in_points
+from dimap_core.types import KINDS, PruningError, in_points
 
 from ..look import formats, theme
 from ..parts import job_state
@@ -74,10 +74,9 @@ def _card(token: str, ended: bool) -> None:
     if points:
         alt = f"Accuracy and loss over the steps of {job.title}"
         figure = learning_curve(points, points[-1]["steps"], theme.look())
-        theme.chart(figure, f"learning_{token}", alt)
         images = next((point["n"] for point in reversed(points) if "n" in point), None)
-        if images:
-            st.caption(f"On the way judged on the first {images:,} validation images only, with the 95 % interval.")
+        note = f"On the way judged on the first {images:,} validation images only, with the 95 % interval."
+        theme.chart(figure, f"learning_{token}", alt, learnt.learning(points), note if images else "")
     if (found := (job.result or progress).get("kept")) is not None:
         _units(token, found, job.result)
     if (found := (job.result or progress).get("blocks")) is not None:
@@ -126,9 +125,12 @@ def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None
     width = f" Embedding channels: {kept['embed']} of {kept['dense']['embed']}." if kept["embed"] else ""
     rule = revit_shape(len(kept["blocks"])) if kept["embed"] else None
     figure = redistribution(kept["blocks"], kept["dense"]["blocks"], theme.look(), rule)
-    theme.chart(figure, f"units_{token}", "Units kept of each kind, block by block")
     beside = " Dotted: the shape of ReViT's rule (Table 6 of the paper) about the same mean." if rule else ""
-    st.caption(f"Bars: what is kept of every kind through depth.{width}{beside}")
+    theme.chart(
+        figure, f"units_{token}", "Units kept of each kind, block by block",
+        learnt.redistribution(kept["blocks"], kept["dense"]["blocks"], KINDS),
+        f"Bars: what is kept of every kind through depth.{width}{beside}",
+    )  # fmt: skip
 
 
 def _download(job: Job) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import spvit as figures
+from dimap_core.figures import learnt, spvit as figures
 from dimap_core.types import in_points
 
 from ..look import formats, theme
@@ -23,20 +23,23 @@ def draw(token: str, blocks: list[dict[str, Any]], result: Mapping[str, Any] | N
     """Gates and hidden units as they stand; in the end also what it cost, the comparison and the kernels."""
     if result is not None:
         _outcome(result)
-    theme.chart(figures.path(blocks, theme.look()), f"path_{token}", "What mixes tokens in every block")
-    st.caption("A gate counts where all cheaper ones are open too; right of 50 % it stays open in the derived model.")
+    theme.chart(
+        figures.path(blocks, theme.look()), f"path_{token}", "What mixes tokens in every block", learnt.mixers(blocks),
+        "A gate counts where all cheaper ones are open too; right of 50 % it stays open in the derived model.",
+    )  # fmt: skip
     if result is not None and "comparison" in result:
         _comparison(token, result["comparison"])
     if result is not None and result["pictures"]:
         places = {name: place for place, name in enumerate(_names(result), 1)}
         names = {name: f"block {places[name]}" for name in result["pictures"]}
         figure = figures.kernels(result["pictures"], names, theme.look())
-        theme.chart(figure, f"kernels_{token}", "Attention by distance beside the kernel in its place")
-        st.caption(
+        note = (
             "Where attention became a convolution: how strongly the dense block attended to patches at each distance "
             "(mean over heads and images), and how strongly the kernel reads them. Rows: down, columns: right. The "
             "nine taps of a 3×3 kernel begin alike, and short training moves them little."
         )
+        alt = "Attention by distance beside the kernel in its place"
+        theme.chart(figure, f"kernels_{token}", alt, learnt.kernels(result["pictures"], names), note)
 
 
 def _names(result: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,8 @@ from dimap_core.measure import cost_report
 from dimap_core.plan import ratios_in_force, select
 from dimap_core.types import Anatomy, Cell, CostReport, InvalidPlan, ModelInfo, PruningPlan, Scores, Selection
 
-from . import cache, opening, state
+from ..look import chart_tools, plan_names
+from . import cache, opening, own_models, state
 
 _ALL: Cell = (None, None)
 
@@ -48,7 +49,8 @@ def view() -> View | None:
     info = replace(info, name=setting.model)  # the worker calls a file by its place
     state.bound(anatomy)
     st.session_state.recognised = f"{info.architecture}, {info.input_size} px"
-    plan = setting.plan
+    plan, name = setting.plan, own_models.shown(setting.model)
+    chart_tools.source(f"{name}_{plan_names.short(plan)}", f"{name} · {plan_names.label(plan)} · DIMAP Explorer")
     scores = cache.scores(place, plan.criterion, plan.seed, plan.scored, plan.images)
     try:
         selection = select(scores, anatomy, plan)
