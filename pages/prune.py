@@ -24,7 +24,7 @@ def main() -> None:
     st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
     header.draw()
     header.judged_by(view)
-    header.readout(view.cost.total)
+
     left, right = st.columns([65, 35], gap="medium")
     with left, st.container(key="live_map_room"):
         model_map.draw(view)

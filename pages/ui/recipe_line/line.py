@@ -19,6 +19,7 @@ _CSS = """
 .st-key-recipe_line { row-gap: 0.3rem; column-gap: 0.4rem; }
 .st-key-recipe_line div:has(.st-key-recipe_sentence), .st-key-recipe_sentence { display: contents; }
 .st-key-recipe_line p { font-size: 0.9375rem; }
+.st-key-recipe_line [data-testid=stButton] kbd { display: none; }
 .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
   min-height: 2rem; padding: 0 0.5rem; border-radius: 6px; text-align: left; overflow-wrap: anywhere;
 }
@@ -31,7 +32,7 @@ _CSS = """
   .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
     min-height: 44px;
   }
-  .st-key-recipe_line [data-testid=stButton] kbd { display: none; }
+
 }
 </style>
 """
