@@ -1,5 +1,6 @@
 """The map: places by the model's own sizes, drawn widths by what is kept, well-formed, named and readable."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -11,7 +12,8 @@ from dimap_core.anatomy.build import build_anatomy
 from dimap_core.figures.look import Look
 from dimap_core.figures.model_map.blocks import Fill, cost_fill, finding, form, kept_of, places
 from dimap_core.figures.model_map.drawing import model_picture
-from dimap_core.figures.model_map.layout import LEAST, MEDIUM, NARROW, WIDE, narrow, wide
+from dimap_core.figures.model_map.geometry import colors, geometry
+from dimap_core.figures.model_map.layout import LEAST, MEDIUM, NARROW, WIDE, brief, narrow, wide
 from dimap_core.models.named_models import skeleton
 from dimap_core.types.model import PRUNABLE_MODULES, QKV
 
@@ -272,3 +274,21 @@ def test_what_is_no_softmax_attention_is_hatched_or_empty(made, mixer, width):
     found = re.findall(rf'class="kept {band}"[^>]*', svg)
     assert any(f'fill="{inside}"' in style for style in found), found
     assert ("stroke-dasharray" in found[0]) == (mixer == "skip") and "no softmax attention" in svg
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("width", "low"), [(WIDE, False), (NARROW, False), (MEDIUM, True), (NARROW, True)])
+def test_the_places_handed_to_the_browser_are_the_pictures(made, name, width, low):
+    anatomy = made(name)
+    keys = [(place, module) for place, block in enumerate(anatomy.blocks) for module in PRUNABLE_MODULES]
+    found = geometry(anatomy, keys, width, low)
+    layout = brief(anatomy, width) if low else laid_out(anatomy, width)
+    drawn = [block for column in layout.columns for block in column.drawn]
+    assert [block[3:7] for block in found["blocks"]] == [
+        pytest.approx([one.x, one.y, one.wide, one.high], abs=0.006) for one in drawn
+    ]
+    assert [count for _, _, count, *_ in found["blocks"]] == [len(one.blocks) for one in drawn]
+    assert sorted(place for band in found["bands"] for place in band["of"]) == list(range(len(keys)))
+    sizes = [sum(layer.size for layer in block.layers if layer.prunable) for block in anatomy.blocks]
+    assert sum(weight for band in found["bands"] for weight in band["weights"]) == sum(sizes)
+    assert json.loads(json.dumps(found)) and set(colors(anatomy, Look())) == {band["module"] for band in found["bands"]}
