@@ -72,16 +72,6 @@ def change(**fields: Any) -> None:
         st.session_state.mode = mode
 
 
-def fill(key: str, value: Any) -> Any:
-    """Give a control its value, where it has another, and return it to be its default too.
-
-    A value that is written overrides what the reader moved meanwhile, so only a new one is.
-    """
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
-    return value
-
-
 def take(name: str, options: Sequence[Any] | None = None, units: Sequence[str] = GRANULARITIES) -> None:
     """A control's callback: the field of the plan gets what the control shows.
 
