@@ -1,4 +1,4 @@
-"""Prune (home): what happens when I cut? Sliders in the sidebar; cost answers at once, accuracy streams in."""
+"""Prune (home): what happens when I cut? Cost answers at once, accuracy streams in."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def live_part(view: View, polling: bool) -> None:
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
-            "images of your own in the sidebar."
+            "images of your own in the line above."
         )
         return
     tradeoff.draw(rows, shown, "Accuracy against cost of everything tried so far", view.facts)

@@ -25,6 +25,7 @@ _CSS = """
 }
 .st-key-recipe_line .st-key-chip_more [data-testid=stPopover] button { background: none; }
 [data-testid=stPopoverBody]:has([class*=st-key-chip_body]) { width: min(32rem, calc(100vw - 1.5rem)); max-width: none; }
+[data-testid=stPopoverBody]:has(.st-key-chip_body_model) { width: min(40rem, calc(100vw - 1.5rem)); }
 @media (max-width: 640px) {
   .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
     min-height: 44px;

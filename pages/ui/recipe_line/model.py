@@ -31,8 +31,8 @@ def draw() -> None:
         "Model", options, options.index(setting.model),
         format_func=lambda name: own.get(name) or names.get(name) or families[_ALL].get(name, name),
         accept_new_options=True, **control.filled("w_model", setting.model, _model_changed),
-        help="Type a part of a name, a size or an input: bundled models, and timm's Swin, SwinV2, DeiT and ViT with "
-        "pretrained weights. Any other of timm's names can be typed whole.",
+        help="Type parts of a name and its input in order, as 'base 384': bundled models, and timm's Swin, SwinV2, "
+        "DeiT and ViT with pretrained weights. Any other of timm's names can be typed whole.",
     )  # fmt: skip
     entry = entries_by_name().get(setting.model)
     if setting.model in cards:
