@@ -3,7 +3,7 @@
     python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0] [--cold]
 
 Each session speaks Streamlit's own protocol (protobuf over /_stcore/stream), polls its fragments as the browser does,
-types ratios of its own into the sidebar and waits until the screen shows the params and MACs that `plan.select`
+types ratios of its own into the recipe line and waits until the screen shows the params and MACs that `plan.select`
 gives in this process for that plan: another session's numbers would not match. Then it waits for the first accuracy,
 every third time for the last one. Afterwards a sample of the accuracies is compared with an evaluation in this process.
 Nothing but loopback is used; the app is always stopped.
@@ -138,7 +138,7 @@ class Screen:
     """What one session sees: the newest metric of each label, and how often anything was drawn."""
 
     metrics: dict[str, tuple[str, str]] = field(default_factory=dict)
-    header: str = ""
+    amount: str = ""  # what the recipe line says is cut
     typed: str = ""  # id of the ratio's field
     page: str = ""
     query: str = ""
@@ -224,7 +224,7 @@ class Session:
             for before, after in ((part.params, part.params_after), (part.macs, part.macs_after))
         )
         wanted = dict(zip(metrics.LEFT_BY_ZEROS, (params, macs), strict=True))
-        named = f"{100 * self.plan.ratio:g} %" in self.screen.header
+        named = f"{100 * self.plan.ratio:g} %" == self.screen.amount
         return named and all(self.screen.metrics.get(label) == texts for label, texts in wanted.items())
 
     def _accuracy(self) -> bool:
@@ -244,7 +244,7 @@ class Session:
                         raise ConnectionError("The server closed the session.")
         except TimeoutError:
             polled, part = list(self.screen.timers), self.expect(self.plan)
-            seen = f"{self.screen.header}, {self.screen.metrics}, field {self.screen.typed}, polls {polled}"
+            seen = f"{self.screen.amount}, {self.screen.metrics}, field {self.screen.typed}, polls {polled}"
             raise TimeoutError(
                 f"{condition.__name__} of {100 * self.plan.ratio:g} % ({part.params_after}): {seen}"
             ) from None
@@ -296,6 +296,9 @@ class Session:
             self.log.errors["A script did not compile."] += 1
 
     def _on_delta(self, message: ForwardMsg) -> None:
+        block = message.delta.add_block
+        if "chip_amount" in block.id:
+            self.screen.amount = block.popover.label
         if message.delta.WhichOneof("type") != "new_element":
             return
         element = message.delta.new_element
@@ -304,8 +307,6 @@ class Session:
             if element.metric.label == metrics.LEFT_BY_ZEROS[0]:
                 self.screen.metrics.clear()  # first of a row of four; what follows belongs to it
             self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
-        elif kind == "markdown" and element.markdown.body.startswith(f"**{MODEL}**"):
-            self.screen.header = element.markdown.body
         elif kind == "text_input" and "w_typed" in element.text_input.id:
             self.screen.typed = element.text_input.id
         elif kind == "exception":

@@ -26,7 +26,6 @@ PAPER = {
 def main() -> None:
     """Filters, the answer in a sentence, the figure, the table; below, what papers print."""
     notice.show()
-    st.subheader("Which method wins at this budget?", anchor=False)
     left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     current = state.current().model
     model = left.selectbox("Bundled model", NAMES, index=NAMES.index(current) if current in NAMES else 0,

@@ -38,7 +38,7 @@ def main() -> None:
         st.markdown("For onnxruntime and other runtimes; any batch size. Input `images`, normalised, output `logits`.")
         downloads.prepared(view, "onnx", "live", f"{name}-pruned.onnx", "application/octet-stream")
         st.subheader("Recipe", anchor=False)
-        st.markdown("A few lines of JSON; paste them into the sidebar or pass them to `prune --recipe`.")
+        st.markdown("A few lines of JSON; paste them under More settings or pass them to `prune --recipe`.")
         recipe = json.dumps(state.current().recipe(), indent=1)
         st.download_button("Download recipe.json", recipe, "recipe.json", "application/json", on_click="ignore")
     st.subheader("All tried points", anchor=False)

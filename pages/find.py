@@ -25,7 +25,8 @@ def main() -> None:
         return
     newest = known[0] if known else None
     done = newest is not None and newest.result is not None
-    st.subheader(answer.headline(newest.result) if newest and done else "Find the best cut for a budget", anchor=False)
+    if newest and done:
+        st.subheader(answer.headline(newest.result), anchor=False)
     if view.info.data is None or view.info.weights == "random":
         st.info("Finding needs a trained model and images: choose a bundled one, or images of your own.")
         return

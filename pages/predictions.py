@@ -27,8 +27,8 @@ def main() -> None:
         return
     if not view.judged:
         st.info(
-            "Answers need a trained model with images; choose a bundled one, or images of your own in the sidebar, to "
-            "see what this cut does to them."
+            "Answers need a trained model with images; choose a bundled one, or images of your own in the line above, "
+            "to see what this cut does to them."
         )
         return
     running = outcomes.ask(view).running

@@ -96,7 +96,7 @@ def told(view: View, point: Tried, ticket: Ticket | None, rows: list[dict]) -> N
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
-            "images of your own."
+            "images of your own in the line above."
         )
         return
     if ticket.error:

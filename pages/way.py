@@ -23,7 +23,7 @@ def main() -> None:
     if view.info.data is None or view.info.weights == "random":
         st.info(
             "Following an image needs a trained model with images; choose a bundled one, or images of your own in the "
-            "sidebar, to see where this cut loses one."
+            "line above, to see where this cut loses one."
         )
         return
     running = choosing.ask(view).running

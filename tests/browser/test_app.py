@@ -22,7 +22,7 @@ HEADINGS = {
     "Importance": "Where importance lies",
     "Predictions": "Who loses, and to whom?",
     "Way": "What happens inside",
-    "Find": "Find the best cut for a budget",
+    "Find": "What is the best cut for this budget?",
     "Recover": "Jobs",
     "Compare": "Which method wins at this budget?",
     "Export": "All tried points",
@@ -67,6 +67,24 @@ def opened(browser, url, width=1440, scheme="light"):
     return page
 
 
+def chip(page, key):
+    """A choice in the recipe line; a click opens its controls."""
+    return page.locator(f".st-key-chip_{key} button:visible")
+
+
+def cut(page, share):
+    """Wait until the recipe line says that so much is cut."""
+    seen(chip(page, "amount").filter(has_text=share))
+
+
+def ratio(page):
+    """The slider of the one ratio for all, its chip opened."""
+    chip(page, "amount").click()
+    slider = page.locator("[class*=st-key-w_ratio] input[type=range]")
+    seen(slider)
+    return slider
+
+
 def judged(page, images="1,080"):
     whole = page.locator(TOP1).filter(has_text=f"n = {images}")
     seen(whole.filter(has_not_text="so far").filter(has_not_text="precomputed"))
@@ -85,22 +103,23 @@ def test_a_moved_slider_changes_the_link_and_the_numbers_and_the_link_restores_t
     page = opened(browser, f"{app_url}/?model=swin-digits")
     seen(page.get_by_text("zeros: smaller on paper"))
     before = page.locator("[data-testid=stMetricValue]").first.inner_text()
-    page.get_by_role("slider").nth(1).focus()
-    page.keyboard.press("ArrowRight")
-    seen(page.get_by_text("DIMAP, module, 85 %"))
+    ratio(page).press("ArrowRight")
+    cut(page, "85 %")
     kept = page.locator("[data-testid=stMetricValue]").first
     patiently(expect(kept).not_to_have_text, before)  # the heading is sent before the numbers
     judged(page, "540")
     after = kept.inner_text()
     patiently(page.wait_for_function, "location.search.includes('ratio=0.85')")
     again = opened(browser, page.url)
-    seen(again.get_by_text("DIMAP, module, 85 %"))
+    cut(again, "85 %")
     assert again.locator("[data-testid=stMetricValue]").first.inner_text() == after
 
 
 def test_a_deit_is_pruned_by_stage(browser, app_url):
     page = opened(browser, f"{app_url}/?model=deit-digits&stages=0_0.2~1_0.4~2_0.4~3_0.6")
-    seen(page.locator("section").get_by_text("Block group 4").first)
+    cut(page, "20 to 60 % by stage")
+    chip(page, "amount").click()
+    seen(page.get_by_text("Block group 4").first)
     seen(page.locator(TOP1).filter(has_text="n = "))
 
 
@@ -114,7 +133,7 @@ def test_a_deit_is_pruned_by_stage(browser, app_url):
 def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, app_url, link, told):
     page = opened(browser, f"{app_url}/?{link}")
     seen(page.locator("[data-testid=stAlert]").filter(has_text=told))
-    seen(page.get_by_text("DIMAP, module, 80 %"))
+    cut(page, "80 %")
     assert page.outside == []
 
 
@@ -122,7 +141,7 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, ap
 def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, width):
     page = opened(browser, f"{app_url}/?model=swin-digits&granularity=structure&ratio=0.5", 1440, scheme)
     for name in HEADINGS:
-        page.set_viewport_size({"width": 1440, "height": 900})  # with the sidebar's links
+        page.set_viewport_size({"width": 1440, "height": 900})  # with all links in the bar
         page.get_by_role("link", name=name).click()
         seen(page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first)
         if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
@@ -146,7 +165,7 @@ def test_a_link_to_another_page_is_drawn_on_a_phone_and_asks_nothing_outside(bro
 def test_a_key_held_down_loses_no_move(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
     seen(page.get_by_text("zeros: smaller on paper"))
-    slider = page.locator("[class*=st-key-w_ratio] input[type=range]")
+    slider = ratio(page)
     slider.focus()
     for _ in range(5):
         slider.press("ArrowRight")
@@ -162,7 +181,7 @@ def test_a_key_held_down_loses_no_move(browser, app_url):
 def test_undo_in_a_text_field_undoes_the_typing_and_elsewhere_the_cut(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
     judged(page, "540")
-    page.locator("[class*=st-key-w_ratio] input[type=range]").press("ArrowRight")
+    ratio(page).press("ArrowRight")
     patiently(page.wait_for_function, "location.search.includes('ratio=0.35')")
     judged(page, "540")
     typed = page.locator("[class*=st-key-w_typed] input")
@@ -176,6 +195,36 @@ def test_undo_in_a_text_field_undoes_the_typing_and_elsewhere_the_cut(browser, a
     assert "ratio=0.35" in page.url and typed.input_value() != "35,5"
     page.locator("[class*=st-key-w_ratio] input[type=range]").press("Control+z")
     patiently(page.wait_for_function, "location.search.includes('ratio=0.3') && !location.search.includes('0.35')")
+
+
+def test_what_a_closed_chip_showed_does_not_undo_the_undo(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
+    judged(page, "540")
+    ratio(page).press("ArrowRight")
+    cut(page, "35 %")
+    page.keyboard.press("Escape")
+    patiently(expect(page.locator("[class*=st-key-w_ratio]")).to_have_count, 0)
+    settled(page)
+    page.get_by_role("button", name="Undo").click()
+    cut(page, "30 %")
+    settled(page)
+    page.get_by_text("params", exact=True).click()  # any run sends what the controls show
+    seen(page.locator("[aria-label*='cost of everything']").first)
+    settled(page)
+    cut(page, "30 %")
+    assert ratio(page).get_attribute("aria-valuetext") == "30 %"
+
+
+def test_by_keyboard_the_first_stop_leads_past_the_bar_and_the_line(browser, app_url):
+    page = opened(browser, f"{app_url}/weights?model=swin-digits")
+    settled(page)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "|w|, log scale"
+    assert page.locator("h1").count() == 1
 
 
 def click_point(page, key, place):
@@ -196,14 +245,15 @@ def click_point(page, key, place):
 def test_a_click_on_a_circle_goes_back_to_it(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
     judged(page, "540")
-    page.locator("[class*=st-key-w_ratio] input[type=range]").press("ArrowRight")
-    seen(page.get_by_text("DIMAP, module, 35 %"))
+    ratio(page).press("ArrowRight")
+    cut(page, "35 %")
+    page.keyboard.press("Escape")
     judged(page, "540")
     circles = "document.querySelector('.st-key-tradeoff .js-plotly-plot').data.find(t => t.mode === 'markers+text')"
     patiently(page.wait_for_function, circles)
     click_point(page, "tradeoff", f"() => {{ const t = {circles}; return [t.x[0], t.y[0]]; }}")
     patiently(page.wait_for_function, "location.search.includes('ratio=0.3')")
-    seen(page.get_by_text("DIMAP, module, 30 %"))
+    cut(page, "30 %")
 
 
 def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url):
@@ -254,7 +304,8 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
         made.writestr("mine/notes.bin", random.Random(0).randbytes(2**21))  # more than other uploads may have
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
     seen(page.get_by_text("zeros: smaller on paper"))
-    page.locator(".st-key-w_source input").click()
+    chip(page, "images").click()
+    page.locator("[class*=st-key-w_source] input").click()
     page.get_by_role("option", name="a zip to upload").click()
     page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
     seen(page.get_by_text("mine.zip: judged on 40 images").first)
@@ -286,11 +337,13 @@ def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_pa
 def test_an_uploaded_checkpoint_is_judged_and_gone_with_its_session(browser, app_url):
     content = (ROOT / "assets" / "swin-digits.safetensors").read_bytes()
     page = opened(browser, app_url)
+    chip(page, "model").click()
     page.get_by_text("Your own checkpoint").click()
     page.locator("input[type=file]").set_input_files(
         {"name": "mine *v2*.safetensors", "mimeType": "application/octet-stream", "buffer": content}
     )
-    seen(page.get_by_text("mine *v2*.safetensors (swin-digits, 32 px)"))
+    seen(chip(page, "model").filter(has_text="mine *v2*.safetensors"))
+    seen(page.get_by_text("(swin-digits, 32 px)"))
     judged(page, "540")
     patiently(page.wait_for_function, "location.search.includes('model=upload')")
     found = Axe().run(page)

@@ -19,7 +19,6 @@ from tests.helpers import STUCK, Patience
 
 APP = Path(__file__).parents[2] / "app.py"
 LIVE = ("not faster", "really smaller")  # what the header says of a cut once the model is open
-CHIPS = ("units", "amount", "model", "criterion", "scope", "images", "more")
 SCAN = "scan_component_manifests"
 LOOK = 0.05  # seconds between two looks at whether the worker is done
 POLL = 1.0  # seconds between two reruns while it is not: each takes the processor from it, as it has less priority
@@ -41,8 +40,6 @@ class App:
         self.at = AppTest.from_file(APP, default_timeout=STUCK)
         for key, value in params.items():
             self.at.query_params[key] = value
-        for key in CHIPS:
-            self.at.session_state[f"chip_{key}"] = True  # open, or their controls are not drawn
         self.run()
 
     def run(self) -> "App":

@@ -39,7 +39,7 @@ def _progress(token: str, ended: bool) -> None:
     if job is None:
         return
     if st.session_state.pop("restored", False):
-        st.rerun()  # the sidebar shows the cut, too
+        st.rerun()  # the recipe line shows the cut, too
     progress = job.progress
     if job.error:
         st.error(formats.plain(job.error))

@@ -23,9 +23,7 @@ _START = 2.0  # seconds that any of them takes
 def refusal(view: View) -> str | None:
     """Why nothing can be measured on this model, if so."""
     if not view.judged:
-        return (
-            "This needs a trained model with images to judge it by: choose a bundled model, or images in the sidebar."
-        )
+        return "This needs a trained model with images to judge it by: choose one that is bundled, or images above."
     return None
 
 

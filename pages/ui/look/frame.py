@@ -33,8 +33,9 @@ PAGES = (
 
 _CSS = """
 <style>
-[data-testid=stHeading] h1 { font-size: 1.625rem; line-height: 1.25; padding: 0 0 0.25rem; }
+[data-testid=stHeading] h1 { font-size: 1.625rem; line-height: 1.25; padding: 0 0 0.4rem; }
 .unseen { position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%); }
+[data-testid=stElementContainer]:has(#content) { position: absolute; }
 #skip { position: fixed; left: 0.5rem; top: -4rem; z-index: 1000001; padding: 0.6rem 1rem; border-radius: 6px;
   background: #0067A3; color: #FFFFFF; }
 #skip:focus { top: 0.5rem; }
@@ -76,8 +77,7 @@ def heading(page: Any) -> None:
 
 def content() -> None:
     """Where the page's own part begins, which the link leads to."""
-    st.html('<h2 id="content" class="unseen" tabindex="-1">Findings</h2>')
-    st.html(_SKIP, unsafe_allow_javascript=True)
+    st.html(f'<h2 id="content" class="unseen" tabindex="-1">Findings</h2>{_SKIP}', unsafe_allow_javascript=True)
 
 
 def enter() -> None:

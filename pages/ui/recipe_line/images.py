@@ -15,6 +15,7 @@ from dimap_core.types import UPLOAD, DataError
 
 from ..look import TERMS, formats
 from ..session import Setting, cache, opening, state
+from . import control
 
 _MIB = 500  # of a zip: the browser's upload lies in memory until it is kept; larger ones are given as a path
 _OUT = "left out"
@@ -28,14 +29,14 @@ def draw() -> None:
     shown = st.session_state.get("pending_source") or _kind(setting.data) or next(iter(options))
     options.setdefault(shown, shown[:40])
     st.selectbox(
-        "Images", list(options), list(options).index(state.fill("w_source", shown)), key="w_source",
-        format_func=options.get, on_change=_source_changed, help=TERMS["pictures"],
+        "Images", list(options), list(options).index(shown), format_func=options.get, help=TERMS["pictures"],
+        **control.filled("w_source", shown, _source_changed),
     )  # fmt: skip
     if shown == FOLDER:
         path = setting.data.removeprefix(FOLDER).removeprefix(ZIP) if _kind(setting.data) == FOLDER else ""
         st.text_input(
-            "Folder or zip on this machine", state.fill("w_folder", path), key="w_folder",
-            placeholder="~/pets, one sub-folder a class", on_change=_folder_changed,
+            "Folder or zip on this machine", path, placeholder="~/pets, one sub-folder a class",
+            **control.filled("w_folder", path, _folder_changed),
         )  # fmt: skip
     if shown == UPLOAD:
         _upload()
@@ -105,12 +106,12 @@ def _upload() -> None:
 def _amount(setting: Setting) -> None:
     left, right = st.columns(2, gap="xsmall")
     left.number_input(
-        "At most", 2, MOST, state.fill("w_count", setting.count), key="w_count", step=100,
-        on_change=_amount_changed, help=TERMS["count"],
+        "At most", 2, MOST, setting.count, step=100, help=TERMS["count"],
+        **control.filled("w_count", setting.count, _amount_changed),
     )  # fmt: skip
     right.number_input(
-        "Seed", 0, 2**32 - 1, state.fill("w_draw", setting.draw), key="w_draw", on_change=_amount_changed,
-        help=TERMS["draw"],
+        "Seed", 0, 2**32 - 1, setting.draw, help=TERMS["draw"],
+        **control.filled("w_draw", setting.draw, _amount_changed),
     )  # fmt: skip
 
 
@@ -134,10 +135,7 @@ def _told(setting: Setting) -> None:
     st.caption(formats.plain(notes))
     with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
         _editor(setting, shown)
-        if st.button(
-            "Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch"
-        ):
-            st.rerun()  # the page asks for them
+        st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
 
 
 def _editor(setting: Setting, facts: dict[str, Any]) -> None:

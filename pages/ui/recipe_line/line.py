@@ -1,7 +1,6 @@
 """The line as it is drawn: the sentence with its chips, the steps back, and a place for what the page tells of the cut.
 
-A chip's controls are drawn while it is open: a closed one's would go on sending what they showed, and undo would undo
-itself. They are filled from the setting before they are drawn; their callbacks replace the setting.
+Controls are filled from the setting before they are drawn; their callbacks replace the setting.
 """
 
 from __future__ import annotations
@@ -11,23 +10,23 @@ from collections.abc import Callable
 import streamlit as st
 
 from ..look import TERMS, formats, theme
-from ..session import polling, state
+from ..session import state
 from . import checkpoint, images, model, plan, ratios, recipe, sentence
 
 _CSS = """
 <style>
 .st-key-recipe_line { row-gap: 0.3rem; column-gap: 0.4rem; }
-.st-key-recipe_line div:has(.st-key-recipe_sentence), .st-key-recipe_sentence { display: contents; }
 .st-key-recipe_line p { font-size: 0.9375rem; }
 .st-key-recipe_line [data-testid=stButton] kbd { display: none; }
 .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
   min-height: 2rem; padding: 0 0.5rem; border-radius: 6px; text-align: left; overflow-wrap: anywhere;
 }
-.st-key-recipe_sentence [data-testid=stPopover] button {
+.st-key-recipe_line [data-testid=stPopover] button {
   border-color: transparent; background: SOFT; color: ACTION; font-weight: 600;
 }
-.st-key-recipe_sentence [class*=st-key-chip_more] [data-testid=stPopover] button { background: none; }
+.st-key-recipe_line .st-key-chip_more [data-testid=stPopover] button { background: none; }
 [data-testid=stPopoverBody]:has([class*=st-key-chip_body]) { width: min(32rem, calc(100vw - 1.5rem)); max-width: none; }
+[data-testid=stPopoverBody]:has(.st-key-chip_body_model) { width: min(40rem, calc(100vw - 1.5rem)); }
 @media (max-width: 640px) {
   .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
     min-height: 44px;
@@ -44,33 +43,26 @@ def draw() -> None:
     soft, action = _COLOURS[theme.look().dark]
     st.html(_CSS.replace("SOFT", soft).replace("ACTION", action))
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="recipe_line"):
-        polling.polled(_sentence, running=False)(st.session_state.notice)
+        setting = state.current()
+        said = sentence.chips(setting)
+        for words, key in sentence.words(setting.plan):
+            if words:
+                st.markdown(words, width="content")
+            _chip(key, formats.plain(said[key]))
+        _chip("more", "More settings")
         _steps_back()
         st.session_state.line_end = st.container(
             horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="line_end"
         )
 
 
-def _sentence(notice: str | None) -> None:
-    """Drawn alone when a chip opens; the page is drawn with it when something was chosen or refused."""
-    if st.session_state.notice != notice:
-        st.rerun()
-    setting = state.current()
-    said = sentence.chips(setting)
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="recipe_sentence"):
-        for words, key in sentence.words(setting.plan):
-            if words:
-                st.markdown(words, width="content")
-            _chip(key, formats.plain(said[key]))
-        _chip("more", "More settings")
-
-
 def _chip(key: str, label: str) -> None:
     body, told = _BODIES[key]
-    chip = st.popover(label, help=told, key=f"chip_{key}", on_change="rerun", wrap=True)
-    if chip.open:
-        with chip, st.container(key=f"chip_body_{key}"):
-            body()
+    # Only one that is to be opened by the page tells whether it is: that costs a run of the page at each opening.
+    stateful = key == "model" and st.session_state.get("files_open", False)
+    chip = st.popover(label, help=told, key=f"chip_{key}", on_change="rerun" if stateful else "ignore", wrap=True)
+    with chip, st.container(key=f"chip_body_{key}"):
+        body()
 
 
 def _model() -> None:
@@ -84,18 +76,21 @@ def _more() -> None:
 
 
 _BODIES: dict[str, tuple[Callable[[], None], str | None]] = {
-    "units": (plan.units, "What to remove: weights, whole structures, or N of every M weights"),
-    "amount": (ratios.draw, "How much to cut"),
-    "model": (_model, "Another model, or your own checkpoint"),
+    "units": (plan.units, TERMS["granularity"]),
+    "amount": (ratios.draw, None),
+    "model": (_model, None),
     "criterion": (plan.ranking, TERMS["criterion"]),
     "scope": (plan.scope, TERMS["scope"]),
-    "images": (images.draw, TERMS["pictures"]),
+    "images": (images.draw, None),
     "more": (_more, None),
 }
-"""What a chip holds, and what it is about."""
+"""What a chip holds, and the terms it speaks of."""
 
 
 def _steps_back() -> None:
     undo, redo = st.session_state.undo, st.session_state.redo
-    st.button("Undo", shortcut="Ctrl+Z", on_click=state.back, type="tertiary", disabled=not undo)
-    st.button("Redo", shortcut="Ctrl+Y", on_click=state.back, args=("redo", "undo"), type="tertiary", disabled=not redo)
+    with st.container(horizontal=True, gap="xxsmall", width="content", key="steps_back"):
+        st.button("Undo", shortcut="Ctrl+Z", on_click=state.back, type="tertiary", disabled=not undo)
+        st.button(
+            "Redo", shortcut="Ctrl+Y", on_click=state.back, args=("redo", "undo"), type="tertiary", disabled=not redo
+        )

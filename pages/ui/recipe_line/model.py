@@ -9,6 +9,7 @@ import streamlit as st
 from dimap_core.models import BUNDLED, NOTE, entries_by_name, presets
 
 from ..session import cache, own_models, state
+from . import control
 
 _ALL, _OURS, _SPVIT = "all", "this project's", "SPViT's"
 _BEGINS = {"Swin": "swin_", "SwinV2": "swinv2_", "DeiT": "deit"}  # how timm's names of a family begin; the rest are ViT
@@ -27,11 +28,11 @@ def draw() -> None:
     # Options are told apart by their labels: a file may be called like a model.
     own = {setting.model: f"{own_models.shown(setting.model)} (your file)"} if setting.name.brought else {}
     st.selectbox(
-        "Model", options, options.index(state.fill("w_model", setting.model)),
+        "Model", options, options.index(setting.model),
         format_func=lambda name: own.get(name) or names.get(name) or families[_ALL].get(name, name),
-        key="w_model", accept_new_options=True, on_change=_model_changed,
-        help="Type a part of a name, a size or an input: bundled models, and timm's Swin, SwinV2, DeiT and ViT with "
-        "pretrained weights. Any other of timm's names can be typed whole.",
+        accept_new_options=True, **control.filled("w_model", setting.model, _model_changed),
+        help="Type parts of a name and its input in order, as 'base 384': bundled models, and timm's Swin, SwinV2, "
+        "DeiT and ViT with pretrained weights. Any other of timm's names can be typed whole.",
     )  # fmt: skip
     entry = entries_by_name().get(setting.model)
     if setting.model in cards:
@@ -45,8 +46,8 @@ def draw() -> None:
         st.caption(NOTE)
     if setting.model not in cards and not setting.name.brought:
         st.toggle(
-            "Random weights", state.fill("w_random", setting.weights == "random"),
-            key="w_random", on_change=_weights_changed,
+            "Random weights", setting.weights == "random",
+            **control.filled("w_random", setting.weights == "random", _weights_changed),
             help="Counts are right with any weights; accuracy means nothing on random ones.",
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ..look import formats
-from ..session import state
+from . import control
 
 STEPS = (*range(0, 100, 5), 98)
 
@@ -18,8 +18,8 @@ def slider(label: str, key: str, value: float, on_change: Callable[..., None], a
     percent = shown(value)
     options = sorted({*map(float, STEPS), percent})
     st.select_slider(
-        label, options, state.fill(key, percent), key=key, format_func=lambda v: f"{v:g} %", on_change=on_change,
-        args=args, **more,
+        label, options, percent, format_func=lambda v: f"{v:g} %", **control.filled(key, percent, on_change, *args),
+        **more,
     )  # fmt: skip
 
 
@@ -27,8 +27,7 @@ def field(where: Any, label: str, key: str, value: float, taken: Callable[..., N
     """A field to type into; `taken(*args, percent)` is called with what was typed, if it is another percentage."""
     text = f"{shown(value):g}"
     where.text_input(
-        label, state.fill(key, text), key=key, label_visibility="collapsed", on_change=_typed,
-        args=(key, text, taken, args),
+        label, text, label_visibility="collapsed", **control.filled(key, text, _typed, key, text, taken, args)
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from dimap_core.plan import MOST_IMAGES, SCOPES
 
 from ..look import TERMS
 from ..session import Setting, opened, state
+from . import control
 
 _UNITS = {
     "weight": "single weights (zeros)",
@@ -33,10 +34,10 @@ _GROUP_SCOPE_LABELS = {
 
 def units() -> None:
     """What one unit is that goes."""
-    place = list(_UNITS).index(state.fill("w_granularity", state.current().plan.granularity))
-    st.selectbox(
-        "What to remove", list(_UNITS), place, key="w_granularity", format_func=_UNITS.get, on_change=_units_changed,
-        help=TERMS["granularity"],
+    shown = state.current().plan.granularity
+    st.radio(
+        "What to remove", list(_UNITS), list(_UNITS).index(shown), format_func=_UNITS.get, help=TERMS["granularity"],
+        **control.filled("w_granularity", shown, _units_changed),
     )  # fmt: skip
 
 
@@ -65,16 +66,13 @@ def ranking() -> None:
     }
     info = criterion(plan.criterion)
     st.selectbox(
-        "Criterion", list(labels), list(labels).index(state.fill("w_criterion", plan.criterion)),
-        key="w_criterion", format_func=labels.get, on_change=state.take,
-        args=("criterion", list(labels)), help=TERMS["criterion"],
+        "Criterion", list(labels), list(labels).index(plan.criterion), format_func=labels.get, help=TERMS["criterion"],
+        **control.filled("w_criterion", plan.criterion, state.take, "criterion", list(labels)),
     )  # fmt: skip
     st.caption(f"{info.summary} {info.equation}. {info.paper}.")
     if plan.criterion == "random":
-        seed = state.fill("w_seed", plan.seed)
-        st.number_input(
-            "Seed", 0, 2**32 - 1, seed, key="w_seed", on_change=state.take, args=("seed",), help=TERMS["seed"]
-        )
+        taken = control.filled("w_seed", plan.seed, state.take, "seed")
+        st.number_input("Seed", 0, 2**32 - 1, plan.seed, help=TERMS["seed"], **taken)
 
 
 def scope() -> None:
@@ -82,10 +80,10 @@ def scope() -> None:
     plan = state.current().plan
     groups = plan.granularity == "structure"
     scopes = _GROUP_SCOPE_LABELS if groups else _SCOPE_LABELS
-    st.selectbox(
+    st.radio(
         "Structures compete within" if groups else "Weights compete within", SCOPES,
-        SCOPES.index(state.fill("w_scope", plan.scope)), key="w_scope", format_func=scopes.get, on_change=state.take,
-        args=("scope", SCOPES), help=TERMS["scope"],
+        SCOPES.index(plan.scope), format_func=scopes.get, help=TERMS["scope"],
+        **control.filled("w_scope", plan.scope, state.take, "scope", SCOPES),
     )  # fmt: skip
 
 
@@ -93,26 +91,26 @@ def more() -> None:
     """What is chosen seldom: what is paid for, the refit, and sizes that hardware likes."""
     plan = state.current().plan
     if plan.granularity != "nm":
+        units = ("weight", "structure")
+        taken = control.filled("w_cost_exponent", plan.cost_exponent, state.take, "cost_exponent", None, units)
         options = sorted({0.0, 0.25, 0.5, 0.75, 1.0, float(plan.cost_exponent)})
         st.select_slider(
-            "What do you pay for?", options, state.fill("w_cost_exponent", plan.cost_exponent),
-            key="w_cost_exponent", on_change=state.take, args=("cost_exponent", None, ("weight", "structure")),
-            format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), help=TERMS["pay"],
+            "What do you pay for?", options, plan.cost_exponent, help=TERMS["pay"],
+            format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), **taken,
         )  # fmt: skip
     st.toggle(
-        "Repair what is left", state.fill("w_repair", plan.repair), key="w_repair", on_change=state.take,
-        args=("repair",), help=TERMS["repair"],
+        "Repair what is left", plan.repair, help=TERMS["repair"],
+        **control.filled("w_repair", plan.repair, state.take, "repair"),
     )  # fmt: skip
     if plan.granularity == "structure":
         st.toggle(
-            "Keep multiples of 8", state.fill("w_round", plan.round_to == 8), key="w_round", on_change=_round_changed,
-            help=TERMS["round"],
+            "Keep multiples of 8", plan.round_to == 8, help=TERMS["round"],
+            **control.filled("w_round", plan.round_to == 8, _round_changed),
         )  # fmt: skip
     if criterion(plan.criterion).reads_images or plan.repair:
-        count = state.fill("w_images", plan.images)
         st.number_input(
-            "Training images to read", 1, MOST_IMAGES, count, key="w_images", step=64, on_change=state.take,
-            args=("images",), help=TERMS["images"],
+            "Training images to read", 1, MOST_IMAGES, plan.images, step=64, help=TERMS["images"],
+            **control.filled("w_images", plan.images, state.take, "images"),
         )  # fmt: skip
 
 

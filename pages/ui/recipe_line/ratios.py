@@ -12,7 +12,7 @@ from dimap_core.types import KINDS, Cell, PruningPlan
 
 from ..look import TERMS, formats, plan_names
 from ..session import opened, opening, state
-from . import percent
+from . import control, percent
 
 Ratios = tuple[tuple[Cell, float], ...]
 _MODES = {
@@ -42,8 +42,8 @@ def _amount(plan: PruningPlan) -> None:
         hidden |= {"stages", "grid"}
     modes = [mode for mode in _MODES if mode not in hidden or mode == st.session_state.mode]
     st.selectbox(
-        "How much to cut", modes, modes.index(state.fill("w_mode", st.session_state.mode)), key="w_mode",
-        format_func=_MODES.get, on_change=_mode_changed, help=TERMS["ratio"],
+        "How much to cut", modes, modes.index(st.session_state.mode), format_func=_MODES.get, help=TERMS["ratio"],
+        **control.filled("w_mode", st.session_state.mode, _mode_changed),
     )  # fmt: skip
     controls = {"one": _one, "kinds": _kinds, "stages": _stages, "grid": _grid, "budget": _budget}
     controls[st.session_state.mode]()
@@ -51,8 +51,6 @@ def _amount(plan: PruningPlan) -> None:
 
 def _mode_changed() -> None:
     """Another control shows the same cut; only one ratio for all cannot show ratios of its parts."""
-    if state.late("w_mode"):
-        return
     mode, plan = st.session_state.w_mode or st.session_state.mode, state.current().plan
     if mode == "one" and plan.overrides:
         state.change(ratio=opened.common_ratio(), budget=None, overrides=())
@@ -65,16 +63,16 @@ def _one() -> None:
     if plan.ratio is None and opened.in_force() is None:
         return _not_yet()
     ratio = opened.common_ratio()
-    left, right = st.columns([3, 1.4], vertical_alignment="bottom")
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         percent.slider("Remove", "w_ratio", ratio, _slid)
-    # A field for each ratio: the browser goes on reporting what an earlier one showed, which must not count as typed.
-    percent.field(right, "Remove, %", f"w_typed-{10 * percent.shown(ratio):.0f}", ratio, _one_changed)
+    percent.field(right, "Remove, %", "w_typed", ratio, _one_changed)
     if plan.granularity == "structure":
         return None  # the paper's cuts are of single weights
-    for column, (name, preset) in zip(st.columns(3, gap="xsmall"), _PRESETS.items(), strict=True):
-        help_text = f"The paper's cut of {100 * preset:.0f} %."
-        column.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text, width="stretch")
+    with st.container(horizontal=True, gap="xsmall"):
+        for name, preset in _PRESETS.items():
+            help_text = f"The paper's cut of {100 * preset:.0f} %."
+            st.button(name, key=f"w_{name}", on_click=_preset, args=(preset,), help=help_text)
     return None
 
 
@@ -177,7 +175,7 @@ def _budget() -> None:
     share = plan.budget if found is None or plan.budget is not None else formats.removed(found[2].total, kind)
     percent.slider("Remove this share of all", "w_budget", share or 0.0, _budget_slid, help=TERMS["budget"])
     st.segmented_control(
-        "Budget in", ["macs", "params"], default=state.fill("w_kind", kind), key="w_kind", on_change=_kind_changed,
+        "Budget in", ["macs", "params"], default=kind, **control.filled("w_kind", kind, _kind_changed),
         required=True, format_func={"macs": "MACs", "params": "params"}.get, label_visibility="collapsed",
     )  # fmt: skip
     return None
@@ -197,7 +195,8 @@ def _kind_changed() -> None:
 
 
 def _pattern() -> None:
+    shown = state.current().plan.nm
     st.segmented_control(
-        "Pattern", PATTERNS, default=state.fill("w_nm", state.current().plan.nm), key="w_nm", on_change=state.take,
-        args=("nm", PATTERNS, ("nm",)), required=True, help=TERMS["nm"],
+        "Pattern", PATTERNS, default=shown, required=True, help=TERMS["nm"],
+        **control.filled("w_nm", shown, state.take, "nm", PATTERNS, ("nm",)),
     )  # fmt: skip

@@ -7,9 +7,7 @@ Next door: `setting` and `sight` say what it is made of, `links` how an address 
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +23,6 @@ from .setting import Setting
 from .sight import AXES, CUES, Selected, Sight
 
 _UNDO = 100
-_LATE = 2.0  # seconds in which a browser has heard of a control's new value
 _JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
 _TOKEN = re.compile("[0-9a-f]{32}")
 _MOST_JOBS = 8
@@ -134,17 +131,8 @@ def fill(key: str, value: Any) -> Any:
     A value that is written overrides what the reader moved meanwhile, so only a new one is.
     """
     if key not in st.session_state or st.session_state[key] != value:
-        if key in st.session_state:
-            st.session_state.setdefault("replaced", {})[key] = st.session_state[key], time.monotonic()
         st.session_state[key] = value
     return value
-
-
-def late(key: str) -> bool:
-    """Whether a control reports only what it showed before it was filled anew: the browser had not heard of that yet
-    when something else made it send all that its controls show."""
-    shown, when = st.session_state.get("replaced", {}).get(key, (None, -math.inf))
-    return time.monotonic() - when < _LATE and st.session_state[key] == shown
 
 
 def take(name: str, options: Sequence[Any] | None = None, units: Sequence[str] = GRANULARITIES) -> None:
@@ -154,8 +142,6 @@ def take(name: str, options: Sequence[Any] | None = None, units: Sequence[str] =
     `units`: what the control is there for; it may still be sent after other units were chosen.
     """
     value = st.session_state[f"w_{name}"]
-    if late(f"w_{name}"):
-        return
     if value is not None and (options is None or value in options) and current().plan.granularity in units:
         change(**{name: value})
 

@@ -1,0 +1,85 @@
+"""The recipe line: the setting as a sentence with chips, on every page, under one heading; no sidebar."""
+
+import pytest
+from streamlit.testing.v1.element_tree import Block
+
+from pages.ui.look import frame
+
+
+def said(app):
+    """The sentence as it reads, chips in brackets."""
+    parts = []
+
+    def walk(block):
+        for child in block.children.values():
+            if getattr(child, "type", "") == "popover":
+                parts.append(f"[{child.proto.popover.label}]")
+            elif isinstance(child, Block):
+                walk(child)
+            elif child.type == "markdown":
+                parts.append(child.value)
+
+    walk(find(app.at.main))
+    return " ".join(parts).split(" [More settings]")[0].replace("\\", "")
+
+
+def find(block):
+    """The line's container."""
+    for child in block.children.values():
+        if isinstance(child, Block):
+            if "recipe_line" in child.proto.id:
+                return child
+            if (found := find(child)) is not None:
+                return found
+    return None
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        (
+            {"model": "swin-textured"},
+            "[Set to zero] [80 %] of the weights of [swin-textured] with the smallest [DIMAP score] within "
+            "[each module] and judge it on [1,080 textured digits]",
+        ),
+        (
+            {"model": "swin-digits", "granularity": "structure", "macs": "0.5", "pay": "1", "repair": "1"},
+            "[Take out] heads and hidden units worth [50 % of the MACs] of [swin-digits] with the smallest "
+            "[DIMAP score per MAC] within [each kind] then refit the rest and judge it on [540 digits]",
+        ),
+        (
+            {"model": "swin-digits", "granularity": "nm", "nm": "2:4", "criterion": "magnitude"},
+            "[Keep only] [2 of every 4] neighbouring weights of [swin-digits] with the largest [Magnitude score] "
+            "and judge it on [540 digits]",
+        ),
+        (
+            {"model": "deit-digits", "stages": "0_0.2~1_0.4~2_0.4~3_0.6", "scope": "layer"},
+            "[Set to zero] [20 to 60 % by stage] of the weights of [deit-digits] with the smallest [DIMAP score] "
+            "within [each layer] and judge it on [540 digits]",
+        ),
+    ],
+)
+def test_the_setting_is_one_sentence(open_app, link, sentence):
+    app = open_app(**link)
+    assert app.notices == [] and said(app) == sentence
+
+
+def test_each_page_has_one_heading_and_the_line(open_app):
+    app = open_app(model="swin-digits").live()
+    for row in frame.PAGES:
+        app.at.switch_page(f"pages/{row.key}.py")
+        app.run()
+        assert [title.value for title in app.at.title] == [row.sentence]
+        assert said(app).startswith("[Set to zero] [80 %]")
+        assert not app.at.sidebar.children
+
+
+def test_a_family_narrows_the_list_and_the_open_model_stays_in_it(open_app):
+    app = open_app(model="swin-digits")
+    every = app.widget("w_model").options
+    app.set("model_family", "SwinV2")
+    few = app.widget("w_model").options
+    assert len(few) == 13 and few[0] == "swin-digits" and all(name.startswith("swinv2_") for name in few[1:])
+    assert set(few) <= set(every) and app.url["model"] == "swin-digits"
+    sizes = [float(name.split(", ")[1].split()[0]) for name in few[1:]]
+    assert sizes == sorted(sizes)
