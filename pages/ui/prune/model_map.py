@@ -21,9 +21,11 @@ def draw(view: View) -> None:
     """The finding, what fills the bands, the map, what its areas mean, and the table."""
     kept = kept_by_band(view.anatomy, view.cost)
     st.markdown(finding(view.anatomy, kept))
+    if st.session_state.get("map_fill") not in (names := fills.names(view)):
+        st.session_state.map_fill = fills.KEPT
     fill = (
         st.segmented_control(
-            "Fill by", fills.NAMES, default=fills.KEPT, key="map_fill", required=True, persist_state="session"
+            "Fill by", names, default=fills.KEPT, key="map_fill", required=True, persist_state="session"
         )
         or fills.KEPT
     )

@@ -171,7 +171,9 @@ def refuse_plan(error: InvalidPlan) -> None:
     plan, before = current().plan, st.session_state.undo[-1].plan if st.session_state.undo else None
     if before is None or error.nearest is None:
         return refuse(str(error), ["plan"])
-    if plan.granularity == before.granularity and (plan.ratio, plan.budget) != (before.ratio, before.budget):
+    if (plan.ratio, plan.budget) != (before.ratio, before.budget) and plan == replace(
+        before, ratio=plan.ratio, budget=plan.budget
+    ):
         return refuse(str(error), ["plan"])
     amount, mode = "ratio" if plan.budget is None else "budget", st.session_state.mode
     arrive(replace(current(), plan=replace(plan, **{amount: error.nearest})))
