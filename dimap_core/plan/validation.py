@@ -62,7 +62,7 @@ def _check_ratios(plan: PruningPlan) -> None:
 
 def _check_nm(plan: PruningPlan) -> None:
     if plan.nm not in PATTERNS:
-        raise InvalidPlan(f"To remove N of every M weights takes a pattern; choose one of {', '.join(PATTERNS)}.")
+        raise InvalidPlan(f"Removing N of every M weights needs a pattern; choose one of {', '.join(PATTERNS)}.")
     if plan.ratio is not None or plan.budget is not None or plan.overrides or plan.cost_exponent:
         raise InvalidPlan(
             "A pattern fixes every ratio; leave out ratio, budget, ratios of stages and what is paid for."

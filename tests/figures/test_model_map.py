@@ -12,10 +12,13 @@ from dimap_core.anatomy.build import build_anatomy
 from dimap_core.figures.look import Look
 from dimap_core.figures.model_map.blocks import Fill, cost_fill, finding, form, kept_of, places
 from dimap_core.figures.model_map.drawing import model_picture
+from dimap_core.figures.model_map.fills import common_depth, importance_fill, sensitivity_fill
 from dimap_core.figures.model_map.geometry import colors, geometry
 from dimap_core.figures.model_map.layout import LEAST, MEDIUM, NARROW, WIDE, brief, narrow, wide
 from dimap_core.models.named_models import skeleton
-from dimap_core.types.model import PRUNABLE_MODULES, QKV
+from dimap_core.types.estimates import AccuracyEstimate, Difference
+from dimap_core.types.findings import CellCut
+from dimap_core.types.model import MLP, PRJ, PRUNABLE_MODULES, QKV
 
 LOOKS = [Look(), Look(dark=True)]
 NAMES = ["swin-textured", "deit-digits", "swin_base_patch4_window7_224", "deit_base_patch16_224"]
@@ -177,9 +180,12 @@ def test_a_group_keeps_what_its_blocks_keep_together(made):
 @pytest.mark.parametrize("width", SIZES)
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark"])
 def test_words_are_readable_inside_and_not_over_each_other(made, name, width, look):
-    anatomy = made(name)
-    for fill in (None, cost_fill(anatomy, "params")):
-        drawn = model_picture(anatomy, kept_shares(anatomy), look, fill, width)
+    anatomy, long = made(name), importance_fill(dict.fromkeys(kept_shares(made(name)), 1.0))
+    last = (2, len(anatomy.stages[2].blocks) - 2)
+    cases = [(None, None, False), (cost_fill(anatomy, "params"), None, False), (long, last, False)]
+    cases += [(Fill("sensitivity", {}), (2, None), False), (None, last, True), (None, (1, 0), True)]
+    for fill, selected, low in cases:
+        drawn = model_picture(anatomy, kept_shares(anatomy), look, fill, width, selected, low)
         root = ET.fromstring(drawn.svg)
         assert root.get("role") == "img" and root.get("aria-label") == drawn.told and "http" not in drawn.told
         boxes = []
@@ -292,3 +298,80 @@ def test_the_places_handed_to_the_browser_are_the_pictures(made, name, width, lo
     sizes = [sum(layer.size for layer in block.layers if layer.prunable) for block in anatomy.blocks]
     assert sum(weight for band in found["bands"] for weight in band["weights"]) == sum(sizes)
     assert json.loads(json.dumps(found)) and set(colors(anatomy, Look())) == {band["module"] for band in found["bands"]}
+
+
+def framed(svg):
+    """(left, top, right, bottom) of the frame around what is selected, and its colour."""
+    (found,) = (rect for rect in ET.fromstring(svg).iter(f"{SVG}rect") if rect.get("class") == "selected")
+    x, y, wide, high = (float(found.get(key)) for key in ("x", "y", "width", "height"))
+    return (x, y, x + wide, y + high), found.get("stroke")
+
+
+def numbers(svg):
+    """(number, whether it is bold) of the blocks that have one."""
+    words = [word for word in ET.fromstring(svg).iter(f"{SVG}text") if word.get("text-anchor") == "middle"]
+    return [(word.text, word.get("font-weight") == "700") for word in words]
+
+
+@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize("place", [(0, 0), (2, 10), (3, None)])
+def test_what_is_selected_is_framed_outside_its_blocks_and_named(made, width, low, place):
+    anatomy = made("swin_base_patch4_window7_224")
+    drawn = model_picture(anatomy, whole(anatomy), Look(), None, width, place, low)
+    layout = brief(anatomy, width) if low else laid_out(anatomy, width)
+    own = [b for b in layout.columns[place[0]].drawn if place[1] is None or place[1] in b.blocks]
+    (left, top, right, bottom), color = framed(drawn.svg)
+    first, last = own[0], own[-1]
+    assert left == pytest.approx(max(first.x - 4, 0), abs=0.01) and right == pytest.approx(
+        last.x + last.wide + 4, abs=0.01
+    )
+    assert (top, bottom) == pytest.approx((first.y - 4, first.y + first.high + 4), abs=0.01)
+    assert contrast(color, Look().surface) >= 4.5
+    bold = [number for number, heavy in numbers(drawn.svg) if heavy]
+    assert bold == ([] if place[1] is None else [str(place[1] + 1)])
+    named = "stage 4" if place[1] is None else f"stage {place[0] + 1}, block {place[1] + 1}"
+    assert drawn.told.endswith(f"Selected: {named}.")
+
+
+def test_nothing_is_framed_where_nothing_is_selected_and_neighbours_make_room_for_the_selected_number(made):
+    anatomy = made("swin_base_patch4_window7_224")
+    svg = model_picture(anatomy, whole(anatomy), Look()).svg
+    assert "selected" not in svg.lower() and not any(heavy for _, heavy in numbers(svg))
+    third = [number for number, _ in numbers(model_picture(anatomy, whole(anatomy), Look(), selected=(2, 10)).svg)]
+    assert third == ["1", "2", "1", "2", "1", "3", "6", "9", "11", "15", "18", "1", "2"]
+
+
+def test_importance_is_each_bands_share_of_all_mean_scores(made):
+    scores = {band: 1.0 + number for number, band in enumerate(whole(made("swin-textured")))}
+    fill = importance_fill(scores)
+    assert sum(fill.values.values()) == pytest.approx(100, rel=1e-12)
+    assert fill.values[3, QKV] / fill.values[0, QKV] == pytest.approx(scores[3, QKV] / scores[0, QKV], rel=1e-12)
+    assert importance_fill(dict.fromkeys(scores, 0.0)).values == {}
+
+
+def cut(stage, module, ratio, lost):
+    """A measured cell that loses that share of its answers."""
+    drop = Difference(100, -lost, -lost, -lost)
+    return CellCut(stage, module, ratio, ratio, 0, 0, AccuracyEstimate(100, 100, {}, None, {"joint": drop}), drop, 0)
+
+
+def test_sensitivity_is_read_off_the_curves_where_the_shortest_ends(made):
+    anatomy = made("swin-textured")
+    rows = [cut(0, QKV, 0.4, 0.02), cut(0, QKV, 0.8, 0.1), cut(2, MLP, 0.6, 0.3), cut(1, PRJ, 0.9, -0.01)]
+    assert common_depth(rows) == 0.6
+    fill = sensitivity_fill(anatomy, rows[::-1])
+    half_way = 2 + (10 - 2) * (0.6 - 0.4) / (0.8 - 0.4)
+    expected = dict.fromkeys([(0, QKV), (1, QKV)], half_way) | dict.fromkeys([(2, PRJ), (3, PRJ)], 0.0)
+    expected |= {(place, MLP): 30.0 for place in places(anatomy, anatomy.stages[2])}
+    assert fill.values == pytest.approx(expected, rel=1e-12)
+    heads = sensitivity_fill(anatomy, [cut(0, "head", 0.5, 0.2), cut(0, "qk_dim", 0.5, 0.9)])
+    assert heads.values == pytest.approx(dict.fromkeys([(p, m) for p in (0, 1) for m in (QKV, PRJ)], 20.0), rel=1e-12)
+    assert sensitivity_fill(anatomy, []).values == {} and common_depth([]) == 0
+
+
+def test_a_fill_that_is_not_measured_says_so_and_fills_nothing(made):
+    anatomy = made("swin-textured")
+    svg = model_picture(anatomy, dict.fromkeys(whole(anatomy), 0.5), Look(), sensitivity_fill(anatomy, [])).svg
+    assert "sensitivity: not measured" in svg
+    assert set(re.findall(r'class="(?:kept|gone) [^>]*?fill="([^"]+)"', svg)) == {"none"}

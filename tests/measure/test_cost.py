@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dimap_core.measure.cost import add, cost_report, kept_by_band
+from dimap_core.measure.cost import add, cost_report, kept_by_band, place_cost
 from dimap_core.pipeline.chain import apply_plan, score
 from dimap_core.types.cost import Part
 from dimap_core.types.model import MODULES
@@ -86,3 +86,16 @@ def test_a_cells_ratio_is_that_of_its_override(tiny):
 
 def test_adding_no_parts_gives_zero():
     assert add([]) == Part() and Part().ratio == 0
+
+
+def test_the_cost_of_a_place_is_that_of_its_layers(tiny):
+    _, cost = apply_plan(tiny, PLAN)
+    outer = [cost.layers[layer.name] for layer in tiny.anatomy.outer]
+    stages = [place_cost(tiny.anatomy, cost, stage.index) for stage in tiny.anatomy.stages]
+    assert add([*outer, *(part for found in stages for part in found.values())]) == cost.total
+    for stage, found in zip(tiny.anatomy.stages, stages, strict=True):
+        merging = [cost.layers[layer.name] for layer in stage.merging]
+        blocks = [place_cost(tiny.anatomy, cost, stage.index, block.index) for block in stage.blocks]
+        assert add(found.values()) == add([*merging, *(part for block in blocks for part in block.values())])
+        for module in ("QKV-M", "PRJ-M", "MLP-M"):
+            assert found[module] == cost.cells[stage.index, module] == add(block[module] for block in blocks)

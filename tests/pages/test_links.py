@@ -1,6 +1,7 @@
 """Links: what is on screen is in the URL, a link restores it, and nonsense in a link is one sentence."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import app_test
 
 from dimap_core.types.errors import InvalidPlan
 from dimap_core.types.plan import PruningPlan
-from pages.ui.session import Setting, Sight, links
+from pages.ui.session import Setting, Sight, links, state
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -32,6 +33,8 @@ DEFAULT = {"model": "swin-textured", "criterion": "dimap", "scope": "module", "r
         {**DEFAULT, "model": "swin-digits", "protected": "layers.0.blocks.0.attn.qkv~layers.1.blocks.1.mlp.fc2"},
         {**DEFAULT, "model": "deit-digits", "weights": "random"},
         {**DEFAULT, "model": "swin-digits", "criterion": "wanda", "images": "32"},
+        {**DEFAULT, "at": "3.2", "cue": "digit", "axis": "params", "zoom": "1"},
+        {**DEFAULT, "model": "deit-digits", "at": "2"},
     ],
 )
 def test_a_link_is_restored_as_it_was(open_app, link):
@@ -87,6 +90,11 @@ def test_a_protected_layer_stays_whole(open_app):
         {"n": "1e9"},
         {"draw": "nan"},
         {"classes": "cat_nan"},
+        {"at": "0"},
+        {"at": "3.2.1"},
+        {"at": "5"},
+        {"at": "1.9"},
+        {"axis": "time"},
     ],
     ids=lambda link: ",".join(f"{key}={value[:12]}" for key, value in link.items()),
 )
@@ -110,6 +118,8 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_works(open_app, link
         ({"kinds": "MLP-M_0.5"}, {"granularity": "structure", "ratio": "0.5"}),
         ({"params": "0.5"}, {"macs": "0.5"}),
         ({"n": "1"}, {"data": "digits", "ratio": "0.5"}),
+        ({"at": "3.x"}, {"model": "deit-digits", "ratio": "0.5", "axis": "params"}),
+        ({"cue": "colour", "zoom": "yes"}, {"ratio": "0.5", "at": "3.2"}),
     ],
 )
 def test_the_good_parts_of_a_link_hold_and_the_bad_ones_are_named(bad, good):
@@ -156,6 +166,32 @@ CUT = PruningPlan(granularity="structure", ratio=None, budget=0.3, round_to=4, r
 )
 def test_a_link_is_what_it_was_letter_by_letter(setting, link):
     assert urlencode(links.to_url(setting)) == link and links.from_url(dict(parse_qsl(link))) == (setting, Sight())
+
+
+def test_what_is_looked_at_is_in_the_link_and_stays_over_pages(open_app):
+    app = open_app(model="swin-textured", cue="digit", axis="params", zoom="1").live()
+    assert [app.widget(key).value for key in ("cue", "axis", "zoom")] == ["digit", "params", True]
+    app.page("weights").page("prune")
+    assert [app.widget(key).value for key in ("cue", "axis", "zoom")] == ["digit", "params", True]
+    app.set("axis", "MACs").set("zoom", False).set("cue", "texture")
+    assert app.url == {**DEFAULT, "cue": "texture"}
+
+
+@pytest.mark.parametrize("steps", [True, False])
+def test_a_step_in_the_browsers_history_puts_that_address_in_force(open_app, monkeypatch, steps):
+    app = open_app(model="swin-digits", ratio="0.5").live()
+    before = app.set("w_ratio", 30.0).url
+    for key, value in {**before, "ratio": "0.5", "at": "3"}.items():
+        app.at.query_params[key] = value
+    monkeypatch.setattr(state, "get_script_run_ctx", lambda: SimpleNamespace(is_history_navigation=steps))
+    app.run()
+    assert app.plan.ratio == (0.5 if steps else 0.3)
+    assert app.url == ({**before, "ratio": "0.5", "at": "3"} if steps else before)
+    if steps:
+        app.at.query_params.clear()  # a page's bare address, which comes before its first mirror
+        assert app.run().url["ratio"] == "0.5"
+        monkeypatch.undo()
+        assert app.click("Undo").plan.ratio == 0.3
 
 
 def test_a_link_cannot_ask_for_a_latency():

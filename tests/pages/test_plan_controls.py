@@ -154,6 +154,17 @@ def test_what_is_changed_beside_the_ratio_keeps_the_nearest_that_can_be_met(open
     assert app.click("Undo").url["ratio"] == "0.999"
 
 
+def test_one_ratio_in_place_of_own_ones_is_the_nearest_that_can_be_met(open_app):
+    stages = "0_0.98~1_0.98~2_0.99~3_0.998"  # each as its layers bear it, together more than one ratio can
+    app = open_app(model="swin-digits", criterion="magnitude", scope="model", ratio="0.5", stages=stages).live()
+    before = app.url
+    app.set("w_mode", "one").live()
+    (sentence,) = app.notices
+    assert sentence.endswith(" That is now in force.")
+    assert 0.98 < app.plan.ratio < 0.995 and app.plan.overrides == ()
+    assert app.click("Undo").url == before
+
+
 def test_a_budget_that_cannot_be_met_says_what_can(open_app):
     app = open_app(model="swin-digits", macs="0.5").live()
     app.set("w_budget", 98.0)

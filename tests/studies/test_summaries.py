@@ -9,7 +9,7 @@ from dimap_core import pipeline
 from dimap_core.cut.keep import keep_mask
 from dimap_core.plan.selection import select
 from dimap_core.studies import summaries
-from dimap_core.types.model import PRUNABLE_MODULES
+from dimap_core.types.model import MLP, PRJ, PRUNABLE_MODULES, QKV
 from dimap_core.types.plan import PruningPlan
 from dimap_core.types.scores import LayerScores
 
@@ -171,3 +171,25 @@ def test_structures_have_kinds_for_columns_and_kept_shares_of_their_units(tiny):
     assert (summaries.score_by_block(tiny.anatomy, scores) > 0).all()
     lost = summaries.lost_per_mac(tiny.anatomy, scores, selection)
     assert np.isnan(lost[:, 2:]).all() and np.nanmin(lost) > 0
+
+
+def test_the_score_of_a_band_is_the_mean_over_its_weights(view):
+    found = summaries.score_by_band(view.anatomy, view.scores)
+    for place, block in enumerate(view.anatomy.blocks):
+        for module in PRUNABLE_MODULES:
+            own = [view.scores.layers[x.name].ranked for x in block.layers if x.prunable and x.module == module]
+            assert found.pop((place, module)) == pytest.approx(np.concatenate(own).mean(), rel=1e-9)
+    assert found == {}
+
+
+def test_the_score_of_a_band_of_structures_is_that_of_what_heads_and_hidden_units_own(tiny):
+    view = seen(tiny, granularity="structure", ratio=0.3)
+    found = summaries.score_by_band(view.anatomy, view.scores)
+    for place, block in enumerate(view.anatomy.blocks):
+        size = {layer.name.removeprefix(f"{block.name}."): layer for layer in block.layers}
+        hidden = size["mlp.fc1"].params + size["mlp.fc2"].size
+        heads = size["attn.qkv"].params + size["attn.proj"].size + size["attn"].params
+        for kind, modules, owned in (("mlp_neuron", (MLP,), hidden), ("head", (QKV, PRJ), heads)):
+            total = sum(view.scores.layers[f"{block.name}:{kind}"].ranked)
+            assert [found.pop((place, module)) * owned for module in modules] == pytest.approx([total] * len(modules))
+    assert found == {}

@@ -14,8 +14,13 @@ from dimap_core.types import CellCut
 from ..session import View, requests, state
 
 KEPT, IMPORTANCE, SENSITIVITY = "kept share", "importance", "sensitivity"
-NAMES = (KEPT, IMPORTANCE, "MACs", "params", SENSITIVITY)
 _CUTS = TypeAdapter(list[CellCut])
+
+
+def names(view: View) -> list[str]:
+    """What can be chosen; sensitivity only where it can be measured."""
+    can = view.judged and state.current().plan.granularity != "nm"
+    return [KEPT, IMPORTANCE, "MACs", "params", *([SENSITIVITY] if can else [])]
 
 
 def of(view: View, name: str) -> Fill | None:

@@ -61,7 +61,7 @@ def data(view: View, plan: PruningPlan, low: bool = False) -> dict[str, Any]:
     """All that stays while sliders move: places, colours, fills, and what every step leaves. `low`: for a picture above
     another figure, which has no sliders."""
     look, key = theme.look(), key_of(view, plan)
-    known = (key, look, low, tuple(fills.key_of(view, name) for name in fills.NAMES))
+    known = (key, look, low, tuple(fills.key_of(view, name) for name in fills.names(view)))
     return cache.memo("low_map" if low else "live_map", known, lambda: _data(view, plan, low, key))
 
 
@@ -87,7 +87,7 @@ def _data(view: View, plan: PruningPlan, low: bool, key: str) -> dict[str, Any]:
         },
         "size": list(inner.values()),
         "rest": {"params": sum(part.params_after for part in outer), "macs": sum(part.macs_after for part in outer)},
-        "fills": [_fill(view, name, bands) for name in fills.NAMES[1:]], **tables,
+        "fills": [_fill(view, name, bands) for name in fills.names(view)[1:]], **tables,
     }  # fmt: skip
 
 

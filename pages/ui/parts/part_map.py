@@ -23,8 +23,9 @@ def draw(view: View) -> None:
         key=_KEY, data={**live_map.data(view, plan, low=True), "cut": live_map.cut(view, plan)},
         on_selected_change=_clicked,
     )  # fmt: skip
-    _choosing(view.anatomy)
-    st.caption(_told(view))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _choosing(view.anatomy)
+        st.caption(_told(view))
 
 
 def _clicked() -> None:
@@ -32,20 +33,19 @@ def _clicked() -> None:
 
 
 def _choosing(anatomy: Anatomy) -> None:
-    """A stage, and one of its blocks or all."""
+    """A stage, and one of its blocks, from 1, or all, which are 0."""
     at, word = state.selected(), anatomy.stage_word.capitalize()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        stages = [stage.index for stage in anatomy.stages]
-        st.segmented_control(
-            word, stages, default=state.fill("at_stage", at.stage), key="at_stage", on_change=_stage_chosen,
-            format_func=lambda stage: f"{stage + 1}",
+    stages = [stage.index for stage in anatomy.stages]
+    st.segmented_control(
+        word, stages, default=state.fill("at_stage", at.stage), key="at_stage", on_change=_stage_chosen,
+        format_func=lambda stage: f"{stage + 1}",
+    )  # fmt: skip
+    if at.stage is not None:
+        number = state.fill("at_block", 0 if at.block is None else at.block + 1)
+        st.selectbox(
+            "Block", range(len(anatomy.stages[at.stage].blocks) + 1), number, key="at_block", width=110,
+            on_change=_block_chosen, format_func=lambda block: f"{block}" if block else "all",
         )  # fmt: skip
-        if at.stage is not None:
-            blocks = [None, *range(len(anatomy.stages[at.stage].blocks))]
-            st.selectbox(
-                "Block", blocks, blocks.index(state.fill("at_block", at.block)), key="at_block", width=130,
-                on_change=_block_chosen, format_func=lambda block: "all" if block is None else f"{block + 1}",
-            )  # fmt: skip
 
 
 def _stage_chosen() -> None:
@@ -53,7 +53,8 @@ def _stage_chosen() -> None:
 
 
 def _block_chosen() -> None:
-    state.select(state.selected().stage, st.session_state.at_block)
+    number = st.session_state.at_block
+    state.select(state.selected().stage, number - 1 if number else None)
 
 
 def _told(view: View) -> str:

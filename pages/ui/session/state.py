@@ -169,7 +169,11 @@ def refuse_plan(error: InvalidPlan) -> None:
     """The plan in force cannot be met: where something else than its amount was changed, the nearest amount that can
     takes its place; else as `refuse`."""
     plan, before = current().plan, st.session_state.undo[-1].plan if st.session_state.undo else None
-    if before is None or error.nearest is None or (plan.ratio, plan.budget) != (before.ratio, before.budget):
+    if before is None or error.nearest is None:
+        return refuse(str(error), ["plan"])
+    if (plan.ratio, plan.budget) != (before.ratio, before.budget) and plan == replace(
+        before, ratio=plan.ratio, budget=plan.budget
+    ):
         return refuse(str(error), ["plan"])
     amount, mode = "ratio" if plan.budget is None else "budget", st.session_state.mode
     arrive(replace(current(), plan=replace(plan, **{amount: error.nearest})))
