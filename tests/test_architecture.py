@@ -61,7 +61,7 @@ TORCH_FREE += ["training.methods.registry", "training.methods.comparison"]
 TORCH_FREE += [f"training.methods.{path.parent.name}.settings" for path in CORE.glob("training/methods/*/settings.py")]
 TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures"]
 TORCH_FREE += ["studies.explanations", "studies.summaries", "service.client", "service.index", "service.jobs"]
-TORCH_FREE += ["service.uploads", "figures.spvit"]
+TORCH_FREE += ["service.uploads", "figures.trained.spvit"]
 
 
 def room_of(module):

@@ -1,21 +1,14 @@
 """What other rooms may import from `figures`."""
 
-from . import agreement as agreement, findings as findings, importance as importance, learnt as learnt, spvit as spvit
+from . import agreement as agreement, findings as findings, importance as importance
 from .comparison import Entry as Entry, comparison as comparison
 from .distribution import plain_against_plan as plain_against_plan, ridgeline as ridgeline
 from .front import TriedCut as TriedCut, paired_bar as paired_bar, search_front as search_front
 from .heat import stage_heatmap as stage_heatmap
-from .indicators import (
-    channel_similarity as channel_similarity,
-    indicators_through_training as indicators_through_training,
-)
 from .kept import kept_bars as kept_bars
-from .learning import learning_curve as learning_curve
 from .look import COLUMN_LABELS as COLUMN_LABELS, EDGES as EDGES, FILLS as FILLS, INK as INK, Look as Look
 from .model_map import (
-    MEDIUM as MEDIUM,
     NARROW as NARROW,
-    WIDE as WIDE,
     Fill as Fill,
     colors as colors,
     common_depth as common_depth,
@@ -43,6 +36,13 @@ from .tradeoff import (
     pareto_front as pareto_front,
     tradeoff as tradeoff,
     view_range as view_range,
+)
+from .trained import (
+    channel_similarity as channel_similarity,
+    indicators_through_training as indicators_through_training,
+    learning_curve as learning_curve,
+    learnt as learnt,
+    spvit as spvit,
 )
 from .way import (
     Picture as Picture,

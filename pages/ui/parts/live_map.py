@@ -141,3 +141,9 @@ def choose(key: str) -> None:
 def _whole(value: Any) -> int | None:
     """What a browser sent as a number of a part; too large ones are dropped where the model is known."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def way_to_sensitivity(view: View) -> None:
+    """Where the map cannot be coloured by sensitivity yet: the way to what measures it."""
+    if fills.SENSITIVITY in fills.names(view):
+        fills.way_to(view, fills.SENSITIVITY)

@@ -39,6 +39,7 @@ def explained(view: View) -> None:
     with st.expander("The map as a table, and as a picture"):
         st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
         st.download_button("The map as SVG", lambda: _drawn(view), f"map_{view.info.architecture}.svg", key="map_svg")
+        live_map.way_to_sensitivity(view)
 
 
 def _drawn(view: View) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ..types import AUX, MLP, PRJ, QKV
-from .look import Look, base, rgba
+from ...types import AUX, MLP, PRJ, QKV
+from ..look import Look, base, rgba
 
 MIXER_LABELS = {"softmax": "attention", "conv3": "3×3 conv.", "conv1": "1×1 conv.", "skip": "nothing"}
 _LIKE = {"softmax": QKV, "conv3": PRJ, "conv1": "head", "skip": AUX}  # whose colours they have

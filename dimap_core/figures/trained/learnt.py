@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .findings import extremes, listed, percent
-from .look import COLUMN_LABELS
+from ..findings import extremes, listed, percent
+from ..look import COLUMN_LABELS
 
 _KINDS = {**COLUMN_LABELS, "mlp_neuron": "hidden units"}
 

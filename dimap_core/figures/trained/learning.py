@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .look import Look, base, rgba
+from ..look import Look, base, rgba
 
 _HEIGHT = 320
 _SPLIT = 0.34  # of the height goes to the loss

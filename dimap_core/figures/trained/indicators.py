@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .look import Look, base
+from ..look import Look, base
 
 _BLOCK = 34  # px of a block's rows
 _COLUMNS = 60  # steps that are drawn at most
