@@ -31,7 +31,6 @@ from .explanations import MethodInfo as MethodInfo, in_words as in_words
 from .leave_one_out import leave_one_out as leave_one_out
 from .sensitivity import sensitivity as sensitivity
 from .steps import (
-    STEPS as STEPS,
     Steps as Steps,
     common_steps as common_steps,
     stage_counts as stage_counts,
