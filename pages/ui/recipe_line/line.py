@@ -17,6 +17,7 @@ _CSS = """
 <style>
 .st-key-recipe_line { row-gap: 0.3rem; column-gap: 0.4rem; }
 .st-key-recipe_line p { font-size: 0.9375rem; }
+.st-key-recipe_line button:enabled kbd { color: inherit; opacity: 1; }
 .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
   min-height: 2rem; padding: 0 0.5rem; border-radius: 6px; text-align: left; overflow-wrap: anywhere;
 }
