@@ -198,8 +198,8 @@ def test_undo_in_a_text_field_undoes_the_typing_and_elsewhere_the_cut(browser, a
 
 
 def test_what_a_closed_chip_showed_does_not_undo_the_undo(browser, app_url):
-    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
-    judged(page, "540")
+    page = opened(browser, f"{app_url}/weights?model=swin-digits&ratio=0.3")
+    settled(page)
     ratio(page).press("ArrowRight")
     cut(page, "35 %")
     page.keyboard.press("Escape")
@@ -208,8 +208,8 @@ def test_what_a_closed_chip_showed_does_not_undo_the_undo(browser, app_url):
     page.get_by_role("button", name="Undo").click()
     cut(page, "30 %")
     settled(page)
-    page.get_by_text("params", exact=True).click()  # any run sends what the controls show
-    seen(page.locator("[aria-label*='cost of everything']").first)
+    page.get_by_text("signed weights").click()  # any run sends what the controls show
+    seen(page.locator("[aria-label^='Distribution of w by']"))
     settled(page)
     cut(page, "30 %")
     assert ratio(page).get_attribute("aria-valuetext") == "30 %"

@@ -13,6 +13,7 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1.element_tree import Block
 
 from pages.ui.session import cache
 from tests.helpers import STUCK, Patience
@@ -137,6 +138,16 @@ class App:
         """Everything that is written on the page."""
         kinds = (self.at.markdown, self.at.caption, self.at.warning, self.at.info, self.at.error)
         return [element.value for kind in kinds for element in kind]
+
+    @property
+    def sentence(self) -> str:
+        """The recipe line as it reads, chips in brackets."""
+        (line,) = [block for block in self.at.main if "recipe_line" in getattr(block.proto, "id", "")]
+        parts = []
+        for part in line.children.values():
+            chip = isinstance(part, Block) and part.type == "popover"
+            parts.append(f"[{part.proto.popover.label}]" if chip else getattr(part, "value", ""))
+        return " ".join(parts).split(" [More settings]")[0].replace("\\", "")
 
     @property
     def url(self) -> dict[str, str]:

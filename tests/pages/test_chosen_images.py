@@ -27,7 +27,7 @@ def test_a_folder_is_judged_among_the_classes_that_it_has_and_hand_set_ones_join
     app = open_app(**link, n="60").judged()
     assert app.metric(2).endswith("n = 60") and app.url == {**link, "n": "60"}
     assert any("judged on 60 images, among 8 of the model's 10 classes" in text for text in app.texts())
-    assert any("2 folders are not judged" in caption.value for caption in app.at.sidebar.caption)
+    assert any("2 folders are not judged" in caption.value for caption in app.at.caption)
     app.set("w_count", 50).judged()
     assert app.metric(2).endswith("n = 50") and app.url["n"] == "50"
     by_hand = "eight_8~(nine)(x)_9"

@@ -135,7 +135,7 @@ def test_known_curves_show_at_once_and_become_ratios_that_undo_takes_back(open_a
     kinds = ["mlp_neuron", "head", "qk_dim", "v_dim"]
     assert [[f"{100 * own[stage, kind]:.0f}" for kind in kinds] for stage in range(4)] == text
     assert app.url["ratio"] == "0" and app.widget("w_mode").value == "grid"
-    removed = float(app.at.sidebar.markdown[-1].value.split("params, −")[1].split(" %")[0])
+    removed = float(next(text for text in app.texts() if "% params" in text).split("params, −")[1].split(" %")[0])
     assert 40 <= removed < 45
     assert next(button for button in app.at.button if button.label == "Use these ratios").disabled
     app.click("Undo")

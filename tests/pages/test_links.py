@@ -147,7 +147,7 @@ def test_a_link_to_a_page_works_as_the_first_visit_of_a_server(monkeypatch):
         at = app_test.AppTest.from_file(APP, default_timeout=60)
         at.switch_page(f"pages/{page}.py").run()
         assert not at.exception
-        assert at.sidebar.selectbox, "the controls are there"
+        assert at.selectbox, "the controls are there"
 
 
 CUT = PruningPlan(granularity="structure", ratio=None, budget=0.3, round_to=4, repair=True, images=128)

@@ -24,8 +24,8 @@ def test_a_file_is_judged_and_drawn_on_every_page(open_app, folder):
     app = open_app(model=link, ratio="0.5").judged()
     assert app.url["model"] == link and app.notices == []
     assert "n = 540" in app.metric(2) and "1.51 M" in app.metric(0)
-    header = next(text for text in app.texts() if "DIMAP" in text)
-    assert r"**my \*first\* model\_1.safetensors** (swin\-digits" in header.replace("-digits", r"\-digits")
+    assert "[my *first* model_1.safetensors]" in app.sentence
+    assert any(text.startswith("(swin-digits, 32 px)") for text in app.texts())
     assert app.figure("tradeoff")["data"]
     for page in ("weights", "importance", "predictions", "export"):
         app.page(page)
@@ -95,7 +95,7 @@ def test_without_hub_and_cache_random_weights_are_one_click_away(open_app):
     app.click("Count with random weights").live()
     assert (app.url["model"], app.url["weights"]) == (name, "random")
     assert "5.91 M" in app.metric(0) and app.notices == []
-    assert any("pretrained on ImageNet-1k" in caption.value for caption in app.at.sidebar.caption)
+    assert any("pretrained on ImageNet-1k" in caption.value for caption in app.at.caption)
 
 
 def test_code_in_a_file_is_one_sentence(open_app, folder):
@@ -118,14 +118,15 @@ def test_uploaded_files_are_opened_kept_for_the_session_and_gone_with_it(open_ap
         uploader.set_value((name, content, "application/octet-stream"))
         app.run().live()
         assert app.url["model"].startswith("upload:") and app.notices == []
-        assert any(text.startswith(f"**{name}** ({source}") for text in app.texts()), app.texts()
+        assert f"[{name}]" in app.sentence
+        assert any(text.startswith(f"({source}, ") for text in app.texts()), app.texts()
         # Streamlit's own copy in memory is gone, and the uploader is empty again.
         assert next(found for found in app.at.file_uploader if found.label == "Checkpoint file").value is None
-    kept = next(found for found in app.at.sidebar.selectbox if found.label == "Uploaded")
+    kept = next(found for found in app.at.selectbox if found.label == "Uploaded")
     assert list(kept.options) == ["1. mine.pth", "2. other.pth"] and kept.value == app.url["model"]
     kept.select_index(0).run()
     app.live()
-    assert any(text.startswith("**mine.pth** (deit-digits") for text in app.texts())
+    assert "[mine.pth]" in app.sentence and any(text.startswith("(deit-digits, ") for text in app.texts())
     token = app.url["model"].removeprefix("upload:")
     uploads = cache.shared().uploads
     session = next(session for session in uploads._kept if token in uploads._kept[session])
@@ -136,7 +137,7 @@ def test_uploaded_files_are_opened_kept_for_the_session_and_gone_with_it(open_ap
 
 
 def test_where_the_temporary_folder_has_little_room_it_says_how_large_an_upload_may_be(open_app, monkeypatch):
-    monkeypatch.setattr("pages.ui.sidebar.checkpoint.room_left", lambda most: 128)
+    monkeypatch.setattr("pages.ui.recipe_line.checkpoint.room_left", lambda most: 128)
     app = open_app(model="swin-digits")
     assert any("only for files up to 128 MiB" in text and "TMPDIR" in text for text in app.notices), app.notices
     monkeypatch.setattr(cache, "shared", refused)

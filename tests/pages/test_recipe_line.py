@@ -1,37 +1,8 @@
 """The recipe line: the setting as a sentence with chips, on every page, under one heading; no sidebar."""
 
 import pytest
-from streamlit.testing.v1.element_tree import Block
 
 from pages.ui.look import frame
-
-
-def said(app):
-    """The sentence as it reads, chips in brackets."""
-    parts = []
-
-    def walk(block):
-        for child in block.children.values():
-            if getattr(child, "type", "") == "popover":
-                parts.append(f"[{child.proto.popover.label}]")
-            elif isinstance(child, Block):
-                walk(child)
-            elif child.type == "markdown":
-                parts.append(child.value)
-
-    walk(find(app.at.main))
-    return " ".join(parts).split(" [More settings]")[0].replace("\\", "")
-
-
-def find(block):
-    """The line's container."""
-    for child in block.children.values():
-        if isinstance(child, Block):
-            if "recipe_line" in child.proto.id:
-                return child
-            if (found := find(child)) is not None:
-                return found
-    return None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +32,7 @@ def find(block):
 )
 def test_the_setting_is_one_sentence(open_app, link, sentence):
     app = open_app(**link)
-    assert app.notices == [] and said(app) == sentence
+    assert app.notices == [] and app.sentence == sentence
 
 
 def test_each_page_has_one_heading_and_the_line(open_app):
@@ -70,7 +41,7 @@ def test_each_page_has_one_heading_and_the_line(open_app):
         app.at.switch_page(f"pages/{row.key}.py")
         app.run()
         assert [title.value for title in app.at.title] == [row.sentence]
-        assert said(app).startswith("[Set to zero] [80 %]")
+        assert app.sentence.startswith("[Set to zero] [80 %]")
         assert not app.at.sidebar.children
 
 
