@@ -32,4 +32,4 @@ from .leave_one_out import leave_one_out as leave_one_out
 from .sensitivity import sensitivity as sensitivity
 from .summaries import columns as columns
 from .sweep import Measured as Measured, compare as compare, versus as versus
-from .way import broken as broken, follow as follow, spread as spread
+from .way import follow as follow, look_for as look_for, spread as spread
