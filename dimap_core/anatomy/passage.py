@@ -25,10 +25,10 @@ from .segments import segments
 class Passed:
     """What is seen of one image at one block: `stream`, the residual stream as it leaves ([1, H, W, C] or [1, N, C]).
 
-    `token`: the place inside its window of the token that was followed, `cells` the cell of the map of every token it
-    meets (-1: none). `attention` [heads, len(cells)]: what it gave each of them; None where no softmax mixes tokens.
-    `silent`: by head, whether nothing of it leaves. `rollout` [len(cells)]: what reached it from each token that entered
-    the first block, see `rolled`; None where some block so far parts its tokens, or mixes them without softmax.
+    `token`: the place inside its window of the token that was followed, `cells` the cell of the map of every token
+    it meets (-1: none). `attention` [heads, len(cells)]: what it gave each of them; None where no softmax mixes tokens.
+    `silent`: by head, whether nothing of it leaves. `rollout` [len(cells)]: what reached it from each token that
+    entered the first block, see `rolled`; None where some block so far parts its tokens, or mixes them without softmax.
     """
 
     windows: Windows
@@ -69,11 +69,13 @@ def passage(
         grid, (number, place) = where.grid, where.place(token)
         with _seen(module.attn, number, block.mixer == "softmax") as seen, evaluating(model):
             x = segment.run(weights, x)
-        maps, silent = seen or (None, [])
+        cells, (maps, silent) = where.cells(number), seen or (None, [])
         whole = whole and maps is not None and where.window == where.grid
+        if maps is None:
+            yield Passed(where, place, cells, x, None, silent)
+            continue
         so_far = rolled(maps, silent, so_far) if whole else None
-        mine = None if maps is None else maps[:, place]
-        yield Passed(where, place, where.cells(number), x, mine, silent, None if so_far is None else so_far[place])
+        yield Passed(where, place, cells, x, maps[:, place], silent, None if so_far is None else so_far[place])
 
 
 def rolled(maps: torch.Tensor, silent: list[bool], before: torch.Tensor | None) -> torch.Tensor:

@@ -71,8 +71,8 @@ def look_for(
 
 
 def fitting(found: Outcomes, data: LabelledImages, what: str) -> np.ndarray:
-    """Boolean [n]: to which images the cut did `what`, one of `predictions.DIRECTIONS`, or the name of a cue: it is lost,
-    and all other cues, right before too, are kept. Raises DataError for anything else."""
+    """Boolean [n]: to which images the cut did `what`, one of `predictions.DIRECTIONS`, or the name of a cue: it is
+    lost, and all other cues, right before too, are kept. Raises DataError for anything else."""
     known = predictions.DIRECTIONS
     if what in known:
         return found.directions == what
@@ -103,7 +103,7 @@ def follow(
     """Yield (what is done, None) after every short step, then the way.
 
     Args:
-        image: its number in `data`, or its pixels, uint8 [3, H, W].
+        image: its number in `data`, from 0, or its pixels, uint8 [3, H, W].
         token: whose attention is shown, see `Token`; None: the class token, or the patch in the middle.
 
     Raises:
@@ -195,7 +195,8 @@ def _pixels(opened: Opened, data: LabelledImages, image: int | np.ndarray) -> tu
     """The image as the model takes it, uint8 [3, H, W], and its label if it has one."""
     if not isinstance(image, np.ndarray):
         if not (isinstance(image, int) and 0 <= image < len(data)):
-            raise DataError(f"There is no image {image} in '{data.name}'; choose one from 0 to {len(data) - 1}.")
+            told = f"{image + 1:,}" if isinstance(image, int) else repr(image)
+            raise DataError(f"There is no image {told} in '{data.name}'; choose one from 1 to {len(data):,}.")
         return np.asarray(data.images[image]), int(data.labels[image])
     side = opened.info.input_size
     if image.shape != (3, side, side) or image.dtype != np.uint8:

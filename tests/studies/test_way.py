@@ -202,11 +202,15 @@ def test_images_that_the_cut_gets_wrong_are_found_forwards_and_backwards(tiny):
 def test_a_cue_is_lost_where_it_goes_and_the_others_stay(tiny):
     """The digits, as if odd or even and large or small were cues."""
     cues = {"parity": tuple(k % 2 for k in range(10)), "size": tuple(k // 5 for k in range(10))}
-    data, plan = replace(DIGITS, cues=cues, cue_names={"parity": ("even", "odd"), "size": ("small", "large")}), CUTS["zeros"]
+    data, plan = (
+        replace(DIGITS, cues=cues, cue_names={"parity": ("even", "odd"), "size": ("small", "large")}),
+        CUTS["zeros"],
+    )
     order = stratified_order(DIGITS.labels)[:240]
     dense, pruned, labels = answers(tiny, plan, order)
     lost = order[
-        (dense % 2 == labels % 2) & (dense // 5 == labels // 5) & (pruned % 2 != labels % 2) & (pruned // 5 == labels // 5)
+        (dense % 2 == labels % 2) & (dense // 5 == labels // 5)
+        & (pruned % 2 != labels % 2) & (pruned // 5 == labels // 5)
     ]  # fmt: skip
     assert len(lost)
     found = looked_for(replace(tiny, dense={}), data, plan, "parity")
@@ -215,7 +219,7 @@ def test_a_cue_is_lost_where_it_goes_and_the_others_stay(tiny):
 
 def test_what_does_not_exist_is_refused_in_a_sentence(tiny):
     for image in (-1, len(DIGITS), None, "7"):
-        with pytest.raises(DataError, match=r"no image .* in 'digits'; choose one from 0 to"):
+        with pytest.raises(DataError, match=r"no image .* in 'digits'; choose one from 1 to"):
             way(tiny, CUTS["zeros"], image)
     with pytest.raises(DataError, match="takes 32 x 32 pixels"):
         way(tiny, CUTS["zeros"], np.zeros((3, 8, 8), np.uint8))

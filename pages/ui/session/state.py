@@ -16,7 +16,7 @@ import streamlit as st
 from dimap_core.plan import GRANULARITIES, from_recipe, validate
 from dimap_core.types import InvalidPlan, PruningPlan
 
-from . import links
+from . import followed, links
 from .setting import Setting
 
 _UNDO = 100
@@ -32,8 +32,10 @@ def start() -> None:
         return
     st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
-    setting, left_out = links.good_parts({key: st.query_params[key] for key in st.query_params if key != _JOBS})
+    asked = {key: st.query_params[key] for key in st.query_params if key != _JOBS}
+    setting, left_out = links.good_parts(asked)
     arrive(setting)
+    followed.arrive(asked, setting.judged)
     st.session_state.notice = left_out or None
 
 
@@ -140,7 +142,7 @@ def mode_of(plan: PruningPlan) -> str:
 
 def mirror() -> None:
     """Write the setting to the URL."""
-    wanted = links.to_url(current())
+    wanted = links.to_url(current()) | followed.to_link(current().judged)
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
     if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:
