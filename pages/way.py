@@ -61,8 +61,9 @@ def body(view: View, polling: bool) -> None:
 def told(view: View, ticket: Ticket | None, found: Way | None) -> None:
     """The finding in words, or how far the search for it is."""
     if ticket is None:
-        st.markdown("Stopped before the image was through.")
-        st.button("Follow it after all", key="way_go_on", on_click=asking.go_on)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("Stopped before the image was through.", width="content")
+            st.button("Follow it after all", key="way_go_on", on_click=asking.go_on)
     elif ticket.error:
         st.error(formats.plain(ticket.error))
     elif found is not None:
@@ -71,8 +72,9 @@ def told(view: View, ticket: Ticket | None, found: Way | None) -> None:
         st.markdown(" ".join([*none, words.details(found)]))
     else:
         event = ticket.last or {}
-        st.progress(event.get("share", 0.0), f"{event.get('doing') or 'Following the image'} …")
-        st.button("Stop", key="way_stop", on_click=asking.stop)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(event.get("share", 0.0), f"{event.get('doing') or 'Following the image'} …")
+            st.button("Stop", key="way_stop", on_click=asking.stop)
 
 
 def arrived(ticket: Ticket | None) -> Way | None:

@@ -80,9 +80,9 @@ def _which_block(anatomy: Anatomy) -> None:
     word, key = anatomy.stage_word.split()[-1], f"way_block_{len(anatomy.blocks)}"
     told = {-1: f"last of each {word}", -2: f"first of each {word}"}
     told |= {k: f"{word} {block.stage + 1}, block {block.index + 1}" for k, block in enumerate(anatomy.blocks)}
-    state.fill(key, block(anatomy))
+    place = list(told).index(state.fill(key, block(anatomy)))
     st.selectbox(
-        "Block shown", list(told), key=key, format_func=told.get, width=180, help=TERMS["windows"],
+        "Block shown", list(told), place, key=key, format_func=told.get, width=180, help=TERMS["windows"],
         on_change=_take_block, args=(anatomy, key),
     )  # fmt: skip
 
@@ -103,9 +103,9 @@ def block(anatomy: Anatomy) -> int:
 def _how(anatomy: Anatomy) -> None:
     """How attention is shown; patches that merge have no rollout."""
     told = {key: words for key, words in _HEADS.items() if key != "rollout" or anatomy.family == "deit"}
-    state.fill("way_heads", followed.current().heads)
+    place = list(told).index(state.fill("way_heads", followed.current().heads))
     st.selectbox(
-        "Attention of", list(told), key="way_heads", format_func=told.get, width=200, on_change=_take_heads,
+        "Attention of", list(told), place, key="way_heads", format_func=told.get, width=200, on_change=_take_heads,
         help=TERMS["attention"] + (" " + TERMS["rollout"] if "rollout" in told else ""),
     )  # fmt: skip
 

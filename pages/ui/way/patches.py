@@ -62,9 +62,9 @@ def _by_name(before: tuple[str, ...], grid: tuple[int, int], at: tuple[int, int]
     """The tokens before the patches, or a patch."""
     if before:
         names = [_BEFORE[what] for what in before]
-        state.fill("way_whose", names[at[1]] if at[0] < 0 else _PATCH)
+        place = [*names, _PATCH].index(state.fill("way_whose", names[at[1]] if at[0] < 0 else _PATCH))
         st.selectbox(
-            "Token", [*names, _PATCH], key="way_whose", on_change=_take_name, args=(names, grid),
+            "Token", [*names, _PATCH], place, key="way_whose", on_change=_take_name, args=(names, grid),
             label_visibility="collapsed",
         )  # fmt: skip
 
@@ -78,8 +78,8 @@ def _by_number(grid: tuple[int, int], at: tuple[int, int]) -> None:
     """Row and column of the patch."""
     for what, most, place in zip(("row", "column"), grid, at, strict=True):
         key = f"way_{what}_{most}"  # of another model, a number may lie outside
-        state.fill(key, place + 1)
-        st.number_input(f"Patch, {what}", 1, most, key=key, on_change=_take_numbers, args=(grid,), width=120)
+        shown = state.fill(key, place + 1)
+        st.number_input(f"Patch, {what}", 1, most, shown, key=key, on_change=_take_numbers, args=(grid,), width=120)
 
 
 def _take_numbers(grid: tuple[int, int]) -> None:

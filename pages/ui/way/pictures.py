@@ -106,14 +106,14 @@ def _curves(way: Way, spread: Spread | None, others: str) -> None:
     look = theme.look()
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader(words.parting_title(way), anchor=False, help=TERMS["apart"])
+        st.header(words.parting_title(way), anchor=False, help=TERMS["apart"])
         alt = "Difference between the two models' residual streams after each block, in percent of the dense one"
         theme.chart(parting_chart(way, spread, look), "parting", alt)
         st.caption(
             f"Difference of the pruned model’s notes from the dense model’s after each block, in % of these.{others}"
         )
     with right:
-        st.subheader(words.handing_title(way), anchor=False, help=TERMS["handing"])
+        st.header(words.handing_title(way), anchor=False, help=TERMS["handing"])
         alt = "Share of the right answer when the dense model takes over after each block"
         theme.chart(handing_chart(way, look), "handing", alt)
         st.caption(
