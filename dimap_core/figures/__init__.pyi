@@ -48,7 +48,6 @@ from .way import (
     Picture as Picture,
     answer_picture as answer_picture,
     handing_chart as handing_chart,
-    image_picture as image_picture,
     parting_chart as parting_chart,
     ramp as ramp,
     stage_picture as stage_picture,

@@ -21,7 +21,7 @@ from ..measure import measure_latency, predictions
 from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
-from ..studies import Measured, broken, compare, follow, leave_one_out, sensitivity, spread, versus
+from ..studies import Measured, compare, follow, leave_one_out, look_for, sensitivity, spread, versus
 from ..types import LabelledImages, PruningError, PruningPlan, whole_file
 from . import open_images
 from .open_models import OpenModels, Request
@@ -147,20 +147,25 @@ def _explain(models: OpenModels, request: Request) -> Events:
 
 def _way(models: OpenModels, request: Request) -> Events:
     """One image's way through both models: progress, then the way. The image is a number, or a `file` in base64; with
-    neither it is one that the cut gets wrong, the next one `after` some image."""
+    neither it is one to which the cut does what is `wanted`, the next one `after` some image or, `back`wards, the one
+    before it; the last event says whether there was one (`fits`) among how many that were `looked_at`."""
     opened, plan = models.model(request), from_recipe(request["recipe"])
     data = pipeline.default_data(opened, request["data"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
-    image, token = request["image"], request["token"]
+    image, token, match = request["image"], request["token"], {}
     if request.get("file"):
         image = one_image(base64.b64decode(request["file"]), opened.model, opened.info)
     elif image is None:
         answered = compare(opened, data, plan, models.prefix(request["session"], opened))
-        for doing, image in broken(opened, data, answered, request["after"]):  # noqa: B007
+        asked = request["wanted"], request["after"], request["back"]
+        for doing, matched in look_for(opened, data, answered, *asked):
             yield {"doing": doing}
-    for doing, found in follow(opened, data, plan, image, None if token is None else tuple(token)):
-        yield {"doing": doing} if found is None else found.event()
+            if matched is not None:
+                image, match = matched.image, {"fits": matched.fits, "looked_at": matched.looked_at}
+    steps = 3 * len(opened.anatomy.blocks)  # through the dense model, through the pruned one, and handing over
+    for done, (doing, found) in enumerate(follow(opened, data, plan, image, token and tuple(token)), start=1):
+        yield {"doing": doing, "share": done / steps} if found is None else {**found.event(), **match}
 
 
 def _spread(models: OpenModels, request: Request) -> Events:

@@ -11,6 +11,7 @@ import base64
 import io
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,27 +20,40 @@ from PIL import Image
 
 from ..anatomy import Passed, embed, evaluating, head, passage, segments
 from ..data import check_fit, normalised, restricted, stratified_order
-from ..measure import Outcomes, Predictions, concatenate
+from ..measure import Outcomes, Predictions, concatenate, predictions
 from ..pipeline import Opened, apply_plan, check_trained, cut_weights, slow
 from ..types import AtBlock, Block, DataError, LabelledImages, PruningPlan, Spread, Way, WayStep, share
 
-LOOKED_AT, FEW = 240, 16  # images in search of one that the cut gets wrong; of a slow model
+LOOKED_AT, FEW = 240, 16  # images in search of one, at most; of a slow model
 MANY = 200  # images that one is compared with
 
 Token = tuple[int, int]
 """(row, column) of a patch, from 0; (-1, k): the k-th token before the patches."""
 
 
-def broken(
+@dataclass(frozen=True)
+class Match:
+    """An `image` that was looked for; `fits`: whether what was asked for happened to it, which it did to none among the
+    `looked_at` images otherwise."""
+
+    image: int
+    fits: bool
+    looked_at: int
+
+
+def look_for(
     opened: Opened,
     data: LabelledImages,
     answered: Iterable[tuple[np.ndarray, Predictions, Predictions]],
+    what: str = "broke",
     after: int | None = None,
-) -> Iterator[tuple[str, int | None]]:
-    """Yield (what is done, None), at last (.., an image that the dense model gets right and the cut wrong).
+    back: bool = False,
+) -> Iterator[tuple[str, Match | None]]:
+    """Yield (what is done, None), at last (.., an image to which the cut did what is asked for).
 
-    It is the first in evaluation order, or the next one after image `after`; after the last one the first again. Where
-    none of the first images is, it is the one whose right answer lost most. `answered`: as `compare` yields it.
+    It is the first in evaluation order, or the next one after image `after`, `back`wards the one before it; behind the
+    last one comes the first again. Where it happened to none of the first images, it is the one whose right answer lost
+    most. `answered`: as `compare` yields it; `what`: see `fitting`.
     """
     most, parts = min(len(data), FEW if slow(opened, data) else LOOKED_AT), []
     images = np.zeros(0, dtype=np.int64)
@@ -47,17 +61,40 @@ def broken(
         parts.append(both)
         images = np.concatenate([images, numbers])
         found = Outcomes(images, data.labels[images], *map(concatenate, zip(*parts, strict=True)))
-        wrong = np.flatnonzero(found.directions == "broke")
-        later = wrong if after is None else wrong[wrong > _place(images, after)]
-        if len(later) or len(images) >= most:
-            yield "Found an image", int(images[[*later, *wrong, found.worst_first()[0]][0]])
+        fits, whole = np.flatnonzero(fitting(found, data, what)), len(images) >= most
+        near = _beyond(fits, images, after, back)
+        if len(near) or whole:
+            place = [*near, *(fits[::-1] if back else fits), found.worst_first()[0]][0]
+            yield "Found an image", Match(int(images[place]), bool(len(fits)), len(images))
             return
-        yield f"Looking for an image that the cut gets wrong, {len(images)} of {most}", None
+        yield f"Looking for an image, {len(images)} of {most}", None
 
 
-def _place(images: np.ndarray, image: int) -> int:
-    """Where an image stands among those looked at, behind all where it does not."""
-    return int(next(iter(np.flatnonzero(images == image)), len(images)))
+def fitting(found: Outcomes, data: LabelledImages, what: str) -> np.ndarray:
+    """Boolean [n]: to which images the cut did `what`, one of `predictions.DIRECTIONS`, or the name of a cue: it is
+    lost, and all other cues, right before too, are kept. Raises DataError for anything else."""
+    known = predictions.DIRECTIONS
+    if what in known:
+        return found.directions == what
+    if what not in data.cues:
+        raise DataError(f"Images can't be chosen by '{what}'; choose one of {', '.join((*known, *data.cues))}.")
+    fits = np.ones(len(found), dtype=bool)
+    for cue, values in data.cues.items():
+        value = np.asarray(values)
+        was, now = (value[answers.classes] == value[found.labels] for answers in (found.dense, found.pruned))
+        fits &= was & (~now if cue == what else now)
+    return fits
+
+
+def _beyond(fits: np.ndarray, images: np.ndarray, after: int | None, back: bool) -> np.ndarray:
+    """The places `fits` that come after that image, or before it, the nearest first; of an image that was not looked
+    at yet none comes after it, and nobody knows which come before."""
+    if after is None:
+        return fits
+    here = np.flatnonzero(images == after)
+    if not len(here):
+        return fits[:0]
+    return fits[fits < here[0]][::-1] if back else fits[fits > here[0]]
 
 
 def follow(
@@ -66,7 +103,7 @@ def follow(
     """Yield (what is done, None) after every short step, then the way.
 
     Args:
-        image: its number in `data`, or its pixels, uint8 [3, H, W].
+        image: its number in `data`, from 0, or its pixels, uint8 [3, H, W].
         token: whose attention is shown, see `Token`; None: the class token, or the patch in the middle.
 
     Raises:
@@ -158,7 +195,8 @@ def _pixels(opened: Opened, data: LabelledImages, image: int | np.ndarray) -> tu
     """The image as the model takes it, uint8 [3, H, W], and its label if it has one."""
     if not isinstance(image, np.ndarray):
         if not (isinstance(image, int) and 0 <= image < len(data)):
-            raise DataError(f"There is no image {image} in '{data.name}'; choose one from 0 to {len(data) - 1}.")
+            told = f"{image + 1:,}" if isinstance(image, int) else repr(image)
+            raise DataError(f"There is no image {told} in '{data.name}'; choose one from 1 to {len(data):,}.")
         return np.asarray(data.images[image]), int(data.labels[image])
     side = opened.info.input_size
     if image.shape != (3, side, side) or image.dtype != np.uint8:
@@ -205,4 +243,5 @@ def _tokens(found: Passed) -> np.ndarray:
 def _at(found: Passed, tokens: np.ndarray) -> AtBlock:
     energy = np.square(tokens[found.windows.prefix :]).mean(1)
     maps = None if found.attention is None else tuple(map(tuple, found.attention.double().cpu().tolist()))
-    return AtBlock(maps, tuple(found.silent), tuple(energy.tolist()))
+    rollout = None if found.rollout is None else tuple(found.rollout.cpu().tolist())
+    return AtBlock(maps, tuple(found.silent), tuple(energy.tolist()), rollout)

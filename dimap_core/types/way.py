@@ -19,12 +19,19 @@ class AtBlock:
 
     `attention` [heads][tokens that meet]: what the followed token gives each token that it meets, each head's sum is
     one; None where no softmax mixes tokens. `silent`: by head, whether nothing of it leaves. `energy`: by cell of the
-    map, row by row, the mean square over channels of the residual stream after the block.
+    map, row by row, the mean square over channels of the residual stream after the block. `rollout`: what reached the
+    followed token through all blocks so far from each token, its sum is one; None where tokens meet in windows.
     """
 
     attention: tuple[tuple[float, ...], ...] | None
     silent: tuple[bool, ...]
     energy: tuple[float, ...]
+    rollout: tuple[float, ...] | None = None
+
+    def mean(self) -> tuple[float, ...] | None:
+        """The attention of all heads that say something, on average; None where none does."""
+        heard = [head for head, silent in zip(self.attention or (), self.silent, strict=False) if not silent]
+        return tuple(sum(shares) / len(heard) for shares in zip(*heard, strict=True)) if heard else None
 
 
 @dataclass(frozen=True)

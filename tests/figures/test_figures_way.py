@@ -8,7 +8,7 @@ import pytest
 
 from dimap_core.figures.look import Look
 from dimap_core.figures.way.answers import answer_picture, handing_chart, parting_chart, survival_picture
-from dimap_core.figures.way.stages import image_picture, stage_picture
+from dimap_core.figures.way.stages import stage_picture
 from dimap_core.figures.way.svg import cells
 from dimap_core.types.way import AtBlock, Spread, Way, WayStep
 
@@ -38,7 +38,7 @@ PLAIN = replace(WAY, cues={}, cue_names={})
 
 
 def all_pictures(way, look):
-    yield image_picture(way, look)
+    yield from (stage_picture(way.steps, way.steps[-1], "Stage 1", look, view) for view in ("mean", "rollout"))
     yield stage_picture(way.steps, way.steps[-1], "Stage 1", look)
     yield survival_picture(way, look)
     yield from (answer_picture(way, who, look) for who in ("dense", "pruned"))
@@ -85,7 +85,7 @@ def test_squares_stand_for_values_and_zero_is_the_ground():
 def test_windows_are_parted_where_tokens_do_not_meet_and_both_kinds_are_shown():
     svg = stage_picture(WAY.steps, WAY.steps[1], "Stage 1", Look()).svg
     assert "windows 2×2" in svg and "shifted by 0, 1" in svg and "attention, block 2" in svg
-    assert len(re.findall(r"l52\.00 52\.00m", svg)) == 1  # one head is crossed out
+    assert len(re.findall(r"l46\.00 46\.00m", svg)) == 1  # one head is crossed out
     whole = replace(WAY.steps[0], window=(2, 4), row_bands=(0, 0), column_bands=(0,) * 4, cells=tuple(range(8)),
                     token=5, dense=NONE, pruned=NONE, mixer="linear")  # fmt: skip
     svg = stage_picture([whole], whole, "Stage 1", Look()).svg
@@ -99,9 +99,9 @@ def test_windows_are_parted_where_tokens_do_not_meet_and_both_kinds_are_shown():
 @pytest.mark.parametrize(
     ("mixer", "boxes", "words"),
     [
-        ("softmax", ["54.00"], "windows 2×2"),
-        ("conv3", ["81.00"], "its neighbours"),
-        ("skip", ["27.00"], "itself alone"),
+        ("softmax", ["48.00"], "windows 2×2"),
+        ("conv3", ["72.00"], "its neighbours"),
+        ("skip", ["24.00"], "itself alone"),
     ],
 )
 def test_what_is_filled_is_what_the_token_sees(mixer, boxes, words):
@@ -113,7 +113,7 @@ def test_what_is_filled_is_what_the_token_sees(mixer, boxes, words):
 def test_what_a_token_sees_in_several_places_is_filled_there():
     shown = replace(WAY.steps[0], column_bands=(0, 1, 0, 0), cells=(0, 2, 3, 4), token=1)
     svg = stage_picture([shown], shown, "Stage 1", Look()).svg
-    assert re.findall(r'width="([\d.]+)" height="[\d.]+" fill="#DCEBF6"', svg) == ["27.00", "54.00"]
+    assert re.findall(r'width="([\d.]+)" height="[\d.]+" fill="#DCEBF6"', svg) == ["24.00", "48.00"]
 
 
 def test_answers_tell_what_is_said_and_what_survives():

@@ -22,7 +22,7 @@ def arrived(app):
 
 
 def headline(app):
-    return app.at.subheader[0].value
+    return app.at.title[0].value
 
 
 def pictures(app):
@@ -46,7 +46,7 @@ def test_the_finding_comes_first_and_the_digit_is_lost_where_the_models_part(tex
     (told,) = [text for text in textured.texts() if text.startswith("Image ")]
     assert "labelled **" in told and "The digit gets lost in **stage 4, block 2**" in told
     drawn = pictures(textured)
-    assert len(drawn) == 4 + 4 and sum("shifted by 2" in svg for svg in drawn) == 2
+    assert len(drawn) == 4 + 3 and sum("shifted by 2" in svg for svg in drawn) == 2
     assert len(textured.figure("parting")["data"][0]["y"]) == 1 + 10
     table = textured.at.dataframe[0].value
     assert list(table["Stage"]) == [1, 1, 2, 2, 3, 3, 3, 3, 4, 4]
@@ -55,9 +55,11 @@ def test_the_finding_comes_first_and_the_digit_is_lost_where_the_models_part(tex
 
 def test_another_image_is_followed_and_stays_when_the_cut_changes(textured):
     first = followed(textured)
-    arrived(textured.click("Another one gone wrong"))
+    arrived(textured.set("picked", None).click("Next"))
     second = followed(textured)
-    assert second != first
+    assert second != first and textured.url["image"] == str(second)
+    assert followed(arrived(textured.click("Previous"))) == first
+    assert followed(arrived(textured.click("Next"))) == second
     arrived(textured.set("w_ratio", 88.0).live())
     assert followed(textured) == second
     arrived(textured.set("picked", first))
@@ -69,19 +71,63 @@ def test_another_image_is_followed_and_stays_when_the_cut_changes(textured):
 def test_token_and_block_are_chosen(textured):
     before = pictures(textured)
     textured.set("way_block_10", -2)
-    assert "attention, block 1" in pictures(textured)[4]
-    arrived(textured.set("way_row_16", 1).set("way_column_16", 1))
-    assert pictures(textured)[0] != before[0] and "row 1, column 1 framed" in pictures(textured)[0]
+    assert "attention, block 1" in pictures(textured)[0] and textured.url["block"] == "first"
+    arrived(textured.set("way_row_16", 1).set("way_column_16", 2))
+    assert pictures(textured)[0] != before[0] and textured.url["token"] == "1.2"
+    assert any("patch in row 1, column 2" in text for text in textured.texts())
     textured.set("way_block_10", 6)
-    assert "attention, block 3" in pictures(textured)[6]
+    assert "attention, block 3" in pictures(textured)[2] and textured.url["block"] == "3.3"
+    textured.set("way_heads", "mean")
+    assert "mean of heads, block 3" in pictures(textured)[2] and textured.url["heads"] == "mean"
+    textured.page("weights").page("way")  # all survives other pages
+    assert "mean of heads, block 3" in pictures(arrived(textured))[2] and textured.url["token"] == "1.2"
+
+
+def test_images_are_chosen_by_what_gets_lost(textured):
+    options = textured.widget("way_sort_textured-digits").options
+    assert "digit lost, texture kept" in options and "texture lost, digit kept" in options
+    arrived(textured.set("way_sort_textured-digits", "digit"))
+    assert re.search("the digit turns into .*, the texture (mostly stays|stays|fades)", headline(textured))
+    arrived(textured.set("w_ratio", 10.0).live())
+    arrived(textured.set("way_sort_textured-digits", "texture"))
+    assert any("images is “texture lost, digit kept” at this cut" in text for text in textured.texts())
+
+
+def test_a_link_says_all_that_is_followed_and_its_bad_parts_are_named(open_app):
+    link = {"model": "deit-digits", "ratio": "0.5", "image": "5", "token": "1.8", "block": "2.1", "heads": "rollout"}
+    app = arrived(open_app(**link).page("way"))
+    assert followed(app) == 5 and app.url.items() >= link.items() and not app.notices
+    assert "rollout to block 1" in pictures(app)[1]
+    bad = {"image": "0", "token": "a.b", "block": "3"}
+    app = open_app(model="deit-digits", **bad)
+    (told,) = app.notices
+    assert all(f"'{key}'" in told for key in bad) and not bad.keys() & app.url.keys()
+    app = arrived(open_app(model="swin-textured", ratio="0.9", token="40.2", block="3.9", heads="rollout").page("way"))
+    (told,) = app.notices
+    assert told == "This model has no token 40.2, block 3.9, heads rollout; the rest of the link holds."
+    app = open_app(model="deit-digits", ratio="0.5", image="999999").page("way")
+    app.until(lambda: app.at.error, "a sentence")
+    assert "There is no image 999,999" in app.at.error[0].value and "from 1 to 540" in app.at.error[0].value
+
+
+def test_a_stopped_way_stays_stopped_until_it_is_asked_for(open_app):
+    app = open_app(model="swin-digits", ratio="0.6")
+    app.at.switch_page("pages/way.py")
+    app.run().until(lambda: any(button.label == "Stop" for button in app.at.button) or charts(app), "a stop")
+    if not charts(app):  # else it came before anyone could stop it
+        app.click("Stop").run()
+        assert any("Stopped before" in text for text in app.texts()) and not charts(app)
+        arrived(app.click("Follow it after all"))
 
 
 def test_deit_follows_its_class_token_and_where_nothing_is_cut_nothing_parts(open_app):
     app = arrived(open_app(model="deit-digits", ratio="0").page("way"))
     assert headline(app) == "The cut changes nothing on this image’s way."
-    assert "+ class token" in pictures(app)[4]
+    assert "+ class token" in pictures(app)[0] and "followed token by head" in pictures(app)[0]
     arrived(app.set("way_whose", "a patch"))
-    assert "framed" in pictures(app)[0]
+    assert any("patch in row 5, column 5" in text for text in app.texts())
+    app.set("way_heads", "rollout")
+    assert "rolled out over all blocks so far" in pictures(app)[0]
 
 
 def test_without_trained_weights_there_is_one_honest_sentence(open_app):

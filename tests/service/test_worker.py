@@ -140,7 +140,15 @@ def test_an_explanation_comes_after_its_progress_and_its_errors_stay_with_its_ti
 
 
 def test_a_way_is_that_of_an_image_that_is_named_brought_or_looked_for(worker):
-    ask = {**evaluate("a", "1", 0.95), "kind": "way", "token": None, "image": None, "after": None}
+    ask = {
+        **evaluate("a", "1", 0.95),
+        "kind": "way",
+        "token": None,
+        "image": None,
+        "after": None,
+        "wanted": "broke",
+        "back": False,
+    }
     worker.accept(ask)
     *steps, last, done = serve(worker)
     assert done == {"ticket": "1", "done": True} and steps[0]["event"]["doing"].startswith(("Looking", "Found"))

@@ -1,5 +1,6 @@
 """An image's way: against both models run whole, hybrids of the two included."""
 
+import copy
 import io
 import json
 from dataclasses import replace
@@ -20,7 +21,7 @@ from dimap_core.data.registry import load_data
 from dimap_core.pipeline.chain import apply_plan, cut_weights
 from dimap_core.studies import way as module
 from dimap_core.studies.sweep import compare
-from dimap_core.studies.way import broken, follow
+from dimap_core.studies.way import follow, look_for
 from dimap_core.types.errors import DataError
 from dimap_core.types.plan import PruningPlan
 from dimap_core.types.way import AtBlock, Way, WayStep
@@ -101,6 +102,38 @@ def test_the_spread_is_that_of_each_images_way(tiny, monkeypatch):
         assert same(np.array(part), np.percentile(every, percent, axis=0), SINGLE * 10)
 
 
+@pytest.mark.parametrize("cut", CUTS)
+def test_rollout_is_timms_own_maps_multiplied_block_after_block(make_tiny, opened, cut):
+    """The maps of timm's plain path, which a hook on their dropout sees, through the definition written out."""
+    tiny, plan = opened(make_tiny("deit"), "deit"), CUTS[cut]
+    found = way(tiny, plan, token=(1, 2))
+    cut_model = with_weights(tiny.model, cut_weights(tiny, plan, apply_plan(tiny, plan)[0]))
+    for model, who in ((tiny.model, "dense"), (cut_model, "pruned")):
+        product = np.eye(len(found.steps[0].cells))
+        for step, heads in zip(found.steps, plain_maps(model, tiny.info), strict=True):
+            at = getattr(step, who)
+            mean = heads[~np.array(at.silent)].mean(0)
+            product = (mean + np.eye(len(product))) / 2 @ product
+            assert same(np.array(at.rollout), product[step.token], SINGLE)
+            assert same(np.array(at.mean()), mean[step.token], SINGLE)
+
+
+def plain_maps(model, info):
+    """Each block's [heads, N, N] in a forward pass of timm's without fused kernels, float64."""
+    model, found = copy.deepcopy(model).double(), []
+    for block in model.blocks:
+        block.attn.fused_attn = False
+        block.attn.attn_drop.register_forward_hook(lambda _, given, made: found.append(given[0][0].numpy()))
+    shares(model, info)
+    return found
+
+
+def test_there_is_no_rollout_where_windows_part_tokens_or_patches_merge(make_tiny, opened):
+    found = way(opened(make_tiny("swin"), "swin"), CUTS["zeros"])
+    assert all(at.rollout is None for step in found.steps[1:] for at in (step.dense, step.pruned))
+    assert any(step.window != step.grid for step in found.steps)
+
+
 def test_heads_that_were_taken_out_are_told(tiny):
     found = way(tiny, CUTS["structures"])
     for step in found.steps:
@@ -134,27 +167,59 @@ def test_where_no_softmax_mixes_tokens_there_is_no_map(make_tiny, opened):
     assert found.steps[0].mixer == "linear"
 
 
-def test_the_image_that_is_found_is_one_that_the_cut_gets_wrong(tiny):
-    mine, plan = replace(tiny, dense={}), CUTS["zeros"]
-    order = stratified_order(DIGITS.labels)[:240]
+def looked_for(opened, data, plan, *asked):
+    *_, (_, found) = look_for(opened, data, compare(opened, data, plan), *asked)
+    return found
+
+
+def answers(tiny, plan, order):
+    """Of those images what the dense and the pruned model say, and what is right."""
     with torch.no_grad():
         images = normalised(tiny.info, DIGITS.images[order])
-        dense, pruned = (model(images).argmax(1).numpy() for model in (tiny.model, pipeline.prune(tiny, plan)[0]))
-    labels = DIGITS.labels[order]
+        said = [model(images).argmax(1).numpy() for model in (tiny.model, pipeline.prune(tiny, plan)[0])]
+    return *said, DIGITS.labels[order]
+
+
+def test_images_that_the_cut_gets_wrong_are_found_forwards_and_backwards(tiny):
+    mine, plan = replace(tiny, dense={}), CUTS["zeros"]
+    order = stratified_order(DIGITS.labels)[:240]
+    dense, pruned, labels = answers(tiny, plan, order)
     wrong = order[(dense == labels) & (pruned != labels)].tolist()
+    fixed = order[(dense != labels) & (pruned == labels)].tolist()
     assert len(wrong) > 2
     for after, following in ((None, wrong[0]), (wrong[0], wrong[1]), (wrong[1], wrong[2]), (wrong[-1], wrong[0])):
-        *_, (_, found) = broken(mine, DIGITS, compare(mine, DIGITS, plan), after)
-        assert found == following
-    *_, (_, found) = broken(
-        mine, DIGITS, compare(mine, DIGITS, PruningPlan())
-    )  # nothing is cut: any is the one that lost most
-    assert 0 <= found < len(DIGITS)
+        assert looked_for(mine, DIGITS, plan, "broke", after).image == following
+    for after, before in ((wrong[1], wrong[0]), (wrong[0], wrong[-1]), (wrong[-1], wrong[-2])):
+        assert looked_for(mine, DIGITS, plan, "broke", after, True).image == before
+    found = looked_for(mine, DIGITS, plan, "fixed")
+    assert (found.image, found.fits) == (fixed[0], True) if fixed else not found.fits
+    found = looked_for(mine, DIGITS, PruningPlan())  # nothing is cut: it is the one that lost most
+    assert 0 <= found.image < len(DIGITS) and not found.fits and found.looked_at >= 240
+    with pytest.raises(DataError, match="can't be chosen by 'luck'; choose one of broke, fixed, moved, kept"):
+        looked_for(mine, DIGITS, plan, "luck")
+
+
+def test_a_cue_is_lost_where_it_goes_and_the_others_stay(tiny):
+    """The digits, as if odd or even and large or small were cues."""
+    cues = {"parity": tuple(k % 2 for k in range(10)), "size": tuple(k // 5 for k in range(10))}
+    data, plan = (
+        replace(DIGITS, cues=cues, cue_names={"parity": ("even", "odd"), "size": ("small", "large")}),
+        CUTS["zeros"],
+    )
+    order = stratified_order(DIGITS.labels)[:240]
+    dense, pruned, labels = answers(tiny, plan, order)
+    lost = order[
+        (dense % 2 == labels % 2) & (dense // 5 == labels // 5)
+        & (pruned % 2 != labels % 2) & (pruned // 5 == labels // 5)
+    ]  # fmt: skip
+    assert len(lost)
+    found = looked_for(replace(tiny, dense={}), data, plan, "parity")
+    assert (found.image, found.fits) == (lost[0], True)
 
 
 def test_what_does_not_exist_is_refused_in_a_sentence(tiny):
     for image in (-1, len(DIGITS), None, "7"):
-        with pytest.raises(DataError, match=r"no image .* in 'digits'; choose one from 0 to"):
+        with pytest.raises(DataError, match=r"no image .* in 'digits'; choose one from 1 to"):
             way(tiny, CUTS["zeros"], image)
     with pytest.raises(DataError, match="takes 32 x 32 pixels"):
         way(tiny, CUTS["zeros"], np.zeros((3, 8, 8), np.uint8))

@@ -6,5 +6,5 @@ from .answers import (
     parting_chart as parting_chart,
     survival_picture as survival_picture,
 )
-from .stages import image_picture as image_picture, stage_picture as stage_picture
+from .stages import stage_picture as stage_picture
 from .svg import Picture as Picture, ramp as ramp

@@ -15,7 +15,7 @@ from ..look import Look, base, rgba
 from .svg import WIDTH, Picture, bar, box, cells, frame, loss_color, picture, text, token_color
 
 _LINE = 9  # % between two words at the ends of lines
-_LONGEST, _SAID = 32, 20  # letters of a class, in a line of its own and in the answer
+_LONGEST, _SAID = 30, 18  # letters of a class, in a line of its own and in the answer
 _END = 7  # letters that fit behind a line
 _BARS = 4  # answers that are listed where classes have no cues
 
@@ -39,7 +39,7 @@ def answer_picture(way: Way, who: str, look: Look) -> Picture:
 def _by_cues(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float]:
     """A square for each class: values of the first cue across, of the second one down."""
     across, down = way.cues
-    left, top, unit = 62, 40, 16.8
+    left, top, unit = 62, 40, 14.8
     body = "".join(text(left + unit * (k + 0.5), 34, name[:2], look.muted, 12, 400, "middle")
                    for k, name in enumerate(way.cue_names[across]))  # fmt: skip
     for row, name in enumerate(way.cue_names[down]):
@@ -77,7 +77,7 @@ def survival_picture(way: Way, look: Look) -> Picture:
     body, top = text(0, 15, "What survives", look.ink, 15, 700), 38.0
     told = []
     for by in way.by:
-        body += text(0, top, f"{by}: {way.name(by)}"[:32], look.ink, 13, 700)
+        body += text(0, top, f"{by}: {way.name(by)}"[:_LONGEST], look.ink, 13, 700)
         for who, color in (("dense", look.ink), ("pruned", token_color(look))):
             share = way.share(way.dense if who == "dense" else way.pruned, by)
             body += bar(top + 8, who, share, color, look)

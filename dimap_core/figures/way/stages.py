@@ -1,4 +1,4 @@
-"""One image's way through two models as small SVG pictures: patches, windows, attention by head, energy.
+"""One image's way through two models as small SVG pictures: windows, attention by head, energy.
 
 Each is text of its own with an accessible name, drawn for a reader's `Look`; maps that stand for the two models share
 one scale. Next door: `answers` draws what comes out of it, `svg` has the pieces.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from itertools import groupby
 
-from ...types import AtBlock, Way, WayStep
+from ...types import AtBlock, WayStep
 from ..look import Look
 from .svg import WIDTH, Picture, box, cells, frame, picture, text, token_color
 
-_MAP, _RIGHT = 108, 128  # side of one map; where the second one begins
+_MAP, _RIGHT = 96, 114  # side of one map; where the second one begins
 _SHOWN = 20  # patches along an edge up to which all are outlined
 _UNMIXED = {
     "linear": ("linear attention:", "it has no", "softmax to show"),
@@ -23,6 +22,8 @@ _UNMIXED = {
     "conv1": ("no attention here:", "a 1×1 convolution,", "tokens do not mix"),
     "skip": ("no attention here:", "nothing mixes", "the tokens"),
 }
+_UNROLLED = ("no rollout here:", "only some tokens", "meet in a block")
+_SHOWN_AS = {"heads": "attention,", "mean": "mean of heads,", "rollout": "rollout to"}
 _PLACED = {
     "conv3": ("a convolution:", "every token sees", "its neighbours"),
     "conv1": ("a convolution:", "every token sees", "itself alone"),
@@ -30,29 +31,11 @@ _PLACED = {
 }
 
 
-def image_picture(way: Way, look: Look) -> Picture:
-    """The image with its patches, the followed one framed."""
-    rows, columns = way.patches
-    side = 168
-    body = f'<image href="{escape(way.picture)}" width="{side}" height="{side}" style="image-rendering:pixelated"/>'
-    if max(rows, columns) <= _SHOWN:
-        lines = [f"M{side * k / columns:.2f} 0v{side}" for k in range(1, columns)]
-        lines += [f"M0 {side * k / rows:.2f}h{side}" for k in range(1, rows)]
-        body += f'<path d="{"".join(lines)}" stroke="#000" stroke-opacity="0.3" fill="none"/>'
-    row, column = way.token
-    if row >= 0:
-        wide, high = side / columns, side / rows
-        body += frame(column * wide, row * high, wide, high, token_color(look), 2.5)
-    what = f"The image in {rows} by {columns} patches" + (
-        f", row {row + 1}, column {column + 1} framed" if row >= 0 else ""
-    )
-    return picture(body, side, side, what)
-
-
-def stage_picture(steps: Sequence[WayStep], shown: WayStep, name: str, look: Look) -> Picture:
+def stage_picture(steps: Sequence[WayStep], shown: WayStep, name: str, look: Look, view: str = "heads") -> Picture:
     """One stage: its windows, and below what the dense and the pruned model do in its block `shown`.
 
-    `steps`: the stage's blocks; `name`: what the stage is called.
+    `steps`: the stage's blocks; `name`: what the stage is called; `view`: attention by "heads", their "mean", or the
+    "rollout" through all blocks up to this one.
     """
     heads = len(shown.dense.silent)
     rows, columns = shown.grid
@@ -60,20 +43,22 @@ def stage_picture(steps: Sequence[WayStep], shown: WayStep, name: str, look: Loo
     told += [f"{heads} heads"] if heads else []
     body = text(0, 15, name, look.ink, 15, 700) + text(0, 32, ", ".join(told), look.muted)
     body += _windows(steps, shown, 44, look)
-    top = 44 + _MAP + 42
+    top = 44 + _MAP + 40.0
     for who, at in (("dense", shown.dense), ("pruned", shown.pruned)):
         body += text(0, top, who, look.ink, 13, 700)
-        body += text(48, top, f"attention, block {shown.block + 1}" if who == "dense" else "", look.muted)
-        body += text(_RIGHT + 60, top, "energy" if who == "dense" else "", look.muted)
-        body += _heads(shown, at, top + 8, look)
+        what = f"{_SHOWN_AS[view]} block {shown.block + 1}"
+        body += text(0, top + 17, what, look.muted) + text(_RIGHT, top + 17, "energy", look.muted)
+        top += 18
+        body += _heads(shown, at, view, top + 8, look)
         body += _energy(shown, at, top + 8, look)
         top += _MAP + 30
-    return picture(body, WIDTH, top - 18, _stage_told(shown, name))
+    return picture(body, WIDTH, top - 18, _stage_told(shown, name, view))
 
 
-def _stage_told(shown: WayStep, name: str) -> str:
+def _stage_told(shown: WayStep, name: str, view: str) -> str:
     loudest = [max(at.energy) for at in (shown.dense, shown.pruned)]
-    looks = "no attention" if shown.dense.attention is None else "attention of the followed token by head"
+    told = {"heads": "by head", "mean": "averaged over heads", "rollout": "rolled out over all blocks so far"}[view]
+    looks = "no attention" if shown.dense.attention is None else f"attention of the followed token {told}"
     return (
         f"{name}: windows of {shown.window[0]} by {shown.window[1]} on a map of {shown.grid[0]} by {shown.grid[1]} "
         f"tokens; {looks} and the energy of the feature map, dense above pruned. "
@@ -156,32 +141,38 @@ def _cuts(bands: Sequence[int]) -> list[int]:
     return [place for place in range(1, len(bands)) if bands[place] != bands[place - 1]]
 
 
-def _heads(step: WayStep, at: AtBlock, y: float, look: Look) -> str:
-    """What the followed token gives each token that it meets, a small map a head; the same scale in both models."""
-    if at.attention is None:
-        lines = _UNMIXED.get(step.mixer, ("no map here",))
+def _heads(step: WayStep, at: AtBlock, view: str, y: float, look: Look) -> str:
+    """What the followed token gives each token that it meets, a small map a head, or one map for all; the same scale in
+    both models."""
+    maps, other = (_maps(model, view) for model in (at, step.pruned if at is step.dense else step.dense))
+    if maps is None:
+        lines = _UNMIXED.get(step.mixer, ("no map here",)) if at.attention is None else _UNROLLED
         return "".join(text(0, y + 40 + 18 * k, line, look.muted) for k, line in enumerate(lines))
-    heard = [
-        max(head)
-        for part in (step.dense, step.pruned)
-        for head, silent in zip(part.attention or (), part.silent, strict=True)
-        if not silent
-    ]
-    most = max(heard, default=1.0)
-    count = len(at.attention)
-    across = math.ceil(math.sqrt(count))
+    most = max((max(shares) for shares in (*maps, *(other or ())) if shares is not None), default=1.0)
+    across = math.ceil(math.sqrt(len(maps)))
     prefix = len(step.cells) - step.window[0] * step.window[1]
     side = (_MAP - 4 * (across - 1)) / across
     body = ""
-    for number, head in enumerate(at.attention):
+    for number, shares in enumerate(maps):
         left, top = (number % across) * (side + 4), y + (number // across) * (side + 4)
-        if not at.silent[number]:
-            body += _head(step, head, prefix, (left, top, side), most, look)
+        if shares is not None:
+            body += _head(step, shares, prefix, (left, top, side), most, look)
         else:
             body += frame(left, top, side, side, look.grid, 1)
             body += f'<path d="M{left:.2f} {top:.2f}l{side:.2f} {side:.2f}m{-side:.2f} 0l{side:.2f} {-side:.2f}" '
             body += f'stroke="{look.muted}" stroke-width="1.5"/>'
     return body
+
+
+def _maps(at: AtBlock, view: str) -> list[Sequence[float] | None] | None:
+    """The maps that a view shows, in it None for those of heads that say nothing; None where there are none."""
+    if at.attention is None:
+        return None
+    if view == "mean":
+        return [at.mean()]
+    if view == "rollout":
+        return None if at.rollout is None else [at.rollout]
+    return [None if silent else head for head, silent in zip(at.attention, at.silent, strict=True)]
 
 
 def _head(

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from ..look import ACCENT, Look
 
-WIDTH = 236  # of a picture; pages let it grow with their columns
+WIDTH = 212  # of a picture; pages let it grow with their columns
 _FAMILY = "Source Sans, Helvetica, Arial, sans-serif"  # where a picture stands alone, a page's fonts do not reach it
 LEVELS = 16  # steps of a ramp
-_TRACK = (70, 110)  # where a bar begins behind its name, and how long it is at most
+_TRACK = (64, 100)  # where a bar begins behind its name, and how long it is at most
 
 
 class Picture(NamedTuple):

@@ -12,11 +12,11 @@ from dimap_core.data import COUNT, check_count
 from dimap_core.plan import LINK_BEGINS, LINK_KEYS, from_link, link_number, to_link
 from dimap_core.types import InvalidPlan, PruningError
 
-from . import sight as sights
+from . import followed, sight as sights
 from .setting import Setting
 from .sight import Sight
 
-_ORDER = ("model", "weights", "data", "n", "draw", "classes", *LINK_KEYS, *sights.KEYS)
+_ORDER = ("model", "weights", "data", "n", "draw", "classes", *LINK_KEYS, *sights.KEYS, *followed.KEYS)
 _KEYS = set(_ORDER)
 _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the whole link is left out
 _SHORT = 400  # characters of classes set by hand that a link carries
@@ -25,8 +25,8 @@ IGNORED = {"embed", "embed_options"}
 
 
 def from_url(params: dict[str, str]) -> tuple[Setting, Sight]:
-    """A setting and a sight from query parameters; raises InvalidPlan (DataError of images) for anything that is
-    neither."""
+    """A setting and a sight from query parameters, what is followed checked too; raises InvalidPlan (DataError of
+    images) for anything that is neither."""
     params = {key: value for key, value in params.items() if key not in IGNORED}
     if unknown := sorted(params.keys() - _KEYS):
         raise InvalidPlan(f"Its part '{unknown[0][:40]}' is not known.")
@@ -35,6 +35,7 @@ def from_url(params: dict[str, str]) -> tuple[Setting, Sight]:
     weights = params.get("weights", default.weights)
     if weights not in ("pretrained", "random"):
         raise InvalidPlan("Weights are 'pretrained' or 'random'.")
+    followed.from_link(params)
     setting = Setting(params.get("model", default.model), weights, plan, *_images_from_url(params))
     return setting, sights.from_link(params)
 

@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dimap_core.plan import GRANULARITIES, from_recipe, validate
 from dimap_core.types import Anatomy, InvalidPlan, PruningPlan
 
-from . import links
+from . import followed, links
 from .setting import Setting
 from .sight import AXES, CUES, Selected, Sight
 
@@ -37,9 +37,11 @@ def start() -> None:
         return
     st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
-    setting, sight, left_out = links.good_parts(_asked())
+    asked = _asked()
+    setting, sight, left_out = links.good_parts(asked)
     arrive(setting)
     _look(sight)
+    followed.arrive(asked, setting.judged)
     st.session_state.notice = left_out or None
 
 
@@ -57,6 +59,7 @@ def _follow_history() -> None:
     setting, sight, _ = links.good_parts(asked)
     go(setting)
     _look(sight)
+    followed.arrive(asked, setting.judged)
 
 
 def _look(sight: Sight) -> None:
@@ -197,7 +200,7 @@ def mode_of(plan: PruningPlan) -> str:
 
 def mirror() -> None:
     """Write the setting to the URL."""
-    wanted = links.to_url(current(), _sight())
+    wanted = links.to_url(current(), _sight()) | followed.to_link(current().judged)
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
     if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:

@@ -3,6 +3,6 @@
 Not here: the pictures' drawing, which is `dimap_core.figures`'. Next door: `parts`.
 """
 
-from . import choosing, pictures, words
+from . import asking, choosing, pictures, words
 
-__all__ = ["choosing", "pictures", "words"]
+__all__ = ["asking", "choosing", "pictures", "words"]

@@ -11,7 +11,6 @@ from dimap_core.figures import (
     Picture,
     answer_picture,
     handing_chart,
-    image_picture,
     parting_chart,
     stage_picture,
     survival_picture,
@@ -19,46 +18,52 @@ from dimap_core.figures import (
 from dimap_core.types import Spread, Way, WayStep
 
 from ..look import TERMS, theme
-from ..session import View, cache, polling
-from . import choosing
+from ..session import View, cache, followed, polling
+from . import asking, patches, words
 
-_GRID = "display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:20px 24px"
-_FITTED = 'style="width:100%;max-width:300px;height:auto"'
+_STYLE = """
+<style>
+.way { container-type: inline-size; }
+.way > div { display: grid; gap: 20px 24px; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); }
+.way img { width: 100%; max-width: 300px; height: auto; }
+.way .answers { display: grid; gap: 14px 24px; grid-column: 1 / -1; order: -1;
+  grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); }
+.way .answers img { max-width: 240px; }
+@container (min-width: 1000px) {
+  .way > div { grid-template-columns: repeat(5, 1fr); gap: 16px; }
+  .way .answers { display: block; grid-column: auto; order: 0; }
+  .way .answers img { display: block; margin-bottom: 14px; }
+}
+</style>
+"""
 _SPREAD = TypeAdapter(Spread)
 _OLD = 0.45  # opacity of pictures of another cut, until theirs have come
 
 
 def draw(view: View, way: Way, chosen: int, old: bool) -> None:
     """All pictures; `chosen`: the block shown, -1 for each stage's last, -2 for its first; `old`: others are coming."""
-    look = theme.look()
-    answers, stages = cache.memo("way_pictures", (way, chosen, look), lambda: _pictures(way, chosen, look))
-    _row(answers, old)
-    st.subheader("What happens inside", anchor=False, help=f"{TERMS['windows']} {TERMS['attention']} {TERMS['energy']}")
-    st.caption(_explained(way))
-    _row(stages, old)
-    st.caption(
-        "Dense and pruned share one scale, from the ground’s colour for zero to full blue for the larger maximum; "
-        "attention is drawn by its square root, and each head’s adds up to 100 %. Framed: the followed token. Crossed "
-        "out: heads that say nothing."
-    )
+    look, heads = theme.look(), followed.current().heads
+    shown = cache.memo("way_pictures", (way, chosen, heads, look), lambda: _pictures(way, chosen, heads, look))
+    image, inside = st.columns([1, 5.4], gap="medium")
+    with image:
+        patches.draw(view.anatomy, way)
+    with inside:
+        st.html(f'{_STYLE}<div class="way" style="opacity:{_OLD if old else 1}"><div>{shown}</div></div>')
+    with st.expander("What the pictures show"):
+        st.markdown(_explained(way))
     if old:
         _curves(way, None, "")
     else:
-        running = choosing.ask_spread(view).running
+        running = asking.ask_spread(view).running
         polling.polled(_among_others, running)(view, way, running)
 
 
-def _pictures(way: Way, chosen: int, look: Look) -> tuple[str, str]:
-    """What goes in and comes out, and the stages, as HTML."""
-    answers = [answer_picture(way, who, look) for who in ("dense", "pruned")]
-    stages = [_stage(way, stage, chosen, look) for stage in dict.fromkeys(step.stage for step in way.steps)]
-    first = [image_picture(way, look), *answers, survival_picture(way, look)]
-    answers_shown, stages_shown = ("".join(theme.image(drawn, _FITTED) for drawn in part) for part in (first, stages))
-    return answers_shown, stages_shown
-
-
-def _row(pictures: str, old: bool) -> None:
-    st.html(f'<div style="{_GRID};opacity:{_OLD if old else 1}">{pictures}</div>')
+def _pictures(way: Way, chosen: int, heads: str, look: Look) -> str:
+    """The stages, and what comes out, as HTML."""
+    stages = [_stage(way, stage, chosen, heads, look) for stage in dict.fromkeys(step.stage for step in way.steps)]
+    answers = [*(answer_picture(way, who, look) for who in ("dense", "pruned")), survival_picture(way, look)]
+    inside, out = ("".join(theme.image(drawn, "") for drawn in part) for part in (stages, answers))
+    return f'{inside}<div class="answers">{out}</div>'
 
 
 def _explained(way: Way) -> str:
@@ -70,22 +75,25 @@ def _explained(way: Way) -> str:
         else "every token looks at all others."
     )
     return (
-        f"The image is cut into {rows} × {columns} patches; the model keeps a note, a token, on each, and {inside} A "
-        "head is one way of looking; energy is how strongly the notes on a place are written."
+        f"The image is cut into {rows} × {columns} patches; the model keeps a note, a token, on each, and {inside} "
+        "A head is one way of looking; energy is how strongly the notes on a place are written.\n\n"
+        "Dense and pruned share one scale, from the ground’s colour for zero to full blue for the larger maximum; "
+        "attention is drawn by its square root, and each map’s shares add up to 100 %. Framed in orange: the followed "
+        "token. Crossed out: heads that say nothing any more."
     )
 
 
-def _stage(way: Way, stage: int, chosen: int, look: Look) -> Picture:
+def _stage(way: Way, stage: int, chosen: int, heads: str, look: Look) -> Picture:
     steps = [step for step in way.steps if step.stage == stage]
     shown = steps[-1 if chosen != -2 else 0]
     if chosen >= 0 and way.steps[chosen].stage == stage:
         shown = way.steps[chosen]
-    return stage_picture(steps, shown, f"{way.stage_word.capitalize()} {stage + 1}", look)
+    return stage_picture(steps, shown, f"{way.stage_word.capitalize()} {stage + 1}", look, heads)
 
 
 def _among_others(view: View, way: Way, polling: bool) -> None:
     """The curves, beside those of other images as soon as these are in."""
-    ticket = choosing.ask_spread(view)
+    ticket = asking.ask_spread(view)
     if polling and not ticket.running:
         st.rerun()
     spread = _SPREAD.validate_python(ticket.last) if ticket.last and "middle" in ticket.last else None
@@ -98,14 +106,14 @@ def _curves(way: Way, spread: Spread | None, others: str) -> None:
     look = theme.look()
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Where the two part", anchor=False, help=TERMS["apart"])
+        st.header(words.parting_title(way), anchor=False, help=TERMS["apart"])
         alt = "Difference between the two models' residual streams after each block, in percent of the dense one"
         theme.chart(parting_chart(way, spread, look), "parting", alt)
         st.caption(
             f"Difference of the pruned model’s notes from the dense model’s after each block, in % of these.{others}"
         )
     with right:
-        st.subheader("Where the answer gets lost", anchor=False, help=TERMS["handing"])
+        st.header(words.handing_title(way), anchor=False, help=TERMS["handing"])
         alt = "Share of the right answer when the dense model takes over after each block"
         theme.chart(handing_chart(way, look), "handing", alt)
         st.caption(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dimap_core.types import Way, answer
+from typing import Any
+
+from dimap_core.types import Way, WayStep, answer
 
 from ..look import formats
 
@@ -41,16 +43,57 @@ def details(way: Way) -> str:
     """Whose image, and where what the answer needs got lost."""
     which = "Your image" if way.image is None else f"Image {way.image + 1:,} of {way.images:,}"
     label = "" if way.label is None else f", labelled **{formats.plain(way.classes[way.label])}**"
-    lost = [by for by in way.by if way.share(way.pruned, by) < _LOST * way.share(way.dense, by)]
     right = ["Both models get it right."] if answer(way.dense) == way.label == answer(way.pruned) else []
-    return " ".join([f"{which}{label}.", *right, *_apart(way), *(_lost(way, by) for by in lost)])
+    return " ".join([f"{which}{label}.", *right, *_apart(way), *(_lost(way, by) for by in _gone(way))])
+
+
+def none_fits(sort: str, event: dict[str, Any]) -> list[str]:
+    """Where an image of a sort was looked for in vain: that, and what is shown instead."""
+    if event.get("fits", True):
+        return []
+    return [
+        f"None of {event['looked_at']:,} images is “{sort}” at this cut; here is the one whose right answer lost most."
+    ]
+
+
+def parting_title(way: Way) -> str:
+    """Of the curve of differences: what the stage does in which the two part."""
+    stage, before, after = way.parting
+    if after == 0:
+        return "The two never part"
+    word = way.stage_word.capitalize()
+    told = f"{word} {stage + 1} takes the difference from {_percent(before)} to {_percent(after)}"
+    return told.replace(" %", "\u00a0%")
+
+
+def handing_title(way: Way) -> str:
+    """Of the curve of what is left: where which part of the answer gets lost."""
+    lost = _gone(way)
+    if not lost:
+        return "The answer gets through"
+    places = [(by, way.loss(by)[0]) for by in lost]
+    told = [f"the {by} in {_place(way, step)}" if way.cues else f"in {_place(way, step)}" for by, step in places]
+    if not way.cues:
+        return f"The answer gets lost {told[0]}"
+    one = len({(step.stage, step.block) for _, step in places}) == 1
+    told = [f"{' and '.join(f'the {by}' for by in lost)} in {_place(way, places[0][1])}"] if one else told
+    return f"Lost: {', '.join(told)}"
+
+
+def _place(way: Way, step: WayStep) -> str:
+    return f"{way.stage_word} {step.stage + 1}, block {step.block + 1}"
+
+
+def _gone(way: Way) -> list[str]:
+    """Of which cues, or of the class, less than half is left."""
+    return [by for by in way.by if way.share(way.pruned, by) < _LOST * way.share(way.dense, by)]
 
 
 def _lost(way: Way, by: str) -> str:
     """At which block it went; or that it went little by little, and at which one most."""
     step, before, after = way.loss(by)
     what = f"The {by}" if way.cues else "The answer"
-    place = f"**{way.stage_word} {step.stage + 1}, block {step.block + 1}**"
+    place = f"**{_place(way, step)}**"
     at_once = before - after >= _AT_ONCE * (way.share(way.dense, by) - way.share(way.pruned, by))
     how = f"gets lost in {place}" if at_once else f"gets lost little by little, most in {place}"
     return (
