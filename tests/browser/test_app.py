@@ -262,7 +262,7 @@ def test_a_click_on_a_heatmap_or_a_ridge_shows_what_was_clicked(browser, app_url
     seen(page.get_by_text("layers.1.blocks.1.mlp.fc1: "))
     page.get_by_role("link", name="Weights").click()
     click_point(page, "ridges", "plot => [plot._fullData.at(-1).x[8], 13.35]")
-    seen(page.locator("[aria-label='Distribution of |w| in the blocks of 1 · fc1']"))
+    seen(page.locator("[aria-label$='Distribution of |w| in the blocks of 1 · fc1']"))
 
 
 def test_a_click_on_an_answer_explains_that_image(browser, app_url):
@@ -274,7 +274,7 @@ def test_a_click_on_an_answer_explains_that_image(browser, app_url):
     card.locator("[data-testid=stBaseButton-secondary]").click()
     seen(page.get_by_text(image).first)
     page.get_by_text("Occlusion", exact=True).click()
-    seen(page.locator("[aria-label^='Occlusion for']"))
+    seen(page.locator("[aria-label*='Occlusion for']"))
     seen(page.get_by_text("rank correlation"))
     assert page.outside == []
 

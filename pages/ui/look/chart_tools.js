@@ -49,18 +49,6 @@ function show(root, told, place) {
   tip.style.transform = `translate(${Math.min(Math.max(x - tip.offsetWidth / 2, 0), most)}px, ${from.y - to.y > up ? y + 14 : up}px)`;
 }
 
-// Choose the point as a click on it would.
-function press(told, root) {
-  const plot = plotIn(told);
-  const point = readings(plot)[root.place ?? 0];
-  const area = plot.querySelector(".nsewdrag");
-  if (!point || !area || !told.picks) return;
-  const box = plot.getBoundingClientRect();
-  const where = { clientX: box.x + point.left, clientY: box.y + point.top, bubbles: true, view: window };
-  area.dispatchEvent(new MouseEvent("mousemove", where));
-  setTimeout(() => ["mousedown", "mouseup"].forEach((name) => area.dispatchEvent(new MouseEvent(name, where))), 200);
-}
-
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 };
 
 export default function ({ parentElement: root, data: told, setTriggerValue }) {
@@ -90,8 +78,7 @@ export default function ({ parentElement: root, data: told, setTriggerValue }) {
     show(root, told, root.place === undefined ? 0 : root.place + (back ? -1 : 1));
   };
   slider.onkeydown = (event) => {
-    if (event.key === "Enter") press(told, root);
-    else if (event.key in STEPS) show(root, told, (root.place ?? 0) + STEPS[event.key]);
+    if (event.key in STEPS) show(root, told, (root.place ?? 0) + STEPS[event.key]);
     else return;
     event.preventDefault();
   };

@@ -99,7 +99,7 @@ def chart(
     config = {"displayModeBar": False, "displaylogo": False}
     whole = not figure.layout.dragmode  # or it is an enlarged one already
     told = {
-        "title": title or alt, "note": note, "large": whole, "picks": "on_select" in more,
+        "title": title or alt, "note": note, "large": whole,
         "walk": any(map(chart_tools.walkable, figure.data)),
     }  # fmt: skip
     spoken = f"{title} {alt}" if title else alt

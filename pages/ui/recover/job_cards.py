@@ -31,7 +31,10 @@ def draw() -> None:
         st.error(formats.plain(str(error)))
         return
     if not known:
-        st.info("Nothing was trained yet. Choose how, and start.", icon=":material/model_training:")
+        st.info(
+            "Nothing was trained yet. Start training, and see here how much of the accuracy comes back.",
+            icon=":material/model_training:",
+        )
         return
     for job in known:
         with st.container(border=True):
