@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 from streamlit.testing.v1.element_tree import Block
@@ -124,9 +125,20 @@ class App:
 
     def move(self, **move: Any) -> "App":
         """What a hand on the map sends, which no widget of AppTest can: `all`, one ratio, or `stages`, one for each."""
-        states = self.at._tree.get_widget_states()
         sent = {"seq": time.time(), "drag": "hand", "final": True, **move}
-        states.widgets.add(id=self._proto("dimap_map").id, json_value=json.dumps({"move": sent}))
+        return self._sent("dimap_map", json_value=json.dumps({"move": sent}))
+
+    def click_block(self, stage: int, block: int) -> "App":
+        """A click on a block of the map."""
+        return self._sent("dimap_map", trigger={"selected": {"stage": stage, "block": block}})
+
+    def _sent(self, name: str, json_value: str = "", trigger: dict[str, Any] | None = None) -> "App":
+        states, place = self.at._tree.get_widget_states(), self._proto(name).id
+        if trigger is None:
+            states.widgets.add(id=place, json_value=json_value)
+        else:
+            events = [{"event": event, "value": value} for event, value in trigger.items()]
+            states.widgets.add(id=_make_trigger_id(place, "events"), json_trigger_value=json.dumps(events))
         self.at._run(states)
         return self.run()
 

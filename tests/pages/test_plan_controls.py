@@ -67,10 +67,10 @@ def test_a_preset_is_the_papers_cut_whatever_was_chosen_before(open_app, label, 
 def test_a_random_criterion_has_a_seed_and_other_seeds_are_other_cuts(fresh):
     fresh.set("w_criterion", "random").live()
     assert "seed" not in fresh.url
-    first = fresh.maps()
+    first = fresh.feed["cut"]["kept"]
     fresh.set("w_scope", "model").set("w_seed", 7).live()
     assert fresh.url["seed"] == "7" and fresh.plan.seed == 7
-    assert fresh.maps() != first
+    assert fresh.feed["cut"]["kept"] != first
 
 
 def test_stages_start_from_what_the_cut_removes_of_them_and_nothing_changes_until_one_moves(fresh):

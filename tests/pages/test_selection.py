@@ -5,9 +5,10 @@ import re
 import pytest
 
 
-def frames(app):
-    """Frames in the page's maps, one a width."""
-    return [len(re.findall('class="selected"', svg)) for svg in app.maps()]
+def framed(app):
+    """The part that the page's map frames, as the link names it."""
+    at = app.map["cut"]["selected"]
+    return "" if at["stage"] is None else f"{at['stage'] + 1}" + ("" if at["block"] is None else f".{at['block'] + 1}")
 
 
 def marked(app, key):
@@ -23,9 +24,9 @@ def detail(app):
 
 def test_what_is_selected_on_one_page_is_selected_on_the_others(open_app):
     app = open_app(model="swin-digits").page("weights")
-    assert frames(app) == [0, 0, 0] and "at" not in app.url and marked(app, "ridges") == []
+    assert framed(app) == "" and "at" not in app.url and marked(app, "ridges") == []
     app.set("at_stage", 2)
-    assert app.url["at"] == "3" and frames(app) == [1, 1, 1]
+    assert app.url["at"] == framed(app) == "3"
     assert marked(app, "ridges") == ["3 · fc2", "3 · fc1", "3 · proj", "3 · qkv"]
     assert app.widget("weights_row").value == "3 · qkv" and detail(app).startswith("**Stage 3**, kept: QKV ")
     app.set("at_block", 2)
@@ -42,7 +43,7 @@ def test_what_is_selected_on_one_page_is_selected_on_the_others(open_app):
     app.set("w_ratio", 50.0).set("at_block", 2).click("Undo")
     assert (app.url["at"], app.url["ratio"]) == ("1.2", "0.8")  # undo takes cuts back, no selection
     app.set("at_stage", None)
-    assert "at" not in app.url and frames(app) == [0, 0, 0]
+    assert "at" not in app.url and framed(app) == ""
 
 
 def test_a_row_that_is_chosen_selects_its_stage_and_keeps_a_block_of_it(open_app):
@@ -57,7 +58,7 @@ def test_the_next_model_keeps_a_selection_that_it_has_and_drops_another(open_app
     app = open_app(model="swin-textured", at="3.4").page(page)
     assert app.set("w_model", "swin-flatten").live().url["at"] == "3.4"
     app.set("w_model", "deit-digits").live()
-    assert "at" not in app.url and app.notices == [] and frames(app) == [0, 0, 0]
+    assert "at" not in app.url and app.notices == [] and framed(app) == ""
 
 
 def test_what_is_left_of_the_selected_part_is_counted(open_app):
@@ -70,18 +71,27 @@ def test_what_is_left_of_the_selected_part_is_counted(open_app):
     assert len(pairs) == 5 and all(left == whole for left, whole in pairs)
 
 
+def test_a_click_on_a_block_selects_it_on_every_page(open_app):
+    app = open_app(model="swin-digits").live()
+    app.click_block(2, 1)
+    assert app.url["at"] == "3.2" and app.feed["cut"]["selected"] == {"stage": 2, "block": 1}
+    assert framed(app.page("weights")) == "3.2"
+    app.click_block(0, 0)
+    assert app.url["at"] == framed(app) == "1.1"
+    app.click_block(9, 0)
+    assert "at" not in app.url
+
+
 def test_the_map_is_filled_by_importance_and_says_where_sensitivity_is_not_measured(open_app):
     app = open_app(model="swin-digits", at="3").live()
-    by_kept = app.maps()
-    by_importance = app.set("map_fill", "importance").maps()
-    assert by_importance != by_kept and any("mean DIMAP scores" in text for text in app.texts())
-    assert all("importance: 0" in svg for svg in by_importance) and frames(app) == [1, 1, 1]
-    assert app.set("w_criterion", "magnitude").live().maps() != by_importance
-    assert any("mean Magnitude scores" in text for text in app.texts())
-    app.set("map_fill", "sensitivity")
-    assert all("sensitivity: not measured" in svg for svg in app.maps())
-    assert any("is not measured for this model" in text for text in app.texts())
+    fills = {fill["name"]: fill for fill in app.map["fills"]}
+    assert "mean DIMAP scores" in fills["importance"]["note"] and None not in fills["importance"]["levels"]
+    assert set(fills["sensitivity"]["levels"]) == {None} and fills["sensitivity"]["most"] == ""
+    assert "is not measured for this model" in fills["sensitivity"]["note"]
+    app.set("w_criterion", "magnitude").live()
+    other = next(fill for fill in app.map["fills"] if fill["name"] == "importance")
+    assert "mean Magnitude scores" in other["note"] and other["levels"] != fills["importance"]["levels"]
     app.click("Measure it on Importance").live()
     assert app.widget("importance_part").value == "sensitivity"
     app.page("prune").set("w_granularity", "nm").live()  # a pattern has no curves
-    assert app.widget("map_fill").value == "kept share" and "sensitivity" not in app.widget("map_fill").options
+    assert "sensitivity" not in [fill["name"] for fill in app.map["fills"]]

@@ -17,7 +17,7 @@ from dimap_core.figures import (
 )
 from dimap_core.types import Spread, Way, WayStep
 
-from ..look import TERMS, theme
+from ..look import theme
 from ..session import View, cache, followed, polling
 from . import asking, patches, words
 
@@ -106,21 +106,17 @@ def _curves(way: Way, spread: Spread | None, others: str) -> None:
     look = theme.look()
     left, right = st.columns(2, gap="medium")
     with left:
-        st.header(words.parting_title(way), anchor=False, help=TERMS["apart"])
         alt = "Difference between the two models' residual streams after each block, in percent of the dense one"
-        theme.chart(parting_chart(way, spread, look), "parting", alt)
-        st.caption(
-            f"Difference of the pruned model’s notes from the dense model’s after each block, in % of these.{others}"
-        )
+        told = f"Difference of the pruned model’s notes from the dense model’s after each block, in % of these.{others}"
+        theme.chart(parting_chart(way, spread, look), "parting", alt, words.parting_title(way), told)
     with right:
-        st.header(words.handing_title(way), anchor=False, help=TERMS["handing"])
         alt = "Share of the right answer when the dense model takes over after each block"
-        theme.chart(handing_chart(way, look), "handing", alt)
-        st.caption(
+        answers = " and ".join(f"the {by} {way.name(by)}" if way.cues else way.name(by) for by in way.by)
+        told = (
             "The pruned model works up to this block, the dense model does the rest: the share that it still gives "
-            + " and ".join(f"the {by} {way.name(by)}" if way.cues else way.name(by) for by in way.by)
-            + ". One image, so no interval."
+            f"{answers}. One image, so no interval."
         )
+        theme.chart(handing_chart(way, look), "handing", alt, words.handing_title(way), told)
     with st.expander("Show as table"):
         st.dataframe(pd.DataFrame([_line(way, step) for step in way.steps]), hide_index=True)
 
