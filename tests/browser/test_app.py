@@ -17,7 +17,7 @@ from dimap_core.data.registry import load_data
 from tests.helpers import STUCK, Patience
 
 HEADINGS = {
-    "Prune": "Where the cut falls",
+    "Prune": "Is it faster here?",
     "Weights": "One row, block by block",
     "Importance": "Where importance lies",
     "Predictions": "Who loses, and to whom?",
@@ -29,8 +29,14 @@ HEADINGS = {
 }
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.browser
-DRAWN = ("[data-testid=stMetric]", "[data-testid=stPlotlyChart]", "[data-testid=stMain] [data-testid=stCode]")
-TOP1 = "[data-testid=stMetric]:has-text('Top-1')"
+DRAWN = (
+    ".answer .value",
+    "[data-testid=stMetric]",
+    "[data-testid=stPlotlyChart]",
+    "[data-testid=stMain] [data-testid=stCode]",
+)
+TOP1 = "[data-testid=stMetric]:has-text('Top-1'), .answer .big"
+VALUE, PARAMS = ".answer .big .value", ".answer dl > div:nth-child(3) dd >> nth=0"
 
 
 def patiently(wait, *what):
@@ -92,7 +98,7 @@ def judged(page, images="1,080"):
 
 def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
     page = opened(browser, app_url)
-    seen(page.locator("[data-testid=stPlotlyChart]").first)
+    seen(page.locator(".map .knob").first)
     seen(page.get_by_text("zeros: smaller on paper"))
     judged(page)
     assert page.outside == []
@@ -102,17 +108,17 @@ def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
 def test_a_moved_slider_changes_the_link_and_the_numbers_and_the_link_restores_them(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits")
     seen(page.get_by_text("zeros: smaller on paper"))
-    before = page.locator("[data-testid=stMetricValue]").first.inner_text()
+    kept = page.locator(PARAMS)
+    before = kept.inner_text()
     ratio(page).press("ArrowRight")
     cut(page, "85 %")
-    kept = page.locator("[data-testid=stMetricValue]").first
     patiently(expect(kept).not_to_have_text, before)  # the heading is sent before the numbers
     judged(page, "540")
     after = kept.inner_text()
     patiently(page.wait_for_function, "location.search.includes('ratio=0.85')")
     again = opened(browser, page.url)
     cut(again, "85 %")
-    assert again.locator("[data-testid=stMetricValue]").first.inner_text() == after
+    patiently(expect(again.locator(PARAMS)).to_have_text, after)
 
 
 def test_a_deit_is_pruned_by_stage(browser, app_url):
@@ -121,6 +127,51 @@ def test_a_deit_is_pruned_by_stage(browser, app_url):
     chip(page, "amount").click()
     seen(page.get_by_text("Block group 4").first)
     seen(page.locator(TOP1).filter(has_text="n = "))
+
+
+def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.5")
+    judged(page, "540")
+    knobs, cuts = page.locator(".map .knob"), page.locator(".map .cut")
+    third, before = cuts.nth(2).inner_text(), page.locator(PARAMS).inner_text()
+    knobs.nth(2).focus()
+    # Both in one task of the browser, before any message can have come.
+    press = "k => { k.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', bubbles: true}));"
+    at_once = knobs.nth(2).evaluate(press + " return k.getAttribute('aria-valuetext'); }")
+    assert not at_once.startswith(third.split()[0]) and page.locator(PARAMS).inner_text() != before
+    patiently(page.wait_for_function, "location.search.includes('stages=')")
+    cut(page, "by stage")
+    judged(page, "540")
+    others = [cuts.nth(place).inner_text() for place in (0, 1, 3)]
+    again = opened(browser, page.url)
+    judged(again, "540")
+    assert [again.locator(".map .cut").nth(place).inner_text() for place in (0, 1, 3)] == others
+    assert again.locator(PARAMS).inner_text() == page.locator(PARAMS).inner_text()
+    page.keyboard.press("Control+z")
+    patiently(page.wait_for_function, "!location.search.includes('stages=')")
+    patiently(expect(cuts.nth(2)).to_have_text, third)
+
+
+def test_a_stage_is_dragged_and_a_block_is_clicked(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.5")
+    judged(page, "540")
+    hit = page.locator(".map .hit").nth(4)  # the first block of stage 3
+    box = hit.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(x, y)
+    patiently(page.wait_for_function, "location.search.includes('at=3.1')")
+    seen(page.locator(".map .detail").filter(has_text="Stage 3, block 1: QKV "))
+    settled(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(8):
+        page.mouse.move(x + 4 * step, y)
+    page.mouse.up()
+    patiently(page.wait_for_function, "location.search.includes('stages=')")
+    judged(page, "540")
+    page.get_by_role("link", name="Weights").click()
+    seen(page.locator(".map .frame.on"))
+    assert page.locator("[data-testid=stException]").count() == 0
 
 
 @pytest.mark.parametrize(
@@ -249,9 +300,7 @@ def test_a_click_on_a_circle_goes_back_to_it(browser, app_url):
     cut(page, "35 %")
     page.keyboard.press("Escape")
     judged(page, "540")
-    circles = "document.querySelector('.st-key-tradeoff .js-plotly-plot').data.find(t => t.mode === 'markers+text')"
-    patiently(page.wait_for_function, circles)
-    click_point(page, "tradeoff", f"() => {{ const t = {circles}; return [t.x[0], t.y[0]]; }}")
+    page.locator(".answer .try").click()
     patiently(page.wait_for_function, "location.search.includes('ratio=0.3')")
     cut(page, "30 %")
 
@@ -310,7 +359,7 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
     page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
     seen(page.get_by_text("mine.zip: judged on 40 images").first)
     judged(page, "40")
-    assert page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text() == "100.0 %"
+    assert page.locator(VALUE).inner_text() == "100.0 %"
     patiently(page.wait_for_function, "location.search.includes('data=upload')")
     other = opened(browser, page.url)
     seen(other.locator("[data-testid=stAlert]").filter(has_text="no longer here; upload it again"))
@@ -322,7 +371,7 @@ def test_a_downloaded_checkpoint_is_the_model_on_screen(browser, app_url, tmp_pa
     page = opened(browser, link)
     seen(page.get_by_text("really smaller").first)
     judged(page, "540")
-    shown = page.locator(f"{TOP1} [data-testid=stMetricValue]").inner_text()
+    shown = page.locator(VALUE).inner_text()
     page.get_by_role("link", name="Export").click()
     page.get_by_role("button", name="Make the checkpoint file").click()
     with page.expect_download() as download:
@@ -351,5 +400,5 @@ def test_an_uploaded_checkpoint_is_judged_and_gone_with_its_session(browser, app
     assert {violation["id"] for violation in found.response["violations"]} <= known, found.generate_report()
     page.reload()
     seen(page.get_by_text("That uploaded file is no longer here; upload it again."))
-    seen(page.locator("[data-testid=stMetric]").first)
+    seen(page.locator(".answer .value"))
     assert page.outside == []

@@ -34,7 +34,7 @@ def test_what_is_selected_on_one_page_is_selected_on_the_others(open_app):
     app.page("importance")
     place = app.widget("block_place").value
     stage, block = open_app(model="swin-digits", at="3.2").page("importance"), app.figure("heat")["layout"]["shapes"]
-    assert stage.widget("block_place").value == place and frames(app) == [1, 1, 1]
+    assert stage.widget("block_place").value == place and framed(app) == "3.2"
     assert (block[-1]["y0"], block[-1]["y1"]) == (place - 0.5, place + 0.5)
     app.set("block_place", 0)
     assert app.url["at"] == "1.1"
