@@ -99,7 +99,9 @@ class Answer {
       table.append(row);
       this.counts[key] = [value, below, one.of];
     }
-    if (data.kind) table.append(make("div", "kind", data.kind));
+    const time = make("div");
+    time.append(make("dt", "", "Time"), make("dd", "", data.time[0]), make("dd", "below", data.time[1]));
+    table.append(time);
     box.append(big, table);
   }
 

@@ -70,7 +70,7 @@ def data(
         "of": {"params": total.params, "macs": total.macs},
         "progress": estimate.n / few if estimate and estimate.n < few else None,
         "scale": _scale(estimate, cue) if estimate and estimate.n >= few else None,
-        "title": title, "sub": sub, "kind": kind(point), "caption": _caption(point, picture),
+        "title": title, "sub": sub, "time": time(point), "caption": _caption(point, picture),
         "plot": plot(picture, zoom) if picture else None,
         "running": ticket is not None and ticket.running,
         "settled": _settled(numbers, estimate, ticket),
@@ -95,12 +95,12 @@ def finding(point: Tried, estimate: AccuracyEstimate | None, cue: str, badge: st
     return f"{left}: {abs(100 * drop.value):.1f} points {word} than dense", between
 
 
-def kind(point: Tried) -> str:
-    """Whether what is left is really smaller."""
+def time(point: Tried) -> tuple[str, str]:
+    """What the cut does to the time an image takes, as far as it is known without a stopwatch."""
     granularity = point.setting.plan.granularity
     if granularity == "structure":
-        return "Really smaller: measure below whether it is faster here."
-    return "Zeros: smaller on paper, not faster." if granularity == "weight" else "Zeros in a pattern: not faster here."
+        return "smaller", "measure it below"
+    return "as before", "zeros are not faster" if granularity == "weight" else "a pattern is not faster here"
 
 
 def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, ticket: Ticket | None) -> str:
