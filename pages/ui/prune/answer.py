@@ -99,7 +99,7 @@ def time(point: Tried) -> tuple[str, str]:
     """What the cut does to the time an image takes, as far as it is known without a stopwatch."""
     granularity = point.setting.plan.granularity
     if granularity == "structure":
-        return "smaller", "measure it below"
+        return "see below", "really smaller"
     return "as before", "zeros are not faster" if granularity == "weight" else "a pattern is not faster here"
 
 
