@@ -1,6 +1,6 @@
 """What other rooms may import from `figures`."""
 
-from . import agreement as agreement, findings as findings, importance as importance, learnt as learnt, spvit as spvit
+from . import agreement as agreement, findings as findings, importance as importance, spvit as spvit
 from .comparison import Entry as Entry, comparison as comparison
 from .distribution import plain_against_plan as plain_against_plan, ridgeline as ridgeline
 from .front import TriedCut as TriedCut, paired_bar as paired_bar, search_front as search_front
