@@ -41,7 +41,6 @@ from .trained import (
     channel_similarity as channel_similarity,
     indicators_through_training as indicators_through_training,
     learning_curve as learning_curve,
-    learnt as learnt,
     spvit as spvit,
 )
 from .way import (

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dimap_core.figures import findings, learnt
-from dimap_core.figures.findings import percent
+from dimap_core.figures import findings
+from dimap_core.figures.findings.cuts import percent
 from dimap_core.figures.front import TriedCut
 from dimap_core.figures.tradeoff import Curve, Point
 from dimap_core.types.cost import Part
@@ -148,31 +148,30 @@ def test_a_front_is_told_within_its_budget():
 def test_training_gains_only_where_the_ends_intervals_lie_apart():
     first = {"step": 0, "loss": 2.0, "top1": 0.6, "low": 0.5, "high": 0.7}
     last = {"step": 9, "loss": 0.5, "top1": 0.9, "low": 0.8, "high": 0.95}
-    assert learnt.learning([first, last]) == "Training brought it from 60.0 to 90.0 % right"
-    assert learnt.learning([last, first]) == "Training took it from 90.0 to 60.0 % right"
-    assert "intervals overlap" in learnt.learning([first, {**last, "low": 0.65}])
-    assert learnt.learning([{"step": 0, "loss": 2.0}]).startswith("Loss 2.00")
+    assert findings.learning([first, last]) == "Training brought it from 60.0 to 90.0 % right"
+    assert findings.learning([last, first]) == "Training took it from 90.0 to 60.0 % right"
+    assert "intervals overlap" in findings.learning([first, {**last, "low": 0.65}])
+    assert findings.learning([{"step": 0, "loss": 2.0}]).startswith("Loss 2.00")
 
 
 def test_what_searches_keep_is_told_by_blocks():
     dense = [{"head": 4, "mlp_neuron": 100}] * 2
     kept = [{"head": 4, "mlp_neuron": 30}, {"head": 2, "mlp_neuron": 60}]
-    said = told(learnt.redistribution(kept, dense, ("mlp_neuron", "head")))
+    said = told(findings.redistribution(kept, dense, ("mlp_neuron", "head")))
     assert said == "It keeps 30 % of block 1's hidden units and 100 % of block 1's heads"
     points = [{"step": 8, "indicators": {"v_dim": [[100, 50], [10]]}}]
     assert (
-        told(learnt.indicators(points, "v_dim"))
+        told(findings.indicators(points, "v_dim"))
         == "At step 8, 75 % of block 1 and 10 % of block 2 would stay by itself"
     )
-    assert told(learnt.similarity([[100, 20], [40, 100]], [[100]])) == (
+    assert told(findings.similarity([[100, 20], [40, 100]], [[100]])) == (
         "Two channels are 30 % alike in the dense head, one channel only in what is left"
     )
 
 
 def test_mixers_and_kernels_are_told_with_their_blocks():
     blocks = [{"mixer": "softmax", "hidden": 10, "of": 40}, {"mixer": "conv3", "hidden": 20, "of": 40}]
-    assert told(learnt.mixers(blocks)) == "Attention goes in block 2; 38 % of the hidden units stay"
+    assert told(findings.mixers(blocks)) == "Attention goes in block 2; 38 % of the hidden units stay"
     pictures = {"b": {"attention": np.ones((5, 5)).tolist(), "kernel": np.ones((3, 3)).tolist()}}
-    assert (
-        told(learnt.kernels(pictures, {"b": "block 2"})) == "Of the attention drawn, the kernel reaches 36 % in block 2"
-    )
+    said = told(findings.kernels(pictures, {"b": "block 2"}))
+    assert said == "Of the attention drawn, the kernel reaches 36 % in block 2"

@@ -26,7 +26,7 @@ def test_a_file_is_judged_and_drawn_on_every_page(open_app, folder):
     assert "n = 540" in app.metric(2) and "1.51 M" in app.metric(0)
     assert "[my *first* model_1.safetensors]" in app.sentence
     assert any(text.startswith("(swin-digits, 32 px)") for text in app.texts())
-    assert app.figure("tradeoff")["data"]
+    assert app.feed["plot"]["current"]
     for page in ("weights", "importance", "predictions", "export"):
         app.page(page)
         assert app.notices == []

@@ -13,10 +13,9 @@ def test_a_structured_cut_is_counted_judged_and_called_smaller(open_app):
     assert any("really smaller" in text for text in app.texts())
     assert not any("not faster" in text for text in app.texts())
     assert "of 1.51 M" in app.metric(0)
-    assert [app.at.metric[place].label for place in (0, 1)] == ["Params", "FLOPs (MACs)"]
+    assert [app.feed["numbers"][place]["label"] for place in (0, 1)] == ["Params", "FLOPs (MACs)"]
     app.set("w_ratio", 40.0).judged()
-    tried = next(t for t in app.figure("tradeoff")["data"] if t.get("mode") == "markers+text")
-    assert tried["marker"]["symbol"] == ["square"]
+    assert [tried["smaller"] for tried in app.feed["plot"]["tries"]] == [True]
 
 
 def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
@@ -27,7 +26,7 @@ def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):
     assert app.url["round"] == "8"
     app.set("w_granularity", "nm").live()
     assert app.url["nm"] == "2:4" and "ratio" not in app.url and "round" not in app.url
-    assert [app.at.metric[place].label for place in (0, 1)] == ["Params kept", "MACs kept"]
+    assert [app.feed["numbers"][place]["label"] for place in (0, 1)] == ["Params kept", "MACs kept"]
     app.set("w_nm", "4:8").live()
     assert app.plan.nm == "4:8"
     app.set("w_granularity", "weight").live()

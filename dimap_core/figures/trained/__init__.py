@@ -1,7 +1,6 @@
-"""What training did: curves over its steps, what methods look at on the way, and their findings in sentences.
+"""What training did: curves over its steps, and what methods look at on the way.
 
-`learning` draws any recovery, `indicators` and `spvit` one method each, `learnt` says what they show.
-Next door: `findings`, the sentences of all other figures.
+`learning` draws any recovery, `indicators` and `spvit` one method each. Next door: `findings` says what they show.
 """
 
 import lazy_loader

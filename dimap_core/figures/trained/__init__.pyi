@@ -1,6 +1,6 @@
 """What other figures and rooms may import from `figures.trained`."""
 
-from . import learnt as learnt, spvit as spvit
+from . import spvit as spvit
 from .indicators import (
     channel_similarity as channel_similarity,
     indicators_through_training as indicators_through_training,

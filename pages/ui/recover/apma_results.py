@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import channel_similarity, indicators_through_training, learnt
+from dimap_core.figures import channel_similarity, findings, indicators_through_training
 from dimap_core.training import apma
 from dimap_core.types import in_points
 
@@ -35,7 +35,7 @@ def indicators(token: str, points: Sequence[Mapping[str, Any]]) -> None:
         + "Until the target is met the loss above holds the price of the MACs too."
     )
     alt = f"Share of {_KINDS[kind]} above the threshold, head by head, by step"
-    theme.chart(figure, f"indicators_{token}", alt, learnt.indicators(seen, kind), note)
+    theme.chart(figure, f"indicators_{token}", alt, findings.indicators(seen, kind), note)
 
 
 def similarity(token: str, folder: Path) -> None:
@@ -56,7 +56,7 @@ def similarity(token: str, folder: Path) -> None:
     figure = channel_similarity(found["before"][head], found["after"][head], found["kept"][head], theme.look())
     alt = f"Similarity of the {_KINDS[kind]} of block {place + 1}, head {head + 1}, dense and pruned"
     theme.chart(
-        figure, f"similar_{token}", alt, learnt.similarity(found["before"][head], found["after"][head]),
+        figure, f"similar_{token}", alt, findings.similarity(found["before"][head], found["after"][head]),
         "|cosine| between the weights of every two channels; blank: the channel itself, or one that went.",
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import learning_curve, learnt, redistribution
+from dimap_core.figures import findings, learning_curve, redistribution
 from dimap_core.service import Job, Jobs
 from dimap_core.training import AWARE, PAID, apma, revit_shape
 from dimap_core.types import KINDS, PruningError, in_points
@@ -78,8 +78,8 @@ def _card(token: str, ended: bool) -> None:
         alt = f"Accuracy and loss over the steps of {job.title}"
         figure = learning_curve(points, points[-1]["steps"], theme.look())
         images = next((point["n"] for point in reversed(points) if "n" in point), None)
-        note = f"On the way judged on the first {images:,} validation images only, with the 95 % interval."
-        theme.chart(figure, f"learning_{token}", alt, learnt.learning(points), note if images else "")
+        note = f"On the way judged on the first {images or 0:,} validation images only, with the 95 % interval."
+        theme.chart(figure, f"learning_{token}", alt, findings.learning(points), note if images else "")
     if (found := (job.result or progress).get("kept")) is not None:
         _units(token, found, job.result)
     if (found := (job.result or progress).get("blocks")) is not None:
@@ -131,7 +131,7 @@ def _units(token: str, kept: Mapping[str, Any], result: Mapping[str, Any] | None
     beside = " Dotted: the shape of ReViT's rule (Table 6 of the paper) about the same mean." if rule else ""
     theme.chart(
         figure, f"units_{token}", "Units kept of each kind, block by block",
-        learnt.redistribution(kept["blocks"], kept["dense"]["blocks"], KINDS),
+        findings.redistribution(kept["blocks"], kept["dense"]["blocks"], KINDS),
         f"Bars: what is kept of every kind through depth.{width}{beside}",
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import learnt, spvit as figures
+from dimap_core.figures import findings, spvit as figures
 from dimap_core.types import in_points
 
 from ..look import formats, theme
@@ -24,7 +24,8 @@ def draw(token: str, blocks: list[dict[str, Any]], result: Mapping[str, Any] | N
     if result is not None:
         _outcome(result)
     theme.chart(
-        figures.path(blocks, theme.look()), f"path_{token}", "What mixes tokens in every block", learnt.mixers(blocks),
+        figures.path(blocks, theme.look()), f"path_{token}", "What mixes tokens in every block",
+        findings.mixers(blocks),
         "A gate counts where all cheaper ones are open too; right of 50 % it stays open in the derived model.",
     )  # fmt: skip
     if result is not None and "comparison" in result:
@@ -39,7 +40,7 @@ def draw(token: str, blocks: list[dict[str, Any]], result: Mapping[str, Any] | N
             "nine taps of a 3×3 kernel begin alike, and short training moves them little."
         )
         alt = "Attention by distance beside the kernel in its place"
-        theme.chart(figure, f"kernels_{token}", alt, learnt.kernels(result["pictures"], names), note)
+        theme.chart(figure, f"kernels_{token}", alt, findings.kernels(result["pictures"], names), note)
 
 
 def _names(result: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What figures of trainings and searches show, in one sentence each. Next door: `findings`, all others."""
+"""What figures of trainings and searches show, in one sentence each. Next door: `cuts`, all others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..findings import extremes, listed, percent
 from ..look import COLUMN_LABELS
+from .cuts import extremes, listed, percent
 
 _KINDS = {**COLUMN_LABELS, "mlp_neuron": "hidden units"}
 

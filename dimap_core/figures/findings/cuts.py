@@ -1,7 +1,7 @@
 """What figures show, in one sentence each: their titles, which say no more than their numbers do.
 
 A difference counts only beyond chance: where its interval leaves out zero or, between two shares whose difference was
-not paired, where their intervals lie apart. Next door: `learnt`, the sentences on trainings and searches.
+not paired, where their intervals lie apart. Next door: `trainings`, the sentences on trainings and searches.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from itertools import groupby
 
 import numpy as np
 
-from ..types import CellCut, Compared, Correlation, Part, Share, WeightRow, in_points
-from .front import TriedCut
-from .look import COLUMN_LABELS, MODULE_LABELS
-from .tradeoff import Curve
+from ...types import CellCut, Compared, Correlation, Part, Share, WeightRow, in_points
+from ..front import TriedCut
+from ..look import COLUMN_LABELS, MODULE_LABELS
+from ..tradeoff import Curve
 
 Place = tuple[int, ...]
 

@@ -1,0 +1,28 @@
+"""What other rooms may import from `figures.findings`."""
+
+from .cuts import (
+    against_dense as against_dense,
+    bears as bears,
+    cells as cells,
+    confusions as confusions,
+    curves as curves,
+    drops as drops,
+    extremes as extremes,
+    foretold as foretold,
+    front as front,
+    kept as kept,
+    mask as mask,
+    percent as percent,
+    plain_threshold as plain_threshold,
+    ranks as ranks,
+    ridges as ridges,
+    units as units,
+)
+from .trainings import (
+    indicators as indicators,
+    kernels as kernels,
+    learning as learning,
+    mixers as mixers,
+    redistribution as redistribution,
+    similarity as similarity,
+)
