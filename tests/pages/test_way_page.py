@@ -22,7 +22,7 @@ def arrived(app):
 
 
 def headline(app):
-    return app.at.title[0].value
+    return app.at.subheader[0].value
 
 
 def pictures(app):
