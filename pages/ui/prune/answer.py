@@ -63,7 +63,7 @@ def data(
     if estimate and cue in estimate.drops and estimate.n >= few:
         drop = estimate.drops[cue]
         numbers[3]["below"] = f"{in_points(drop.low)} to {in_points(drop.high)}"
-    title, sub = finding(point, estimate, cue, badge)
+    title, sub = finding(point, estimate, cue)
     return {
         "dark": theme.look().dark,
         "numbers": [{what: one[what] for what in _SENT} for one in numbers],
@@ -77,13 +77,13 @@ def data(
     }  # fmt: skip
 
 
-def finding(point: Tried, estimate: AccuracyEstimate | None, cue: str, badge: str) -> tuple[str, str]:
+def finding(point: Tried, estimate: AccuracyEstimate | None, cue: str) -> tuple[str, str]:
     """The answer in a sentence that keeps to the statistics, and what stands behind it."""
     share = 100 * point.total.macs_after / point.total.macs
     left = f"{share:.0f} % of the MACs kept"
     few = metrics.few(estimate)
     if estimate is None or estimate.n < few:
-        return left, badge if estimate is None else f"{estimate.n:,} of {estimate.total:,} images so far"
+        return left, "" if estimate is None else f"{estimate.n:,} of {estimate.total:,} images so far"
     now = estimate.cues[cue]
     if cue not in estimate.drops:
         return f"{left}, {100 * now.value:.1f} % right", f"n = {now.n:,}"

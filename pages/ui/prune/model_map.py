@@ -34,7 +34,7 @@ def explained(view: View) -> None:
         "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
         "times the MACs. In each band the share of weights that is gone lies left, dashed; what is kept lies right."
         + (" +1: the class token." if view.anatomy.family == "deit" else "")
-        + (" ×3: three blocks drawn as one, with what they keep together." * (len(view.anatomy.blocks) >= _MANY))
+        + (" ×2, ×3: so many blocks drawn as one, with what they keep together." * (len(view.anatomy.blocks) >= _MANY))
     )
     with st.expander("The map as a table, and as a picture"):
         st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
