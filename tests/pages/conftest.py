@@ -149,7 +149,8 @@ class App:
     def texts(self) -> list[str]:
         """Everything that is written on the page."""
         kinds = (self.at.markdown, self.at.caption, self.at.warning, self.at.info, self.at.error)
-        return [element.value for kind in kinds for element in kind]
+        live = [self.feed["title"], self.feed["sub"], *self.feed["time"], self.feed["caption"]] if self.feed else []
+        return [*(element.value for kind in kinds for element in kind), *live]
 
     @property
     def sentence(self) -> str:

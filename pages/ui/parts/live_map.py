@@ -1,6 +1,7 @@
 """The map of the model that is moved by hand: a component of the browser, the tables it counts from, and what it sends.
 
-Next door: `live_map.js` draws; pages/ui/prune/`answer` tells it what the server found.
+Next door: `map_drawing.js` draws, `map_sliders.js` is moved, `live_map.js` counts and asks;
+ pages/ui/prune/`answer` tells it what the server found.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def style() -> str:
 
 @lru_cache
 def _script() -> str:
-    return (HERE / "live_map.js").read_text(encoding="utf-8")
+    """One module; its parts export to nobody else."""
+    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("map_drawing", "map_sliders", "live_map")]
+    return "\n".join(part.replace("export class", "class") for part in parts)
 
 
 def key_of(view: View, plan: PruningPlan) -> str:

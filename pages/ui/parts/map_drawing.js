@@ -1,0 +1,210 @@
+// The map as SVG and words: blocks, bands, stages, the image's grid, and on a phone the numbers above them. One script
+// with map_sliders.js and live_map.js, which follow.
+
+const NS = "http://www.w3.org/2000/svg";
+
+const svg = (name, attributes = {}, text = "") => {
+  const node = document.createElementNS(NS, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (text) node.textContent = text;
+  return node;
+};
+const html = (name, className = "", text = "") => {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text) node.textContent = text;
+  return node;
+};
+const percent = (share) => (share > 0 && share < 0.005 ? "<1" : `${Math.round(100 * share)}`);
+const exact = (share) => `${Math.round(1000 * share) / 10}`;
+const short = (value) => {
+  for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (value >= limit) return `${Number((value / limit).toPrecision(3))} ${unit}`;
+  }
+  return `${Math.round(value)}`;
+};
+
+export class MapDrawing {
+  build() {
+    const { data } = this;
+    this.width = this.size();
+    this.geometry = data.sizes[this.width];
+    this.rows = this.width < 500 && !data.low;
+    const focus = this.root.getRootNode().activeElement;
+    const key = focus && focus.dataset ? focus.dataset.key : "";
+    this.root.replaceChildren();
+    this.root.className = `map ${data.dark ? "dark" : "light"} ${this.rows ? "rows" : "columns"}`;
+    this.strip = this.rows && data.sliders ? html("div", "strip") : null;
+    if (this.strip) this.root.append(this.strip);
+    this.tell();
+    this.root.append(this.head());
+    this.stageArea = html("div", "stages");
+    this.stageArea.append(this.drawing());
+    this.root.append(this.stageArea);
+    this.sliders = data.sliders ? this.data.labels.stages.map((_, stage) => this.slider(stage)) : [];
+    this.placeSliders();
+    this.detail = html("p", "detail");
+    this.root.append(this.detail);
+    if (this.state) this.draw();
+    if (key) this.root.querySelector(`[data-key="${key}"]`)?.focus();
+  }
+
+  // On a phone the numbers stay in sight, above the sliders that change them.
+  tell(counts) {
+    const { strip } = this, numbers = window.dimapFeed?.data?.numbers;
+    if (!strip || !numbers) return;
+    const [, macs, top1, change] = numbers;
+    strip.replaceChildren();
+    const left = counts ? counts.macs / macs.of : null;
+    const lines = html("span");
+    lines.append(html("b", "", change.value), html("span", "", " against dense"), html("br"));
+    lines.append(html("b", "", left === null ? macs.below.split(" of ")[0] : `−${(100 * (1 - left)).toFixed(1)} %`));
+    lines.append(html("span", "", " MACs"));
+    strip.append(html("span", "value", top1.value), lines);
+    strip.classList.toggle("moving", Boolean(counts));
+  }
+
+  head() {
+    const { data } = this;
+    const head = html("div", "head");
+    this.finding = html("h2", "finding", this.state?.finding || data.finding || "");
+    head.append(this.finding);
+    const line = html("div", "line");
+    const fill = this.fill();
+    this.legend = html("span", "legend");
+    this.legend.innerHTML = fill
+      ? `<i class="ramp" style="background:linear-gradient(90deg, ${data.ramp[0]}, ${data.ramp[data.ramp.length - 1]})"></i>`
+      : '<i class="box kept"></i>kept<i class="box gone"></i>gone';
+    if (fill) this.legend.append(fill.most ? `0 to ${fill.most}` : "not measured");
+    line.append(this.legend);
+    const label = html("label", "by", "coloured by ");
+    const select = html("select");
+    select.dataset.key = "fill";
+    for (const name of ["kept share", ...data.fills.map((one) => one.name)]) {
+      const option = html("option", "", name);
+      option.selected = name === this.fillName();
+      select.append(option);
+    }
+    select.addEventListener("change", () => {
+      window.dimapFill = select.value;
+      this.build();
+    });
+    label.append(select);
+    line.append(label);
+    head.append(line);
+    if (fill) head.append(html("p", "note", fill.note));
+    if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
+    return head;
+  }
+
+  hint() {
+    const hint = html("p", "hint", "Try it: drag a handle, or press → on it.");
+    const close = html("button", "close", "×");
+    close.setAttribute("aria-label", "Close the hint");
+    close.addEventListener("click", () => this.used());
+    hint.append(close);
+    return hint;
+  }
+
+  used() {
+    window.dimapMoved = true;
+    this.root.querySelector(".hint")?.remove();
+  }
+
+  fillName() {
+    const known = this.data.fills.some((one) => one.name === window.dimapFill);
+    return known ? window.dimapFill : "kept share";
+  }
+
+  fill() {
+    return this.data.fills.find((one) => one.name === this.fillName());
+  }
+
+  drawing() {
+    const { geometry, data } = this;
+    const top = data.low ? 48 : this.rows ? 44 : 34;
+    const picture = svg("svg", {
+      viewBox: `0 ${top} ${geometry.width} ${geometry.height - top}`, class: "picture", "aria-hidden": "true",
+    });
+    this.scaleTop = top;
+    if (geometry.mergings) picture.append(svg("path", { d: geometry.mergings, class: "merging" }));
+    if (geometry.image) this.image(picture, geometry.image);
+    this.blocks = geometry.blocks.map((block) => this.block(picture, block));
+    this.bands = geometry.bands.map((band) => this.band(picture, band));
+    this.frames = geometry.blocks.map(([, , , x, by, wide, high]) => {
+      const frame = svg("rect", { x: x - 4, y: by - 4, width: wide + 8, height: high + 8, rx: 4, class: "frame" });
+      picture.append(frame);
+      return frame;
+    });
+    if (!this.rows) {
+      geometry.stages.forEach((stage, place) => this.words(picture, stage, place));
+      if (!data.low) this.names(picture);
+    }
+    return picture;
+  }
+
+  image(picture, [left, y, side]) {
+    const [across, patches] = this.data.labels.image;
+    const [x, line] = this.rows ? [left + side + 12, y + 22] : [left, y - 24];
+    picture.append(svg("path", { d: this.geometry.grid, class: "grid" }));
+    picture.append(svg("text", { x, y: line, class: "name small" }, across));
+    picture.append(svg("text", { x, y: line + 16, class: "muted" }, patches));
+  }
+
+  block(picture, [stage, first, count, x, y, wide, high, label]) {
+    const hit = svg("rect", { x, y, width: wide, height: high, class: "hit" });
+    picture.append(hit);
+    if (!this.rows) {
+      picture.append(svg("text", { x: x + wide / 2, y: y + high + 15, class: "muted number" }, label));
+    }
+    this.grab(hit, stage, first);
+    return { stage, first, count, x, wide };
+  }
+
+  band(picture, band) {
+    const [x, y, wide, high] = band.at;
+    const [fill, edge] = this.data.colors[band.module] || this.data.colors.other;
+    const dash = high >= 9 ? "3 2.5" : "2 2";
+    const gone = svg("rect", { x, y, height: high, width: 0, class: "gone", fill, stroke: edge, "stroke-dasharray": dash });
+    const kept = svg("rect", { x, y, height: high, width: wide, class: "kept", fill, stroke: edge });
+    if (!band.of.length) {
+      kept.setAttribute("fill", "none");
+      kept.setAttribute("stroke-dasharray", dash);
+    }
+    if (band.linear) kept.setAttribute("fill-opacity", "0.5");
+    const by = this.fill();
+    if (by) {
+      const level = this.level(by, band);
+      kept.setAttribute("fill", level === null ? "none" : this.data.ramp[level]);
+      gone.setAttribute("fill", level === null ? "none" : this.data.ramp[level]);
+      gone.classList.add("filled");
+    }
+    picture.append(gone, kept);
+    return { ...band, gone, kept, x, wide };
+  }
+
+  level(by, band) {
+    const known = band.of.map((place) => by.levels[place]).filter((level) => level !== null);
+    return known.length ? Math.round(known.reduce((a, b) => a + b, 0) / known.length) : null;
+  }
+
+  words(picture, stage, place) {
+    const name = `${this.data.labels.word} ${place + 1}`;
+    const top = stage.y - 10 - 16 * stage.words.length;
+    picture.append(svg("text", { x: stage.x, y: top, class: "name" }, name[0].toUpperCase() + name.slice(1)));
+    stage.words.forEach((line, n) =>
+      picture.append(svg("text", { x: stage.x, y: top + 16 * (n + 1), class: "muted" }, line)));
+  }
+
+  names(picture) {
+    const last = this.geometry.blocks.length - 1;
+    let above = 0;
+    for (const { module, at: [x, y, wide, high], block } of this.geometry.bands) {
+      if (block !== last) continue;
+      const middle = y + high / 2, line = Math.max(middle + 4, above + 14);
+      picture.append(svg("path", { d: `M${x + wide + 3} ${middle}L${x + wide + 9} ${line - 4}`, class: "lead" }));
+      picture.append(svg("text", { x: x + wide + 12, y: line, class: "ink" }, this.data.labels.modules[module]));
+      above = line;
+    }
+  }
+}
