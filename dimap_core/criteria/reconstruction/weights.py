@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import isotonic_regression
-from threadpoolctl import threadpool_limits
+
+from ..arrays import one_thread
 
 RATIOS = (0.3, 0.5, 0.65, 0.77, 0.86, 0.92, 0.96, 0.98)
 ROWS = 24  # of a layer that stand for all, evenly spaced
@@ -30,7 +31,7 @@ def refit_errors(weight: np.ndarray, damped: np.ndarray, rows: np.ndarray, ratio
     sizes = np.abs(weight)
     ordered = np.sort(sizes, axis=None)
     thresholds = [ordered[min(int(ratio * weight.size), weight.size - 1)] for ratio in ratios]
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         errors = [
             [_left_over(weight[row].astype(np.float64), sizes[row] < threshold, damped) for row in chosen]
             for threshold in thresholds

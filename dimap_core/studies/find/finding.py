@@ -23,7 +23,7 @@ from ...pipeline import Opened, Progress, check_trained, meet_latency
 from ...types import Budget, InvalidPlan, PruningPlan
 from ..effort import TimeLeft
 from .answer import answer
-from .bench import Bench, Trial, bench, gain
+from .bench import RACED, Bench, Trial, bench, gain, nearer
 from .candidates import Candidate, candidates
 from .search import HEADS, fewer_heads, neighbours, possible
 from .wanted import Wanted
@@ -31,7 +31,7 @@ from .wanted import Wanted
 BUDGETS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
 """Shares to remove at which the front is drawn."""
 
-FRONT_IMAGES = 160
+FRONT_IMAGES = RACED
 _FINALISTS = 2  # of each sort that get the real repair
 _AIMS = 5  # halvings towards a wanted accuracy
 _ALL, _FINAL = 3.0, 20.0  # work of a trial on all images that choose, and of one with the real repair; of the front: 1
@@ -48,6 +48,11 @@ class _Found:
     latency: dict[PruningPlan, float] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
     left: float | None = None
+
+    def rival(self, tested: Bench, rule: bool) -> Trial | None:
+        """The last of those of a sort that would get the real repair, once there are enough of them."""
+        alike = sorted((t for t in self.asked if t.rule == rule and tested.whole(t)), key=lambda trial: trial.mean)
+        return alike[_FINALISTS - 1] if len(alike) >= _FINALISTS else None
 
     def events(
         self, steps: Generator[Progress, None, Trial | None], work: float
@@ -118,12 +123,13 @@ def _budgets(wanted: Wanted, budgets: Sequence[float]) -> list[float]:
 def _front(tested: Bench, wanted: Wanted, budgets: Sequence[float], found: _Found) -> Events:
     for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
         for share in _budgets(wanted, budgets):
-            limit, work = (None, _ALL) if share == wanted.budget else (FRONT_IMAGES, 1)
+            asked = share == wanted.budget
+            limit, rival, work = (None, found.rival(tested, candidate.rule), _ALL) if asked else (FRONT_IMAGES, None, 1)
             plan = _plan(candidate, share, wanted)
-            trial = yield from found.events(tested.of(plan, candidate.rule, False, limit), work)
+            trial = yield from found.events(tested.of(plan, candidate.rule, False, limit, rival), work)
             if trial is not None:
                 found.front.append({"share": share, **trial.row()})
-                found.asked += [trial] if share == wanted.budget else []
+                found.asked += [trial] if asked else []
 
 
 def _share_for(
@@ -157,15 +163,18 @@ def _finalists(
     """The best few of both sorts by the quick refit, tried with the real repair."""
     if not found.asked:  # the share came out of the front only now
         for option in candidates(wanted.granularity):
-            trial = yield from found.events(tested.of(_plan(option, share, wanted), option.rule, False), _ALL)
+            rival = found.rival(tested, option.rule)
+            steps = tested.of(_plan(option, share, wanted), option.rule, False, None, rival)
+            trial = yield from found.events(steps, _ALL)
             found.asked += [trial] if trial is not None else []
-    quick = sorted(found.asked, key=lambda trial: trial.mean)
+    quick = sorted(filter(tested.whole, found.asked), key=lambda trial: trial.mean)
     if not {True, False} <= {trial.rule for trial in quick}:
         raise InvalidPlan(f"No cut removes {100 * share:g} % of the {wanted.budget_kind}; ask for less.")
-    ours = [trial.plan for trial in quick if not trial.rule][:_FINALISTS]
-    for plan in tuple(ours) if wanted.granularity == "structure" else ():
-        other = yield from _with_fewer_heads(tested, plan, found)
-        ours += [other] if other != plan else []
+    near = [trial for trial in quick if not trial.rule][:_FINALISTS]
+    ours = [trial.plan for trial in near]
+    for trial in near if wanted.granularity == "structure" else ():
+        other = yield from _with_fewer_heads(tested, trial, found)
+        ours += [other.plan] if other is not trial else []
     rules = [trial.plan for trial in quick if trial.rule][:_FINALISTS]
     trials = []
     for rule, plans in ((True, rules), (False, ours)):
@@ -178,17 +187,14 @@ def _finalists(
     return trials
 
 
-def _with_fewer_heads(tested: Bench, plan: PruningPlan, found: _Found) -> Generator[dict[str, Any], None, PruningPlan]:
-    """The plan with those shares of heads gone, stage by stage, that bring it nearest to the dense model."""
-    best = yield from found.events(tested.of(plan, False, False), _ALL)
+def _with_fewer_heads(tested: Bench, best: Trial, found: _Found) -> Generator[dict[str, Any], None, Trial]:
+    """The cut with those shares of heads gone, stage by stage, that bring it nearest to the dense model."""
     for stage in range(len(tested.opened.anatomy.stages)):
-        if best is None:
-            break
         for other in fewer_heads(best.plan, stage):
-            trial = yield from found.events(tested.of(other, False, False), _ALL)
-            if trial is not None and trial.mean < best.mean and possible(tested.opened, other):
+            trial = yield from found.events(tested.of(other, False, False, None, best), _ALL)
+            if trial is not None and nearer(tested, trial, best) and possible(tested.opened, other):
                 best = trial
-    return plan if best is None else best.plan
+    return best
 
 
 def _searched(
@@ -203,9 +209,9 @@ def _searched(
         yield {**found.event("Searching near the best cut"), "seconds_left": left}
         if not possible(tested.opened, plan):
             continue
-        trial = yield from _quiet(tested.tried(plan, False, False))
+        trial = yield from _quiet(tested.tried(plan, False, False, None, near))
         tries += 1
-        if trial.mean < near.mean:
+        if nearer(tested, trial, near):
             near, plans = trial, neighbours(tested.opened, plan, rng)
     told: dict[str, Any] = {"tries": tries, "gained": False, "gain": None}
     if near is not start:
