@@ -35,7 +35,7 @@ from ...types import DataError, Difference, InvalidPlan, LabelledImages, Pruning
 IMAGES = 600
 """Training images that choose, as many of each class."""
 
-RACED = 160
+RACED = 120
 """Images that every cut sees before it may be given up."""
 
 FEW = 200  # below that choices are said to be at risk

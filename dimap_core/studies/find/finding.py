@@ -1,9 +1,11 @@
 """Find: the best cut for a budget, and the front over all of them, from training images alone; then one look.
 
-    front     every candidate at every budget with the quick refit: soon there, and enough to see where things break
-    finalists the best few of the asked budget, fixed rules and found ones, with the real repair; the nearest wins
+    asked     every candidate at the asked budget with the quick refit
+    finalists the best few of them, fixed rules and found ones, with the real repair; the nearest wins
     search    if time was given: shares vary around the winner, and it is told if that gained nothing
     answer    winner and best fixed rule judged on validation images, side by side
+    front     every candidate at every other budget with the quick refit: enough to see where things break; it comes
+              first where an accuracy is asked for
 
 Ours, from a study with this project's own core; what it owes to whom is in `criteria.reconstruction`.
 Next door: `candidates`, `bench`, `search`, `answer`.
@@ -46,6 +48,7 @@ class _Found:
     front: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Trial] = field(default_factory=list)
     latency: dict[PruningPlan, float] = field(default_factory=dict)
+    answer: dict[str, Any] | None = None
     begun: float = field(default_factory=time.monotonic)
     left: float | None = None
 
@@ -66,34 +69,47 @@ class _Found:
                 return end.value
             yield self.event(doing)
 
+    def said(self, steps: Generator[dict[str, Any], None, dict[str, Any]]) -> Generator[dict[str, Any], None, Any]:
+        """What is done meanwhile, as events."""
+        while True:
+            try:
+                doing = next(steps)["doing"]
+            except StopIteration as end:
+                return end.value
+            yield self.event(doing)
+
     def event(self, doing: str) -> dict[str, Any]:
-        """What is done now, how far all of it is, and the seconds left."""
+        """What is done now, how far all of it is, the seconds left, and all that is known."""
         told = {"doing": doing, "step": self.clock.done, "steps": self.clock.work, "front": self.front}
+        told |= {} if self.answer is None else {"answer": self.answer}
         return told if self.left is None else {**told, "seconds_left": self.left}
 
 
 def find(opened: Opened, wanted: Wanted, out: Path | None = None, budgets: Sequence[float] = BUDGETS) -> Events:
-    """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, {"tried": rows} of the
-    finalists, at last {"result": ...}; `out`: the directory to write the winner to; `budgets` of the front,
-    beside the asked one. Close it to cancel."""
+    """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, with {"tried": rows} of the
+    finalists and, once it is known, {"answer": ...}; at last {"result": the answer, with the whole front}. `out`: the
+    directory to write the winner to; `budgets` of the front, beside the asked one. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
     found, tested = _Found(TimeLeft(_work(wanted, budgets))), bench(opened, wanted.images, wanted.seed)
+    others = sorted({*budgets} - {wanted.budget})
     yield from _told(tested.look())
-    yield from _front(tested, wanted, budgets, found)
+    yield from _front(tested, wanted, [wanted.budget] if wanted.budget else others, found)
     share = wanted.budget or (yield from _share_for(tested, wanted, budgets, found))
     finalists = yield from _finalists(tested, wanted, share, found)
-    yield {"tried": [trial.row() for trial in finalists]}
+    yield {**found.event("Choosing"), "tried": [trial.row() for trial in finalists]}
     best = min(finalists, key=lambda trial: trial.mean)
     rule = min((trial for trial in finalists if trial.rule), key=lambda trial: trial.mean)
     told: dict[str, Any] = {}
     if wanted.seconds:
         best, told = yield from _searched(tested, best, wanted, found)
-    result = yield from answer(tested, best, rule, out)
+    result = yield from found.said(answer(tested, best, rule, out))
     if best.plan in found.latency:  # of what a search made of it nothing was measured
         told["latency_removed"] = found.latency[best.plan]
-    more = {"trials": tested.trials, "seconds": round(time.monotonic() - found.begun, 1), "front": found.front, **told}
-    yield {"result": {**result, **more}}
+    seconds = round(time.monotonic() - found.begun, 1)
+    found.answer = {**result, "trials": tested.trials, "seconds": seconds, **told}
+    yield from _front(tested, wanted, others if wanted.budget else [], found)
+    yield {"result": {**found.answer, "front": found.front}}
 
 
 def _told(steps: Iterator[Progress]) -> Events:
@@ -112,17 +128,13 @@ def _work(wanted: Wanted, budgets: Sequence[float]) -> float:
     aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
     heads = _FINALISTS * 4 * len(HEADS) if wanted.granularity == "structure" else 0
     finals = (3 if heads else 2) * _FINALISTS
-    return len(options) * (len(_budgets(wanted, budgets)) - 1 + _ALL) + (aims + heads) * _ALL + finals * _FINAL
+    asked = len(options) * _ALL if wanted.budget else 0.0
+    return len(options) * len({*budgets} - {wanted.budget}) + asked + (aims + heads) * _ALL + finals * _FINAL
 
 
-def _budgets(wanted: Wanted, budgets: Sequence[float]) -> list[float]:
-    mine = {wanted.budget} if wanted.budget and wanted.budget_kind != "latency" else set()
-    return sorted({*budgets, *mine})
-
-
-def _front(tested: Bench, wanted: Wanted, budgets: Sequence[float], found: _Found) -> Events:
-    for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
-        for share in _budgets(wanted, budgets):
+def _front(tested: Bench, wanted: Wanted, shares: Sequence[float], found: _Found) -> Events:
+    for candidate in candidates(wanted.granularity) if shares else ():  # a candidate's scores serve all shares
+        for share in shares:
             asked = share == wanted.budget
             limit, rival, work = (None, found.rival(tested, candidate.rule), _ALL) if asked else (FRONT_IMAGES, None, 1)
             plan = _plan(candidate, share, wanted)
@@ -144,7 +156,7 @@ def _share_for(
             f"No cut that was tried keeps {100 * aim:g} % of the images right; the most is {100 * most:.1f} %."
         )
     low = max(good)
-    high = min((share for share in _budgets(wanted, budgets) if share > low), default=low)
+    high = min((share for share in budgets if share > low), default=low)
     options = [option for option in candidates(wanted.granularity) if not option.rule]
     for _ in range(_AIMS):
         middle = round((low + high) / 2, 4)
