@@ -22,11 +22,8 @@ import numpy as np
 import torch
 
 from dimap_core import pipeline
-from dimap_core.criteria import criterion, feel, observe
-from dimap_core.criteria.reconstruction.qk_scale import measured_images
-from dimap_core.cut import refit_at_once, refit_zeros, repair
-from dimap_core.cut.least_squares import LogitMoments, Moments
-from dimap_core.cut.refit import Seen
+from dimap_core.criteria import criterion, feel, measured_images, observe
+from dimap_core.cut import LogitMoments, Moments, Seen, refit_at_once, refit_zeros, repair
 from dimap_core.plan import select
 from dimap_core.types import LabelledImages, PruningPlan
 

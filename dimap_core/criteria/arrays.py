@@ -7,17 +7,15 @@ Next door: one file for each criterion.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy.linalg import cho_factor
 from scipy.linalg.lapack import dpotri
-from threadpoolctl import ThreadpoolController
 
 from ..anatomy import group_sets, group_sums
 from ..types import Anatomy, Block, DataError
+from .reconstruction import one_thread
 
 if TYPE_CHECKING:
     from ..anatomy import LayerInputs
@@ -103,14 +101,3 @@ def inverse(square: np.ndarray) -> np.ndarray:
         factor, _ = cho_factor(square, lower=True)
         lower = np.tril(dpotri(factor, lower=True, overwrite_c=True)[0])
         return lower + np.tril(lower, -1).T
-
-
-def one_thread() -> AbstractContextManager[object]:
-    """One thread for numpy's and scipy's products: on busy cores they wait for each other, 0.25 s in place of 1 ms."""
-    return _pools().limit(limits=1, user_api="blas")
-
-
-@lru_cache(maxsize=1)
-def _pools() -> ThreadpoolController:
-    """Found once: looking through all loaded libraries takes longer than a small solve."""
-    return ThreadpoolController()

@@ -2,3 +2,5 @@
 
 from .moments import InputMoments as InputMoments, observe as observe
 from .outputs import OutputFisher as OutputFisher, feel as feel
+from .qk_scale import measured_images as measured_images
+from .threads import one_thread as one_thread

@@ -22,7 +22,7 @@ from scipy.linalg.blas import dger
 from scipy.optimize import isotonic_regression
 
 from ...types import Block
-from ..arrays import one_thread
+from .threads import one_thread
 
 EXACT = 512
 """Inputs up to which they leave one by one: one by one, n of them cost n^3 (34 s for 1,152)."""

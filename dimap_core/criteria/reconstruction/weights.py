@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import isotonic_regression
 
-from ..arrays import one_thread
+from .threads import one_thread
 
 RATIOS = (0.3, 0.5, 0.65, 0.77, 0.86, 0.92, 0.96, 0.98)
 ROWS = 24  # of a layer that stand for all, evenly spaced
