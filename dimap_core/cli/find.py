@@ -43,7 +43,8 @@ def find(
     opened, _ = open_judged(model, data=data)
     result: dict[str, Any] = {}
     doing = ""
-    for event in finding.find(opened, wanted, out):
+    front = finding.BUDGETS if as_json or keep_top1 is not None else ()  # what is printed doesn't show it
+    for event in finding.find(opened, wanted, out, front):
         if event.get("doing", doing) != doing:
             doing = event["doing"]
             typer.echo(f"{doing} ...", err=True)

@@ -21,8 +21,10 @@ from .embed import (
     slice_embed as slice_embed,
 )
 from .keep import keep_mask as keep_mask, kept_zeros as kept_zeros, weight_mask as weight_mask
+from .least_squares import LogitMoments as LogitMoments, Moments as Moments
 from .linear_attention import linearise as linearise
 from .masks import block_keeps as block_keeps, masked_weights as masked_weights, with_weights as with_weights
+from .refit import Seen as Seen
 from .refitting import (
     refit_at_once as refit_at_once,
     refit_zeros as refit_zeros,

@@ -60,11 +60,14 @@ def seen(square: torch.Tensor, cross: torch.Tensor, now: torch.Tensor, dense: to
     if not square.isfinite().all() or not cross.isfinite().all():
         raise DataError("What the model makes of its training images is not finite; check its weights, or drop repair.")
     floor = max(_RESOLUTION * float(square.diagonal().mean()), _TINY)
-    if bias:
-        square, cross = square - torch.outer(now, now), cross - torch.outer(dense, now)
+    alike = cross is square and dense is now  # the dense model's own: held once, as a wide layer's takes 128 MiB
+    square = torch.addr(square, now, now, alpha=-1) if bias else square.clone()
     strength = max(DAMPING * float(square.diagonal().mean()), floor)
-    damping = strength * torch.eye(len(square), dtype=square.dtype, device=square.device)
-    return Seen(square + damping, cross + damping, now, dense)
+    square.diagonal().add_(strength)
+    if not alike:
+        cross = torch.addr(cross, dense, now, alpha=-1) if bias else cross.clone()
+        cross.diagonal().add_(strength)
+    return Seen(square, square if alike else cross, now, dense)
 
 
 @dataclass

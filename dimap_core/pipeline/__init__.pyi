@@ -25,6 +25,7 @@ from .evaluation import (
     knows_dense as knows_dense,
     missing_dense as missing_dense,
     runner as runner,
+    small_runner as small_runner,
 )
 from .images import (
     default_data as default_data,

@@ -93,15 +93,16 @@ def prepare_scores(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
 def prepare_evidence(opened: Opened, wanted: tuple[str, int, int, str]) -> Iterator[Progress]:
     """Gather one kind of evidence: (which pass, images, seed, of what); the oldest goes where all take too much."""
     (doing, gather), images, seed = _GATHERED[wanted[0]], *wanted[1:3]
-    place = kept_moments.path_of(opened.info.fingerprint, opened.read or str(opened.info.data), images, seed)
-    found = kept_moments.read(place) if wanted[0] == "moments" else None
+    of = opened.read or str(opened.info.data)
+    place = kept_moments.path_of(wanted[0], opened.info.fingerprint, of, images, seed)
+    found = kept_moments.read(place) if wanted[0] in _SEEING else None
     if found is None:
         yield "Loading training images", 0, images
         data, begun = training_data(opened), time.monotonic()
         steps = gather(opened.model, opened.info, data, opened.anatomy, images=images, seed=seed)
         for done, total, found in steps:  # noqa: B007
             yield f"{doing} {done:,} of {total:,}", done, total
-        if wanted[0] == "moments" and found and time.monotonic() - begun > kept_moments.LONG:
+        if wanted[0] in _SEEING and found and time.monotonic() - begun > kept_moments.LONG:
             kept_moments.write(place, found)
     if found is not None:
         opened.statistics[wanted] = found

@@ -27,6 +27,7 @@ from ..studies import find
 from ..training import Method, Settings, method, recovery
 from ..types import PruningError
 from .jobs import Ledger
+from .threads import Threads
 
 Events = Iterator[dict[str, Any]]
 _OFTEN = 0.2  # seconds between two reports
@@ -63,7 +64,13 @@ def _search(row: Method, request: Mapping[str, Any], place: Path) -> Events:
 def _find(request: Mapping[str, Any], place: Path) -> Events:
     """Find the best cut for a budget."""
     opened = yield from _opened(request)
-    yield from find.find(opened, find.Wanted(**request["search"]), place / "checkpoint")
+    steps, threads = find.find(opened, find.Wanted(**request["search"]), place / "checkpoint"), Threads()
+    while True:
+        with threads.given():  # many short steps, and somebody waits for them
+            event = next(steps, None)
+        if event is None:
+            return
+        yield event
 
 
 _KINDS = {"recover": _recover, "find": _find}

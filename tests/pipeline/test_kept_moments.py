@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dimap_core.criteria.reconstruction.moments import observe
+from dimap_core.criteria.reconstruction.outputs import feel
 from dimap_core.data.registry import load_data
 from dimap_core.pipeline import chain, kept_moments
 from dimap_core.types.plan import PruningPlan
@@ -12,10 +13,14 @@ from tests.helpers import same
 PLAN = PruningPlan("magnitude", "structure", "layer", 0.5, repair=True, images=32)
 
 
+def gathered(tiny, gather):
+    *_, (_, _, found) = gather(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=32)
+    return found
+
+
 @pytest.fixture
 def moments(tiny):
-    *_, (_, _, found) = observe(tiny.model, tiny.info, load_data("digits", "train"), tiny.anatomy, images=32)
-    return found
+    return gathered(tiny, observe)
 
 
 def test_what_is_read_is_what_was_written(moments, tmp_path):
@@ -29,6 +34,20 @@ def test_what_is_read_is_what_was_written(moments, tmp_path):
     for name, seen in moments.inputs.items():
         pairs += [(again.inputs[name].mean, seen.mean), (again.inputs[name].products, seen.products)]
     assert all(ours.dtype == theirs.dtype and np.array_equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_what_answers_felt_is_kept_with_what_layers_saw(tiny, tmp_path):
+    felt, path = gathered(tiny, feel), tmp_path / "a.safetensors"
+    kept_moments.write(path, felt)
+    again = kept_moments.read(path)
+    assert type(again) is type(felt) and again.qk == felt.qk and again.inputs.keys() == felt.inputs.keys()
+    for ours, theirs in ((again.outputs, felt.outputs), (again.diagonals, felt.diagonals)):
+        assert ours.keys() == theirs.keys()
+        assert all(
+            ours[name].dtype == array.dtype and np.array_equal(ours[name], array) for name, array in theirs.items()
+        )
+    places = {kept_moments.path_of(kind, "m", "d", 32, 0) for kind in ("moments", "fisher")}
+    assert len(places) == 2
 
 
 def test_a_damaged_file_is_as_good_as_none_and_a_closed_place_hurts_nobody(moments, tmp_path):

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import t
 
 from dimap_core import pipeline
 from dimap_core.data.batches import balanced_subset, held_apart, unlabelled_subset
 from dimap_core.data.registry import load_data
+from dimap_core.measure.accuracy import masked
 from dimap_core.measure.divergence import divergence, log_answers
 from dimap_core.measure.intervals import paired_difference
 from dimap_core.pipeline import images as of_images
@@ -121,6 +123,59 @@ def test_the_nearest_finalist_wins_and_the_best_rule_is_the_nearest_rule(quick, 
     assert from_recipe(result["plan"]) == from_recipe(best["plan"])
     assert from_recipe(result["best_rule"]["plan"]) == from_recipe(rule["plan"])
     assert all(row["final"] for row in tried)
+
+
+def test_the_answer_comes_before_the_rest_of_the_front_and_stays(quick, tiny):
+    answers, shares = [], []
+    for event in finding.find(tiny, Wanted("structure", 0.4, images=64), budgets=BUDGETS):
+        answers.append(event.get("answer"))
+        shares.append({row["share"] for row in event.get("front", [])})
+    first = next(place for place, answer in enumerate(answers) if answer)
+    result = event["result"]
+    assert shares[first] == {0.4} and all(answer == answers[first] for answer in answers[first:-1])
+    assert {key: value for key, value in result.items() if key != "front"} == answers[first]
+    assert {row["share"] for row in result["front"]} == {0.3, 0.4, 0.5}
+
+
+@pytest.mark.parametrize("granularity", ["structure", "weight"])
+def test_a_cut_is_tried_as_its_masked_model_answers(tiny, granularity):
+    data = benches.part_of(load_data("digits", "train"), np.arange(20))
+    plan = PruningPlan("magnitude", granularity, "module", None, budget=0.4, repair=True, images=64)
+    selection, _ = pipeline.apply_plan(tiny, plan)
+    for preview in (True, False):
+        weights = pipeline.preview_weights(tiny, plan) if preview else pipeline.cut_weights(tiny, plan, selection)
+        runs = (pipeline.small_runner(tiny, plan, preview), masked(tiny.model, weights))
+        small, whole = (torch.cat([*log_answers(tiny.model, tiny.info, data, run)]) for run in runs)
+        assert same(small, whole)
+
+
+def test_who_falls_behind_beyond_doubt_sees_no_more_images_and_nobody_else(quick, tiny, monkeypatch):
+    monkeypatch.setattr(benches, "RACED", 16)
+    tested = replace(benches.bench(tiny, 64, 0, 64), opened=replace(tiny, sizes=(16,)))
+    drain(tested.look())
+    mild, deep = (PruningPlan("magnitude", "structure", "layer", ratio, repair=True, images=64) for ratio in (0.1, 0.9))
+    near, far = drain(tested.tried(mild, True, False)), drain(tested.tried(deep, True, False))
+    assert tested.whole(near) and tested.whole(far) and near.mean < far.mean
+    given_up = drain(tested.tried(deep, True, False, None, near))
+    n = len(given_up.loss)
+    first = next(n for n in (16, 32, 48, 64) if n == 64 or behind(far.loss[:n], near.loss[:n]))
+    assert n == first and same(given_up.loss, far.loss[:n])
+    assert tested.whole(drain(tested.tried(mild, True, False, None, far)))
+    assert not benches.nearer(tested, replace(given_up, loss=np.zeros(n)), near) or n == 64
+
+
+def behind(loss, rival):
+    """By hand: the mean difference is above twice the half width of its 95 % interval."""
+    gap = loss - rival
+    return gap.mean() > 2 * t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / len(gap) ** 0.5
+
+
+def drain(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def test_an_accuracy_to_keep_is_kept_by_as_deep_a_cut_as_there_is(quick, tiny):

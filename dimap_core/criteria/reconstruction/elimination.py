@@ -18,15 +18,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dger
 from scipy.optimize import isotonic_regression
-from threadpoolctl import threadpool_limits
 
 from ...types import Block
+from .threads import one_thread
 
 EXACT = 512
 """Inputs up to which they leave one by one: one by one, n of them cost n^3 (34 s for 1,152)."""
 
 CHUNK = 0.1  # of what is left, in one step where there are more
+_SWEPT = 0.85  # of the places that are still taken: fewer, and the rest is swept out
 _RAMP = 1e-9  # of the largest score
 
 
@@ -65,10 +67,10 @@ def eliminate(weight: np.ndarray, inverse: np.ndarray) -> Elimination:
     `weight` [out, in]; `inverse` [in, in], of the inputs' covariance. Errors are squared, summed over outputs.
     """
     left, order, growth = _Left(weight, inverse), [], []
-    with threadpool_limits(1, "blas"):  # as in `arrays.inverse`
-        while len(left.places):
+    with one_thread():
+        while left.count:
             alone = left.alone()
-            count = 1 if weight.shape[1] <= EXACT else max(1, int(CHUNK * len(alone)))
+            count = 1 if weight.shape[1] <= EXACT else max(1, int(CHUNK * left.count))
             chosen = np.argsort(alone, kind="stable")[:count]
             share = alone[chosen] / alone[chosen].sum() if alone[chosen].sum() > 0 else np.full(count, 1 / count)
             order.append(left.places[chosen])
@@ -81,7 +83,7 @@ def eliminate_rounds(weight: np.ndarray, inverse: np.ndarray, heads: int) -> Eli
     goes at once. An error for every round."""
     width = weight.shape[1] // heads
     left, order, growth = _Left(weight, inverse), np.empty((heads, width), np.int64), np.zeros(width)
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         for turn in range(width):
             waiting = np.arange(heads)
             while len(waiting):
@@ -98,10 +100,10 @@ def eliminate_rounds(weight: np.ndarray, inverse: np.ndarray, heads: int) -> Eli
 def eliminate_blocks(weight: np.ndarray, inverse: np.ndarray, heads: int) -> Elimination:
     """Heads one by one, each with all its inputs together."""
     left, order, growth = _Left(weight, inverse), [], []
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         for _ in range(heads):
-            owners = left.places // (weight.shape[1] // heads)
-            costs = {head: left.together(np.flatnonzero(owners == head)) for head in np.unique(owners)}
+            owners = np.where(left.there, left.places // (weight.shape[1] // heads), heads)
+            costs = {head: left.together(np.flatnonzero(owners == head)) for head in np.unique(owners[left.there])}
             head = min(costs, key=lambda head: costs[head])
             order.append(head)
             growth.append(left.remove(np.flatnonzero(owners == head)))
@@ -149,15 +151,22 @@ def _added(growth: np.ndarray | Sequence[float]) -> np.ndarray:
 
 
 class _Left:
-    """The inputs that are left: their places, refitted weights and inverse covariance."""
+    """The inputs that are left: their places, refitted weights and inverse covariance.
+
+    One that goes alone leaves zeros behind, which are swept out once they are many: to move the others at every step
+    would take longer than the step.
+    """
 
     def __init__(self, weight: np.ndarray, inverse: np.ndarray) -> None:
-        self.places = np.arange(weight.shape[1])
-        self.weight, self.inverse = weight.astype(np.float64), inverse.astype(np.float64)
+        self.count = weight.shape[1]
+        self.places, self.there = np.arange(self.count), np.ones(self.count, bool)
+        self.weight, self.inverse = (np.array(part, np.float64, order="C") for part in (weight, inverse))
 
     def alone(self) -> np.ndarray:
-        """What the error grows by if each input goes alone."""
-        return np.square(self.weight).sum(axis=0) / self.inverse.diagonal()
+        """What the error grows by if each input goes alone; infinite for those that are gone."""
+        squares = np.einsum("ij,ij->j", self.weight, self.weight)
+        diagonal = np.where(self.there, self.inverse.diagonal(), 1.0)
+        return np.where(self.there, squares / diagonal, np.inf)
 
     def together(self, gone: np.ndarray) -> float:
         """What the error grows by if these go together: tr(W_R ([C^-1]_RR)^-1 W_R^T)."""
@@ -165,10 +174,33 @@ class _Left:
         return float(np.sum(cho_solve(cho_factor(self.inverse[np.ix_(gone, gone)]), taken.T) * taken.T))
 
     def remove(self, gone: np.ndarray) -> float:
-        """Let these go, refit the others, and return what the error grew by."""
-        growth, kept = self.together(gone), np.delete(np.arange(len(self.places)), gone)
-        rows = cho_solve(cho_factor(self.inverse[np.ix_(gone, gone)]), self.inverse[np.ix_(gone, kept)])
-        self.weight = self.weight[:, kept] - self.weight[:, gone] @ rows
-        self.inverse = self.inverse[np.ix_(kept, kept)] - self.inverse[np.ix_(kept, gone)] @ rows
-        self.places = self.places[kept]
+        """Let these go, refit the others, and return what the error grew by. Places in `alone` may have moved then."""
+        self.count -= len(gone)
+        self.there[gone] = False
+        growth = self._one(int(gone[0])) if len(gone) == 1 else self._many(gone)
+        if self.count < _SWEPT * len(self.places):
+            self._sweep(np.flatnonzero(self.there))
         return growth
+
+    def _one(self, gone: int) -> float:
+        pivot, row, column = self.inverse[gone, gone], self.inverse[gone].copy(), self.weight[:, gone].copy()
+        dger(-1 / pivot, row, column, a=self.weight.T, overwrite_a=True)  # in place, as both are in C's order
+        dger(-1 / pivot, row, row, a=self.inverse.T, overwrite_a=True)
+        self.weight[:, gone] = self.inverse[gone] = self.inverse[:, gone] = 0.0
+        return float(column @ column / pivot)
+
+    def _many(self, gone: np.ndarray) -> float:
+        growth, kept = self.together(gone), np.flatnonzero(self.there)
+        beside = self.inverse[np.ix_(gone, kept)]
+        rows = cho_solve(cho_factor(self.inverse[np.ix_(gone, gone)]), beside)
+        taken = self.weight[:, gone]
+        self._sweep(kept)
+        self.weight -= taken @ rows
+        self.inverse -= beside.T @ rows
+        return growth
+
+    def _sweep(self, kept: np.ndarray) -> None:
+        """Move those that stay together."""
+        self.places, self.there = self.places[kept], self.there[kept]
+        self.weight = self.weight.take(kept, axis=1)  # in C's order, as an index would not be
+        self.inverse = self.inverse.take(kept, axis=0).take(kept, axis=1)

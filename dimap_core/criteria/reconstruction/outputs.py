@@ -25,7 +25,7 @@ from ...data import normalised, restricted, unlabelled_subset
 from ...types import Anatomy, LabelledImages, ModelInfo
 from ..evidence import not_finite
 from .moments import InputMoments
-from .qk_scale import MEASURED, Measuring
+from .qk_scale import Measuring, measured_images
 
 TEMPERATURE = 2.0
 _PIXELS = 4 * 224**2  # what one backward pass sees
@@ -61,7 +61,7 @@ def feel(
     """Yield (images done, images in all, None) after every batch, the OutputFisher with the last; images that Q/K
     curves are measured on count twice. Close it to cancel. Raises DataError as `statistics.collect` does."""
     chosen = unlabelled_subset(info, data, images, seed)
-    again = chosen[:MEASURED] if has_groups(anatomy) else chosen[:0]
+    again = chosen[: measured_images(anatomy)] if has_groups(anatomy) else chosen[:0]
     total, size = len(chosen) + len(again), max(1, min(batch, _PIXELS // info.input_size**2))
     draws = np.random.default_rng(seed).random(len(chosen))
     sums = _Sums(model, info, anatomy, data.outputs)

@@ -24,6 +24,8 @@ from .elimination import Elimination, eliminate_logits
 MEASURED = 120
 """Images that are measured on, at most."""
 
+_CUTS = 12 * MEASURED  # images x blocks, at most: every block's cut runs through all that follows it
+
 SHARE = 0.5
 """Of a head's dimensions that go."""
 
@@ -86,6 +88,11 @@ class Measuring:
             error = self.curves[place].errors[removed(block)]
             found[block.name] = max(self.sums[place], 0.0) / self.images / error if error > 1e-20 else 0.0
         return found
+
+
+def measured_images(anatomy: Anatomy) -> int:
+    """How many images are measured on; fewer of deep models, where they would take longer than all the rest."""
+    return min(MEASURED, _CUTS // max(len(anatomy.blocks), 1))
 
 
 def curve_of(products: np.ndarray) -> Elimination:

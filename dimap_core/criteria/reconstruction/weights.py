@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import isotonic_regression
-from threadpoolctl import threadpool_limits
+
+from .threads import one_thread
 
 RATIOS = (0.3, 0.5, 0.65, 0.77, 0.86, 0.92, 0.96, 0.98)
 ROWS = 24  # of a layer that stand for all, evenly spaced
@@ -30,22 +31,27 @@ def refit_errors(weight: np.ndarray, damped: np.ndarray, rows: np.ndarray, ratio
     sizes = np.abs(weight)
     ordered = np.sort(sizes, axis=None)
     thresholds = [ordered[min(int(ratio * weight.size), weight.size - 1)] for ratio in ratios]
-    with threadpool_limits(1, "blas"):
-        errors = [
-            [_left_over(weight[row].astype(np.float64), sizes[row] < threshold, damped) for row in chosen]
-            for threshold in thresholds
+    some = weight[chosen].astype(np.float64)
+    gone = sizes[chosen] < np.reshape(thresholds, (-1, 1, 1))
+    with one_thread():
+        lost = np.where(gone, some, 0.0)
+        missing = lost @ damped
+        errors = (missing * lost).sum(axis=2) - [
+            [_made_up(part, ~out, damped) for part, out in zip(*pairs, strict=True)]
+            for pairs in zip(missing, gone, strict=True)
         ]
-    return np.array(errors) @ rows[chosen] * (len(weight) / len(chosen))
+    return np.maximum(errors, 0.0) @ rows[chosen] * (len(weight) / len(chosen))
 
 
-def _left_over(row: np.ndarray, gone: np.ndarray, damped: np.ndarray) -> float:
-    """w_P (C_PP - C_PS C_SS^-1 C_SP) w_P^T, the Schur complement: equal to the inverse's block, inverted."""
-    lost, kept = np.flatnonzero(gone), np.flatnonzero(~gone)
-    missing = damped[:, lost] @ row[lost]
-    error = row[lost] @ missing[lost]
-    if len(kept) and len(lost):
-        error -= missing[kept] @ cho_solve(cho_factor(damped[np.ix_(kept, kept)]), missing[kept])
-    return max(float(error), 0.0)
+def _made_up(missing: np.ndarray, kept: np.ndarray, damped: np.ndarray) -> float:
+    """Of w_P C_PP w_P^T what the kept inputs make up for: w_P C_PS C_SS^-1 C_SP w_P^T, `missing` w_P C_P. What is left
+    is the Schur complement, equal to the inverse's block, inverted."""
+    places = np.flatnonzero(kept)
+    if not len(places):
+        return 0.0
+    square = damped[np.ix_(places, places)].T  # symmetric; in LAPACK's order
+    factor = cho_factor(square, overwrite_a=True, check_finite=False)
+    return float(missing[places] @ cho_solve(factor, missing[places], check_finite=False))
 
 
 def keys(weight: np.ndarray, errors: np.ndarray) -> np.ndarray:

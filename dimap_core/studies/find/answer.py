@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...data import stratified_order
-from ...measure import Predictions, evaluate, in_precision, masked, paired_difference
-from ...pipeline import apply_plan, counts, cut_weights, default_data, extend_dense, removed_share, save_pruned
+from ...measure import Predictions, evaluate, paired_difference
+from ...pipeline import apply_plan, counts, default_data, extend_dense, removed_share, save_pruned, small_runner
 from ...plan import to_recipe
 from ...types import AccuracyEstimate, LabelledImages
 from .bench import Bench, Trial
@@ -57,9 +57,7 @@ def answer(
 def _judged(
     tested: Bench, trial: Trial, data: LabelledImages
 ) -> Generator[dict[str, Any], None, tuple[AccuracyEstimate, Predictions]]:
-    opened = tested.opened
-    selection, _ = apply_plan(opened, trial.plan)
-    run = in_precision(opened.model, masked(opened.model, cut_weights(opened, trial.plan, selection)), opened.bf16)
+    opened, run = tested.opened, small_runner(tested.opened, trial.plan)
     for last in evaluate(opened.model, opened.info, data, run, sizes=opened.sizes):
         yield {"doing": "Judging on validation images", "step": last[0].n, "steps": last[0].total}
     return last

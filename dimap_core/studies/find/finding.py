@@ -1,9 +1,11 @@
 """Find: the best cut for a budget, and the front over all of them, from training images alone; then one look.
 
-    front     every candidate at every budget with the quick refit: soon there, and enough to see where things break
-    finalists the best few of the asked budget, fixed rules and found ones, with the real repair; the nearest wins
+    asked     every candidate at the asked budget with the quick refit
+    finalists the best few of them, fixed rules and found ones, with the real repair; the nearest wins
     search    if time was given: shares vary around the winner, and it is told if that gained nothing
     answer    winner and best fixed rule judged on validation images, side by side
+    front     every candidate at every other budget with the quick refit: enough to see where things break; it comes
+              first where an accuracy is asked for
 
 Ours, from a study with this project's own core; what it owes to whom is in `criteria.reconstruction`.
 Next door: `candidates`, `bench`, `search`, `answer`.
@@ -23,7 +25,7 @@ from ...pipeline import Opened, Progress, check_trained, meet_latency
 from ...types import Budget, InvalidPlan, PruningPlan
 from ..effort import TimeLeft
 from .answer import answer
-from .bench import Bench, Trial, bench, gain
+from .bench import RACED, Bench, Trial, bench, gain, nearer
 from .candidates import Candidate, candidates
 from .search import HEADS, fewer_heads, neighbours, possible
 from .wanted import Wanted
@@ -31,7 +33,7 @@ from .wanted import Wanted
 BUDGETS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
 """Shares to remove at which the front is drawn."""
 
-FRONT_IMAGES = 160
+FRONT_IMAGES = RACED
 _FINALISTS = 2  # of each sort that get the real repair
 _AIMS = 5  # halvings towards a wanted accuracy
 _ALL, _FINAL = 3.0, 20.0  # work of a trial on all images that choose, and of one with the real repair; of the front: 1
@@ -46,8 +48,14 @@ class _Found:
     front: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Trial] = field(default_factory=list)
     latency: dict[PruningPlan, float] = field(default_factory=dict)
+    answer: dict[str, Any] | None = None
     begun: float = field(default_factory=time.monotonic)
     left: float | None = None
+
+    def rival(self, tested: Bench, rule: bool) -> Trial | None:
+        """The last of those of a sort that would get the real repair, once there are enough of them."""
+        alike = sorted((t for t in self.asked if t.rule == rule and tested.whole(t)), key=lambda trial: trial.mean)
+        return alike[_FINALISTS - 1] if len(alike) >= _FINALISTS else None
 
     def events(
         self, steps: Generator[Progress, None, Trial | None], work: float
@@ -61,34 +69,47 @@ class _Found:
                 return end.value
             yield self.event(doing)
 
+    def said(self, steps: Generator[dict[str, Any], None, dict[str, Any]]) -> Generator[dict[str, Any], None, Any]:
+        """What is done meanwhile, as events."""
+        while True:
+            try:
+                doing = next(steps)["doing"]
+            except StopIteration as end:
+                return end.value
+            yield self.event(doing)
+
     def event(self, doing: str) -> dict[str, Any]:
-        """What is done now, how far all of it is, and the seconds left."""
+        """What is done now, how far all of it is, the seconds left, and all that is known."""
         told = {"doing": doing, "step": self.clock.done, "steps": self.clock.work, "front": self.front}
+        told |= {} if self.answer is None else {"answer": self.answer}
         return told if self.left is None else {**told, "seconds_left": self.left}
 
 
 def find(opened: Opened, wanted: Wanted, out: Path | None = None, budgets: Sequence[float] = BUDGETS) -> Events:
-    """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, {"tried": rows} of the
-    finalists, at last {"result": ...}; `out`: the directory to write the winner to; `budgets` of the front,
-    beside the asked one. Close it to cancel."""
+    """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, with {"tried": rows} of the
+    finalists and, once it is known, {"answer": ...}; at last {"result": the answer, with the whole front}. `out`: the
+    directory to write the winner to; `budgets` of the front, beside the asked one. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
     found, tested = _Found(TimeLeft(_work(wanted, budgets))), bench(opened, wanted.images, wanted.seed)
+    others = sorted({*budgets} - {wanted.budget})
     yield from _told(tested.look())
-    yield from _front(tested, wanted, budgets, found)
+    yield from _front(tested, wanted, [wanted.budget] if wanted.budget else others, found)
     share = wanted.budget or (yield from _share_for(tested, wanted, budgets, found))
     finalists = yield from _finalists(tested, wanted, share, found)
-    yield {"tried": [trial.row() for trial in finalists]}
+    yield {**found.event("Choosing"), "tried": [trial.row() for trial in finalists]}
     best = min(finalists, key=lambda trial: trial.mean)
     rule = min((trial for trial in finalists if trial.rule), key=lambda trial: trial.mean)
     told: dict[str, Any] = {}
     if wanted.seconds:
         best, told = yield from _searched(tested, best, wanted, found)
-    result = yield from answer(tested, best, rule, out)
+    result = yield from found.said(answer(tested, best, rule, out))
     if best.plan in found.latency:  # of what a search made of it nothing was measured
         told["latency_removed"] = found.latency[best.plan]
-    more = {"trials": tested.trials, "seconds": round(time.monotonic() - found.begun, 1), "front": found.front, **told}
-    yield {"result": {**result, **more}}
+    seconds = round(time.monotonic() - found.begun, 1)
+    found.answer = {**result, "trials": tested.trials, "seconds": seconds, **told}
+    yield from _front(tested, wanted, others if wanted.budget else [], found)
+    yield {"result": {**found.answer, "front": found.front}}
 
 
 def _told(steps: Iterator[Progress]) -> Events:
@@ -107,23 +128,20 @@ def _work(wanted: Wanted, budgets: Sequence[float]) -> float:
     aims = 0 if wanted.budget else _AIMS * sum(not option.rule for option in options)
     heads = _FINALISTS * 4 * len(HEADS) if wanted.granularity == "structure" else 0
     finals = (3 if heads else 2) * _FINALISTS
-    return len(options) * (len(_budgets(wanted, budgets)) - 1 + _ALL) + (aims + heads) * _ALL + finals * _FINAL
+    asked = len(options) * _ALL if wanted.budget else 0.0
+    return len(options) * len({*budgets} - {wanted.budget}) + asked + (aims + heads) * _ALL + finals * _FINAL
 
 
-def _budgets(wanted: Wanted, budgets: Sequence[float]) -> list[float]:
-    mine = {wanted.budget} if wanted.budget and wanted.budget_kind != "latency" else set()
-    return sorted({*budgets, *mine})
-
-
-def _front(tested: Bench, wanted: Wanted, budgets: Sequence[float], found: _Found) -> Events:
-    for candidate in candidates(wanted.granularity):  # a candidate's scores serve all budgets
-        for share in _budgets(wanted, budgets):
-            limit, work = (None, _ALL) if share == wanted.budget else (FRONT_IMAGES, 1)
+def _front(tested: Bench, wanted: Wanted, shares: Sequence[float], found: _Found) -> Events:
+    for candidate in candidates(wanted.granularity) if shares else ():  # a candidate's scores serve all shares
+        for share in shares:
+            asked = share == wanted.budget
+            limit, rival, work = (None, found.rival(tested, candidate.rule), _ALL) if asked else (FRONT_IMAGES, None, 1)
             plan = _plan(candidate, share, wanted)
-            trial = yield from found.events(tested.of(plan, candidate.rule, False, limit), work)
+            trial = yield from found.events(tested.of(plan, candidate.rule, False, limit, rival), work)
             if trial is not None:
                 found.front.append({"share": share, **trial.row()})
-                found.asked += [trial] if share == wanted.budget else []
+                found.asked += [trial] if asked else []
 
 
 def _share_for(
@@ -138,7 +156,7 @@ def _share_for(
             f"No cut that was tried keeps {100 * aim:g} % of the images right; the most is {100 * most:.1f} %."
         )
     low = max(good)
-    high = min((share for share in _budgets(wanted, budgets) if share > low), default=low)
+    high = min((share for share in budgets if share > low), default=low)
     options = [option for option in candidates(wanted.granularity) if not option.rule]
     for _ in range(_AIMS):
         middle = round((low + high) / 2, 4)
@@ -157,15 +175,18 @@ def _finalists(
     """The best few of both sorts by the quick refit, tried with the real repair."""
     if not found.asked:  # the share came out of the front only now
         for option in candidates(wanted.granularity):
-            trial = yield from found.events(tested.of(_plan(option, share, wanted), option.rule, False), _ALL)
+            rival = found.rival(tested, option.rule)
+            steps = tested.of(_plan(option, share, wanted), option.rule, False, None, rival)
+            trial = yield from found.events(steps, _ALL)
             found.asked += [trial] if trial is not None else []
-    quick = sorted(found.asked, key=lambda trial: trial.mean)
+    quick = sorted(filter(tested.whole, found.asked), key=lambda trial: trial.mean)
     if not {True, False} <= {trial.rule for trial in quick}:
         raise InvalidPlan(f"No cut removes {100 * share:g} % of the {wanted.budget_kind}; ask for less.")
-    ours = [trial.plan for trial in quick if not trial.rule][:_FINALISTS]
-    for plan in tuple(ours) if wanted.granularity == "structure" else ():
-        other = yield from _with_fewer_heads(tested, plan, found)
-        ours += [other] if other != plan else []
+    near = [trial for trial in quick if not trial.rule][:_FINALISTS]
+    ours = [trial.plan for trial in near]
+    for trial in near if wanted.granularity == "structure" else ():
+        other = yield from _with_fewer_heads(tested, trial, found)
+        ours += [other.plan] if other is not trial else []
     rules = [trial.plan for trial in quick if trial.rule][:_FINALISTS]
     trials = []
     for rule, plans in ((True, rules), (False, ours)):
@@ -178,17 +199,14 @@ def _finalists(
     return trials
 
 
-def _with_fewer_heads(tested: Bench, plan: PruningPlan, found: _Found) -> Generator[dict[str, Any], None, PruningPlan]:
-    """The plan with those shares of heads gone, stage by stage, that bring it nearest to the dense model."""
-    best = yield from found.events(tested.of(plan, False, False), _ALL)
+def _with_fewer_heads(tested: Bench, best: Trial, found: _Found) -> Generator[dict[str, Any], None, Trial]:
+    """The cut with those shares of heads gone, stage by stage, that bring it nearest to the dense model."""
     for stage in range(len(tested.opened.anatomy.stages)):
-        if best is None:
-            break
         for other in fewer_heads(best.plan, stage):
-            trial = yield from found.events(tested.of(other, False, False), _ALL)
-            if trial is not None and trial.mean < best.mean and possible(tested.opened, other):
+            trial = yield from found.events(tested.of(other, False, False, None, best), _ALL)
+            if trial is not None and nearer(tested, trial, best) and possible(tested.opened, other):
                 best = trial
-    return plan if best is None else best.plan
+    return best
 
 
 def _searched(
@@ -203,9 +221,9 @@ def _searched(
         yield {**found.event("Searching near the best cut"), "seconds_left": left}
         if not possible(tested.opened, plan):
             continue
-        trial = yield from _quiet(tested.tried(plan, False, False))
+        trial = yield from _quiet(tested.tried(plan, False, False, None, near))
         tries += 1
-        if trial.mean < near.mean:
+        if nearer(tested, trial, near):
             near, plans = trial, neighbours(tested.opened, plan, rng)
     told: dict[str, Any] = {"tries": tries, "gained": False, "gain": None}
     if near is not start:

@@ -33,9 +33,14 @@ def headline(result: Mapping[str, Any]) -> str:
     return f"{removed}, the cut found and the best fixed rule differ by no more than chance ({points} points)."
 
 
+def known(job: Job) -> dict[str, Any]:
+    """The answer, if there is one yet; it comes before the whole front."""
+    return dict(job.result or job.progress.get("answer") or {})
+
+
 def card(job: Job) -> None:
     """Both accuracies, the paired difference, and the buttons."""
-    result = dict(job.result or {})
+    result = known(job)
     rule, paired, chosen = result["best_rule"], result["paired"], result["chosen_on"]
     with st.container(border=True, key=f"result_{job.token}"):
         st.markdown(f"**Judged on {result['n']:,} validation images** that chose nothing")

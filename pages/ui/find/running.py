@@ -53,7 +53,7 @@ def _progress(token: str, ended: bool) -> None:
     with left_side:
         _front(job, rows)
     with right_side:
-        if job.result is not None:
+        if answer.known(job):
             answer.card(job)
         else:
             st.caption(
