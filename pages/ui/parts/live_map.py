@@ -1,7 +1,7 @@
 """The map of the model that is moved by hand: a component of the browser, the tables it counts from, and what it sends.
 
-Next door: `map_drawing.js` draws, `map_sliders.js` is moved, `live_map.js` counts and asks;
- pages/ui/prune/`answer` tells it what the server found.
+Next door: `map_drawing.js` draws, `map_sliders.js` is moved, `live_map.js` counts and asks; pages/ui/prune/`answer`
+tells it what the server found.
 """
 
 from __future__ import annotations
