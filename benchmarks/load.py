@@ -3,8 +3,8 @@
     python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0] [--cold]
 
 Each session speaks Streamlit's own protocol (protobuf over /_stcore/stream), polls its fragments as the browser does,
-types ratios of its own into the recipe line and waits until the screen shows the params and MACs that `plan.select`
-gives in this process for that plan: another session's numbers would not match. Then it waits for the first accuracy,
+moves the map’s slider for all to ratios of its own and waits until the screen shows the params and MACs that
+`plan.select` gives here for that plan: another session’s numbers would not match. Then it waits for first accuracy,
 every third time for the last one. Afterwards a sample of the accuracies is compared with an evaluation in this process.
 Nothing but loopback is used; the app is always stopped.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import re
@@ -34,6 +35,7 @@ from urllib.request import urlopen
 import numpy as np
 import torch
 import websockets
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -53,6 +55,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL = "swin-textured"
 PATIENCE = 90.0  # seconds a session waits for anything before it counts as an error
 CHECKED = 40  # plans whose accuracies are checked in this process afterwards
+_LOOK, _REST = 0.18, 0.45  # seconds, as answer.js and live_map.js wait
 _SHOWN = re.compile(r"n = ([\d,]+)")
 
 
@@ -138,8 +141,9 @@ class Screen:
     """What one session sees: the newest metric of each label, and how often anything was drawn."""
 
     metrics: dict[str, tuple[str, str]] = field(default_factory=dict)
-    amount: str = ""  # what the recipe line says is cut
-    typed: str = ""  # id of the ratio's field
+    seq: float = 0.0  # of the move that they answer
+    map: tuple[str, str] = ("", "")  # id of the map, and of the part of the page that it lies in
+    feed: tuple[str, str] = ("", "")  # the same of what brings answers
     page: str = ""
     query: str = ""
     timers: dict[str, asyncio.Task] = field(default_factory=dict)
@@ -164,7 +168,7 @@ class Session:
             {"model": MODEL, "criterion": "dimap", "scope": self.plan.scope, "ratio": f"{self.plan.ratio:g}"}
         )
         self.news = asyncio.Event()
-        self.value: float | None = None
+        self.sent: float = 0.0
 
     @contextlib.asynccontextmanager
     async def _tab(self, port: int) -> AsyncIterator[None]:
@@ -204,11 +208,13 @@ class Session:
     async def _move(self, to_the_end: bool) -> None:
         percent = self.draw.choice([p for p in range(5, 90) if abs(p - 100 * self.plan.ratio) >= 3]) + self.tenth
         self.plan = replace(self.plan, ratio=round(percent, 1) / 100)
-        self.value = round(percent, 1)
-        start = time.perf_counter()
-        await self._send()
+        start, self.sent = time.perf_counter(), time.time() * 1000
+        move = {"seq": self.sent, "drag": str(self.sent), "final": True, "all": self.plan.ratio}
+        await self._send(*self.screen.map, json_value=json.dumps({"move": move}))
         await self._see(self._counted)
         self.log.counts.append(time.perf_counter() - start)
+        await asyncio.sleep(max(0.0, _REST - (time.perf_counter() - start)))
+        await self._ask(self.screen.map, "rest")  # as the browser does when a hand rests: all of the page is drawn
         await self._see(self._accuracy)
         self.log.first.append(time.perf_counter() - start)
         if to_the_end:
@@ -224,8 +230,9 @@ class Session:
             for before, after in ((part.params, part.params_after), (part.macs, part.macs_after))
         )
         wanted = dict(zip(metrics.LEFT_BY_ZEROS, (params, macs), strict=True))
-        named = f"{100 * self.plan.ratio:g} %" == self.screen.amount
-        return named and all(self.screen.metrics.get(label) == texts for label, texts in wanted.items())
+        return self.screen.seq >= self.sent and all(
+            self.screen.metrics.get(label) == texts for label, texts in wanted.items()
+        )
 
     def _accuracy(self) -> bool:
         return self._counted() and bool(_SHOWN.search(self.screen.metrics.get("Top-1", ("", ""))[1]))
@@ -244,25 +251,36 @@ class Session:
                         raise ConnectionError("The server closed the session.")
         except TimeoutError:
             polled, part = list(self.screen.timers), self.expect(self.plan)
-            seen = f"{self.screen.amount}, {self.screen.metrics}, field {self.screen.typed}, polls {polled}"
+            seen = f"{self.screen.metrics}, answers {self.screen.seq} of {self.sent}, polls {polled}"
             raise TimeoutError(
                 f"{condition.__name__} of {100 * self.plan.ratio:g} % ({part.params_after}): {seen}"
             ) from None
 
-    async def _send(self, fragment: str = "") -> None:
+    async def _send(self, control: str = "", fragment: str = "", polled: bool = False, **state: str) -> None:
+        """Ask for a run of the page, or of a `fragment`; `state`: what a control of it shows."""
         message = BackMsg()
         run = message.rerun_script
         run.query_string, run.page_script_hash = self.screen.query, self.screen.page
-        run.fragment_id, run.is_auto_rerun = fragment, bool(fragment)
+        run.fragment_id, run.is_auto_rerun = fragment, polled
         run.context_info.url = "http://127.0.0.1/"
-        if self.value is not None:
-            run.widget_states.widgets.append(WidgetState(id=self.screen.typed, string_value=f"{self.value:g}"))
+        if control:
+            run.widget_states.widgets.append(WidgetState(id=control, **state))
         await self.socket.send(message.SerializeToString())
+
+    async def _ask(self, control: tuple[str, str], event: str) -> None:
+        """Pull a trigger of the map or the feed."""
+        events = json.dumps([{"event": event, "value": time.time()}])
+        await self._send(_make_trigger_id(control[0], "events"), control[1], json_trigger_value=events)
+
+    async def _look(self) -> None:
+        """Ask for the next answer while images stream in, as the browser does."""
+        await asyncio.sleep(_LOOK)
+        await self._ask(self.screen.feed, "look")
 
     async def _poll(self, fragment: str, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
-            await self._send(fragment)
+            await self._send(fragment=fragment, polled=True)
 
     async def _read(self) -> None:
         message = ForwardMsg()
@@ -296,23 +314,29 @@ class Session:
             self.log.errors["A script did not compile."] += 1
 
     def _on_delta(self, message: ForwardMsg) -> None:
-        block = message.delta.add_block
-        if "chip_amount" in block.id:
-            self.screen.amount = block.popover.label
         if message.delta.WhichOneof("type") != "new_element":
             return
         element = message.delta.new_element
         kind = element.WhichOneof("type")
-        if kind == "metric":
-            if element.metric.label == metrics.LEFT_BY_ZEROS[0]:
-                self.screen.metrics.clear()  # first of a row of four; what follows belongs to it
-            self.screen.metrics[element.metric.label] = (element.metric.body, element.metric.delta)
-        elif kind == "text_input" and "w_typed" in element.text_input.id:
-            self.screen.typed = element.text_input.id
+        if kind == "bidi_component":
+            self._on_live(element.bidi_component, message.delta.fragment_id)
         elif kind == "exception":
             self.log.errors[f"exception on screen: {element.exception.type}"] += 1
         elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):
             self.log.errors[f"on screen: {element.alert.body[:160]}"] += 1
+
+    def _on_live(self, component: Any, fragment: str) -> None:
+        """The map, or an answer."""
+        if component.component_name == "dimap_map":
+            self.screen.map = component.id, fragment
+        if component.component_name != "dimap_feed" or not component.json:
+            return
+        self.screen.feed, data = (component.id, fragment), json.loads(component.json)
+        self.screen.metrics = {one["label"]: (one["value"], one["below"]) for one in data["numbers"]}
+        self.screen.seq = data.get("seq", 0.0)
+        self.screen.stop_timers(["look"])
+        if data["running"]:
+            self.screen.timers["look"] = asyncio.create_task(self._look())
 
 
 _HEARD = {

@@ -8,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
-    "prune": {"tradeoff"},
     "weights": {"ridges", "argument", "blocks"},
     "importance": {"heat", "heads", "mask"},
 }

@@ -39,7 +39,7 @@ def labels(app):
 
 def test_a_search_starts_stops_and_starts_again(open_app):
     app = find_page(open_app(model="deit-digits"))
-    assert app.at.subheader[0].value == "Find the best cut for a budget"
+    assert app.at.title[0].value == "What is the best cut for this budget?"
     app.set("find_granularity", "weight").set("find_share", 90).click("Find")
     (token,) = app.at.session_state["jobs"]
     job = cache.kept_jobs().find(token)
