@@ -235,7 +235,8 @@ class Session:
         )
 
     def _accuracy(self) -> bool:
-        return self._counted() and bool(_SHOWN.search(self.screen.metrics.get("Top-1", ("", ""))[1]))
+        value, below = self.screen.metrics.get("Top-1", ("–", ""))
+        return self._counted() and value != "–" and bool(_SHOWN.search(below))
 
     def _judged(self) -> bool:
         return self._accuracy() and "so far" not in self.screen.metrics["Top-1"][1]
