@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import zipfile
 from pathlib import Path
 
@@ -274,7 +275,8 @@ def test_by_keyboard_the_first_stop_leads_past_the_bar_and_the_line(browser, app
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.innerText") == "|w|, log scale"
+    reached = "document.activeElement.closest('[data-testid=stMain]') && !document.activeElement.closest(LINE)"
+    assert page.evaluate(reached.replace("LINE", "'.st-key-recipe_line'"))
     assert page.locator("h1").count() == 1
 
 
@@ -402,3 +404,15 @@ def test_an_uploaded_checkpoint_is_judged_and_gone_with_its_session(browser, app
     seen(page.get_by_text("That uploaded file is no longer here; upload it again."))
     seen(page.locator(".answer .value"))
     assert page.outside == []
+
+
+def test_blocks_are_selected_by_keyboard(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.5")
+    judged(page, "540")
+    blocks = page.get_by_role("listbox", name="Blocks; Enter selects one for all pages")
+    blocks.focus()
+    for key in ("End", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    patiently(page.wait_for_function, "location.search.includes('at=4.1')")
+    chosen = blocks.get_by_role("option", selected=True)
+    patiently(expect(chosen).to_have_text, re.compile("Stage 4, block 1: QKV .* kept; [0-9]+ heads"))

@@ -206,6 +206,9 @@ class LiveMap extends MapSliders {
       const hit = chosen && chosen.stage === stage
         && (chosen.block === null || (chosen.block >= first && chosen.block < first + count));
       this.frames[place].classList.toggle("on", Boolean(hit));
+      const { option } = this.options[place];
+      option.textContent = this.words_of({ stage, block: first });
+      option.setAttribute("aria-selected", Boolean(hit));
     });
     this.detail.textContent = this.data.low ? "" : this.words_of(chosen);
   }

@@ -43,6 +43,7 @@ export class MapDrawing {
     this.root.append(this.stageArea);
     this.sliders = data.sliders ? this.data.labels.stages.map((_, stage) => this.slider(stage)) : [];
     this.placeSliders();
+    this.root.append(this.list());
     this.detail = html("p", "detail");
     this.root.append(this.detail);
     if (this.state) this.draw();

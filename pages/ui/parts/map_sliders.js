@@ -154,4 +154,36 @@ export class MapSliders extends MapDrawing {
     this.selected = { stage, block };
     this.mark();
   }
+
+  // Blocks for the keyboard: one stop, arrows go through them, Enter selects; the drawing itself is hidden from readers.
+  list() {
+    const list = html("div", "unseen");
+    list.tabIndex = 0;
+    list.dataset.key = "blocks";
+    list.setAttribute("role", "listbox");
+    list.setAttribute("aria-label", "Blocks; Enter selects one for all pages");
+    this.options = this.geometry.blocks.map(([stage, first], place) => {
+      const option = html("div");
+      option.id = `block-${place}`;
+      option.setAttribute("role", "option");
+      list.append(option);
+      return { option, stage, first };
+    });
+    const go = (place) => {
+      this.active = place;
+      list.setAttribute("aria-activedescendant", `block-${place}`);
+      this.frames.forEach((frame, at) => frame.classList.toggle("focus", at === place));
+    };
+    list.addEventListener("focus", () => go(this.active ?? 0));
+    list.addEventListener("blur", () => this.frames.forEach((frame) => frame.classList.remove("focus")));
+    list.addEventListener("keydown", (event) => {
+      const last = this.options.length - 1, now = this.active ?? 0;
+      const to = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: last };
+      if (event.key in to) go(Math.max(0, Math.min(last, to[event.key])));
+      else if (event.key === "Enter" || event.key === " ") this.select(this.options[now].stage, this.options[now].first);
+      else return;
+      event.preventDefault();
+    });
+    return list;
+  }
 }
