@@ -22,7 +22,7 @@ HEADINGS = {
     "Weights": "One row, block by block",
     "Importance": "Where importance lies",
     "Predictions": "Who loses, and to whom?",
-    "Way": "What happens inside",
+    "Way": "Where in the network does an image get lost?",
     "Find": "What is the best cut for this budget?",
     "Recover": "Jobs",
     "Compare": "Which method wins at this budget?",

@@ -65,7 +65,7 @@ def test_cues_are_offered_only_where_the_data_has_them(open_app):
 def test_the_cost_axis_and_the_zoom_redraw_the_picture(open_app):
     app = open_app(model="swin-digits").judged()
     plot = app.feed["plot"]
-    assert plot["unit"] == "MACs"
+    assert plot["unit"] == "MACs" and "Over MACs, " in app.feed["caption"]
     other = app.set("axis", "params").feed["plot"]
     assert other["unit"] == "params" and other["current"]["x"] != plot["current"]["x"]
     app.set("zoom", True)

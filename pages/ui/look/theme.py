@@ -33,12 +33,6 @@ CSS = """
   flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
 }
 [class*="st-key-result_"] [data-testid="stMetric"] { padding: 0.6rem 0.7rem; }
-.model-map { container-type: inline-size; }
-.model-map img { display: none; width: 100%; height: auto; }
-.model-map .rows { max-width: 460px; }
-@container (min-width: 900px) { .model-map .wide { display: block; max-width: 1120px; } }
-@container (min-width: 700px) and (max-width: 899.9px) { .model-map .medium { display: block; } }
-@container (max-width: 699.9px) { .model-map .rows { display: block; } }
 @media (max-width: 640px) {
   .st-key-metrics > div {
     flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import Point, Tradeoff, difference, pareto_front, view_range
+from dimap_core.figures import Point, Tradeoff, difference, findings, pareto_front, view_range
 from dimap_core.service import Ticket
 from dimap_core.types import AccuracyEstimate, in_points
 
@@ -131,7 +131,9 @@ def _caption(point: Tried, picture: Tradeoff | None) -> str:
         told += " Numbers: earlier tries (squares: really smaller); click one to go back."
     if len(_front(picture)) > 2:
         told += " Grey steps: the best so far."
-    return told
+    own = next((curve for curve in picture.curves if curve.points and not curve.reference and not curve.faint), None)
+    other = next((curve for curve in picture.curves if curve.points and curve.reference), None)
+    return told + (f" {findings.curves(own, other, picture.unit)}." if own and other else "")
 
 
 def plot(picture: Tradeoff, zoom: bool) -> dict[str, Any]:
