@@ -261,7 +261,7 @@ def test_what_a_closed_chip_showed_does_not_undo_the_undo(browser, app_url):
     cut(page, "30 %")
     settled(page)
     page.get_by_text("signed weights").click()  # any run sends what the controls show
-    seen(page.locator("[aria-label^='Distribution of w by']"))
+    seen(page.locator("[aria-label*='Distribution of w by']"))
     settled(page)
     cut(page, "30 %")
     assert ratio(page).get_attribute("aria-valuetext") == "30 %"
