@@ -16,7 +16,6 @@ from ..types import AUX, MLP, PRJ, QKV
 MODULE_LABELS = {QKV: "QKV", PRJ: "projection", MLP: "MLP", AUX: "never pruned"}
 COLUMN_LABELS = MODULE_LABELS | {"mlp_neuron": "hidden", "head": "heads", "qk_dim": "Q/K dims", "v_dim": "V dims"}
 FONT = '"Source Sans", "Source Sans Pro", sans-serif'
-ACCENT = "#D55E00"  # this cut, on light ground
 
 INK = {  # name: (light, dark)
     "ink": ("#1B2530", "#E8EAED"),
@@ -26,7 +25,7 @@ INK = {  # name: (light, dark)
     "ground": ("#FFFFFF", "#0F1419"),
     "panel": ("#F4F6F9", "#18202A"),
     "soft": ("#E3EFF7", "#173247"),
-    "cut": (ACCENT, "#FF8A3D"),
+    "cut": ("#D55E00", "#FF8A3D"),
     "cut_text": ("#A33F00", "#FF9E66"),
     "reference": ("#A24E7E", "#DE9BC1"),
     "action": ("#0067A3", "#6DBBEA"),

@@ -175,3 +175,29 @@ def test_mixers_and_kernels_are_told_with_their_blocks():
     pictures = {"b": {"attention": np.ones((5, 5)).tolist(), "kernel": np.ones((3, 3)).tolist()}}
     said = told(findings.kernels(pictures, {"b": "block 2"}))
     assert said == "Of the attention drawn, the kernel reaches 36 % in block 2"
+
+
+def judged(drop, n=1000):
+    """An estimate at 95 % right whose paired difference to dense is `drop` = (value, low, high)."""
+    share = Proportion(n, round(0.95 * n), 0.935, 0.962)
+    return AccuracyEstimate(n, n, {"joint": share}, None, {} if drop is None else {"joint": Difference(n, *drop)})
+
+
+@pytest.mark.parametrize(
+    ("drop", "said"),
+    [
+        ((-0.038, -0.052, -0.026), "3.8 points worse than dense"),
+        ((0.02, 0.005, 0.04), "2.0 points better than dense"),
+        ((-0.002, -0.009, 0.005), "no loss beyond chance"),
+        ((0.0, 0.0, 0.0), "no loss beyond chance"),
+    ],
+)
+def test_a_cut_is_worse_or_better_only_beyond_chance(drop, said):
+    title, behind = findings.cut(0.46, judged(drop), "joint")
+    assert title.startswith("46 % of the MACs kept") and title.endswith(said)
+    assert behind.endswith("against dense, paired, n = 1,000")
+
+
+def test_a_cut_without_a_dense_model_or_images_claims_nothing():
+    assert findings.cut(0.5, None, "joint") == ("50 % of the MACs kept", "")
+    assert findings.cut(0.5, judged(None), "joint") == ("50 % of the MACs kept, 95.0 % right", "n = 1,000")

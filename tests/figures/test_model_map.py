@@ -182,10 +182,10 @@ def test_a_group_keeps_what_its_blocks_keep_together(made):
 def test_words_are_readable_inside_and_not_over_each_other(made, name, width, look):
     anatomy, long = made(name), importance_fill(dict.fromkeys(kept_shares(made(name)), 1.0))
     last = (2, len(anatomy.stages[2].blocks) - 2)
-    cases = [(None, None, False), (cost_fill(anatomy, "params"), None, False), (long, last, False)]
-    cases += [(Fill("sensitivity", {}), (2, None), False), (None, last, True), (None, (1, 0), True)]
-    for fill, selected, low in cases:
-        drawn = model_picture(anatomy, kept_shares(anatomy), look, fill, width, selected, low)
+    cases = [(None, None), (cost_fill(anatomy, "params"), None), (long, last)]
+    cases += [(Fill("sensitivity", {}), (2, None)), (None, last), (None, (1, 0))]
+    for fill, selected in cases:
+        drawn = model_picture(anatomy, kept_shares(anatomy), look, fill, width, selected)
         root = ET.fromstring(drawn.svg)
         assert root.get("role") == "img" and root.get("aria-label") == drawn.told and "http" not in drawn.told
         boxes = []
@@ -314,12 +314,11 @@ def numbers(svg):
 
 
 @pytest.mark.parametrize("width", SIZES)
-@pytest.mark.parametrize("low", [False, True])
 @pytest.mark.parametrize("place", [(0, 0), (2, 10), (3, None)])
-def test_what_is_selected_is_framed_outside_its_blocks_and_named(made, width, low, place):
+def test_what_is_selected_is_framed_outside_its_blocks_and_named(made, width, place):
     anatomy = made("swin_base_patch4_window7_224")
-    drawn = model_picture(anatomy, whole(anatomy), Look(), None, width, place, low)
-    layout = brief(anatomy, width) if low else laid_out(anatomy, width)
+    drawn = model_picture(anatomy, whole(anatomy), Look(), None, width, place)
+    layout = laid_out(anatomy, width)
     own = [b for b in layout.columns[place[0]].drawn if place[1] is None or place[1] in b.blocks]
     (left, top, right, bottom), color = framed(drawn.svg)
     first, last = own[0], own[-1]

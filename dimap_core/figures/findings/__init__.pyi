@@ -6,6 +6,7 @@ from .cuts import (
     cells as cells,
     confusions as confusions,
     curves as curves,
+    cut as cut,
     drops as drops,
     extremes as extremes,
     foretold as foretold,

@@ -11,7 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ...types import CellCut, Compared, Correlation, Part, Share, WeightRow, in_points
+from ...types import AccuracyEstimate, CellCut, Compared, Correlation, Part, Share, WeightRow, in_points
 from ..front import TriedCut
 from ..look import COLUMN_LABELS, MODULE_LABELS
 from ..tradeoff import Curve
@@ -195,6 +195,23 @@ def against_dense(tops: Sequence[tuple[float, float, float]], dense: tuple[float
         return f"None of {len(tops)} smaller models lies below the dense one beyond its interval"
     verb = "lies" if below == 1 else "lie"
     return f"{below} of {len(tops)} smaller models {verb} below the dense one with intervals apart"
+
+
+def cut(macs_kept: float, estimate: AccuracyEstimate | None, cue: str) -> tuple[str, str]:
+    """What a cut with that share of the MACs left costs, by the paired interval; and the interval with its n. None: not
+    judged, or on too few images."""
+    left = f"{100 * macs_kept:.0f} % of the MACs kept"
+    if estimate is None:
+        return left, ""
+    now = estimate.cues[cue]
+    if cue not in estimate.drops:
+        return f"{left}, {100 * now.value:.1f} % right", f"n = {now.n:,}"
+    drop = estimate.drops[cue]
+    between = f"{in_points(drop.low)} to {in_points(drop.high)} points against dense, paired, n = {now.n:,}"
+    if drop.low <= 0 <= drop.high:
+        return f"{left}: no loss beyond chance", between
+    word = "better" if drop.low > 0 else "worse"
+    return f"{left}: {abs(100 * drop.value):.1f} points {word} than dense", between
 
 
 def curves(own: Curve, reference: Curve, unit: str) -> str:

@@ -8,44 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...types import AUX, MLP, PRJ, PRUNABLE_MODULES, QKV, Anatomy
-from ..look import MODULE_LABELS, Look
+from ...types import AUX, MLP, PRUNABLE_MODULES, QKV, Anatomy
+from ..look import FILLS, MODULE_LABELS, Look
 from ..way.svg import LEVELS, Picture, picture, ramp, text
 from .blocks import BandKey, Fill, Place, finding, kept_of, place_name, places, share
-from .layout import NARROW, WIDE, Band, Column, Drawn, Layout, brief, narrow, wide
+from .layout import NARROW, WIDE, Band, Column, Drawn, Layout, narrow, wide
 
-_LIGHT = {
-    QKV: ("#0072B2", "#00507D"),
-    PRJ: ("#E69F00", "#8F6200"),
-    MLP: ("#009E73", "#006B4E"),
-    AUX: ("#C3CAD1", "#6B7580"),
-}
-_DARK = {
-    QKV: ("#3D9BD9", "#9CD0F2"),
-    PRJ: ("#F0B429", "#F7D680"),
-    MLP: ("#1FB98B", "#7FE0C3"),
-    AUX: ("#3A4653", "#A9B1BB"),
-}
 BAND_NAMES = {**MODULE_LABELS, "conv3": "3×3 conv", "conv1": "1×1 conv", "skip": "nothing"}
 _MANY = 10  # blocks of a stage from which only every third has its number
 _LINE, _APART = 16, 14  # px from one line of words to the next, and at least between two names of modules
 _SLIT = 2.5  # between what is gone and what is kept where both have one colour
 _OUTSIDE = 4  # px from a block to its frame
-_ROOMY = 120  # px of a column from which a stage has its whole name in the low picture
 _CELLS = 14  # lines at most across the image's grid
 
 
 def model_picture(
     anatomy: Anatomy, kept: Mapping[BandKey, float], look: Look, fill: Fill | None = None, width: int = WIDE,
-    selected: Place | None = None, low: bool = False,
+    selected: Place | None = None,
 ) -> Picture:  # fmt: skip
     """The model with `kept`, the share 0..1 of its weights that each band keeps; bands are filled by module, or whole
-    by the numbers of `fill`. `width`: px that words are made for; `NARROW` has a row for each stage, unless `low`,
-    which stands above another figure and says less. `selected` is framed."""
-    small = width == NARROW and not low
-    layout = brief(anatomy, width) if low else narrow(anatomy) if small else wide(anatomy, width)
+    by the numbers of `fill`. `width`: px that words are made for; `NARROW` has a row for each stage. `selected` is
+    framed."""
+    small = width == NARROW
+    layout = narrow(anatomy) if small else wide(anatomy, width)
     other = any(block.mixer != "softmax" for block in anatomy.blocks)
-    body = _hatches(look) + _legend(layout, look, fill, other) + _order(look, small or low)
+    body = _hatches(look) + _legend(layout, look, fill, other) + _order(look, small)
     body += _image(anatomy, layout, look) + ("" if small else _mergings(layout, look))
     groups: dict[str, list[str]] = {}
     for column in layout.columns:
@@ -55,16 +42,16 @@ def model_picture(
     body += "".join(f"<g {style}>{''.join(rects)}</g>" for style, rects in groups.items())
     for column in layout.columns:
         number = selected[1] if selected and selected[0] == column.stage.index else None
-        body += _brief_words(anatomy, kept, column, look) if low else _words(anatomy, kept, column, look, small)
-        body += _numbers(column, look, number)
-    body += "" if small or low else _names(layout, look)
+        body += _words(anatomy, kept, column, look, small) + _numbers(column, look, number)
+    body += "" if small else _names(layout, look)
     body += "" if selected is None else _framed(layout.columns[selected[0]], selected[1], look)
     return picture(body, layout.width, layout.height, _told(anatomy, kept, fill, selected))
 
 
 def band_colors(module: str, look: Look) -> tuple[str, str]:
     """Fill and edge of a module class, or of a mixer in the attention's place."""
-    return (_DARK if look.dark else _LIGHT).get(module) or (_DARK if look.dark else _LIGHT)[AUX]
+    name = module if module in FILLS else AUX
+    return look.fill(name), look.edge(name)
 
 
 def _rect(x: float, y: float, across: float, down: float) -> str:
@@ -211,14 +198,6 @@ def _words(anatomy: Anatomy, kept: Mapping[BandKey, float], column: Column, look
     body = text(column.x, top, f"{anatomy.stage_word} {stage.index + 1}".capitalize(), look.ink, 15, 700)
     body += "".join(text(column.x, top + _LINE * n, line, look.muted) for n, line in enumerate(lines, 1))
     return body + text(column.x, top + _LINE * (len(lines) + 1), left, look.ink, 13, 700)
-
-
-def _brief_words(anatomy: Anatomy, kept: Mapping[BandKey, float], column: Column, look: Look) -> str:
-    """A stage's name, in one word where there is little room, and what is kept of it."""
-    word = anatomy.stage_word if column.room > _ROOMY else anatomy.stage_word.rpartition(" ")[2]
-    left = f"{percent(kept_of(anatomy, kept, places(anatomy, column.stage)))} kept"
-    body = text(column.x, column.y - 10 - _LINE, f"{word} {column.stage.index + 1}".capitalize(), look.ink, 13, 700)
-    return body + text(column.x, column.y - 10, left, look.muted)
 
 
 def percent(value: float) -> str:

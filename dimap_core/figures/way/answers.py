@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from ...types import Spread, Way, WayStep, answer
 from ..look import Look, base, rgba
-from .svg import WIDTH, Picture, bar, box, cells, frame, loss_color, picture, text, token_color
+from .svg import WIDTH, Picture, bar, box, cells, frame, picture, text
 
 _LINE = 9  # % between two words at the ends of lines
 _LONGEST, _SAID = 30, 18  # letters of a class, in a line of its own and in the answer
@@ -24,7 +24,7 @@ def answer_picture(way: Way, who: str, look: Look) -> Picture:
     """What one model ("dense" or "pruned") says: the shares of all classes by their two cues, or the largest ones."""
     shares = way.dense if who == "dense" else way.pruned
     said = answer(shares)
-    color = look.ink if said == way.wanted else loss_color(look)
+    color = look.ink if said == way.wanted else look.cut_text
     names = [*way.cues]
     square = len(names) == 2 and math.prod(len(way.cue_names[cue]) for cue in names) == len(way.classes)
     body, height = _by_cues(way, shares, look) if square else _by_class(way, shares, look)
@@ -55,7 +55,7 @@ def _by_cues(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float]
     lines += [f"M{left} {top + unit * k:.2f}h{wide:.2f}" for k in range(1, rows)]
     body += f'<path d="{"".join(lines)}" stroke="{look.surface}" fill="none"/>'
     column, row = way.cues[across][way.wanted], way.cues[down][way.wanted]
-    return body + frame(left + column * unit, top + row * unit, unit, unit, token_color(look), 2), top + high
+    return body + frame(left + column * unit, top + row * unit, unit, unit, look.cut, 2), top + high
 
 
 def _by_class(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float]:
@@ -65,7 +65,7 @@ def _by_class(way: Way, shares: Sequence[float], look: Look) -> tuple[str, float
     long = any(len(way.classes[place]) > 9 for place in best)  # then names have lines of their own
     body, height = "", 42 if long else 22
     for row, place in enumerate(best):
-        color = token_color(look) if place == way.wanted else look.muted
+        color = look.cut if place == way.wanted else look.muted
         top, name = 30 + height * row, way.classes[place]
         body += text(0, top + 11, name[:_LONGEST], look.muted) if long else ""
         body += bar(top + (18 if long else 0), "" if long else name, shares[place], color, look)
@@ -78,7 +78,7 @@ def survival_picture(way: Way, look: Look) -> Picture:
     told = []
     for by in way.by:
         body += text(0, top, f"{by}: {way.name(by)}"[:_LONGEST], look.ink, 13, 700)
-        for who, color in (("dense", look.ink), ("pruned", token_color(look))):
+        for who, color in (("dense", look.ink), ("pruned", look.cut)):
             share = way.share(way.dense if who == "dense" else way.pruned, by)
             body += bar(top + 8, who, share, color, look)
             told.append(f"{by} {way.name(by)}, {who}: {100 * share:.0f} %")
@@ -96,11 +96,11 @@ def parting_chart(way: Way, spread: Spread | None, look: Look) -> go.Figure:
         _band(figure, spread, look)
     figure.add_scatter(
         x=list(range(len(found))), y=found, mode="lines+markers", marker={"size": 8},
-        line={"color": token_color(look), "width": 2.5},
+        line={"color": look.cut, "width": 2.5},
         customdata=["start", *(_name(way, step) for step in way.steps)],
         hovertemplate="%{customdata}: %{y:.1f} %<extra></extra>",
     )  # fmt: skip
-    _told(figure, len(way.steps), found[-1], f"<b>{found[-1]:.0f} %</b>", loss_color(look))
+    _told(figure, len(way.steps), found[-1], f"<b>{found[-1]:.0f} %</b>", look.cut_text)
     return figure
 
 
@@ -116,7 +116,7 @@ def _band(figure: go.Figure, spread: Spread, look: Look) -> None:
         x=places, y=middle, mode="lines", line={"color": look.muted, "width": 1.5, "dash": "dash"}, hoverinfo="skip"
     )
     for shift, words, color in (
-        (0, f"{spread.images} images: median, 10 to 90 %", look.muted), (-18, "<b>this image</b>", loss_color(look)),
+        (0, f"{spread.images} images: median, 10 to 90 %", look.muted), (-18, "<b>this image</b>", look.cut_text),
     ):  # fmt: skip
         figure.add_annotation(
             x=0.02, xref="paper", y=0.97, yref="paper", xanchor="left", yanchor="top", yshift=shift, text=words,
@@ -130,7 +130,7 @@ def handing_chart(way: Way, look: Look) -> go.Figure:
     figure = _by_block(way, look, 105.0)
     ends = []
     for by, color, dash, symbol in zip(
-        way.by, (token_color(look), look.muted), ("solid", "dash"), ("circle", "square"), strict=False
+        way.by, (look.cut, look.muted), ("solid", "dash"), ("circle", "square"), strict=False
     ):
         found = [100 * way.share(way.dense, by), *(100 * step.handed[by] for step in way.steps)]
         figure.add_scatter(
@@ -140,7 +140,7 @@ def handing_chart(way: Way, look: Look) -> go.Figure:
             hovertemplate=f"{by} {way.name(by)}, %{{customdata}}: %{{y:.0f}} %<extra></extra>",
         )  # fmt: skip
         told = by if way.cues else way.name(by)[:_END]
-        ends.append((found[-1], told, loss_color(look) if dash == "solid" else look.muted))
+        ends.append((found[-1], told, look.cut_text if dash == "solid" else look.muted))
     above = math.inf
     for value, told, color in sorted(ends, reverse=True):
         above = min(value, above - _LINE)

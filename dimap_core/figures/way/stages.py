@@ -12,7 +12,7 @@ from itertools import groupby
 
 from ...types import AtBlock, WayStep
 from ..look import Look
-from .svg import WIDTH, Picture, box, cells, frame, picture, text, token_color
+from .svg import WIDTH, Picture, box, cells, frame, picture, text
 
 _MAP, _RIGHT = 96, 114  # side of one map; where the second one begins
 _SHOWN = 20  # patches along an edge up to which all are outlined
@@ -107,7 +107,7 @@ def _grid(step: WayStep, x: float, y: float, look: Look) -> str:
     body += frame(x, y, _MAP, _MAP, look.ink, 1.5) + "".join(frame(*where, edge, 2.5) for where in boxes)
     if row is None or column is None:
         return body
-    return body + box(x + column * wide, y + row * high, wide, high, token_color(look))
+    return body + box(x + column * wide, y + row * high, wide, high, look.cut)
 
 
 def _runs(bands: Sequence[int], at: int | None, mixer: str) -> list[tuple[int, int]]:
@@ -190,9 +190,7 @@ def _head(
     body += frame(left, below, columns * unit, rows * unit, look.grid, 1)
     before = step.token < prefix
     row, column = divmod(step.token - (0 if before else prefix), prefix if before else columns)
-    return body + frame(
-        left + column * unit, (top if before else below) + row * unit, unit, unit, token_color(look), 1.5
-    )
+    return body + frame(left + column * unit, (top if before else below) + row * unit, unit, unit, look.cut, 1.5)
 
 
 def _energy(step: WayStep, at: AtBlock, y: float, look: Look) -> str:

@@ -10,7 +10,7 @@ from html import escape
 from itertools import groupby
 from typing import NamedTuple
 
-from ..look import ACCENT, Look
+from ..look import Look
 
 WIDTH = 212  # of a picture; pages let it grow with their columns
 _FAMILY = "Source Sans, Helvetica, Arial, sans-serif"  # where a picture stands alone, a page's fonts do not reach it
@@ -48,16 +48,6 @@ def ramp(level: int, look: Look) -> str:
     """The ramp's colour at a level from 0, the ground, to `LEVELS`."""
     ends = ((15, 20, 25), (86, 180, 233)) if look.dark else ((255, 255, 255), (0, 52, 92))
     return "#" + "".join(f"{round(a + (b - a) * level / LEVELS):02X}" for a, b in zip(*ends, strict=True))
-
-
-def token_color(look: Look) -> str:
-    """Of what is followed, and of the cut."""
-    return "#FF8A3D" if look.dark else ACCENT
-
-
-def loss_color(look: Look) -> str:
-    """Of words on what went wrong."""
-    return "#FF9E66" if look.dark else "#A33F00"
 
 
 def bar(top: float, name: str, share: float, color: str, look: Look) -> str:

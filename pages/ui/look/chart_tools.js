@@ -1,4 +1,4 @@
-// The row under a chart or picture: walk through its points by arrow keys, enlarge, save, read as a table.
+// The row under a chart: walk through its points by arrow keys, enlarge, save, read as a table.
 
 const scene = (told) => document.querySelector(`.st-key-${told.key.trim().replaceAll(/[^a-zA-Z0-9_-]/g, "-")}`);
 const plotIn = (told) => scene(told)?.querySelector(".js-plotly-plot");
@@ -13,15 +13,6 @@ function openTable(root, told) {
   dialog.innerHTML = `<div class="bar"><button data-do="csv">Save as CSV</button><button data-do="close">Close</button></div>
     <div class="scroll" tabindex="0" role="region" aria-label="Values"><table><caption>${escaped(told.title)}</caption>
     <thead><tr>${heads}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
-  dialog.showModal();
-}
-
-function openPicture(root, told) {
-  const dialog = root.querySelector("dialog");
-  const { svg } = picture(scene(told), { ...told, note: "", source: "" }, INKS);
-  dialog.setAttribute("aria-label", told.title);
-  dialog.innerHTML = '<div class="bar"><button data-do="close">Close</button></div><div class="large"></div>';
-  dialog.querySelector(".large").innerHTML = svg.replace(/width="\d+" height="\d+"/, 'width="100%"');
   dialog.showModal();
 }
 
@@ -55,7 +46,7 @@ export default function ({ parentElement: root, data: told, setTriggerValue }) {
   const slider = root.querySelector(".points");
   root.querySelector(".tools").style.setProperty("--quiet", INKS.muted[told.dark ? 1 : 0]);
   const act = {
-    enlarge: () => (plotIn(told) ? setTriggerValue("enlarge", told.key) : openPicture(root, told)),
+    enlarge: () => setTriggerValue("enlarge", told.key),
     png: () => savePng(picture(scene(told), told, INKS), told.file),
     svg: () => saveSvg(picture(scene(told), told, INKS), told.file),
     table: () => openTable(root, told),
@@ -64,7 +55,6 @@ export default function ({ parentElement: root, data: told, setTriggerValue }) {
   };
   root.querySelector(".tools").onclick = (event) => act[event.target.closest("button")?.dataset.do]?.();
   root.querySelector("[data-do=enlarge]").hidden = !told.large;
-  root.querySelector("[data-do=table]").hidden = told.picture && !told.table;
   root.querySelectorAll("[data-do]").forEach((button) => {
     if (!button.closest("dialog")) button.setAttribute("aria-label", `${button.textContent}: ${told.title}`);
   });

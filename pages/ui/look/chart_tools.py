@@ -53,15 +53,14 @@ def source(file: str, line: str) -> None:
     st.session_state.chart_source = re.sub(r"[^\w.-]+", "-", file), line
 
 
-def draw(key: str, told: Mapping[str, Any], table: Table | None, dark: bool, picture: bool = False) -> bool:
-    """The row for what stands in the container or chart of that key; whether it is to be enlarged now."""
+def draw(key: str, told: Mapping[str, Any], table: Table | None, dark: bool) -> bool:
+    """The row for the chart of that key; whether it is to be enlarged now."""
     file, line = st.session_state.get("chart_source", ("", "DIMAP Explorer"))
     shown = None
     if table is not None:
         shown = {"columns": list(table), "rows": [list(row) for row in zip(*table.values(), strict=True)]}
     component = st.components.v2.component("chart_tools", html=_BODY, css=_style(), js=_script())
-    data = {**told, "key": key, "source": line, "file": f"{key}_{file}" if file else key, "table": shown, "dark": dark,
-            "picture": picture}  # fmt: skip
+    data = {**told, "key": key, "source": line, "file": f"{key}_{file}" if file else key, "table": shown, "dark": dark}
     component(key=f"tools_{key}", data=data, on_enlarge_change=lambda: st.session_state.update(enlarged=key))
     return st.session_state.get("enlarged") == key
 

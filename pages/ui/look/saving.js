@@ -1,4 +1,4 @@
-// A chart or picture as one SVG with its title, what has to be known of it and its source; as a PNG of twice the size.
+// A chart as one SVG with its title, what has to be known of it and its source; as a PNG of twice the size.
 // Nothing leaves the browser, and no request is made but for the page's own font.
 
 const PAD = 24;
@@ -17,25 +17,20 @@ function lines(text, size, weight, width) {
   return rows;
 }
 
-// The drawn layers of what lies in `place`: plotly's main SVGs, or pictures that are shown as images.
+// The drawn layers of what lies in `place`: plotly's main SVGs.
 function layers(place) {
   const box = place.getBoundingClientRect();
   const plots = [...place.querySelectorAll(".js-plotly-plot .svg-container > svg.main-svg")];
-  const images = [...place.querySelectorAll("img[src^='data:image/svg+xml;base64,']")].filter((image) => image.offsetWidth);
-  const drawn = [...plots, ...images].map((node) => {
+  const drawn = plots.map((node) => {
     const part = node.getBoundingClientRect();
-    const svg = node.matches("img")
-      ? new DOMParser().parseFromString(
-        new TextDecoder().decode(Uint8Array.from(atob(node.src.split(",")[1]), (c) => c.charCodeAt(0))), "image/svg+xml",
-      ).documentElement
-      : node.cloneNode(true);
+    const svg = node.cloneNode(true);
     svg.querySelectorAll(".hoverlayer, .cursor-pointer > title").forEach((inner) => inner.replaceChildren());
     svg.removeAttribute("style");
     const sizes = { x: part.x - box.x, y: part.y - box.y, width: part.width, height: part.height };
     for (const [name, value] of Object.entries(sizes)) svg.setAttribute(name, value.toFixed(2));
     return new XMLSerializer().serializeToString(svg);
   });
-  const reach = [...plots, ...images].map((node) => node.getBoundingClientRect());
+  const reach = plots.map((node) => node.getBoundingClientRect());
   return {
     drawn: drawn.join(""),
     width: Math.max(...reach.map((part) => part.right)) - box.left,

@@ -108,11 +108,6 @@ def chart(
     return drawn
 
 
-def pictures(key: str, title: str, note: str = "", table: chart_tools.Table | None = None) -> None:
-    """The row that saves and enlarges the pictures in the container of that key, and reads `table`."""
-    chart_tools.draw(key, {"title": title, "note": note, "large": True}, table, look().dark, picture=True)
-
-
 def image(picture: Picture, attributes: str) -> str:
     """A drawn picture as an HTML image with its words: as part of a page Streamlit would take SVG out."""
     content = base64.b64encode(picture.svg.encode()).decode()

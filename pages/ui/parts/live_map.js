@@ -117,8 +117,8 @@ class LiveMap extends MapSliders {
       for (const what of ["left", "params", "macs"]) {
         state[what] = at.map((step, stage) => Math.round(read(data.each[what], step, stage)));
       }
-      const size = data.size.reduce((a, b) => a + b, 0);
-      state.all = state.ratios.reduce((sum, ratio, place) => sum + ratio * data.size[place], 0) / size;
+      const [left, size] = [state.left, data.size].map((counts) => counts.reduce((a, b) => a + b, 0));
+      state.all = 1 - left / size;
     } else {
       const step = 100 * state.all;
       state.kept = bands.map((_, band) => read(data.all.kept, step, band) / 1000);

@@ -26,14 +26,15 @@ from . import fills
 
 HERE = Path(__file__).parent
 SIZES = 1100, 860, 720, NARROW
-_NAME = "dimap_map"
+_PARTS = tuple(HERE / f"{name}.js" for name in ("map_drawing", "map_sliders", "live_map"))
 _LEVELS = 16
 _LATE = '<p class="late">The drawing could not start in this browser. All ratios are under More settings.</p>'
 
 
 def component() -> Callable[..., Any]:
     """The map; registered anew by every run, since a server forgets what it knew of an earlier one."""
-    return st.components.v2.component(_NAME, html=f'<div class="map light">{_LATE}</div>', css=style(), js=_script())
+    body = f'<div class="map light">{_LATE}</div>'
+    return st.components.v2.component("dimap_map", html=body, css=style(), js=script(*_PARTS))
 
 
 @lru_cache
@@ -48,9 +49,9 @@ def style() -> str:
 
 
 @lru_cache
-def _script() -> str:
-    """One module; its parts export to nobody else."""
-    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("map_drawing", "map_sliders", "live_map")]
+def script(*files: Path) -> str:
+    """One module of the shared tools and these files, which export to nobody else."""
+    parts = [file.read_text(encoding="utf-8") for file in (HERE / "live_tools.js", *files)]
     return "\n".join(part.replace("export class", "class") for part in parts)
 
 
@@ -120,14 +121,12 @@ def cut(view: View, plan: PruningPlan) -> dict[str, Any]:
     ratios = [shares.get(stage.index, 0.0) for stage in view.anatomy.stages]
     kept = kept_by_band(view.anatomy, view.cost)
     counts = stage_counts(view.anatomy, view.cost)
-    cells = {(stage, None) for stage in shares}
-    own = bool(plan.overrides) and {cell for cell, _ in plan.overrides} == cells
     total = view.cost.total
     common = plan.ratio if plan.ratio is not None and not plan.overrides else total.removed / total.prunable
     at = state.selected()
     return {
         "selected": {"stage": at.stage, "block": at.block}, "finding": finding(view.anatomy, kept),
-        "own": own, "ratios": ratios, "all": common,
+        "own": state.mode_of(plan) == "stages", "ratios": ratios, "all": common,
         "kept": [round(share, 4) for share in kept.values()],
         **{what: [count[place] for count in counts] for place, what in enumerate(("left", "params", "macs"))},
     }  # fmt: skip

@@ -1,7 +1,6 @@
 // What the cut answers: its numbers and its place on the trade-off. The server's answers come by the feed, a part of the
 // page that holds nothing else, so that little is sent; while images stream in the next one is asked for from here.
 
-const SPACE = "http://www.w3.org/2000/svg";
 const HELD = 3000; // ms without questions at most, while all of the page is drawn
 const LOOK = 180; // ms between two looks at what has come, while images stream in
 const PLOT = { width: 440, left: 34, right: 12, top: 14, bottom: 40 };
@@ -13,25 +12,6 @@ export default function ({ parentElement }) {
   answer.hear();
   return () => answer.leave();
 }
-
-const draw = (name, attributes = {}, text = "") => {
-  const node = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text) node.textContent = text;
-  return node;
-};
-const make = (name, className = "", text = "") => {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-};
-const amount = (value) => {
-  for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (value >= limit) return `${Number((value / limit).toPrecision(3))} ${unit}`;
-  }
-  return `${Math.round(value)}`;
-};
 
 class Answer {
   constructor(parent) {
@@ -79,43 +59,43 @@ class Answer {
     const { data } = this, box = this.root.querySelector(".numbers");
     box.replaceChildren();
     const [params, macs, top1, change] = data.numbers;
-    const big = make("div", "big");
-    big.append(make("div", "label", top1.label), make("div", "value", top1.value), make("div", "below", top1.below));
+    const big = html("div", "big");
+    big.append(html("div", "label", top1.label.replace("Top-1", "Images right (top-1)")), html("div", "value", top1.value), html("div", "below", top1.below));
     if (data.progress !== null) {
-      const bar = make("div", "progress");
-      const done = make("i");
+      const bar = html("div", "progress");
+      const done = html("i");
       done.style.width = `${100 * data.progress}%`;
       bar.append(done);
       big.append(bar);
     } else if (data.scale) big.append(this.scale(data.scale));
-    const table = make("dl");
+    const table = html("dl");
     this.counts = {};
     for (const [key, one] of [["change", change], ["macs", macs], ["params", params]]) {
-      const row = make("div");
-      const value = make("dd", "", one.value);
-      const below = make("dd", "below", one.below);
-      const label = make("dt", "", { change: "Change", macs: "MACs", params: "Weights" }[key]);
+      const row = html("div");
+      const value = html("dd", "", one.value);
+      const below = html("dd", "below", one.below);
+      const label = html("dt", "", { change: "Change", macs: "MACs", params: "Weights" }[key]);
       row.append(label, value, below);
       table.append(row);
       this.counts[key] = [value, below, one.of];
     }
-    const time = make("div");
-    time.append(make("dt", "", "Time"), make("dd", "", data.time[0]), make("dd", "below", data.time[1]));
+    const time = html("div");
+    time.append(html("dt", "", "Time"), html("dd", "", data.time[0]), html("dd", "below", data.time[1]));
     table.append(time);
     box.append(big, table);
   }
 
   scale({ low, high, value, dense, from, to }) {
     const at = (share) => 4 + (192 * (100 * share - from)) / (to - from);
-    const picture = draw("svg", { viewBox: "0 0 200 34", class: "scale", "aria-hidden": "true" });
-    picture.append(draw("path", { d: "M4 9H196M4 5v8M196 5v8", class: "axis" }));
-    picture.append(draw("path", { d: `M${at(low)} 9H${at(high)}`, class: "interval" }));
-    picture.append(draw("path", { d: star(at(value), 9, 6), class: "star" }));
+    const picture = svg("svg", { viewBox: "0 0 200 34", class: "scale", "aria-hidden": "true" });
+    picture.append(svg("path", { d: "M4 9H196M4 5v8M196 5v8", class: "axis" }));
+    picture.append(svg("path", { d: `M${at(low)} 9H${at(high)}`, class: "interval" }));
+    picture.append(svg("path", { d: star(at(value), 9, 6), class: "star" }));
     if (dense !== null) {
-      picture.append(draw("rect", { x: at(dense) - 4, y: 5, width: 8, height: 8, class: "dense" }));
+      picture.append(svg("rect", { x: at(dense) - 4, y: 5, width: 8, height: 8, class: "dense" }));
     }
-    picture.append(draw("text", { x: 4, y: 28, class: "muted" }, `${from}`));
-    picture.append(draw("text", { x: 196, y: 28, class: "muted end" }, `${to} %`));
+    picture.append(svg("text", { x: 4, y: 28, class: "muted" }, `${from}`));
+    picture.append(svg("text", { x: 196, y: 28, class: "muted end" }, `${to} %`));
     return picture;
   }
 
@@ -124,8 +104,8 @@ class Answer {
     if (!this.counts) return;
     for (const [key, now] of [["params", params], ["macs", macs]]) {
       const [value, below, of] = this.counts[key];
-      value.textContent = amount(now);
-      below.textContent = `−${(100 * (1 - now / of)).toFixed(1)} % of ${amount(of)}`;
+      value.textContent = short(now);
+      below.textContent = `−${(100 * (1 - now / of)).toFixed(1)} % of ${short(of)}`;
     }
     this.root.classList.add("moving");
     const unit = this.data.plot?.unit === "params" ? params / this.data.of.params : macs / this.data.of.macs;
@@ -154,14 +134,14 @@ class Answer {
     this.root.querySelector(".caption").textContent = data.caption;
     if (!plot) return;
     this.high = 300;
-    const picture = draw("svg", { viewBox: `0 0 ${PLOT.width} ${this.high}`, role: "group", "aria-label": data.title });
+    const picture = svg("svg", { viewBox: `0 0 ${PLOT.width} ${this.high}`, role: "group", "aria-label": data.title });
     this.axes(picture, plot);
     if (plot.front.length > 2) this.front(picture, plot.front);
     plot.curves.forEach((curve, place) => this.curve(picture, curve, place));
     if (plot.dense) this.dense(picture, plot.dense);
     this.tries(picture, plot);
     plot.recovered.forEach((pair) => this.trained(picture, pair));
-    picture.append(draw("path", { class: "moved", d: "" }));
+    picture.append(svg("path", { class: "moved", d: "" }));
     if (plot.current) this.star(picture, plot.current);
     this.pins(picture, plot);
     box.append(picture);
@@ -171,18 +151,18 @@ class Answer {
     const right = PLOT.width - PLOT.right, base = this.high - PLOT.bottom;
     const step = high - low > 0.3 ? 0.2 : 0.05;
     for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= Math.min(1, high) + 1e-9; tick += step) {
-      picture.append(draw("path", { d: `M${PLOT.left} ${this.y(tick)}H${right}`, class: "line" }));
-      picture.append(draw("text", { x: PLOT.left - 6, y: this.y(tick) + 4, class: "muted end" }, `${Math.round(100 * tick)}`));
+      picture.append(svg("path", { d: `M${PLOT.left} ${this.y(tick)}H${right}`, class: "line" }));
+      picture.append(svg("text", { x: PLOT.left - 6, y: this.y(tick) + 4, class: "muted end" }, `${Math.round(100 * tick)}`));
     }
     for (let tick = 0; tick <= 100; tick += 20) {
-      picture.append(draw("text", { x: this.x(tick / 100), y: base + 17, class: "muted middle" }, `${tick}`));
+      picture.append(svg("text", { x: this.x(tick / 100), y: base + 17, class: "muted middle" }, `${tick}`));
     }
-    picture.append(draw("text", { x: right, y: base + 34, class: "muted end" }, `${unit} kept, % of dense`));
-    picture.append(draw("text", { x: PLOT.left + 4, y: PLOT.top - 3, class: "muted" }, `${this.data.plot.judged}, %`));
+    picture.append(svg("text", { x: right, y: base + 34, class: "muted end" }, `${unit} kept, % of dense`));
+    picture.append(svg("text", { x: PLOT.left + 4, y: PLOT.top - 3, class: "muted" }, `${this.data.plot.judged}, %`));
     if (chance > low && chance < high) {
       const y = this.y(chance);
-      picture.append(draw("path", { d: `M${PLOT.left} ${y}H${right}`, class: "chance" }));
-      picture.append(draw("text", { x: right, y: y - 4, class: "muted end" }, `guessing ${(100 * chance).toFixed(1)}`));
+      picture.append(svg("path", { d: `M${PLOT.left} ${y}H${right}`, class: "chance" }));
+      picture.append(svg("text", { x: right, y: y - 4, class: "muted end" }, `guessing ${(100 * chance).toFixed(1)}`));
     }
   }
 
@@ -193,37 +173,37 @@ class Answer {
   front(picture, points) {
     const steps = points.map(([x, y], n) => (n ? `H${this.x(x).toFixed(1)}V${this.y(y).toFixed(1)}`
       : `M${this.x(x).toFixed(1)} ${this.y(y).toFixed(1)}`));
-    picture.append(draw("path", { d: `${steps.join("")}H${PLOT.width - PLOT.right}`, class: "front" }));
+    picture.append(svg("path", { d: `${steps.join("")}H${PLOT.width - PLOT.right}`, class: "front" }));
   }
 
   curve(picture, { label, kind, points }, place) {
     const seen = points.filter(([, y]) => y >= this.data.plot.low);
     if (!seen.length) return;
-    picture.append(draw("path", { d: `M${this.inside(seen).join("L")}`, class: `curve ${kind}` }));
+    picture.append(svg("path", { d: `M${this.inside(seen).join("L")}`, class: `curve ${kind}` }));
     const y = this.high - PLOT.bottom - 34 - 17 * place, right = PLOT.width - PLOT.right;
-    picture.append(draw("path", { d: `M${right - 26} ${y - 4}H${right}`, class: `curve ${kind}` }));
-    picture.append(draw("text", { x: right - 32, y, class: `end curve-name ${kind}` }, label));
+    picture.append(svg("path", { d: `M${right - 26} ${y - 4}H${right}`, class: `curve ${kind}` }));
+    picture.append(svg("text", { x: right - 32, y, class: `end curve-name ${kind}` }, label));
   }
 
   dense(picture, { x, y }) {
     const at = [this.x(x), this.y(y)];
-    picture.append(draw("rect", { x: at[0] - 5, y: at[1] - 5, width: 10, height: 10, class: "dense" }));
-    picture.append(draw("text", { x: at[0], y: at[1] + 20, class: "ink end" }, `dense ${(100 * y).toFixed(1)}`));
+    picture.append(svg("rect", { x: at[0] - 5, y: at[1] - 5, width: 10, height: 10, class: "dense" }));
+    picture.append(svg("text", { x: at[0], y: at[1] + 20, class: "ink end" }, `dense ${(100 * y).toFixed(1)}`));
   }
 
   // Earlier tries, oldest first: one tab stop, arrows go from one to the next, Enter goes back to it.
   tries(picture, { tries }) {
     if (!tries.length) return;
-    picture.append(draw("path", { d: `M${this.inside(tries.map((one) => [one.x, one.y])).join("L")}`, class: "trail" }));
+    picture.append(svg("path", { d: `M${this.inside(tries.map((one) => [one.x, one.y])).join("L")}`, class: "trail" }));
     const nodes = tries.map((one, place) => {
-      const node = draw("g", {
+      const node = svg("g", {
         class: "try", role: "button", tabindex: place === tries.length - 1 ? 0 : -1, "data-key": `try-${one.key}`,
         "aria-label": `Try ${one.key + 1}: ${one.told}. Enter goes back to it.`,
         transform: `translate(${this.x(one.x).toFixed(1)} ${this.y(one.y).toFixed(1)})`,
       });
-      node.append(draw("title", {}, one.told));
-      node.append(one.smaller ? draw("rect", { x: -8, y: -8, width: 16, height: 16 }) : draw("circle", { r: 8.5 }));
-      node.append(draw("text", { y: 4, class: "middle" }, `${one.key + 1}`));
+      node.append(svg("title", {}, one.told));
+      node.append(one.smaller ? svg("rect", { x: -8, y: -8, width: 16, height: 16 }) : svg("circle", { r: 8.5 }));
+      node.append(svg("text", { y: 4, class: "middle" }, `${one.key + 1}`));
       const back = () => this.ask("back", one.key);
       node.addEventListener("click", back);
       node.addEventListener("keydown", (event) => {
@@ -240,30 +220,30 @@ class Answer {
 
   trained(picture, [before, after]) {
     const [from, to] = this.inside([before, after]);
-    picture.append(draw("path", { d: `M${from}L${to}`, class: "trained" }));
+    picture.append(svg("path", { d: `M${from}L${to}`, class: "trained" }));
     const [x, y] = [this.x(after[0]), this.y(after[1])];
-    picture.append(draw("path", { d: `M${x} ${y - 7}l7 7l-7 7l-7 -7z`, class: "trained filled" }));
-    picture.append(draw("text", { x: x + 10, y: y + 14, class: "trained-name" }, "trained"));
+    picture.append(svg("path", { d: `M${x} ${y - 7}l7 7l-7 7l-7 -7z`, class: "trained filled" }));
+    picture.append(svg("text", { x: x + 10, y: y + 14, class: "trained-name" }, "trained"));
   }
 
   star(picture, { x, y, low, high, solid }) {
     const at = [this.x(x), this.y(y)], floor = this.high - PLOT.bottom;
     const [top, bottom] = [this.y(high), Math.min(floor, this.y(low))];
-    picture.append(draw("path", { d: `M${at[0]} ${top}V${bottom}`, class: "interval" }));
-    picture.append(draw("path", { d: star(at[0], Math.min(floor, at[1]), 10), class: solid ? "star" : "star hollow" }));
+    picture.append(svg("path", { d: `M${at[0]} ${top}V${bottom}`, class: "interval" }));
+    picture.append(svg("path", { d: star(at[0], Math.min(floor, at[1]), 10), class: solid ? "star" : "star hollow" }));
   }
 
   pins(picture, { pins, between }) {
     for (const { name, x, y } of pins) {
       const at = [this.x(x), this.y(y)];
-      picture.append(draw("circle", { cx: at[0], cy: at[1], r: 10, class: "pin" }));
-      picture.append(draw("text", { x: at[0], y: at[1] + 4.5, class: "pin-name middle" }, name));
+      picture.append(svg("circle", { cx: at[0], cy: at[1], r: 10, class: "pin" }));
+      picture.append(svg("text", { x: at[0], y: at[1] + 4.5, class: "pin-name middle" }, name));
     }
     if (between) {
       const [a, b] = pins;
-      picture.append(draw("path", { d: `M${this.inside([[a.x, a.y], [b.x, b.y]]).join("L")}`, class: "between" }));
+      picture.append(svg("path", { d: `M${this.inside([[a.x, a.y], [b.x, b.y]]).join("L")}`, class: "between" }));
       const x = this.x((a.x + b.x) / 2), y = Math.max(this.y(a.y), this.y(b.y)) + 30;
-      picture.append(draw("text", { x, y, class: "ink middle" }, between));
+      picture.append(svg("text", { x, y, class: "ink middle" }, between));
     }
   }
 }

@@ -6,7 +6,6 @@ Next door: `answer.js` draws it and hands the counts on to the map; `points` has
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ..parts import live_map, metrics
 from ..session import Tried, View, state
 
 KEY = "live_answer"
+_SCRIPT = Path(__file__).with_suffix(".js")
 _SENT = ("label", "value", "below", "of")  # of a number
 _FEED = """
 export default function ({ data, setTriggerValue }) {
@@ -37,7 +37,9 @@ _BODY = """
 
 def draw() -> None:
     """Where answers are drawn; registered anew by every run, as the map is."""
-    st.components.v2.component("dimap_answer", html=_BODY, css=live_map.style(), js=_script())(key="live_drawn")
+    st.components.v2.component("dimap_answer", html=_BODY, css=live_map.style(), js=live_map.script(_SCRIPT))(
+        key="live_drawn"
+    )
 
 
 def feed(data: dict[str, Any], on_back: Callable[[], None] | None = None) -> None:
@@ -45,11 +47,6 @@ def feed(data: dict[str, Any], on_back: Callable[[], None] | None = None) -> Non
     st.components.v2.component("dimap_feed", html="<i></i>", js=_FEED)(
         key=KEY, data=data, height=1, on_look_change=lambda: None, on_back_change=on_back or (lambda: None)
     )
-
-
-@lru_cache
-def _script() -> str:
-    return Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 def data(
@@ -63,7 +60,10 @@ def data(
     if estimate and cue in estimate.drops and estimate.n >= few:
         drop = estimate.drops[cue]
         numbers[3]["below"] = f"{in_points(drop.low)} to {in_points(drop.high)}"
-    title, sub = finding(point, estimate, cue)
+    share = total.macs_after / total.macs
+    title, sub = findings.cut(share, estimate if estimate and estimate.n >= few else None, cue)
+    if estimate and not estimate.done:
+        sub = f"{estimate.n:,} of {estimate.total:,} images so far" + (f"; {sub}" if sub else "")
     return {
         "dark": theme.look().dark,
         "numbers": [{what: one[what] for what in _SENT} for one in numbers],
@@ -75,24 +75,6 @@ def data(
         "running": ticket is not None and ticket.running,
         "settled": _settled(numbers, estimate, ticket),
     }  # fmt: skip
-
-
-def finding(point: Tried, estimate: AccuracyEstimate | None, cue: str) -> tuple[str, str]:
-    """The answer in a sentence that keeps to the statistics, and what stands behind it."""
-    share = 100 * point.total.macs_after / point.total.macs
-    left = f"{share:.0f} % of the MACs kept"
-    few = metrics.few(estimate)
-    if estimate is None or estimate.n < few:
-        return left, "" if estimate is None else f"{estimate.n:,} of {estimate.total:,} images so far"
-    now = estimate.cues[cue]
-    if cue not in estimate.drops:
-        return f"{left}, {100 * now.value:.1f} % right", f"n = {now.n:,}"
-    drop = estimate.drops[cue]
-    between = f"{in_points(drop.low)} to {in_points(drop.high)} points against dense, paired, n = {now.n:,}"
-    if drop.low <= 0 <= drop.high:
-        return f"{left}: no loss beyond chance", between
-    word = "better" if drop.low > 0 else "worse"
-    return f"{left}: {abs(100 * drop.value):.1f} points {word} than dense", between
 
 
 def time(point: Tried) -> tuple[str, str]:

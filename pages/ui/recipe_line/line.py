@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from dimap_core.figures import INK
+
 from ..look import TERMS, formats, theme
 from ..session import state
 from . import checkpoint, images, model, plan, ratios, recipe, sentence
@@ -31,16 +33,14 @@ _CSS = """
   .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
     min-height: 44px;
   }
-
 }
 </style>
 """
-_COLOURS = {False: ("#E3EFF7", "#00507D"), True: ("#173247", "#6DBBEA")}  # soft ground and text, light and dark
 
 
 def draw() -> None:
     """The sentence and what stands behind it; the page fills `line_end`."""
-    soft, action = _COLOURS[theme.look().dark]
+    soft, action = (INK[name][theme.look().dark] for name in ("soft", "action"))
     st.html(_CSS.replace("SOFT", soft).replace("ACTION", action))
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="recipe_line"):
         setting = state.current()
