@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dimap_core.criteria import criterion
 from dimap_core.measure import cost_report, kept_by_band
@@ -70,25 +71,28 @@ def test_common_rows_are_the_plan_at_that_ratio_whatever_it_had_before(opened, p
         assert [count[1] for count in counts] == list(steps.params[step])
 
 
-def test_what_cannot_be_met_stands_at_the_last_step_that_can():
-    """LAMP's keys over the whole model empty a layer of some models long before 98 %."""
-    opened = open_model("deit-digits")
-    plan = PruningPlan("magnitude", scope="model")
-    scores = scored(opened, plan)
-    steps = common_steps(scores, opened.anatomy, plan)
+def test_what_cannot_be_met_stands_at_the_last_step_that_can(make_tiny, tiny_swin):
+    """A layer whose weights are smaller than all others goes whole before 98 % of the model does."""
+    model, anatomy, plan = make_tiny("swin"), tiny_swin.anatomy, PruningPlan("magnitude", scope="model")
+    with torch.no_grad():
+        model.get_submodule(anatomy.blocks[0].part("mlp.fc1").name).weight.mul_(2**-20)
+    scores = criterion(plan.criterion).fn(model, anatomy, plan.scored, None, 0)
+    steps = common_steps(scores, anatomy, plan)
     most = int(steps.most[0])
-    assert len(steps.kept) == STEPS and set(steps.most) == {most}
-    select(scores, opened.anatomy, replace(plan, ratio=most / 100))
-    if most < STEPS - 1:
-        with pytest.raises(InvalidPlan):
-            select(scores, opened.anatomy, replace(plan, ratio=(most + 1) / 100))
-        assert (steps.left[most] == steps.left[-1]).all()
+    assert len(steps.kept) == STEPS and set(steps.most) == {most} and 0 < most < STEPS - 1
+    select(scores, anatomy, replace(plan, ratio=most / 100))
+    with pytest.raises(InvalidPlan):
+        select(scores, anatomy, replace(plan, ratio=(most + 1) / 100))
+    assert (steps.left[most:] == steps.left[most]).all() and (steps.left[most] < steps.left[most - 1]).any()
 
 
 def test_a_stage_that_can_go_no_further_leaves_the_others_free(opened):
-    plan = PruningPlan(granularity="structure", round_to=16)
+    plan = PruningPlan("magnitude")  # empties a layer of stage 1 at 98 %
     scores = scored(opened, plan)
     steps = stage_steps(scores, opened.anatomy, plan)
-    for stage, most in enumerate(steps.most):
-        select(scores, opened.anatomy, replace(plan, ratio=0.0, overrides=(((stage, None), int(most) / 100),)))
-        assert (steps.left[most:, stage] == steps.left[most, stage]).all()
+    first, *others = steps.most
+    assert first < STEPS - 1 and set(others) == {STEPS - 1}
+    with pytest.raises(InvalidPlan):
+        select(scores, opened.anatomy, replace(plan, ratio=0.0, overrides=(((0, None), (first + 1) / 100),)))
+    assert (steps.left[first:, 0] == steps.left[first, 0]).all()
+    assert (steps.left[-1, 1:] < steps.left[-2, 1:]).all()

@@ -80,7 +80,7 @@ def _stage(anatomy: Anatomy, column: Column, low: bool) -> dict[str, Any]:
 
 def _weights(anatomy: Anatomy, key: BandKey) -> int:
     place, module = key
-    return sum(layer.size for layer in anatomy.blocks[place].layers if layer.module == module and layer.prunable)
+    return sum(layer.size for layer in anatomy.blocks[place].layers if layer.module == module)
 
 
 def _rounded(*numbers: float) -> list[float]:
