@@ -5,11 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dimap_core.figures import kept_bars
-from dimap_core.service import Ticket
-from pages.ui.look import TERMS, formats, frame, theme
-from pages.ui.parts import header, live_map, metrics, notice, waiting
-from pages.ui.prune import accuracy, answer, latency, model_map, moves, points, tradeoff
-from pages.ui.session import Tried, View, cache, opened, state
+from pages.ui.live import accuracy, answer, latency, model_map, points, streaming, tradeoff
+from pages.ui.look import frame, theme
+from pages.ui.parts import header, notice, waiting
+from pages.ui.session import cache, opened, state
 
 CUT = "Where the cut falls"
 
@@ -21,7 +20,6 @@ def main() -> None:
     if view is None:
         before_loading()
         return
-    st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
     if state.current().name.brought:
         header.draw()  # what the file was read as
     header.judged_by(view)
@@ -33,7 +31,7 @@ def main() -> None:
     with right:
         with st.container(key="live_answer_room"):
             answer.draw()
-            live()
+            streaming.draw()
         if view.judged:
             buttons()
             tradeoff.controls(state.current())
@@ -59,58 +57,6 @@ def before_loading() -> None:
         data = answer.data(row, row, picture, tradeoff.cue(), "", "precomputed", None)
         answer.draw()
         answer.feed(data)
-
-
-@st.fragment(key=moves.LIVE)
-def live() -> None:
-    """Numbers and trade-off of the setting in force; drawn anew by every move, and by itself while images stream in."""
-    view = opened.view()
-    if view is None:
-        st.rerun()
-        return
-    point, ticket = accuracy.current(view)
-    rows, more = accuracy.curve(view)
-    if st.session_state.pop("restored", False):
-        st.rerun()
-    shown = stand_in(point, ticket) or point
-    known = "precomputed" if shown is not point else "preview" if point.preview else ""
-    picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
-    data = answer.data(point, shown, picture, tradeoff.cue(), badge(view, ticket), known, ticket)
-    data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
-    data["running"] = any(one is not None and one.running for one in (ticket, more))
-    data["page"] = st.session_state.page_drawn
-    st.session_state.beat = data["beat"] = st.session_state.get("beat", 0) + 1
-    answer.feed(data, tradeoff.back)
-    told(view, point, ticket, rows)
-
-
-def badge(view: View, ticket: Ticket | None) -> str:
-    """Why there is no number yet."""
-    if ticket is None:
-        return "means nothing on random weights" if view.info.weights == "random" else "no images to judge by"
-    doing = ticket.running and ticket.last and "doing" in ticket.last
-    return ticket.last["doing"] if doing and ticket.last else "first images on their way"
-
-
-def told(view: View, point: Tried, ticket: Ticket | None, rows: list[dict]) -> None:
-    """What else has to be said of the numbers."""
-    if ticket is None:
-        st.info(
-            "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
-            "images of your own in the line above."
-        )
-        return
-    if ticket.error:
-        st.error(formats.plain(ticket.error))
-    metrics.time_left(ticket)
-    notes = [TERMS["preview"]] if point.preview else []
-    if line := " ".join([*notes, tradeoff.notes(rows, point)]).strip():
-        st.caption(line)
-
-
-def stand_in(point: Tried, ticket: Ticket | None) -> Tried | None:
-    """What was measured beforehand for this cut, until its first images are through."""
-    return points.precomputed_row(state.current()) if ticket and point.estimate is None else None
 
 
 def buttons() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui.prune import latency
+from pages.ui.live import latency
 
 
 def row(dense, pruned):

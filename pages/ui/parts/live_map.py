@@ -1,6 +1,6 @@
 """The map of the model that is moved by hand: a component of the browser, the tables it counts from, and what it sends.
 
-Next door: `map_drawing.js` draws, `map_sliders.js` is moved, `live_map.js` counts and asks; pages/ui/prune/`answer`
+Next door: `map_drawing.js` draws, `map_sliders.js` is moved, `live_map.js` counts and asks; pages/ui/live/`answer`
 tells it what the server found.
 """
 

@@ -16,9 +16,14 @@ from . import moves
 _MANY = 16  # blocks from which some may be drawn as one
 
 
-@st.fragment(key="map")
 def draw(view: View) -> None:
     """The map with its sliders; a move draws only the answer anew, a hand that rests all of the page."""
+    st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
+    _moved_by_hand(view)
+
+
+@st.fragment(key="map")
+def _moved_by_hand(view: View) -> None:
     found = live_map.component()(
         key=moves.KEY, data=live_map.data(view, state.current().plan), on_move_change=moves.moved,
         on_selected_change=moves.selected, on_rest_change=moves.rested,

@@ -1,0 +1,64 @@
+"""The answer as it comes in: every move draws it anew, and it looks again by itself while images stream."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core.service import Ticket
+
+from ..look import TERMS, formats
+from ..parts import live_map, metrics
+from ..session import Tried, View, opened, state
+from . import accuracy, answer, moves, points, tradeoff
+
+
+@st.fragment(key=moves.LIVE)
+def draw() -> None:
+    """Numbers and trade-off of the setting in force; drawn anew by every move, and by itself while images stream in."""
+    view = opened.view()
+    if view is None:
+        st.rerun()
+        return
+    point, ticket = accuracy.current(view)
+    rows, more = accuracy.curve(view)
+    if st.session_state.pop("restored", False):
+        st.rerun()
+    shown = _stand_in(ticket, point) or point
+    known = "precomputed" if shown is not point else "preview" if point.preview else ""
+    picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
+    data = answer.data(point, shown, picture, tradeoff.cue(), _badge(view, ticket), known, ticket)
+    data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
+    data["running"] = any(one is not None and one.running for one in (ticket, more))
+    data["page"] = st.session_state.page_drawn
+    st.session_state.beat = data["beat"] = st.session_state.get("beat", 0) + 1
+    answer.feed(data, tradeoff.back)
+    _told(view, point, ticket, rows)
+
+
+def _badge(view: View, ticket: Ticket | None) -> str:
+    """Why there is no number yet."""
+    if ticket is None:
+        return "means nothing on random weights" if view.info.weights == "random" else "no images to judge by"
+    doing = ticket.running and ticket.last and "doing" in ticket.last
+    return ticket.last["doing"] if doing and ticket.last else "first images on their way"
+
+
+def _told(view: View, point: Tried, ticket: Ticket | None, rows: list[dict]) -> None:
+    """What else has to be said of the numbers."""
+    if ticket is None:
+        st.info(
+            "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
+            "images of your own in the line above."
+        )
+        return
+    if ticket.error:
+        st.error(formats.plain(ticket.error))
+    metrics.time_left(ticket)
+    notes = [TERMS["preview"]] if point.preview else []
+    if line := " ".join([*notes, tradeoff.notes(rows, point)]).strip():
+        st.caption(line)
+
+
+def _stand_in(ticket: Ticket | None, point: Tried) -> Tried | None:
+    """What was measured beforehand for this cut, until its first images are through."""
+    return points.precomputed_row(state.current()) if ticket and point.estimate is None else None
