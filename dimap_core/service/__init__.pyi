@@ -1,6 +1,14 @@
 """What other rooms may import from `service`."""
 
 from . import index as index
+from .classroom import (
+    Board as Board,
+    Classroom as Classroom,
+    Game as Game,
+    Place as Place,
+    Tally as Tally,
+    class_name as class_name,
+)
 from .client import Ticket as Ticket, WorkerClient as WorkerClient
 from .jobs import Job as Job, Jobs as Jobs
 from .threads import Threads as Threads
