@@ -1,4 +1,4 @@
-"""Class mode: thirty browsers at once, one that floods; two classes apart, clearing, a restart, a day, another server."""
+"""Class mode: thirty browsers at once, one that floods; two classes apart, a restart, a day, another server."""
 
 import json
 import sqlite3

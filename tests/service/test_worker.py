@@ -64,20 +64,16 @@ def test_an_idle_worker_is_not_busy(worker):
     assert not worker.busy
 
 
-def test_estimates_grow_to_the_last_image_and_then_the_ticket_is_done(worker):
-    worker.accept(evaluate("a", "1", 0.5))
+def test_estimates_grow_to_the_last_image_which_says_all_that_were_right(worker, opened):
+    worker.accept(evaluate("a", "1", 0.9))
     events = serve(worker)
     assert {event["ticket"] for event in events} == {"1"}
     assert events[-1] == {"ticket": "1", "done": True}
-    counts = [event["event"]["n"] for event in events[:-1] if "n" in event["event"]]
+    *before, last = [event["event"] for event in events[:-1] if "n" in event["event"]]
+    counts = [event["n"] for event in (*before, last)]
     assert counts == sorted(set(counts)) and counts[-1] == 540 and len(counts) > 2
-    assert events[-2]["event"]["drops"]["joint"]["n"] == 540
+    assert last["drops"]["joint"]["n"] == 540
     json.dumps(events)
-
-
-def test_the_last_estimate_says_which_images_were_right(worker, opened):
-    worker.accept(evaluate("a", "1", 0.9))
-    *before, last = [event["event"] for event in serve(worker)[:-1] if "n" in event["event"]]
     right = unpacked(last["right"], 540)
     assert right.sum() == last["cues"]["joint"]["correct"] and not any("right" in event for event in before)
     pruned, data = pipeline.prune(opened, PruningPlan(ratio=0.9))[0], load_data("digits", "val")
