@@ -23,9 +23,11 @@ state.start()
 
 page = frame.navigation()
 frame.heading(page)
-recipe_line.draw()
+if frame.row_of(page).cut:
+    recipe_line.draw()
 frame.content()
-state.mirror()
+if frame.row_of(page).cut:
+    state.mirror()
 polling.page_began()
 page.run()
 polling.page_ended()

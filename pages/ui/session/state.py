@@ -16,7 +16,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dimap_core.plan import GRANULARITIES, from_recipe, validate
-from dimap_core.types import Anatomy, InvalidPlan, PruningPlan
+from dimap_core.service import class_name
+from dimap_core.types import Anatomy, InvalidPlan, PruningError, PruningPlan
 
 from . import followed, links
 from .setting import Setting
@@ -24,6 +25,7 @@ from .sight import AXES, CUES, Selected, Sight
 
 _UNDO = 100
 _JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
+_CLASS = "class"  # the one that names the class the session is in
 _TOKEN = re.compile("[0-9a-f]{32}")
 _MOST_JOBS = 8
 _AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that decide which control shows a plan
@@ -43,11 +45,21 @@ def start() -> None:
     _look(sight)
     followed.arrive(asked, setting.judged)
     st.session_state.notice = left_out or None
+    _join(st.query_params.get(_CLASS, ""))
 
 
 def _asked() -> dict[str, str]:
-    """What the address asks for, the jobs aside."""
-    return {key: st.query_params[key] for key in st.query_params if key != _JOBS}
+    """What the address asks for, jobs and class aside."""
+    return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS)}
+
+
+def _join(name: str) -> None:
+    """Be in the class of that name, if it can be one's; `classroom` speaks to it."""
+    st.session_state.in_class = None
+    try:
+        st.session_state.in_class = class_name(name) if name else None
+    except PruningError as error:
+        st.session_state.notice = str(error)
 
 
 def _follow_history() -> None:
@@ -203,6 +215,8 @@ def mirror() -> None:
     wanted = links.to_url(current(), _sight()) | followed.to_link(current().judged)
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
+    if st.session_state.in_class:
+        wanted[_CLASS] = st.session_state.in_class
     if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:
         st.query_params.from_dict(wanted)
 
