@@ -7,7 +7,6 @@ from .classroom import (
     Game as Game,
     Place as Place,
     Tally as Tally,
-    class_name as class_name,
 )
 from .client import Ticket as Ticket, WorkerClient as WorkerClient
 from .jobs import Job as Job, Jobs as Jobs

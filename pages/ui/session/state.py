@@ -16,8 +16,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dimap_core.plan import GRANULARITIES, from_recipe, validate
-from dimap_core.service import class_name
-from dimap_core.types import Anatomy, InvalidPlan, PruningError, PruningPlan
+from dimap_core.types import Anatomy, InvalidPlan, PruningPlan
 
 from . import followed, links
 from .setting import Setting
@@ -26,6 +25,7 @@ from .sight import AXES, CUES, Selected, Sight
 _UNDO = 100
 _JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
 _CLASS = "class"  # the one that names the class the session is in
+_LONGEST = 60  # characters of it; whether it can name one is told with the first guess
 _TOKEN = re.compile("[0-9a-f]{32}")
 _MOST_JOBS = 8
 _AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that decide which control shows a plan
@@ -45,21 +45,12 @@ def start() -> None:
     _look(sight)
     followed.arrive(asked, setting.judged)
     st.session_state.notice = left_out or None
-    _join(st.query_params.get(_CLASS, ""))
+    st.session_state.in_class = st.query_params.get(_CLASS, "")[:_LONGEST] or None
 
 
 def _asked() -> dict[str, str]:
     """What the address asks for, jobs and class aside."""
     return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS)}
-
-
-def _join(name: str) -> None:
-    """Be in the class of that name, if it can be one's; `classroom` speaks to it."""
-    st.session_state.in_class = None
-    try:
-        st.session_state.in_class = class_name(name) if name else None
-    except PruningError as error:
-        st.session_state.notice = str(error)
 
 
 def _follow_history() -> None:
