@@ -1,10 +1,8 @@
-"""The board's words in the language of its address."""
+"""How the board says things: its words and numbers in the session's language."""
 
 from __future__ import annotations
 
-from dimap_core.lessons import class_words
-
-from ..session import lesson
+from ..session import classroom, lesson
 
 
 def language() -> str:
@@ -14,7 +12,7 @@ def language() -> str:
 
 def word(key: str, **filled: object) -> str:
     """A label or sentence of the board."""
-    return class_words("board")[key][language()].format(**filled)
+    return classroom.word("board", key, **filled)
 
 
 def number(text: str) -> str:

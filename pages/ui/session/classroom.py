@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import secrets
 from itertools import cycle
+from typing import Literal
 
 import streamlit as st
 
+from dimap_core.lessons import class_words
 from dimap_core.measure import predictions
 from dimap_core.plan import to_recipe
 from dimap_core.types import AccuracyEstimate, PruningError
 
-from . import cache, opened, requests, state
+from . import cache, lesson as lessons, opened, requests, state
 from .setting import Setting
 
 BUDGET = 0.5
@@ -25,6 +27,11 @@ _COOKIE = "_streamlit_xsrf"
 def name() -> str | None:
     """The class that the session is in."""
     return st.session_state.in_class
+
+
+def word(page: Literal["board", "teachers"], key: str, **filled: object) -> str:
+    """A label or sentence of a page of the class's, in the session's language."""
+    return class_words(page)[key][lessons.learner().language].format(**filled)
 
 
 def guessed(lesson: int, step: int, option: str, after: bool) -> bool:
