@@ -1,4 +1,4 @@
-"""For teachers: a class with its board, the plan, what to ask in each lesson, how to open the app to a room, a sheet."""
+"""For teachers: a class with its board, plan, questions and answers of each lesson, the way to a room, a sheet."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from dimap_core.lessons import Step, lessons
+from dimap_core.lessons import Step
 from dimap_core.service import Board, Place
 
 from ..session import cache, polling
