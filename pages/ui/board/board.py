@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from dimap_core.lessons import Step
 from dimap_core.service import Board, Place
 
 from ..session import cache, polling
@@ -56,8 +55,9 @@ def _live(name: str, key: str | None) -> None:
     with st.container(key="board_halves"):
         with st.container(key="board_guesses"):
             st.html(guesses.drawn(asked, found.questions.get(asked) if asked else None))
-        with st.container(key="board_scores"):
-            st.html(scores.drawn(found.games[max(found.games)] if found.games else None))
+        if found.games:  # until then guesses have all the room
+            with st.container(key="board_scores"):
+                st.html(scores.drawn(found.games[max(found.games)]))
     with st.container(horizontal=True, vertical_alignment="bottom", key="board_foot"):
         if key is None:
             st.caption(word("only_shows"))
@@ -71,7 +71,7 @@ def _asked(found: Board) -> Place | None:
 
 
 def _controls(name: str, key: str | None, found: Board, asked: Place | None) -> None:
-    places = [place for place in sorted(found.questions) if question_of(place) is not None]
+    places = [place for place in sorted(found.questions) if guesses.step_at(place) is not None]
     if places:
         st.selectbox(
             word("question"), [None, *places], key=_QUESTION, width=420,
@@ -86,11 +86,6 @@ def _controls(name: str, key: str | None, found: Board, asked: Place | None) -> 
     with st.popover(word("clear"), key="board_clear"):
         st.markdown(word("clear_told"))
         st.button(word("clear_now"), key="board_clear_now", on_click=_clear, args=(name, key))
-
-
-def question_of(place: Place) -> Step | None:
-    """The step whose guess that is, if the lessons have such a one."""
-    return guesses.step_at(place)
 
 
 def _show(name: str, key: str, place: Place, shown: bool) -> None:

@@ -13,10 +13,8 @@ _ROWS = 8  # scores that have a row of their own
 _ROOM = 0.02  # of the axis beside what is drawn
 
 
-def drawn(game: Game | None) -> str:
+def drawn(game: Game) -> str:
     """That half as HTML."""
-    if game is None:
-        return f"<h2>{escape(word('game'))}</h2><p class=sub>{escape(word('no_scores'))}</p>"
     shown, rest = game.scores[:_ROWS], game.scores[_ROWS:]
     low, high = min(one.low for one in shown) - _ROOM, min(1.0, max(one.high for one in shown) + _ROOM)
     rows = "".join(_row(place, one, low, high) for place, one in enumerate(shown, start=1))
