@@ -20,7 +20,7 @@ from .words import word
 
 _STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 _EVERY = 2.0  # seconds between two looks at the class
-_QUESTION = "board_question"
+_QUESTION, _HERE = "board_question", (0, 0)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -74,8 +74,8 @@ def _controls(name: str, key: str | None, found: Board, asked: Place | None) -> 
     places = [place for place in sorted(found.questions) if guesses.step_at(place) is not None]
     if places:
         st.selectbox(
-            word("question"), [None, *places], key=_QUESTION, width=420,
-            format_func=lambda place: word("here") if place is None else word("place", lesson=place[0], step=place[1]),
+            word("question"), [_HERE, *places], key=_QUESTION, width=420,
+            format_func=lambda place: word("here") if place == _HERE else word("place", lesson=place[0], step=place[1]),
         )  # fmt: skip
     if key is None:
         return
