@@ -74,7 +74,7 @@ def _controls(name: str, key: str | None, found: Board, asked: Place | None) -> 
     places = [place for place in sorted(found.questions) if guesses.step_at(place) is not None]
     if places:
         st.selectbox(
-            word("question"), [_HERE, *places], key=_QUESTION, width=420,
+            word("question"), [_HERE, *places], key=_QUESTION, width=360, label_visibility="collapsed",
             format_func=lambda place: word("here") if place == _HERE else word("place", lesson=place[0], step=place[1]),
         )  # fmt: skip
     if key is None:

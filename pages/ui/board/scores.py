@@ -9,7 +9,7 @@ from dimap_core.types import Difference, Proportion
 
 from .words import number, word
 
-_ROWS = 8  # scores that have a row of their own
+_ROWS = 7  # scores that have a row of their own
 _ROOM = 0.02  # of the axis beside what is drawn
 
 
