@@ -1,4 +1,4 @@
-"""What a teacher needs: the plan of a class, the right answers, and the words of the teachers' page and the board.
+"""What a class needs: its plan, what is asked where and the right answers, words of the teachers' page and the board.
 
 Next door: `reading` has the lessons, and the words around them.
 """
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from ..types import ASSETS
 from .lesson import Step, Text
+from .reading import lessons
 
 _FOLDER = ASSETS / "lessons" / "class"
 
@@ -41,6 +42,13 @@ def class_words(page: Literal["board", "teachers"]) -> dict[str, Text]:
     """Labels and sentences of a page of the class's, by key."""
     found = tomllib.loads((_FOLDER / f"{page}.toml").read_text(encoding="utf-8"))
     return TypeAdapter(dict[str, Text]).validate_python(found)
+
+
+def asking(lesson: int, step: int) -> Step | None:
+    """The step at that place, both from 1, if there is one and it asks for a guess."""
+    steps = next((one.steps for one in lessons() if one.number == lesson), [])
+    found = steps[step - 1] if 0 < step <= len(steps) else None
+    return found if found is not None and found.guess is not None else None
 
 
 def right_answer(step: Step) -> str:

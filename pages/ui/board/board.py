@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from dimap_core.lessons import asking
 from dimap_core.service import Board, Place
 
 from ..session import cache, polling
@@ -71,7 +72,7 @@ def _asked(found: Board) -> Place | None:
 
 
 def _controls(name: str, key: str | None, found: Board, asked: Place | None) -> None:
-    places = [place for place in sorted(found.questions) if guesses.step_at(place) is not None]
+    places = [place for place in sorted(found.questions) if asking(*place) is not None]
     if places:
         st.selectbox(
             word("question"), [_HERE, *places], key=_QUESTION, width=360, label_visibility="collapsed",

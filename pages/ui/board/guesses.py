@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from dimap_core.lessons import Guess, Step, lessons, right_answer
+from dimap_core.lessons import Guess, Step, asking, right_answer
 from dimap_core.service import Place, Tally
 
 from .words import language, word
@@ -12,16 +12,9 @@ from .words import language, word
 _WIDEST = 72  # percent of the row that the longest bar fills
 
 
-def step_at(place: Place) -> Step | None:
-    """The step at a place, if the lessons have one there that asks for a guess."""
-    steps = next((lesson.steps for lesson in lessons() if lesson.number == place[0]), [])
-    step = steps[place[1] - 1] if place[1] <= len(steps) else None
-    return step if step is not None and step.guess is not None else None
-
-
 def drawn(place: Place | None, tally: Tally | None) -> str:
     """That half as HTML."""
-    step = step_at(place) if place is not None else None
+    step = asking(*place) if place is not None else None
     if place is None or tally is None or step is None or step.guess is None:
         return f"<h2>{escape(word('waiting'))}</h2><p class=sub>{escape(word('waiting_sub'))}</p>"
     right = right_answer(step) if tally.shown else ""

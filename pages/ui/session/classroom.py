@@ -11,7 +11,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dimap_core.lessons import class_words
+from dimap_core.lessons import asking, class_words
 from dimap_core.measure import predictions
 from dimap_core.plan import to_recipe
 from dimap_core.types import AccuracyEstimate, PruningError
@@ -37,8 +37,11 @@ def word(page: Literal["board", "teachers"], key: str, **filled: object) -> str:
 def guessed(lesson: int, step: int, option: str, after: bool) -> bool:
     """Send a guess, once for each time that one is given; `after`: the learner has seen the answer. Whether it was
     taken."""
-    joined = name()
-    if joined is None:
+    joined, asked = name(), asking(lesson, step)
+    if joined is None or asked is None or asked.guess is None:
+        return False
+    if option not in [one.key for one in asked.guess.options]:  # browsers may send what a control never showed
+        st.session_state.notice = "That is none of the question's answers; choose one of them."
         return False
     try:
         cache.kept_classes().guess(joined, _token(), (lesson, step), option, after)
