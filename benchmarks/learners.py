@@ -5,46 +5,44 @@ Next door: `visitors`, whose way of speaking and waiting they have; `load` sends
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from urllib.parse import urlencode
 
-from streamlit.proto.WidgetStates_pb2 import DoubleArray, WidgetState
+from streamlit.proto.Common_pb2 import DoubleArray
 
-from dimap_core.plan import SCOPES
-from dimap_core.types import PruningPlan
+from dimap_core.types import Part, PruningPlan
 
-from .visitors import Session
+from .visitors import Log, Session
 
-PLACE = {"lesson": 2, "step": 2}
-_GUESS, _LOCK, _SLIDER = f"guess_{PLACE['lesson']}_{PLACE['step']}", "lock", "lesson_ratio"  # keys of controls
-_ELSEWHERE = range(5, 75, 5)
-"""Percents to move to: the step ticks itself off at 80."""
+_GUESS, _LOCK, _SLIDER = "guess_2_2", "lock", "lesson_ratio"  # keys of the step's controls
+_PERCENTS = range(5, 78)  # the step ticks itself off at 80
 
 
 class Learner(Session):
     """One browser of a class: it moves by the lesson's slider, and the plan is the lesson's."""
 
-    page = "learn"
+    address = "learn"
 
-    def __init__(self, number: int, *told: Any) -> None:
-        super().__init__(number, *told)
-        self.plan = PruningPlan(criterion="magnitude", scope=SCOPES[-1], ratio=0.0)
-        self.screen.query = "&".join(f"{key}={value}" for key, value in PLACE.items())
+    def __init__(self, number: int, expect: Callable[[PruningPlan], Part], log: Log) -> None:
+        super().__init__(number, expect, log)
+        self.number = number
+        self.plan = PruningPlan(criterion="magnitude", scope="model", ratio=0.0)
+        self.screen.query = urlencode({"lesson": 2, "step": 2})
 
-    async def begin(self) -> None:
+    async def _begin(self) -> None:
         """Lock in a guess, which sets the slider free."""
-        await self._see(lambda: self._control(_GUESS))
-        await self._send(*self._place(_GUESS), string_value=self.screen.options[_GUESS][self.number % 4])
-        await self._see(lambda: self._control(_LOCK))
-        await self._send(*self._place(_LOCK), trigger_value=True)
+        await self._see(lambda: _GUESS in self.screen.controls)
+        options = self.screen.options[_GUESS]
+        await self._send(*self.screen.controls[_GUESS], string_value=options[self.number % len(options)])
+        await self._send(*self.screen.controls[_LOCK], trigger_value=True)
         await self._see(self._accuracy)
 
-    async def move(self, to_the_end: bool) -> None:
-        """To another percent, at which counts and accuracies come in."""
-        now = round(100 * (self.plan.ratio or 0))
-        self.plan = replace(self.plan, ratio=self.draw.choice([one for one in _ELSEWHERE if one != now]) / 100)
-        start = time.perf_counter()
-        await self._send(*self._place(_SLIDER), double_array_value=DoubleArray(data=[100 * self.plan.ratio]))
-        await self._timed(start, to_the_end)
+    async def _hand(self) -> None:
+        """Move the slider to another whole percent."""
+        percent = self.draw.choice([one for one in _PERCENTS if one != round(100 * (self.plan.ratio or 0))])
+        self.plan = replace(self.plan, ratio=percent / 100)
+        await self._send(*self.screen.controls[_SLIDER], double_array_value=DoubleArray(data=[percent]))
 
+    async def _rest(self, spent: float) -> None:
+        """The slider draws the whole page with every move."""

@@ -1,12 +1,13 @@
 """Load test: the real app on a free port, N websocket sessions that move the ratio all the time.
 
-    python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0] [--cold]
+    python -m benchmarks.load [--sessions 20] [--seconds 60] [--think 1.0] [--cold] [--lesson]
 
 Each session moves the map’s slider for all to ratios of its own and waits until the screen shows the params and MACs
 that `plan.select` gives here for that plan: another session’s numbers would not match. Then it waits for first
 accuracy, every third time for the last one. Afterwards a sample of the accuracies is compared with an evaluation in
-this process. Nothing but loopback is used; the app is always stopped.
-Next door: `visitors` are the sessions, `served` is the app.
+this process. With --lesson the sessions are thirty learners who move the slider of lesson 2 every ten seconds.
+Nothing but loopback is used; the app is always stopped.
+Next door: `visitors` and `learners` are the sessions, `served` is the app.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from dimap_core.measure import estimate, masked, predict_all
 from dimap_core.plan import SCOPES
 from dimap_core.types import Part, PruningPlan
 
+from .learners import Learner
 from .measured import command_line, machine, store, table
 from .served import app, usage
 from .visitors import MODEL, SHOWN, Log, Session
@@ -39,6 +41,7 @@ async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callab
     if not arguments.cold:
         await Session(len(SCOPES), expect, log).warm_up(port)  # a ratio that was not measured beforehand
         log.messages = log.bytes = log.runs = 0
+    kind = Learner if arguments.lesson else Session
     began = time.monotonic()
     until = began + arguments.seconds
 
@@ -49,7 +52,7 @@ async def run(port: int, pid: int, arguments: argparse.Namespace, expect: Callab
 
     async def arrive(number: int) -> None:
         await asyncio.sleep(2 * number / arguments.sessions)
-        await Session(number, expect, log).visit(port, until, arguments.think)
+        await kind(number, expect, log).visit(port, until, arguments.think)
 
     watcher = asyncio.create_task(watch())
     await asyncio.gather(*map(arrive, range(arguments.sessions)))
@@ -108,7 +111,8 @@ def report(log: Log, compared: int, wrong: list[str], printed: str, name: str) -
     columns = (["from the move to", "n", "p50", "p95", "max"], ["MiB in RAM", "start", "middle", "end", "largest"])
     memory = _memory_rows(log.usage)
     store(name, columns[0], times)
-    store("load_memory", columns[1], memory)
+    if name != "load_lesson":
+        store("load_memory", columns[1], memory)
     parts = [table(["load test", "value"], facts), "", table(columns[0], times), "", table(columns[1], memory)]
     parts += [f"\nerror x {number}: {text}" for text, number in log.errors.items()] + [f"\n{line}" for line in wrong]
     if tracebacks:
@@ -144,11 +148,14 @@ def _memory_rows(samples: list[dict[str, float]]) -> list[list[str]]:
 def main() -> None:
     """Start the app, load it, report."""
     parser = command_line(__doc__)
-    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--sessions", type=int, help="20, or 30 learners")
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--think", type=float, default=1.0, help="mean pause before a move")
+    parser.add_argument("--think", type=float, help="mean pause before a move: 1 s, of learners 10 s")
     parser.add_argument("--cold", action="store_true", help="all sessions arrive before the worker has started")
+    parser.add_argument("--lesson", action="store_true", help="a class in lesson 2 instead of visitors of Prune")
     arguments = parser.parse_args()
+    arguments.sessions = arguments.sessions or (30 if arguments.lesson else 20)
+    arguments.think = arguments.think or (10.0 if arguments.lesson else 1.0)
     torch.set_num_threads(1)
     print(machine(), f"{arguments.sessions} sessions, {arguments.seconds:g} s.\n", flush=True)
     opened, log = pipeline.open_model(MODEL), Log()
@@ -157,7 +164,8 @@ def main() -> None:
     with app() as (port, pid, printed):
         asyncio.run(run(port, pid, arguments, expect, log))
         text = printed.read_text(errors="replace")
-    print(report(log, *check_accuracies(opened, log), text, "load_cold" if arguments.cold else "load"))
+    name = "load_lesson" if arguments.lesson else "load_cold" if arguments.cold else "load"
+    print(report(log, *check_accuracies(opened, log), text, name))
     sys.exit(1 if log.errors else 0)
 
 

@@ -63,6 +63,8 @@ class Screen:
     seq: float = 0.0  # of the move that they answer
     map: tuple[str, str] = ("", "")  # id of the map, and of the part of the page that it lies in
     feed: tuple[str, str] = ("", "")  # the same of what brings answers
+    controls: dict[str, tuple[str, str]] = field(default_factory=dict)  # by key, the same of others
+    options: dict[str, list[str]] = field(default_factory=dict)  # of radios among them
     page: str = ""
     query: str = ""
     timers: dict[str, asyncio.Task] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class Screen:
 
 class Session:
     """One visitor."""
+
+    address = ""  # of the page it opens
 
     def __init__(self, number: int, expect: Callable[[PruningPlan], Part], log: Log) -> None:
         self.draw = random.Random(number)
@@ -117,29 +121,41 @@ class Session:
         """Open the page, move the ratio until the time is up, close the tab."""
         start, number = time.perf_counter(), 0
         async with self._tab(port):
-            await self._see(self._accuracy)
+            await self._begin()
             self.log.opened.append(time.perf_counter() - start)
             while time.monotonic() < until:
                 await asyncio.sleep(think * self.draw.uniform(0.5, 1.5))
                 await self._move(to_the_end=number % 3 == 2)
                 number += 1
 
+    async def _begin(self) -> None:
+        """Until the page can be moved."""
+        await self._see(self._accuracy)
+
     async def _move(self, to_the_end: bool) -> None:
-        percent = self.draw.choice([p for p in range(5, 90) if abs(p - 100 * self.plan.ratio) >= 3]) + self.tenth
-        self.plan = replace(self.plan, ratio=round(percent, 1) / 100)
-        start, self.sent = time.perf_counter(), time.time() * 1000
-        move = {"seq": self.sent, "drag": str(self.sent), "final": True, "all": self.plan.ratio}
-        await self._send(*self.screen.map, json_value=json.dumps({"move": move}))
+        start = time.perf_counter()
+        await self._hand()
         await self._see(self._counted)
         self.log.counts.append(time.perf_counter() - start)
-        await asyncio.sleep(max(0.0, _REST - (time.perf_counter() - start)))
-        await self._ask(self.screen.map, "rest")  # as the browser does when a hand rests: all of the page is drawn
+        await self._rest(time.perf_counter() - start)
         await self._see(self._accuracy)
         self.log.first.append(time.perf_counter() - start)
         if to_the_end:
             await self._see(self._judged)
             self.log.final.append(time.perf_counter() - start)
         self.log.shown.setdefault(self.plan, set()).add(self.screen.metrics["Top-1"])
+
+    async def _hand(self) -> None:
+        """Move the map's slider for all to a ratio of this session's own."""
+        percent = self.draw.choice([p for p in range(5, 90) if abs(p - 100 * self.plan.ratio) >= 3]) + self.tenth
+        self.plan, self.sent = replace(self.plan, ratio=round(percent, 1) / 100), time.time() * 1000
+        move = {"seq": self.sent, "drag": str(self.sent), "final": True, "all": self.plan.ratio}
+        await self._send(*self.screen.map, json_value=json.dumps({"move": move}))
+
+    async def _rest(self, spent: float) -> None:
+        """As the browser does when a hand rests, `spent` seconds after the move: all of the page is drawn."""
+        await asyncio.sleep(max(0.0, _REST - spent))
+        await self._ask(self.screen.map, "rest")
 
     def _counted(self) -> bool:
         """The screen shows this plan, with its params and MACs."""
@@ -176,11 +192,12 @@ class Session:
                 f"{condition.__name__} of {100 * self.plan.ratio:g} % ({part.params_after}): {seen}"
             ) from None
 
-    async def _send(self, control: str = "", fragment: str = "", polled: bool = False, **state: str) -> None:
+    async def _send(self, control: str = "", fragment: str = "", polled: bool = False, **state: Any) -> None:
         """Ask for a run of the page, or of a `fragment`; `state`: what a control of it shows."""
         message = BackMsg()
         run = message.rerun_script
         run.query_string, run.page_script_hash = self.screen.query, self.screen.page
+        run.page_name = "" if self.screen.page else self.address
         run.fragment_id, run.is_auto_rerun = fragment, polled
         run.context_info.url = "http://127.0.0.1/"
         if control:
@@ -240,6 +257,11 @@ class Session:
         kind = element.WhichOneof("type")
         if kind == "bidi_component":
             self._on_live(element.bidi_component, message.delta.fragment_id)
+        elif kind in ("button", "radio", "slider"):
+            control = getattr(element, kind)
+            key = control.id.rpartition("-")[2]
+            self.screen.controls[key] = control.id, message.delta.fragment_id
+            self.screen.options[key] = list(control.options) if kind == "radio" else []
         elif kind == "exception":
             self.log.errors[f"exception on screen: {element.exception.type}"] += 1
         elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):
