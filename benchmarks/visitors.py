@@ -229,8 +229,10 @@ class Session:
                 hear(self, message)
             self.news.set()
 
+    def _on_navigation(self, message: ForwardMsg) -> None:
+        self.screen.page = message.navigation.page_script_hash
+
     def _on_new_session(self, message: ForwardMsg) -> None:
-        self.screen.page = message.new_session.page_script_hash
         if not message.metadata.run.fragment_ids:
             self.screen.stop_timers()  # a run of the whole page starts those anew that go on
 
@@ -282,6 +284,7 @@ class Session:
 
 
 _HEARD = {
+    "navigation": Session._on_navigation,
     "new_session": Session._on_new_session,
     "auto_rerun": Session._on_auto_rerun,
     "stop_auto_rerun": Session._on_stop_auto_rerun,
