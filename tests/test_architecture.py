@@ -19,7 +19,7 @@ CORE = ROOT / "dimap_core"
 PICTURE = CORE / "README.md"
 LEVELS = (
     ("types",),
-    ("data", "anatomy", "figures"),
+    ("data", "anatomy", "figures", "lessons"),
     ("criteria", "cut", "measure"),
     ("plan", "models"),
     ("pipeline",),

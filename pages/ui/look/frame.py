@@ -17,6 +17,7 @@ class Page:
     sentence: str
 
 
+LEARN = "Learn"
 PAGES = (
     Page("prune", "Prune", "Cut parts out of a real vision transformer and see at once what it costs in accuracy."),
     Page("weights", "Weights", "How are the weights distributed, and which does the cut remove?"),
@@ -26,6 +27,7 @@ PAGES = (
     Page("find", "Find", "What is the best cut for this budget?"),
     Page("recover", "Recover", "Can training bring back what the cut has lost?"),
     Page("compare", "Compare", "Which method wins at this budget?"),
+    Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
 )
 """In the bar's order; the first is the one that the bare address opens. To add one: a file in pages/ and a row."""
@@ -70,10 +72,11 @@ def navigation() -> Any:
     return st.navigation([st.Page(f"pages/{first.key}.py", title=first.title, default=True), *shown], position="top")
 
 
-def heading(page: Any) -> None:
-    """The page's question as the one h1, and before all else a link to the page's own part, for keyboards."""
+def heading(page: Any, instead: str = "") -> None:
+    """The page's question as the one h1, or what it says instead, and before all else a link to the page's own part,
+    for keyboards."""
     st.html(_CSS)
-    st.title(next(row.sentence for row in PAGES if row.title == page.title), anchor=False)
+    st.title(instead or next(row.sentence for row in PAGES if row.title == page.title), anchor=False)
 
 
 def content() -> None:
