@@ -5,8 +5,8 @@ import sys
 import streamlit as st
 
 from dimap_core.types import PruningError
-from pages.ui import recipe_line
 from pages.ui.look import frame, theme
+from pages.ui.recipe_line import line
 from pages.ui.session import cache, lesson, polling, state
 
 # Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
@@ -28,7 +28,7 @@ if lesson.follow(learning):
 taught = lesson.title()
 frame.heading(page, taught)
 if not learning:
-    recipe_line.draw()
+    line.draw()
 frame.content()
 state.mirror(lesson.to_link() if learning else {}, own=not taught)
 polling.page_began()

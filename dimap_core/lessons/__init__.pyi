@@ -1,5 +1,5 @@
 """What other rooms may import from `lessons`."""
 
 from .facts import Facts as Facts, answered as answered, holds as holds, met as met, said as said
-from .lesson import Guess as Guess, Lesson as Lesson, Option as Option, Step as Step
+from .lesson import Guess as Guess, Lesson as Lesson, Step as Step
 from .reading import LANGUAGES as LANGUAGES, lessons as lessons, words as words

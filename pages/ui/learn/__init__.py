@@ -3,6 +3,6 @@
 Not here: lessons' texts (assets/lessons), where a session is in them (`session.lesson`). Next door: `live`.
 """
 
-from . import card, overview, progress, stage
+from . import card, overview, stage
 
-__all__ = ["card", "overview", "progress", "stage"]
+__all__ = ["card", "overview", "stage"]

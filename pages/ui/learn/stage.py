@@ -12,8 +12,8 @@ import streamlit as st
 
 from dimap_core.lessons import Step
 
-from .. import recipe_line
 from ..live import answer, model_map, streaming
+from ..recipe_line import line
 from ..session import View
 from . import facts, progress, thresholds
 
@@ -24,7 +24,7 @@ def draw(view: View, step: Step) -> None:
     """The step's figure; while a guess is owed nothing can be moved and no answer is drawn."""
     locked = progress.locked(step)
     if step.controls and not locked:
-        recipe_line.controls(step.controls)
+        line.controls(step.controls)
     st.session_state.lesson_judged = {}  # what was heard of another cut holds no more
     progress.hear(facts.cut(view))
     progress.hear(FIGURES[step.figure](view, step, locked))

@@ -3,6 +3,6 @@
 Not here: what a page asks for itself. Next door: `session`, whose setting the controls are filled from and replace.
 """
 
-from .line import controls, draw
+from . import line
 
-__all__ = ["controls", "draw"]
+__all__ = ["line"]
