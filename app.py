@@ -5,9 +5,9 @@ import sys
 import streamlit as st
 
 from dimap_core.types import PruningError
-from pages.ui import recipe_line
 from pages.ui.look import frame, theme
-from pages.ui.session import cache, polling, state
+from pages.ui.recipe_line import line
+from pages.ui.session import cache, lesson, polling, state
 
 # Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
 # that is being drawn: with many sessions most of a page's time.
@@ -22,12 +22,16 @@ except PruningError as error:  # nowhere to keep anything
 state.start()
 
 page = frame.navigation()
-frame.heading(page)
-if frame.row_of(page).cut:
-    recipe_line.draw()
+row, learning = frame.row_of(page), page.title == frame.LEARN
+if lesson.follow(learning):
+    st.switch_page(f"pages/{frame.LEARN.lower()}.py")
+taught = lesson.title()
+frame.heading(page, taught)
+if row.cut and not learning:
+    line.draw()
 frame.content()
-if frame.row_of(page).cut:
-    state.mirror()
+if row.cut:
+    state.mirror(lesson.to_link() if learning else {}, own=not taught)
 polling.page_began()
 page.run()
 polling.page_ended()

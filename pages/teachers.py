@@ -7,20 +7,19 @@ import streamlit as st
 from dimap_core.lessons import LANGUAGES
 from pages.ui.look import frame
 from pages.ui.session import lesson
-from pages.ui.teachers import lessons, opening, plan, sheet
-from pages.ui.teachers.words import word
+from pages.ui.teachers import lessons, opening, plan, sheet, words
 
 
 def main() -> None:
     """From opening a class to what lies on the desk."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(word("intro"), width="stretch")
+        st.markdown(words.word("intro"), width="stretch")
         languages()
     left, right = st.columns(2, gap="large")
     with left:
         opening.draw()
-        st.subheader(word("room"), anchor=False)
-        st.markdown(word("room_told"))
+        st.subheader(words.word("room"), anchor=False)
+        st.markdown(words.word("room_told"))
     with right:
         plan.draw()
     lessons.draw()

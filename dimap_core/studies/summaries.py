@@ -49,6 +49,20 @@ def weight_rows(
     ]
 
 
+def stage_rows(
+    anatomy: Anatomy, weights: Mapping[str, np.ndarray], scores: Scores, selection: Selection
+) -> list[WeightRow]:
+    """One row for each stage, of all its prunable layers, over log10 |w|; its module is its first layer's."""
+    layers: dict[int, list[Layer]] = {}
+    for layer in anatomy.prunable:
+        layers.setdefault(layer.stage or 0, []).append(layer)
+    word = anatomy.stage_word.capitalize()
+    return [
+        _row(anatomy, f"{word} {stage + 1}", own, LOG_EDGES, weights, scores, selection, False)
+        for stage, own in sorted(layers.items())
+    ]
+
+
 def block_rows(
     anatomy: Anatomy, weights: Mapping[str, np.ndarray], scores: Scores, selection: Selection, row: str
 ) -> list[WeightRow]:

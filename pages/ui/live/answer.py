@@ -36,7 +36,8 @@ _BODY = """
 
 
 def draw() -> None:
-    """Where answers are drawn; registered anew by every run, as the map is."""
+    """Where answers are drawn; registered anew by every run, as the map is. Each run of the page has its number."""
+    st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
     st.components.v2.component("dimap_answer", html=_BODY, css=live_map.style(), js=live_map.script(_SCRIPT))(
         key="live_drawn"
     )

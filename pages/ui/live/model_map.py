@@ -16,16 +16,15 @@ from . import moves
 _MANY = 16  # blocks from which some may be drawn as one
 
 
-def draw(view: View) -> None:
-    """The map with its sliders; a move draws only the answer anew, a hand that rests all of the page."""
-    st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
-    _moved_by_hand(view)
-
-
 @st.fragment(key="map")
-def _moved_by_hand(view: View) -> None:
+def draw(view: View, locked: bool = False) -> None:
+    """The map with its sliders; a move draws only the answer anew, a hand that rests all of the page. `locked`: nothing
+    can be moved yet, and what can be guessed is not written on it."""
+    data = live_map.data(view, state.current().plan)
+    if locked:
+        data = live_map.locked(data)
     found = live_map.component()(
-        key=moves.KEY, data=live_map.data(view, state.current().plan), on_move_change=moves.moved,
+        key=moves.KEY, data=data, on_move_change=moves.moved,
         on_selected_change=moves.selected, on_rest_change=moves.rested,
     )  # fmt: skip
     if found.get("rest") or found.get("selected"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dimap_core.service import Ticket
@@ -13,8 +15,9 @@ from . import accuracy, answer, moves, points, tradeoff
 
 
 @st.fragment(key=moves.LIVE)
-def draw() -> None:
-    """Numbers and trade-off of the setting in force; drawn anew by every move, and by itself while images stream in."""
+def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = True) -> None:
+    """Numbers and trade-off (`plot`) of the setting in force; drawn anew by every move, and by itself while images
+    stream in. `then` hears of the view, the point, and whether its numbers are final."""
     view = opened.view()
     if view is None:
         st.rerun()
@@ -26,13 +29,15 @@ def draw() -> None:
     shown = _stand_in(ticket, point) or point
     known = "precomputed" if shown is not point else "preview" if point.preview else ""
     picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
-    data = answer.data(point, shown, picture, tradeoff.cue(), _badge(view, ticket), known, ticket)
+    data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket)
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
     data["running"] = any(one is not None and one.running for one in (ticket, more))
     data["page"] = st.session_state.page_drawn
     st.session_state.beat = data["beat"] = st.session_state.get("beat", 0) + 1
     answer.feed(data, tradeoff.back)
     _told(view, point, ticket, rows)
+    if then is not None:
+        then(view, point, ticket is None or not (ticket.running or point.preview or point.estimate is None))
 
 
 def _badge(view: View, ticket: Ticket | None) -> str:

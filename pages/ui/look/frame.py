@@ -23,6 +23,7 @@ class Page:
     cut: bool = True
 
 
+LEARN = "Learn"
 PAGES = (
     Page("prune", "Prune", "Cut parts out of a real vision transformer and see at once what it costs in accuracy."),
     Page("weights", "Weights", "How are the weights distributed, and which does the cut remove?"),
@@ -32,6 +33,7 @@ PAGES = (
     Page("find", "Find", "What is the best cut for this budget?"),
     Page("recover", "Recover", "Can training bring back what the cut has lost?"),
     Page("compare", "Compare", "Which method wins at this budget?"),
+    Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
     Page(
         "teachers", "For teachers", "A class of fifty minutes: plan, questions, answers, board.", bar=False, cut=False
@@ -88,10 +90,11 @@ def row_of(page: Any) -> Page:
     return next(row for row in PAGES if row.title == page.title)
 
 
-def heading(page: Any) -> None:
-    """The page's question as the one h1, and before all else a link to the page's own part, for keyboards."""
+def heading(page: Any, instead: str = "") -> None:
+    """The page's question as the one h1, or what it says instead, and before all else a link to the page's own part,
+    for keyboards."""
     st.html(_CSS)
-    if sentence := row_of(page).sentence:
+    if sentence := instead or row_of(page).sentence:
         st.title(sentence, anchor=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.figures import Look, Picture
+from dimap_core.figures import INK, Look, Picture
 
 from . import chart_tools
 
@@ -67,9 +67,10 @@ if (!window.ownUndo) {
 
 
 def style() -> None:
-    """Add the page-wide CSS and what keys do in text fields; captions, faded by default, get a colour that stands out
-    enough from the background."""
-    st.html(CSS + f'<style>[data-testid="stCaptionContainer"] p {{ color: {look().muted}; }}</style>')
+    """Add the page-wide CSS with the figures' inks, and what keys do in text fields; captions, faded by default, get a
+    colour that stands out enough from the background."""
+    inks = " ".join(f"--{name}: {pair[look().dark]};" for name, pair in INK.items())
+    st.html(f'{CSS}<style>:root {{ {inks} }} [data-testid="stCaptionContainer"] p {{ color: var(--muted); }}</style>')
     st.html(KEYS, unsafe_allow_javascript=True)
 
 

@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 SIZES = 1100, 860, 720, NARROW
 _PARTS = tuple(HERE / f"{name}.js" for name in ("map_drawing", "map_sliders", "live_map"))
 _LEVELS = 16
+_TOLD = 2  # words of a stage that tell of its form, the rest tells shares
 _LATE = '<p class="late">The drawing could not start in this browser. All ratios are under More settings.</p>'
 
 
@@ -67,6 +68,15 @@ def data(view: View, plan: PruningPlan, low: bool = False) -> dict[str, Any]:
     look, key = theme.look(), key_of(view, plan)
     known = (key, look, low, tuple(fills.key_of(view, name) for name in fills.names(view)))
     return cache.memo("low_map" if low else "live_map", known, lambda: _data(view, plan, low, key))
+
+
+def locked(data: dict[str, Any]) -> dict[str, Any]:
+    """The same before a learner's guess: nothing moves, and no share of weights or MACs is told."""
+    sizes = {
+        width: {**drawn, "stages": [{**stage, "words": stage["words"][:_TOLD]} for stage in drawn["stages"]]}
+        for width, drawn in data["sizes"].items()
+    }
+    return {**data, "off": True, "sizes": sizes, "fills": []}
 
 
 def _data(view: View, plan: PruningPlan, low: bool, key: str) -> dict[str, Any]:

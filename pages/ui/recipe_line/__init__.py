@@ -3,6 +3,6 @@
 Not here: what a page asks for itself. Next door: `session`, whose setting the controls are filled from and replace.
 """
 
-from .line import draw
+from . import line
 
-__all__ = ["draw"]
+__all__ = ["line"]

@@ -5,7 +5,7 @@ Controls are filled from the setting before they are drawn; their callbacks repl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -54,6 +54,13 @@ def draw() -> None:
         st.session_state.line_end = st.container(
             horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="line_end"
         )
+
+
+def controls(keys: Sequence[str]) -> None:
+    """Some of the chips' controls, and the refit's ("repair"), laid open, without the sentence."""
+    with st.container(border=True, key="line_controls"):
+        for key in keys:
+            plan.repair() if key == "repair" else _BODIES[key][0]()
 
 
 def _chip(key: str, label: str) -> None:

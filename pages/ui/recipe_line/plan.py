@@ -98,10 +98,7 @@ def more() -> None:
             "What do you pay for?", options, plan.cost_exponent, help=TERMS["pay"],
             format_func=lambda a: {0.0: "params", 1.0: "MACs"}.get(a, f"{a:g}"), **taken,
         )  # fmt: skip
-    st.toggle(
-        "Repair what is left", plan.repair, help=TERMS["repair"],
-        **control.filled("w_repair", plan.repair, state.take, "repair"),
-    )  # fmt: skip
+    repair()
     if plan.granularity == "structure":
         st.toggle(
             "Keep multiples of 8", plan.round_to == 8, help=TERMS["round"],
@@ -112,6 +109,15 @@ def more() -> None:
             "Training images to read", 1, MOST_IMAGES, plan.images, step=64, help=TERMS["images"],
             **control.filled("w_images", plan.images, state.take, "images"),
         )  # fmt: skip
+
+
+def repair() -> None:
+    """Whether what stays is refitted."""
+    shown = state.current().plan.repair
+    st.toggle(
+        "Repair what is left", shown, help=TERMS["repair"],
+        **control.filled("w_repair", shown, state.take, "repair"),
+    )  # fmt: skip
 
 
 def _round_changed() -> None:

@@ -1,9 +1,9 @@
-"""What one session looks at: setting and link, models, images and jobs, what it asked of workers; caches.
+"""What one session looks at: setting and link, place in the lessons, models, images and jobs, what it asked; caches.
 
 Not here: drawing, save what must be said where a session cannot go on. Next door: `parts` draws what pages share.
 """
 
-from . import cache, classroom, followed, jobs, links, opened, opening, own_models, polling, requests, state
+from . import cache, classroom, followed, jobs, lesson, links, opened, opening, own_models, polling, requests, state
 from .opened import View
 from .setting import Setting, Tried
 from .sight import Sight
@@ -17,6 +17,7 @@ __all__ = [
     "classroom",
     "followed",
     "jobs",
+    "lesson",
     "links",
     "opened",
     "opening",

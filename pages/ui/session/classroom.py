@@ -40,8 +40,7 @@ def guessed(lesson: int, step: int, option: str, after: bool) -> bool:
     joined, asked = name(), asking(lesson, step)
     if joined is None or asked is None or asked.guess is None:
         return False
-    if option not in [one.key for one in asked.guess.options]:  # browsers may send what a control never showed
-        st.session_state.notice = "That is none of the question's answers; choose one of them."
+    if option not in [one.key for one in asked.guess.options]:  # a browser may send what was never shown
         return False
     try:
         cache.kept_classes().guess(joined, _token(), (lesson, step), option, after)

@@ -23,6 +23,8 @@ _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
 IGNORED = {"embed", "embed_options", "key"}
 """Streamlit's own, and the class board's."""
+LESSONS = ("lesson", "step", "done", "lang")
+"""Parts of a link that `lesson` reads."""
 
 
 def from_url(params: dict[str, str]) -> tuple[Setting, Sight]:

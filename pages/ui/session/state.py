@@ -8,7 +8,7 @@ Next door: `setting` and `sight` say what it is made of, `links` how an address 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +42,7 @@ def start() -> None:
     asked = _asked()
     setting, sight, left_out = links.good_parts(asked)
     arrive(setting)
-    _look(sight)
+    look(sight)
     followed.arrive(asked, setting.judged)
     st.session_state.notice = left_out or None
     st.session_state.in_class = st.query_params.get(_CLASS, "")[:_LONGEST] or None
@@ -50,7 +50,7 @@ def start() -> None:
 
 def _asked() -> dict[str, str]:
     """What the address asks for, jobs and class aside."""
-    return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS)}
+    return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS, *links.LESSONS)}
 
 
 def _follow_history() -> None:
@@ -61,11 +61,11 @@ def _follow_history() -> None:
         return
     setting, sight, _ = links.good_parts(asked)
     go(setting)
-    _look(sight)
+    look(sight)
     followed.arrive(asked, setting.judged)
 
 
-def _look(sight: Sight) -> None:
+def look(sight: Sight) -> None:
     """Show that; the widgets of cue, axis and zoom take what stands under their keys."""
     st.session_state.selected = sight.at
     st.session_state.update(cue=sight.cue, axis=sight.axis, zoom=sight.zoom)
@@ -201,9 +201,10 @@ def mode_of(plan: PruningPlan) -> str:
     return "grid" if any(module for (_, module), _ in plan.overrides) else "stages"
 
 
-def mirror() -> None:
-    """Write the setting to the URL."""
-    wanted = links.to_url(current(), _sight()) | followed.to_link(current().judged)
+def mirror(more: Mapping[str, str] | None = None, own: bool = True) -> None:
+    """Write the setting to the URL, and what else a page says there; not `own`: only that."""
+    wanted = links.to_url(current(), _sight()) | followed.to_link(current().judged) if own else {}
+    wanted |= more or {}
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
     if st.session_state.in_class:

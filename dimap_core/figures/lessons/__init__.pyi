@@ -1,0 +1,3 @@
+"""What other figures and rooms may import from `figures.lessons`."""
+
+from .thresholds import thresholds as thresholds

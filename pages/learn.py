@@ -1,0 +1,35 @@
+"""Learn: lessons that move the real controls on the real model, and check what the learner did."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.learn import card, overview, stage
+from pages.ui.look import frame
+from pages.ui.parts import notice, waiting
+from pages.ui.session import lesson, opened
+
+
+def main() -> None:
+    """The list of lessons, or a step: the figure first, since its facts decide what the card says."""
+    notice.show()
+    now = lesson.current()
+    if now is None:
+        overview.draw()
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(card.word("lesson", number=now[0].number), width="content")
+        st.button(card.word("leave"), key="lesson_leave", type="tertiary", on_click=lesson.leave)
+    left, right = st.columns([35, 65], gap="large")
+    with right:
+        view = opened.view()
+        if view is None:
+            waiting.wait_for()
+        else:
+            stage.draw(view, now[1])
+    with left:
+        card.draw(*now)
+
+
+frame.enter()
+main()

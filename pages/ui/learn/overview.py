@@ -1,0 +1,49 @@
+"""The list of lessons: what each is about, how far the learner is, and where to begin."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dimap_core.lessons import LANGUAGES, Lesson, lessons
+
+from ..session import lesson as place
+from .card import word
+
+
+def draw() -> None:
+    """Languages, and a row for each lesson."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(word("welcome"), width="content")
+        st.segmented_control(
+            word("language"), list(LANGUAGES), default=place.learner().language, format_func=LANGUAGES.get,
+            key="lesson_language", on_change=_language, required=True, label_visibility="collapsed",
+        )  # fmt: skip
+    for one in lessons():
+        _row(one)
+
+
+def _row(one: Lesson) -> None:
+    me = place.learner()
+    done = {step for number, step in me.done if number == one.number}
+    first = next((step for step in range(1, len(one.steps) + 1) if step not in done), 1)
+    finished = len(done) == len(one.steps)
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute",
+        key=f"lesson_{one.number}",
+    ):  # fmt: skip
+        told = word("finished") if finished else word("so_far", done=len(done), of=len(one.steps)) if done else ""
+        st.markdown(
+            f"**{one.number} · {one.title[me.language]}**  \n{one.aim[me.language]} "
+            f":small[{word('minutes', minutes=one.minutes)}{' · ' + told if told else ''}]",
+            width="content",
+        )
+        label = word("again") if finished else word("go_on") if done else word("start")
+        st.button(
+            label, key=f"lesson_go_{one.number}", on_click=place.enter, args=((one.number, first),), type="primary"
+            if not finished and (me.last or (1,))[0] == one.number else "secondary", width=120,
+            help=f"{label}: {one.title[me.language]}",
+        )  # fmt: skip
+
+
+def _language() -> None:
+    place.learner().language = st.session_state.lesson_language

@@ -1,0 +1,66 @@
+"""What is drawn beside a step's words, by the name that the step gives: the real model, with the controls it needs.
+
+A figure tells what the learner did on it beside the setting, as facts. Next door: `progress` hears them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.lessons import Step
+
+from ..live import answer, model_map, streaming
+from ..recipe_line import line
+from ..session import View
+from . import facts, progress, thresholds
+
+Figure = Callable[[View, Step, bool], dict[str, Any]]
+
+
+def draw(view: View, step: Step) -> None:
+    """The step's figure; while a guess is owed nothing can be moved and no answer is drawn."""
+    locked = progress.locked(step)
+    if step.controls and not locked:
+        line.controls(step.controls)
+    st.session_state.lesson_judged = {}  # what was heard of another cut holds no more
+    progress.hear(facts.cut(view))
+    progress.hear(FIGURES[step.figure](view, step, locked))
+
+
+def _map(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The model with its sliders, and what the cut answers."""
+    with st.container(key="live_map_room"):
+        model_map.draw(view, locked)
+    if not locked:
+        _answer()
+    return {}
+
+
+def _tradeoff(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The same with the cut's place on its curve."""
+    with st.container(key="live_map_room"):
+        model_map.draw(view, locked)
+    if not locked:
+        _answer(plot=True)
+    return {}
+
+
+def _distribution(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """How large the weights of each stage are, the threshold that takes the smallest, and what it costs."""
+    thresholds.draw(view, locked)
+    if not locked:
+        _answer()
+    return {}
+
+
+def _answer(plot: bool = False) -> None:
+    with st.container(key="live_answer_room"):
+        answer.draw()
+        streaming.draw(progress.heard, plot)
+
+
+FIGURES: dict[str, Figure] = {"map": _map, "tradeoff": _tradeoff, "distribution": _distribution}
+"""To add one: a function here, in a file of its own where it is more than a few lines."""

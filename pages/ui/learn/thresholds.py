@@ -1,0 +1,52 @@
+"""One threshold over all weights: the ridges of the stages, and the one slider that moves it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from dimap_core.figures import thresholds
+from dimap_core.studies import summaries
+
+from ..look import formats, theme
+from ..session import View, state
+
+_WIDTHS = (860, 358)
+_STYLE = """
+<style>
+.lesson-figure img { width: 100%; height: auto; }
+.lesson-figure .narrow { display: none; }
+@media (max-width: 640px) {
+  .lesson-figure .narrow { display: block; } .lesson-figure .wide { display: none; }
+}
+</style>
+"""
+
+
+def draw(view: View, locked: bool) -> None:
+    """The picture with its slider; `locked`: the slider waits for the guess."""
+    rows = summaries.stage_rows(view.anatomy, view.weights, view.scores, view.selection)
+    notes = [f"{formats.count(int(row.counts.sum()))}, used {_used(view, place)}×" for place, row in enumerate(rows)]
+    plan = state.current().plan
+    whole = plan.scope == "model" and view.scores.by_magnitude and view.selection.ratio > 0
+    line = float(np.log10(max(max(row.thresholds, default=0.0) for row in rows))) if whole else None
+    drawn = [thresholds(rows, notes, width, theme.look(), line) for width in _WIDTHS]
+    wide, narrow = (theme.image(one, f'class="{name}"') for one, name in zip(drawn, ("wide", "narrow"), strict=True))
+    st.html(f'{_STYLE}<div class="lesson-figure">{wide}{narrow}</div>')
+    st.slider(
+        "Remove the smallest, % of all weights", 0, 98, round(100 * (plan.ratio or 0)), 1, key="lesson_ratio",
+        on_change=_moved, disabled=locked, format="%d %%",
+    )  # fmt: skip
+
+
+def _moved() -> None:
+    plan = state.current().plan
+    state.go(replace(state.current(), plan=replace(plan, ratio=st.session_state.lesson_ratio / 100)))
+
+
+def _used(view: View, stage: int) -> str:
+    """How often each weight of a stage is used for one image: its tokens."""
+    layers = [layer for layer in view.anatomy.prunable if layer.stage == stage]
+    return f"{round(sum(layer.macs for layer in layers) / sum(layer.size for layer in layers)):,}"

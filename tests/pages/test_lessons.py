@@ -1,0 +1,51 @@
+"""Every lesson solved in the real app: each step ticks itself off, and its claims hold on what was measured."""
+
+import pytest
+
+from dimap_core.lessons import holds, lessons
+
+PLACES = [(lesson.number, step) for lesson in lessons() for step in range(1, len(lesson.steps) + 1)]
+
+
+def act(app, action):
+    """What a solution says: a guess that is locked in, a move, a slide, a click, a choice."""
+    ((what, value),) = action.items()
+    if what == "guess":
+        number, step = app.at.session_state["learner"].at
+        app.set(f"guess_{number}_{step}", value)
+        app.widget("lock").click()
+        app.run()
+    elif what == "select":
+        app.click_block(*value)
+    elif what in ("all", "stages"):
+        app.move(**{what: value})
+    elif what == "slide":
+        app.set("lesson_ratio", value)
+    elif what == "set":
+        for key, chosen in value.items():
+            app.set(key, chosen)
+    else:
+        raise AssertionError(f"no such action: {what}")
+
+
+@pytest.mark.parametrize("number", [lesson.number for lesson in lessons()])
+def test_a_lesson_is_solved_and_its_claims_hold(open_app, number):
+    app = open_app(lesson=str(number), step="1")
+    steps = lessons()[number - 1].steps
+    for place, step in enumerate(steps, start=1):
+        learner = app.at.session_state["learner"]
+        here = number, place
+        assert learner.at == here and app.url["step"] == str(place)
+        app.until(lambda: app.at.session_state["lesson_facts"], "the figure")
+        assert learner.at not in learner.done, f"{step.key} is done before anything was"
+        for action in step.solution:
+            act(app, action)
+        if step.guess is not None or step.done:
+            app.until(lambda here=here: here in app.at.session_state["learner"].done, f"{step.key} to be ticked off")
+            facts = app.at.session_state["learner"].kept | app.at.session_state["learner"].results[here]
+            for name, wanted in step.claims.items():
+                assert holds(wanted, name, facts), f"{step.key}: {name} is {facts.get(name)}, not {wanted}"
+            assert "{" not in "".join(app.texts()) and "–" not in step.after.get("en", "")
+        app.widget("lesson_next").click()
+        app.run()
+    assert app.at.session_state["learner"].at != (number, len(steps))
