@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from streamlit.proto.Common_pb2 import DoubleArray
@@ -34,15 +35,21 @@ class Learner(Session):
         """Lock in a guess, which sets the slider free."""
         await self._see(lambda: _GUESS in self.screen.controls)
         options = self.screen.options[_GUESS]
-        await self._send(*self.screen.controls[_GUESS], string_value=options[self.number % len(options)])
+        await self._show(_GUESS, string_value=options[self.number % len(options)])
+        await self._see(lambda: _LOCK in self.screen.controls)
         await self._send(*self.screen.controls[_LOCK], trigger_value=True)
-        await self._see(self._accuracy)
+        await self._see(lambda: _SLIDER in self.screen.controls and self._accuracy())
 
     async def _hand(self) -> None:
         """Move the slider to another whole percent."""
         percent = self.draw.choice([one for one in _PERCENTS if one != round(100 * (self.plan.ratio or 0))])
         self.plan = replace(self.plan, ratio=percent / 100)
-        await self._send(*self.screen.controls[_SLIDER], double_array_value=DoubleArray(data=[percent]))
+        await self._show(_SLIDER, double_array_value=DoubleArray(data=[percent]))
+
+    async def _show(self, key: str, **state: Any) -> None:
+        control, fragment = self.screen.controls[key]
+        self.held[control] = state
+        await self._send(fragment=fragment)
 
     async def _rest(self, spent: float) -> None:
         """The slider draws the whole page with every move."""

@@ -1,6 +1,5 @@
 """Visitors of the app without a browser: they speak Streamlit's own protocol (protobuf over /_stcore/stream), poll its
 fragments as the browser does, and move the map's slider.
-
 Next door: `served` runs the app, `load` lets many visit it.
 """
 
@@ -63,8 +62,8 @@ class Screen:
     seq: float = 0.0  # of the move that they answer
     map: tuple[str, str] = ("", "")  # id of the map, and of the part of the page that it lies in
     feed: tuple[str, str] = ("", "")  # the same of what brings answers
-    controls: dict[str, tuple[str, str]] = field(default_factory=dict)  # by key, the same of others
-    options: dict[str, list[str]] = field(default_factory=dict)  # of radios among them
+    controls: dict[str, tuple[str, str]] = field(default_factory=dict)  # by key, the same of others that are enabled
+    options: dict[str, list[str]] = field(default_factory=dict)  # of radios
     page: str = ""
     query: str = ""
     timers: dict[str, asyncio.Task] = field(default_factory=dict)
@@ -90,6 +89,7 @@ class Session:
         self.screen.query = urlencode(
             {"model": MODEL, "criterion": "dimap", "scope": self.plan.scope, "ratio": f"{self.plan.ratio:g}"}
         )
+        self.held: dict[str, Any] = {}  # what controls show, by id: sent with every run, as the browser does
         self.news = asyncio.Event()
         self.sent: float = 0.0
 
@@ -129,7 +129,6 @@ class Session:
                 number += 1
 
     async def _begin(self) -> None:
-        """Until the page can be moved."""
         await self._see(self._accuracy)
 
     async def _move(self, to_the_end: bool) -> None:
@@ -200,6 +199,8 @@ class Session:
         run.page_name = "" if self.screen.page else self.address
         run.fragment_id, run.is_auto_rerun = fragment, polled
         run.context_info.url = "http://127.0.0.1/"
+        for held, shown in self.held.items():
+            run.widget_states.widgets.append(WidgetState(id=held, **shown))
         if control:
             run.widget_states.widgets.append(WidgetState(id=control, **state))
         await self.socket.send(message.SerializeToString())
@@ -260,14 +261,18 @@ class Session:
         if kind == "bidi_component":
             self._on_live(element.bidi_component, message.delta.fragment_id)
         elif kind in ("button", "radio", "slider"):
-            control = getattr(element, kind)
-            key = control.id.rpartition("-")[2]
-            self.screen.controls[key] = control.id, message.delta.fragment_id
-            self.screen.options[key] = list(control.options) if kind == "radio" else []
+            self._on_control(getattr(element, kind), message.delta.fragment_id)
         elif kind == "exception":
             self.log.errors[f"exception on screen: {element.exception.type}"] += 1
         elif kind == "alert" and element.alert.format in (Alert.ERROR, Alert.WARNING):
             self.log.errors[f"on screen: {element.alert.body[:160]}"] += 1
+
+    def _on_control(self, control: Any, fragment: str) -> None:
+        key = control.id.rpartition("-")[2]
+        self.screen.controls.pop(key, None)
+        if not control.disabled:
+            self.screen.controls[key] = control.id, fragment
+        self.screen.options[key] = list(getattr(control, "options", ()))
 
     def _on_live(self, component: Any, fragment: str) -> None:
         """The map, or an answer."""
