@@ -12,6 +12,7 @@ from pages.ui.teachers import lessons, opening, plan, sheet, words
 
 def main() -> None:
     """From opening a class to what lies on the desk."""
+    st.title(words.word("title"), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(words.word("intro"), width="stretch")
         languages()
