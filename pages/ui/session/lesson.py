@@ -18,6 +18,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dimap_core.lessons import LANGUAGES, Facts, Lesson, Step, lessons
 
 from . import links, state
+from .setting import Setting
+from .sight import Sight
 
 Place = tuple[int, int]
 """A lesson's number and a step of it, both from 1."""
@@ -97,11 +99,16 @@ def enter(place: Place) -> None:
     if me.aside is None:
         me.aside = {key: st.session_state.get(key) for key in _OWN}
     me.at = me.last = place
-    setting, sight = links.from_url(dict(parse_qsl(_step(place).start)))
+    setting, sight = start_of(_step(place))
     st.session_state.update(history=[], pins={}, undo=[], redo=[], notice=None, passing=None)
     st.session_state.update(lesson_facts={}, lesson_judged={})
     state.arrive(setting)
     state.look(sight)
+
+
+def start_of(step: Step) -> tuple[Setting, Sight]:
+    """The state that a step starts from."""
+    return links.from_url(dict(parse_qsl(step.start)))
 
 
 def leave() -> None:
@@ -116,11 +123,21 @@ def leave() -> None:
 def current() -> tuple[Lesson, Step] | None:
     """The lesson and the step that the session is in."""
     place = learner().at
-    return None if place is None else (lessons()[place[0] - 1], _step(place))
+    return None if place is None else (_lesson(place), _step(place))
+
+
+def following() -> Lesson | None:
+    """The lesson after the one that the session is in."""
+    me = learner()
+    return next((one for one in lessons() if me.at is not None and one.number > me.at[0]), None)
+
+
+def _lesson(place: Place) -> Lesson:
+    return next(one for one in lessons() if one.number == place[0])
 
 
 def _step(place: Place) -> Step:
-    return lessons()[place[0] - 1].steps[place[1] - 1]
+    return _lesson(place).steps[place[1] - 1]
 
 
 def tick(facts: Facts) -> None:
