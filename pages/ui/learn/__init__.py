@@ -1,8 +1,8 @@
-"""The Learn page's parts: a criterion of one's own, DIMAP by hand, a layer refitted by hand.
+"""The Learn page's parts: a criterion of one's own, DIMAP by hand, a unit refitted by hand.
 
 Not here: lessons' texts (assets/lessons). Next door: `live`.
 """
 
-from . import sandbox
+from . import by_hand, fit, sandbox
 
-__all__ = ["sandbox"]
+__all__ = ["by_hand", "fit", "sandbox"]
