@@ -10,12 +10,12 @@ from pydantic import TypeAdapter
 
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
-from dimap_core.types import AccuracyEstimate
+from dimap_core.types import AccuracyEstimate, PruningPlan
 
 from ..session import Tried, View, cache, requests, state
 
 _HISTORY = 60  # tried points kept
-_CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _CURVE_MACS = 3e13  # of a whole curve: some ten minutes of one core
 _CURVE_IMAGES = 100  # at least, for each of its points
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
@@ -50,9 +50,10 @@ def _tried(view: View) -> Tried:
     return point
 
 
-def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
-    """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
-    plan = state.current().plan
+def curve(view: View, plan: PruningPlan | None = None) -> tuple[list[dict[str, Any]], Ticket | None]:
+    """Rows over global ratios of the current plan's (or another) way of cutting: precomputed where they exist, else
+    streamed."""
+    plan = plan or state.current().plan
     rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
     if rows or not view.judged:
         return rows, None
@@ -60,7 +61,7 @@ def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
         return [], None  # a pattern has no ratio to vary
     recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
     # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
-    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(_CURVE_RATIOS)))
-    request = {"kind": "curve", "recipe": recipe, "ratios": _CURVE_RATIOS, "limit": images}
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(RATIOS)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": RATIOS, "limit": images}
     ticket = requests.stream(view, "background", request)
     return ticket.events, ticket

@@ -31,7 +31,8 @@ _DONE = re.compile(r"(\d)\.(\d+)")
 @dataclass
 class Learner:
     """`at`: where it is, None: in no lesson; `last`: where it was when it left. Results are the facts of a step when it
-    was done, `kept` the same by the names that steps give them, `aside` the session's own work."""
+    was done, `kept` the same by the names that steps give them, `aside` the session's own work. `sandbox`: that is shown
+    instead of the list."""
 
     at: Place | None = None
     last: Place | None = None
@@ -42,6 +43,7 @@ class Learner:
     kept: dict[str, Any] = field(default_factory=dict)
     wrong: set[Place] = field(default_factory=set)
     aside: dict[str, Any] | None = None
+    sandbox: bool = False
 
 
 def learner() -> Learner:
@@ -59,6 +61,7 @@ def _arrive(me: Learner) -> None:
     every = {(lesson.number, place) for lesson in lessons() for place in range(1, len(lesson.steps) + 1)}
     for number, steps in _DONE.findall(params.get("done", "")):
         me.done |= {(int(number), int(step)) for step in steps} & every
+    me.sandbox = params.get("sandbox") == "1"
     if "lesson" in params:
         place = _asked(params)
         if place is None:
@@ -155,6 +158,8 @@ def to_link() -> dict[str, str]:
     """What the address says of the lessons: place, progress, language."""
     me = learner()
     told = {} if me.at is None else {"lesson": str(me.at[0]), "step": str(me.at[1])}
+    if me.sandbox and me.at is None:
+        told["sandbox"] = "1"
     numbers = sorted({number for number, _ in me.done})
     done = (f"{one}." + "".join(str(step) for of, step in sorted(me.done) if of == one) for one in numbers)
     if me.done:

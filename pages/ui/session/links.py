@@ -22,7 +22,7 @@ _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the wh
 _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
 IGNORED = {"embed", "embed_options"}
-LESSONS = ("lesson", "step", "done", "lang")
+LESSONS = ("lesson", "step", "done", "lang", "sandbox")
 """Parts of a link that `lesson` reads."""
 
 
