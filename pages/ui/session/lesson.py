@@ -31,8 +31,10 @@ _DONE = re.compile(r"(\d)\.(\d+)")
 @dataclass
 class Learner:
     """`at`: where it is, None: in no lesson; `last`: where it was when it left. Results are the facts of a step when it
-    was done, `kept` the same by the names that steps give them, `aside` the session's own work. `sandbox`: that is shown
-    instead of the list."""
+    was done, `kept` the same by the names that steps give them, `aside` the session's own work.
+
+    `sandbox`: that is shown instead of the list.
+    """
 
     at: Place | None = None
     last: Place | None = None
