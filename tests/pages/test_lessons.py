@@ -1,8 +1,17 @@
 """Every lesson solved in the real app: each step ticks itself off, and its claims hold on what was measured."""
 
 import pytest
+from safetensors.numpy import load_file
 
 from dimap_core.lessons import holds, lessons
+from dimap_core.studies import exercises
+from dimap_core.types import ASSETS
+from pages.ui.learn import by_hand
+
+
+def layer_of_exercise():
+    """The weights that lesson 3 is about."""
+    return load_file(ASSETS / "swin-textured.safetensors")["layers.0.blocks.0.attn.proj.weight"].astype("float64")
 
 
 def act(app, action):
@@ -22,6 +31,14 @@ def act(app, action):
     elif what == "set":
         for key, chosen in value.items():
             app.set(key, chosen)
+    elif what == "press":
+        app.click_key(value)
+    elif what == "hand":
+        lines = exercises.largest(layer_of_exercise())
+        app.set(f"hand_{value}", f"{lines[by_hand.ASKED[value - 1]].score:.3f}")
+    elif what == "fit":
+        for place, best in enumerate(exercises.read().best, 1):
+            app.set(f"fit_{place}", 0.005 * round(best / 0.005))
     else:
         raise AssertionError(f"no such action: {what}")
 

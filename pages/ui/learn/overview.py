@@ -53,10 +53,18 @@ def _row(one: Lesson) -> None:
         )
         label = word("again") if finished else word("go_on") if done else word("start")
         st.button(
-            label, key=f"lesson_go_{one.number}", on_click=place.enter, args=((one.number, first),), type="primary"
+            label, key=f"lesson_go_{one.number}", on_click=_begin, args=(one.number, first, finished), type="primary"
             if not finished and (me.last or (1,))[0] == one.number else "secondary", width=120,
             help=f"{label}: {one.title[me.language]}",
         )  # fmt: skip
+
+
+def _begin(number: int, step: int, finished: bool) -> None:
+    """At the first step that is not done; once more from the start."""
+    if finished:
+        place.afresh(number)
+    else:
+        place.enter((number, step))
 
 
 def _language() -> None:

@@ -24,6 +24,8 @@ from .sight import Sight
 Place = tuple[int, int]
 """A lesson's number and a step of it, both from 1."""
 _OWN = ("setting", "undo", "redo", "history", "pins", "mode", "selected", "cue", "axis", "zoom", "notice")
+_FIGURES = ("hand_", "fit_", "lesson_ratio", "guess_")
+"""How keys begin under which figures keep what was typed and moved there."""
 _NUMBER = re.compile(r"[1-9]\d?")
 _DONE = re.compile(r"(\d)\.(\d+)")
 
@@ -107,8 +109,21 @@ def enter(place: Place) -> None:
     setting, sight = start_of(_step(place))
     st.session_state.update(history=[], pins={}, undo=[], redo=[], notice=None, passing=None)
     st.session_state.update(lesson_facts={}, lesson_judged={})
+    for key in [key for key in st.session_state if str(key).startswith(_FIGURES)]:
+        del st.session_state[key]
     state.arrive(setting)
     state.look(sight)
+
+
+def afresh(number: int) -> None:
+    """A lesson from its first step, as if it had never been tried."""
+    me = learner()
+    for places in (me.done, me.wrong):
+        places -= {place for place in places if place[0] == number}
+    for answers in (me.guesses, me.results):
+        for place in [place for place in answers if place[0] == number]:
+            del answers[place]
+    enter((number, 1))
 
 
 def start_of(step: Step) -> tuple[Setting, Sight]:
