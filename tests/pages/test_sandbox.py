@@ -8,11 +8,10 @@ from streamlit.testing.v1 import AppTest
 from dimap_core.criteria.formula.words import FUNCTIONS, WORDS
 from dimap_core.criteria.registry import criterion
 from pages.ui.learn import sandbox
-from pages.ui.live import accuracy
 from pages.ui.session import cache
 from tests.helpers import FLIPS, STUCK, wait
 
-RATIOS = (0.3, 0.6, 0.9)
+RATIOS = (0.9, 0.3, 0.6)
 
 
 def page():
@@ -45,7 +44,7 @@ def settled(at):
 def at():
     """The sandbox on the small Swin; curves of three points are enough here."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(accuracy, "RATIOS", RATIOS)
+        patched.setattr(sandbox, "RATIOS", RATIOS)
         yield opened()
 
 

@@ -26,7 +26,8 @@ Say = Callable[..., str]
 EXAMPLES = ("w / layer_mean", "w^2 / rest", "w * sqrt(uses)")
 _KEY, _SCOPES, _AXES = "formula", ("module", "model", "layer"), ("params", "MACs")
 _KNOWN = {"DIMAP": "dimap", "magnitude": "magnitude"}
-_RATIO = 0.8
+RATIOS = (0.9, 0.8, 0.95, 0.7, 0.85, 0.5, 0.98)  # those that tell most come first
+_RATIO = 0.8  # in force at first
 
 
 def draw(view: View, say: Say) -> None:
@@ -39,7 +40,7 @@ def draw(view: View, say: Say) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(say("sandbox_examples"), width="content")
         for example in EXAMPLES:
-            st.button(f"`{example}`", key=f"example_{example}", on_click=_put, args=(example,))
+            st.button(formats.plain(example), key=f"example_{example}", on_click=_put, args=(example,))
     _legend(say)
     try:
         key = criterion(f"{PREFIX}{st.session_state[_KEY]}").key
@@ -53,7 +54,7 @@ def draw(view: View, say: Say) -> None:
         scope = _chosen(say("sandbox_scope"), _SCOPES, "sandbox_scope")
         axis = _chosen(say("sandbox_axis"), _AXES, "sandbox_axis")
     plan = PruningPlan(key, scope=scope, ratio=0.0)  # type: ignore[arg-type]
-    ticket = accuracy.curve(view, plan)[1]
+    ticket = accuracy.curve(view, plan, RATIOS)[1]
     polling.polled(_curve, ticket is not None and ticket.running)(
         view, plan, axis, say, bool(ticket and ticket.running)
     )
@@ -82,13 +83,13 @@ def _legend(say: Say) -> None:
         told |= {name: (known.told, known.example) for name, known in FUNCTIONS.items()}
         for word, (sentence, added) in told.items():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.button(f"`{added}`", key=f"word_{word}", on_click=_add, args=(added,), width=190)
+                st.button(formats.plain(added), key=f"word_{word}", on_click=_add, args=(added,), width=190)
                 st.markdown(formats.plain(sentence))
 
 
 def _curve(view: View, plan: PruningPlan, axis: str, say: Say, was_running: bool) -> None:
     """The curve as far as it has come, beside those that were measured beforehand."""
-    rows, ticket = accuracy.curve(view, plan)
+    rows, ticket = accuracy.curve(view, plan, RATIOS)
     if ticket is not None:
         polling.ended(ticket, was_running)
         if ticket.error:
@@ -97,9 +98,7 @@ def _curve(view: View, plan: PruningPlan, axis: str, say: Say, was_running: bool
     curves = _curves(view, plan, rows, axis, say)
     own = curves[-1]
     if ticket is not None and ticket.running:
-        st.progress(
-            len(rows) / len(accuracy.RATIOS), say("sandbox_measuring", done=len(rows), all=len(accuracy.RATIOS))
-        )
+        st.progress(len(rows) / len(RATIOS), say("sandbox_measuring", done=len(rows), all=len(RATIOS)))
     setting = state.current()
     data = Tradeoff(
         dense=points.known_dense(setting, "joint"), curves=curves, unit=axis,

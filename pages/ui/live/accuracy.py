@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from dimap_core.types import AccuracyEstimate, PruningPlan
 from ..session import Tried, View, cache, requests, state
 
 _HISTORY = 60  # tried points kept
-RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
+_CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
 _CURVE_MACS = 3e13  # of a whole curve: some ten minutes of one core
 _CURVE_IMAGES = 100  # at least, for each of its points
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
@@ -50,9 +51,11 @@ def _tried(view: View) -> Tried:
     return point
 
 
-def curve(view: View, plan: PruningPlan | None = None) -> tuple[list[dict[str, Any]], Ticket | None]:
+def curve(
+    view: View, plan: PruningPlan | None = None, ratios: Sequence[float] = _CURVE_RATIOS
+) -> tuple[list[dict[str, Any]], Ticket | None]:
     """Rows over global ratios of the current plan's (or another) way of cutting: precomputed where they exist, else
-    streamed."""
+    streamed in the order of `ratios`."""
     plan = plan or state.current().plan
     rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
     if rows or not view.judged:
@@ -61,7 +64,7 @@ def curve(view: View, plan: PruningPlan | None = None) -> tuple[list[dict[str, A
         return [], None  # a pattern has no ratio to vary
     recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
     # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
-    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(RATIOS)))
-    request = {"kind": "curve", "recipe": recipe, "ratios": RATIOS, "limit": images}
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(ratios)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": ratios, "limit": images}
     ticket = requests.stream(view, "background", request)
     return ticket.events, ticket
