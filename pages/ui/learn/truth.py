@@ -1,4 +1,4 @@
-"""Against the measured truth: every head and every tenth of hidden units left out alone, and who foretold what it costs.
+"""Against the measured truth: every head, every tenth of hidden units left out alone, and who foretold what it costs.
 
 The same measurement as on Importance, which all sessions share. Next door: `dimap_core.studies` measures and compares.
 """
