@@ -16,6 +16,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 from streamlit.testing.v1.element_tree import Block
 
+from dimap_core.service import Classroom
 from pages.ui.session import cache
 from tests.helpers import STUCK, Patience
 
@@ -222,11 +223,19 @@ def _nothing_goes_on(_server: None) -> Iterator[None]:
 
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Jobs of this test alone."""
+    """Jobs and classes of this test alone."""
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    cache.kept_jobs.clear()
+    for kept in (cache.kept_jobs, cache.kept_classes):
+        kept.clear()
     yield
-    cache.kept_jobs.clear()
+    for kept in (cache.kept_jobs, cache.kept_classes):
+        kept.clear()
+
+
+@pytest.fixture
+def room(own_home: None) -> Classroom:
+    """The server's classes."""
+    return cache.kept_classes()
 
 
 @pytest.fixture(scope="package")
