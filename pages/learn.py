@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.learn import card, overview, stage
+from pages.ui.learn import card, overview, sandbox, stage
 from pages.ui.look import frame
 from pages.ui.parts import notice, waiting
 from pages.ui.session import lesson, opened
@@ -14,6 +14,9 @@ def main() -> None:
     """The list of lessons, or a step: the figure first, since its facts decide what the card says."""
     notice.show()
     now = lesson.current()
+    if now is None and lesson.learner().sandbox:
+        invent()
+        return
     if now is None:
         overview.draw()
         return
@@ -29,6 +32,16 @@ def main() -> None:
             stage.draw(view, now[1])
     with left:
         card.draw(*now)
+
+
+def invent() -> None:
+    """The sandbox, on the session's own model."""
+    st.button(card.word("to_list"), key="sandbox_leave", type="tertiary", on_click=overview.to_sandbox, args=(False,))
+    view = opened.view()
+    if view is None:
+        waiting.wait_for()
+    else:
+        sandbox.draw(view, card.word)
 
 
 frame.enter()

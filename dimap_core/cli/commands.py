@@ -27,6 +27,7 @@ from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
+_CRITERIA += ", or a formula as 'formula:w / layer_mean'"
 _BY_CELL = {"stage-ratio": "stages", "kind-ratio": "kinds"}  # options of CELL=RATIO, by their key in a recipe
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
@@ -243,7 +244,15 @@ def _pair(text: str) -> tuple[str, float]:
 
 
 def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+    """Words between commas; a formula's own commas stand in parentheses."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth <= 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return [word.strip() for word in words if word.strip()]
 
 
 def _numbers(text: str) -> list[float]:

@@ -3,10 +3,14 @@
 To add one: a file with `score(model, anatomy, granularity, statistics, seed) -> Scores` (higher = keep), a row here,
 a hand-value test. Which scores compete with which is the plan's scope, not the criterion's business. What a criterion
 needs besides weights comes from `statistics` (gradients, activations: one pass for all) or `gates` (attributions).
+A formula that someone typed has a row too, made from its key: see `formula`.
 """
+
+import hashlib
 
 from ..types import CriterionInfo, InvalidPlan
 from . import activation, conductance, dimap, magnitude, nvit, obs, random, snip, taylor, wanda
+from .formula import PREFIX, row
 from .reconstruction import plain, weighed
 
 _GROUPS = frozenset({"structure"})
@@ -133,8 +137,23 @@ def images_read(key: str, images: int) -> int:
 
 
 def criterion(key: str) -> CriterionInfo:
-    """The row of that key; raises InvalidPlan listing the keys there are."""
+    """The row of that key, a formula's too; raises InvalidPlan that lists the keys there are, or says what is wrong
+    with the formula."""
+    if key.startswith(PREFIX):
+        return row(key)
     for info in CRITERIA:
         if info.key == key:
             return info
     raise InvalidPlan(f"There is no criterion '{key}'; choose one of {', '.join(info.key for info in CRITERIA)}.")
+
+
+def offered(key: str) -> tuple[CriterionInfo, ...]:
+    """The rows to choose from where that key is in force: a formula is among them while it is."""
+    return (*CRITERIA, criterion(key)) if key.startswith(PREFIX) else CRITERIA
+
+
+def stem(key: str) -> str:
+    """The key in the name of a file, as no formula could be."""
+    if not key.startswith(PREFIX):
+        return key
+    return f"formula-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

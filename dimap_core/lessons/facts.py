@@ -14,7 +14,8 @@ Facts = Mapping[str, float | bool | str]
 _NAME = re.compile(r"\{([a-z0-9_.]+)\}")
 _ACCURACY = re.compile(r"(top1|digit|texture|share)(_low|_high|_dense)?")
 _POINTS = re.compile(r"(drop|digit_drop|texture_drop|difference)(_low|_high)?")
-_SHARE = re.compile(r"ratio|macs|params|stage\d|(most|least)_\w+_share|\w+_of_(macs|params)")
+_RANK = re.compile(r"\w+_foretold(_low|_high)?")
+_SHARE = re.compile(r"ratio|fit_\w+|macs|params|stage\d|(most|least)_\w+_share|\w+_of_(macs|params)")
 _UNKNOWN = "–"
 
 
@@ -64,6 +65,8 @@ def _told(name: str, facts: Facts, language: str) -> str:
         told = f"{100 * value:+.1f}".replace("-", "−")
     elif _ACCURACY.fullmatch(last):
         told = f"{100 * value:.1f} %"
+    elif _RANK.fullmatch(last):
+        told = f"{value:+.2f}".replace("-", "−")
     elif _SHARE.fullmatch(last):
         told = f"{100 * value:.0f} %"
     else:

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from ..anatomy import group_sets
-from ..criteria import images_read
+from ..criteria import images_read, stem
 from ..types import BLOCK, Anatomy, LabelledImages, LayerScores, ModelInfo, PruningPlan, Scores, whole_file
 
 FACTS = "chosen.json"  # what is told of chosen images
@@ -201,7 +201,7 @@ def _evict(folder: Path) -> None:
 
 
 def _stem(criterion: str, seed: int, granularity: str, images: int) -> str:
-    return f"{criterion}-{seed}-{granularity}-{images_read(criterion, images)}"
+    return f"{stem(criterion)}-{seed}-{granularity}-{images_read(criterion, images)}"
 
 
 def _write_flat(path: Path, arrays: list[np.ndarray], dtype: type) -> None:

@@ -188,7 +188,10 @@ def _spread(models: OpenModels, request: Request) -> Events:
 def _curve(models: OpenModels, request: Request) -> Events:
     """One event a ratio: the measured row of the recipe at that common ratio, on the first `limit` images."""
     opened = models.model(request)
-    data = pipeline.default_data(opened, request["data"])
+    data, first = pipeline.default_data(opened, request["data"]), from_recipe(request["recipe"])
+    for _ in pipeline.prepare_scores(opened, first):
+        yield {}
+    pipeline.score(opened, first)  # what cannot be scored at all is told, and no short curve
     for ratio in request["ratios"]:
         plan = from_recipe({**request["recipe"], "ratio": ratio})
         try:

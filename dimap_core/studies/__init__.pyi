@@ -4,6 +4,7 @@ from . import (
     agreement as agreement,
     allocation as allocation,
     dimap_table3 as dimap_table3,
+    exercises as exercises,
     explanations as explanations,
     find as find,
     published_counts as published_counts,

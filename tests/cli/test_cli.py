@@ -243,3 +243,15 @@ def test_the_module_runs_as_a_program():
     failed = subprocess.run([*command, "describe", "resnet50"], cwd=ROOT, capture_output=True, text=True)
     assert (failed.returncode, failed.stdout) == (2, "")
     assert len(failed.stderr.splitlines()) == 1
+
+
+def test_a_formula_is_a_criterion_of_the_command_line(ask, call, tmp_path):
+    formula = "formula:max(w, 0.001) / layer_mean"
+    grid = ("--criteria", f"{formula},magnitude", "--scopes", "module", "--ratios", "0.3", "--limit", "30")
+    rows = ask("sweep", "swin-digits", "--data", "digits", *grid)["rows"]
+    assert [row["criterion"] for row in rows] == [formula, "magnitude"] and all(row["n"] == 30 for row in rows)
+    cut = ask("prune", "swin-digits", "--criterion", formula, "--ratio", "0.5", "--out", tmp_path / "cut")
+    assert cut["plan"]["criterion"] == formula
+    assert ask("evaluate", tmp_path / "cut", "--data", "digits", "--limit", "30")["n"] == 30
+    code, out, err = call("prune", "swin-digits", "--criterion", "formula:w / layer_men")
+    assert (code, out) == (2, "") and err.strip().endswith("did you mean layer_mean?")

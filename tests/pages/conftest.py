@@ -78,6 +78,16 @@ class App:
         self.at.switch_page(f"pages/{name}.py")
         return self.run().live()
 
+    def page_of(self, name: str) -> "App":
+        """Go to a page that needs no model."""
+        self.at.switch_page(f"pages/{name}.py")
+        return self.run()
+
+    def click_key(self, key: str) -> "App":
+        """Press the button of that key."""
+        self.widget(key).click()
+        return self.run()
+
     def widget(self, key: str) -> Any:
         """The widget of that key, whatever its kind and whatever number the app gave it after a dash."""
         elements = {getattr(e, "key", None) or "": e for e in self.at.main}

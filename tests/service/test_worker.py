@@ -443,3 +443,12 @@ def test_a_repaired_cut_is_shown_at_once_and_then_as_it_is(worker, opened, granu
     worker.accept({**evaluate("a", "2", 0.6), "recipe": recipe})
     again = [event["event"] for event in serve(worker) if event.get("event")]
     assert not any(event.get("preview") for event in again) and again[-1]["cues"] == last["cues"]
+
+
+def test_a_formula_that_gives_no_scores_is_told_and_no_empty_curve(worker):
+    worker.accept(curve("a", "1", [0.3, 0.5], criterion="formula:log(w - w)"))
+    (event,) = serve(worker)
+    assert event["kind"] == "InvalidPlan" and "no log of 0" in event["error"]
+    worker.accept(curve("a", "2", [0.3], criterion="formula:w / layer_mean"))
+    rows = [event["event"] for event in serve(worker) if event.get("event")]
+    assert [(row["criterion"], row["ratio"], row["n"]) for row in rows] == [("formula:w / layer_mean", 0.3, 540)]

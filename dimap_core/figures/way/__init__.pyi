@@ -7,4 +7,4 @@ from .answers import (
     survival_picture as survival_picture,
 )
 from .stages import stage_picture as stage_picture
-from .svg import Picture as Picture, picture as picture, ramp as ramp, text as text
+from .svg import Picture as Picture, box as box, picture as picture, ramp as ramp, text as text

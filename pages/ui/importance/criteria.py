@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dimap_core.criteria import CRITERIA
+from dimap_core.criteria import offered
 from dimap_core.figures import COLUMN_LABELS, agreement as figures, findings
 from dimap_core.studies import agreement, summaries
 from dimap_core.types import Compared
@@ -37,7 +37,7 @@ def draw(view: View) -> None:
 def pick(view: View) -> Pair:
     """Two criteria that score what the plan removes; those that read images are offered where there are images."""
     plan = state.current().plan
-    keys = [info.key for info in CRITERIA if plan.scored in info.scores]
+    keys = [info.key for info in offered(plan.criterion) if plan.scored in info.scores]
     keys = [key for key in keys if view.info.data is not None or not opening.needs_images(key)]
     if st.session_state.get("compare_first") not in keys:
         st.session_state.compare_first = plan.criterion

@@ -1,8 +1,9 @@
-"""The Learn page's parts: a step's card, the figures of lessons, what is measured as facts, the list of lessons.
+"""The Learn page's parts: a step's card, the figures of lessons, what is measured as facts, the list of lessons, the
+sandbox where a criterion is invented.
 
 Not here: lessons' texts (assets/lessons), where a session is in them (`session.lesson`). Next door: `live`.
 """
 
-from . import card, overview, stage
+from . import by_hand, card, overview, sandbox, stage
 
-__all__ = ["card", "overview", "stage"]
+__all__ = ["by_hand", "card", "overview", "sandbox", "stage"]

@@ -9,7 +9,7 @@ from html import escape
 
 import streamlit as st
 
-from dimap_core.lessons import Guess, Lesson, Step, answered, lessons, said, words
+from dimap_core.lessons import Guess, Lesson, Step, answered, said, words
 
 from ..look import TERMS
 from ..session import classroom, lesson as place
@@ -140,7 +140,7 @@ def _ways_on(lesson: Lesson, step: Step) -> None:
                   args=((lesson.number, max(number - 1, 1)),))  # fmt: skip
         if not done:
             st.button(word("skip"), key="lesson_skip", type="tertiary", on_click=_on, args=(lesson, number, False))
-        following = lessons()[lesson.number] if last and lesson.number < len(lessons()) else None
+        following = place.following() if last else None
         onward = word("next") if not last else word("finish") if following is None else (
             word("next_lesson", number=following.number))  # fmt: skip
         st.button(onward, key="lesson_next", type="primary", disabled=not done, on_click=_on,
@@ -153,7 +153,7 @@ def _on(lesson: Lesson, number: int, tick: bool) -> None:
         place.tick(progress.known())
     if number < len(lesson.steps):
         place.enter((lesson.number, number + 1))
-    elif lesson.number < len(lessons()):
-        place.enter((lesson.number + 1, 1))
+    elif (following := place.following()) is not None:
+        place.enter((following.number, 1))
     else:
         place.leave()

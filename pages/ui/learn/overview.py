@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dimap_core.lessons import LANGUAGES, Lesson, lessons
@@ -20,6 +22,21 @@ def draw() -> None:
         )  # fmt: skip
     for one in lessons():
         _row(one)
+    with _framed("sandbox"):
+        st.markdown(f"**{word('sandbox_title')}**  \n{word('sandbox_intro')}", width="content")
+        st.button(word("sandbox_open"), key="sandbox_open", on_click=to_sandbox, args=(True,), width=120)
+
+
+def to_sandbox(there: bool) -> None:
+    """Into the sandbox, or back to the list."""
+    place.learner().sandbox = there
+
+
+def _framed(key: str) -> Any:
+    """A row of the list: words left, a button right."""
+    return st.container(
+        border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=f"row_{key}"
+    )
 
 
 def _row(one: Lesson) -> None:
@@ -27,10 +44,7 @@ def _row(one: Lesson) -> None:
     done = {step for number, step in me.done if number == one.number}
     first = next((step for step in range(1, len(one.steps) + 1) if step not in done), 1)
     finished = len(done) == len(one.steps)
-    with st.container(
-        border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute",
-        key=f"lesson_{one.number}",
-    ):  # fmt: skip
+    with _framed(f"lesson_{one.number}"):
         told = word("finished") if finished else word("so_far", done=len(done), of=len(one.steps)) if done else ""
         st.markdown(
             f"**{one.number} · {one.title[me.language]}**  \n{one.aim[me.language]} "
@@ -39,10 +53,18 @@ def _row(one: Lesson) -> None:
         )
         label = word("again") if finished else word("go_on") if done else word("start")
         st.button(
-            label, key=f"lesson_go_{one.number}", on_click=place.enter, args=((one.number, first),), type="primary"
+            label, key=f"lesson_go_{one.number}", on_click=_begin, args=(one.number, first, finished), type="primary"
             if not finished and (me.last or (1,))[0] == one.number else "secondary", width=120,
             help=f"{label}: {one.title[me.language]}",
         )  # fmt: skip
+
+
+def _begin(number: int, step: int, finished: bool) -> None:
+    """At the first step that is not done; once more from the start."""
+    if finished:
+        place.afresh(number)
+    else:
+        place.enter((number, step))
 
 
 def _language() -> None:

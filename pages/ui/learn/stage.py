@@ -15,7 +15,7 @@ from dimap_core.lessons import Step
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
 from ..session import View
-from . import facts, progress, thresholds
+from . import by_hand, card, facts, fit, progress, thresholds, truth
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
 
@@ -62,5 +62,12 @@ def _answer(plot: bool = False) -> None:
         streaming.draw(progress.heard, plot)
 
 
-FIGURES: dict[str, Figure] = {"map": _map, "tradeoff": _tradeoff, "distribution": _distribution}
+FIGURES: dict[str, Figure] = {
+    "map": _map,
+    "tradeoff": _tradeoff,
+    "distribution": _distribution,
+    "by_hand": lambda view, step, locked: by_hand.draw(view, card.word, locked),
+    "truth": lambda view, step, locked: truth.draw(view, card.word, locked),
+    "fit": lambda view, step, locked: fit.draw(card.word, locked),
+}
 """To add one: a function here, in a file of its own where it is more than a few lines."""

@@ -12,17 +12,7 @@ from dimap_core.studies import summaries
 
 from ..look import formats, theme
 from ..session import View, state
-
-_WIDTHS = (860, 358)
-_STYLE = """
-<style>
-.lesson-figure img { width: 100%; height: auto; }
-.lesson-figure .narrow { display: none; }
-@media (max-width: 640px) {
-  .lesson-figure .narrow { display: block; } .lesson-figure .wide { display: none; }
-}
-</style>
-"""
+from . import pictures
 
 
 def draw(view: View, locked: bool) -> None:
@@ -32,9 +22,7 @@ def draw(view: View, locked: bool) -> None:
     plan = state.current().plan
     whole = plan.scope == "model" and view.scores.by_magnitude and view.selection.ratio > 0
     line = float(np.log10(max(max(row.thresholds, default=0.0) for row in rows))) if whole else None
-    drawn = [thresholds(rows, notes, width, theme.look(), line) for width in _WIDTHS]
-    wide, narrow = (theme.image(one, f'class="{name}"') for one, name in zip(drawn, ("wide", "narrow"), strict=True))
-    st.html(f'{_STYLE}<div class="lesson-figure">{wide}{narrow}</div>')
+    pictures.draw(lambda width: thresholds(rows, notes, width, theme.look(), line))
     st.slider(
         "Remove the smallest, % of all weights", 0, 98, round(100 * (plan.ratio or 0)), 1, key="lesson_ratio",
         on_change=_moved, disabled=locked, format="%d %%",

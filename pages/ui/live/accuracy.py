@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
-from dimap_core.types import AccuracyEstimate
+from dimap_core.types import AccuracyEstimate, PruningPlan
 
 from ..session import Tried, View, cache, requests, state
 
@@ -50,9 +51,12 @@ def _tried(view: View) -> Tried:
     return point
 
 
-def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
-    """The current criterion's rows over global ratios: precomputed where they exist, else streamed."""
-    plan = state.current().plan
+def curve(
+    view: View, plan: PruningPlan | None = None, ratios: Sequence[float] = _CURVE_RATIOS
+) -> tuple[list[dict[str, Any]], Ticket | None]:
+    """Rows over global ratios of the current plan's (or another) way of cutting: precomputed where they exist, else
+    streamed in the order of `ratios`."""
+    plan = plan or state.current().plan
     rows = [] if view.facts else cache.precomputed_rows(view.info.name, plan)
     if rows or not view.judged:
         return rows, None
@@ -60,7 +64,7 @@ def curve(view: View) -> tuple[list[dict[str, Any]], Ticket | None]:
         return [], None  # a pattern has no ratio to vary
     recipe = to_recipe(replace(plan, ratio=0.0, budget=None, overrides=(), protected=()))
     # A large model's curve is judged on fewer images: it must not keep the machine busy for hours.
-    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(_CURVE_RATIOS)))
-    request = {"kind": "curve", "recipe": recipe, "ratios": _CURVE_RATIOS, "limit": images}
+    images = max(_CURVE_IMAGES, int(_CURVE_MACS / view.cost.total.macs / len(ratios)))
+    request = {"kind": "curve", "recipe": recipe, "ratios": ratios, "limit": images}
     ticket = requests.stream(view, "background", request)
     return ticket.events, ticket

@@ -47,13 +47,20 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
 def _dense_point(tried: Tried, cue: str) -> Point | None:
     """The dense model's point: measured beforehand, or on chosen images what the pruned one's drop tells."""
     setting, found = tried.setting, tried.estimate
-    if setting.model in cache.cards() and not setting.data:
-        estimate = _ESTIMATE.validate_python(cache.precomputed(setting.model)["dense"])
-        return _point(1.0, estimate.cues[cue], "dense")
+    if (known := known_dense(setting, cue)) is not None:
+        return known
     if found is None or cue not in found.drops:
         return None
     right = found.cues[cue].correct - round(found.drops[cue].value * found.n)
     return _point(1.0, wilson(right, found.n), "dense")
+
+
+def known_dense(setting: Setting, cue: str) -> Point | None:
+    """The dense model's point where it was measured beforehand: a bundled model on its own images."""
+    if setting.model not in cache.cards() or setting.data:
+        return None
+    estimate = _ESTIMATE.validate_python(cache.precomputed(setting.model)["dense"])
+    return _point(1.0, estimate.cues[cue], "dense")
 
 
 def chance(setting: Setting, cue: str, classes: int | None = None) -> float:
@@ -107,14 +114,14 @@ def curves(setting: Setting, rows: Any, cue: str, axis: str) -> list[Curve]:
     """The current criterion's curve over global ratios, and what was measured beforehand beside it: uniform magnitude,
     and the criterion as published where its own curve is a repaired one."""
     plan, own = setting.plan, plan_names.family(setting.plan)
-    found = [Curve(own, _row_points(rows, cue, axis), reference=own == plan_names.family(plan_names.UNIFORM))]
+    found = [Curve(own, row_points(rows, cue, axis), reference=own == plan_names.family(plan_names.UNIFORM))]
     if not found[0].reference and not setting.data:
-        other = _row_points(cache.precomputed_rows(setting.model, plan_names.UNIFORM), cue, axis)
+        other = row_points(cache.precomputed_rows(setting.model, plan_names.UNIFORM), cue, axis)
         name = plan_names.family(plan_names.UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
         found.insert(0, Curve(name, other, reference=True))
     plain = replace(plan, repair=False)
     if plan.repair and not setting.data and (known := cache.precomputed_rows(setting.model, plain)):
-        found.insert(0, Curve(f"{plan_names.family(plain)}, as published", _row_points(known, cue, axis), faint=True))
+        found.insert(0, Curve(f"{plan_names.family(plain)}, as published", row_points(known, cue, axis), faint=True))
     return found
 
 
@@ -138,7 +145,8 @@ def recovered(name: str, dense: Mapping[str, int], axis: str) -> list[tuple[Poin
     return pairs
 
 
-def _row_points(rows: Any, cue: str, axis: str) -> list[Point]:
+def row_points(rows: Any, cue: str, axis: str) -> list[Point]:
+    """Measured rows on the figure's axes."""
     key = "macs_removed" if axis == "MACs" else "params_removed"
     found = []
     for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dimap_core.criteria import criterion
+from dimap_core.criteria import criterion, stem
 from dimap_core.plan import from_recipe
 from dimap_core.types import PruningPlan
 
@@ -49,10 +49,10 @@ def label(plan: PruningPlan) -> str:
 
 def short(plan: PruningPlan) -> str:
     """A plan in the name of a file: criterion and amount."""
-    amount = plan.ratio if plan.budget is None else plan.budget
+    amount, name = plan.ratio if plan.budget is None else plan.budget, stem(plan.criterion)
     if plan.granularity == "nm" or plan.overrides or amount is None:
-        return f"{plan.criterion}_{plan.nm if plan.granularity == 'nm' else 'own'}"
-    return f"{plan.criterion}_{'' if plan.budget is None else plan.budget_kind}{100 * amount:g}"
+        return f"{name}_{plan.nm if plan.granularity == 'nm' else 'own'}"
+    return f"{name}_{'' if plan.budget is None else plan.budget_kind}{100 * amount:g}"
 
 
 def label_of(recipe: Mapping[str, Any]) -> str:

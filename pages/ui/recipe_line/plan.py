@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dimap_core.criteria import CRITERIA, criterion
+from dimap_core.criteria import criterion, offered
 from dimap_core.plan import MOST_IMAGES, SCOPES
 
-from ..look import TERMS
+from ..look import TERMS, formats
 from ..session import Setting, opened, state
 from . import control
 
@@ -61,7 +61,7 @@ def ranking() -> None:
     plan = state.current().plan
     labels = {
         info.key: f"{info.label} (reads images)" if info.reads_images else info.label
-        for info in CRITERIA
+        for info in offered(plan.criterion)
         if plan.scored in info.scores
     }
     info = criterion(plan.criterion)
@@ -69,7 +69,7 @@ def ranking() -> None:
         "Criterion", list(labels), list(labels).index(plan.criterion), format_func=labels.get, help=TERMS["criterion"],
         **control.filled("w_criterion", plan.criterion, state.take, "criterion", list(labels)),
     )  # fmt: skip
-    st.caption(f"{info.summary} {info.equation}. {info.paper}.")
+    st.caption(f"{info.summary} {formats.plain(info.equation)}. {info.paper}.")
     if plan.criterion == "random":
         taken = control.filled("w_seed", plan.seed, state.take, "seed")
         st.number_input("Seed", 0, 2**32 - 1, plan.seed, help=TERMS["seed"], **taken)

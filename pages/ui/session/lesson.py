@@ -18,10 +18,14 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dimap_core.lessons import LANGUAGES, Facts, Lesson, Step, lessons
 
 from . import links, state
+from .setting import Setting
+from .sight import Sight
 
 Place = tuple[int, int]
 """A lesson's number and a step of it, both from 1."""
 _OWN = ("setting", "undo", "redo", "history", "pins", "mode", "selected", "cue", "axis", "zoom", "notice")
+_FIGURES = ("hand_", "fit_", "lesson_ratio", "guess_")
+"""How keys begin under which figures keep what was typed and moved there."""
 _NUMBER = re.compile(r"[1-9]\d?")
 _DONE = re.compile(r"(\d)\.(\d+)")
 
@@ -29,7 +33,10 @@ _DONE = re.compile(r"(\d)\.(\d+)")
 @dataclass
 class Learner:
     """`at`: where it is, None: in no lesson; `last`: where it was when it left. Results are the facts of a step when it
-    was done, `kept` the same by the names that steps give them, `aside` the session's own work."""
+    was done, `kept` the same by the names that steps give them, `aside` the session's own work.
+
+    `sandbox`: that is shown instead of the list.
+    """
 
     at: Place | None = None
     last: Place | None = None
@@ -40,6 +47,7 @@ class Learner:
     kept: dict[str, Any] = field(default_factory=dict)
     wrong: set[Place] = field(default_factory=set)
     aside: dict[str, Any] | None = None
+    sandbox: bool = False
 
 
 def learner() -> Learner:
@@ -57,6 +65,7 @@ def _arrive(me: Learner) -> None:
     every = {(lesson.number, place) for lesson in lessons() for place in range(1, len(lesson.steps) + 1)}
     for number, steps in _DONE.findall(params.get("done", "")):
         me.done |= {(int(number), int(step)) for step in steps} & every
+    me.sandbox = params.get("sandbox") == "1"
     if "lesson" in params:
         place = _asked(params)
         if place is None:
@@ -97,11 +106,29 @@ def enter(place: Place) -> None:
     if me.aside is None:
         me.aside = {key: st.session_state.get(key) for key in _OWN}
     me.at = me.last = place
-    setting, sight = links.from_url(dict(parse_qsl(_step(place).start)))
+    setting, sight = start_of(_step(place))
     st.session_state.update(history=[], pins={}, undo=[], redo=[], notice=None, passing=None)
     st.session_state.update(lesson_facts={}, lesson_judged={})
+    for key in [key for key in st.session_state if str(key).startswith(_FIGURES)]:
+        del st.session_state[key]
     state.arrive(setting)
     state.look(sight)
+
+
+def afresh(number: int) -> None:
+    """A lesson from its first step, as if it had never been tried."""
+    me = learner()
+    for places in (me.done, me.wrong):
+        places -= {place for place in places if place[0] == number}
+    for answers in (me.guesses, me.results):
+        for place in [place for place in answers if place[0] == number]:
+            del answers[place]
+    enter((number, 1))
+
+
+def start_of(step: Step) -> tuple[Setting, Sight]:
+    """The state that a step starts from."""
+    return links.from_url(dict(parse_qsl(step.start)))
 
 
 def leave() -> None:
@@ -116,11 +143,21 @@ def leave() -> None:
 def current() -> tuple[Lesson, Step] | None:
     """The lesson and the step that the session is in."""
     place = learner().at
-    return None if place is None else (lessons()[place[0] - 1], _step(place))
+    return None if place is None else (_lesson(place), _step(place))
+
+
+def following() -> Lesson | None:
+    """The lesson after the one that the session is in."""
+    me = learner()
+    return next((one for one in lessons() if me.at is not None and one.number > me.at[0]), None)
+
+
+def _lesson(place: Place) -> Lesson:
+    return next(one for one in lessons() if one.number == place[0])
 
 
 def _step(place: Place) -> Step:
-    return lessons()[place[0] - 1].steps[place[1] - 1]
+    return _lesson(place).steps[place[1] - 1]
 
 
 def tick(facts: Facts) -> None:
@@ -138,6 +175,8 @@ def to_link() -> dict[str, str]:
     """What the address says of the lessons: place, progress, language."""
     me = learner()
     told = {} if me.at is None else {"lesson": str(me.at[0]), "step": str(me.at[1])}
+    if me.sandbox and me.at is None:
+        told["sandbox"] = "1"
     numbers = sorted({number for number, _ in me.done})
     done = (f"{one}." + "".join(str(step) for of, step in sorted(me.done) if of == one) for one in numbers)
     if me.done:

@@ -23,7 +23,7 @@ _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
 IGNORED = {"embed", "embed_options", "key"}
 """Streamlit's own, and the class board's."""
-LESSONS = ("lesson", "step", "done", "lang")
+LESSONS = ("lesson", "step", "done", "lang", "sandbox")
 """Parts of a link that `lesson` reads."""
 
 

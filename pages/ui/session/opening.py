@@ -72,7 +72,8 @@ def place(setting: Setting) -> str:
 
 def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
     """Back to the last good setting, with the reason and ways on."""
-    state.refuse(message, _IMAGES if kind == "DataError" and setting.data else ("model", "weights"))
+    bad = ("plan",) if kind == "InvalidPlan" else ("model", "weights")  # a formula that gives no scores here
+    state.refuse(message, _IMAGES if kind == "DataError" and setting.data else bad)
     _keep_ways_on(message, kind, setting)
     st.rerun()
 
