@@ -4,6 +4,6 @@ sandbox where a criterion is invented.
 Not here: lessons' texts (assets/lessons), where a session is in them (`session.lesson`). Next door: `live`.
 """
 
-from . import by_hand, card, overview, sandbox, stage
+from . import by_hand, card, fit, overview, sandbox, stage
 
-__all__ = ["by_hand", "card", "overview", "sandbox", "stage"]
+__all__ = ["by_hand", "card", "fit", "overview", "sandbox", "stage"]
