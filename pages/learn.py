@@ -24,13 +24,14 @@ def main() -> None:
         st.markdown(card.word("lesson", number=now[0].number), width="content")
         st.button(card.word("leave"), key="lesson_leave", type="tertiary", on_click=lesson.leave)
     left, right = st.columns([35, 65], gap="large")
+    words, below = left.container(), left.container()
     with right:
         view = opened.view()
         if view is None:
             waiting.wait_for()
         else:
-            stage.draw(view, now[1])
-    with left:
+            stage.draw(view, now[1], below)
+    with words:
         card.draw(*now)
 
 

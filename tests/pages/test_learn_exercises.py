@@ -35,7 +35,9 @@ def page():
         return told[st.session_state.get("german", 0)]
 
     locked = st.session_state.get("locked", False)
-    st.session_state.facts = by_hand.draw(st.session_state.view, say, locked) | fit.draw(say, locked)
+    st.session_state.facts = by_hand.draw(
+        st.session_state.view, say, ("hand_1", "hand_2", "hand_scale"), locked
+    ) | fit.draw(say, locked)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ def act(app, action):
         for key, chosen in value.items():
             app.set(key, chosen)
     elif what == "press":
+        app.until(lambda: value in [button.key for button in app.at.button], value)
         app.click_key(value)
     elif what == "hand":
         lines = exercises.largest(layer_of_exercise())
