@@ -35,6 +35,7 @@ def page():
         return told[st.session_state.get("german", 0)]
 
     locked = st.session_state.get("locked", False)
+    fields = "hand_1", "hand_2", "hand_scale"
     st.session_state.facts = by_hand.draw(
         st.session_state.view, say, ("hand_1", "hand_2", "hand_scale"), locked
     ) | fit.draw(say, locked)

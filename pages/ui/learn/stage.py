@@ -21,8 +21,10 @@ Figure = Callable[[View, Step, bool], dict[str, Any]]
 
 
 def draw(view: View, step: Step, below: Any) -> None:
-    """The step's figure; while a guess is owed nothing can be moved and no answer is drawn. `below`: the container under
-    the step's words, where what a cut answers stands."""
+    """The step's figure; while a guess is owed nothing can be moved and no answer is drawn.
+
+    `below`: the container under the step's words, where what a cut answers stands.
+    """
     locked = progress.locked(step)
     if not locked and (chips := [name for name in step.controls if not name.startswith("hand_")]):
         line.controls(chips)
