@@ -7,7 +7,7 @@ import streamlit as st
 from dimap_core.figures import kept_bars
 from dimap_core.service import Ticket
 from pages.ui.look import TERMS, formats, frame, theme
-from pages.ui.parts import header, live_map, metrics, notice, waiting
+from pages.ui.parts import header, live_map, metrics, notice, pins, waiting
 from pages.ui.prune import accuracy, answer, latency, model_map, moves, points, tradeoff
 from pages.ui.session import Tried, View, cache, opened, state
 
@@ -116,9 +116,9 @@ def stand_in(point: Tried, ticket: Ticket | None) -> Tried | None:
 def buttons() -> None:
     """Keep this cut as A or B to compare, start afresh, see the figure large."""
     with st.container(horizontal=True, vertical_alignment="center", key="pins"):
-        for pin in "AB":
-            st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin,))
-        st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
+        for pin in pins.NAMES:
+            pins.button(pin, f"pin_{pin}", put_pin)
+        st.button("Clear pins and history", key="clear", on_click=pins.clear, disabled=not st.session_state.history)
         if st.button("Enlarge", key="enlarge", icon=":material/open_in_full:", type="tertiary"):
             view = opened.view()
             if view is not None:
@@ -130,12 +130,7 @@ def put_pin(pin: str) -> None:
     """Keep the cut in force as A or B."""
     now = [one for one in st.session_state.history if one.setting == state.current()]
     if now:
-        st.session_state.pins = {**st.session_state.pins, pin: now[0]}
-
-
-def clear() -> None:
-    """Forget tried points and pins."""
-    st.session_state.pins, st.session_state.history = {}, []
+        pins.keep(pin, now[0])
 
 
 frame.enter()
