@@ -37,7 +37,7 @@ def labels(app):
     return [button.label for button in app.at.button]
 
 
-def test_a_search_starts_stops_and_starts_again(open_app):
+def test_a_search_starts_stops_and_may_go_on(open_app):
     app = find_page(open_app(model="deit-digits"))
     assert app.at.title[0].value == "What is the best cut for this budget?"
     app.set("find_granularity", "weight").set("find_share", 90).click("Find")
@@ -47,7 +47,7 @@ def test_a_search_starts_stops_and_starts_again(open_app):
     asked = Wanted(**job.request["search"])
     assert (asked.granularity, asked.budget, asked.budget_kind, asked.keep_top1) == ("weight", 0.9, "macs", None)
     app.click("Stop")
-    assert cache.kept_jobs().find(token).state == "cancelled" and {"Start again", "Forget"} <= {*labels(app)}
+    assert cache.kept_jobs().find(token).state == "cancelled" and {"Go on", "Forget"} <= {*labels(app)}
     app.click("Forget")
     assert cache.kept_jobs().find(token) is None
     app.set("find_granularity", "structure").set("find_kind", "top1").set("find_top1", 90).click("Find")

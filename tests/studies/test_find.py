@@ -137,6 +137,28 @@ def test_the_answer_comes_before_the_rest_of_the_front_and_stays(quick, tiny):
     assert {row["share"] for row in result["front"]} == {0.3, 0.4, 0.5}
 
 
+def test_a_search_that_was_stopped_goes_on_where_it_was(quick, tiny, tmp_path, monkeypatch):
+    tries, really = [], benches.Bench._tried
+
+    def counted(self, plan, *asked):
+        tries.append(plan)
+        return really(self, plan, *asked)
+
+    monkeypatch.setattr(benches.Bench, "_tried", counted)
+    state, wanted = tmp_path / "job" / "tried", Wanted(budget=0.5, images=64)
+    whole, count = found(tiny, wanted)[1], len(tries)
+    steps = finding.find(tiny, wanted, None, BUDGETS, state)
+    next(event for event in steps if "tried" in event)  # finalists had their real repair
+    steps.close()
+    stopped = len(tries)
+    state.write_text(state.read_text() + '\n[["torn')  # the process was ended while it wrote
+    *_, last = finding.find(tiny, wanted, None, BUDGETS, state)
+    again = last["result"]
+    assert count < stopped < len(tries) == 2 * count
+    timed = {"seconds": 0, "estimate": 0}  # which says how long judging took
+    assert again | timed == whole | timed
+
+
 @pytest.mark.parametrize("granularity", ["structure", "weight"])
 def test_a_cut_is_tried_as_its_masked_model_answers(tiny, granularity):
     data = benches.part_of(load_data("digits", "train"), np.arange(20))

@@ -8,7 +8,7 @@
               first where an accuracy is asked for
 
 Ours, from a study with this project's own core; what it owes to whom is in `criteria.reconstruction`.
-Next door: `candidates`, `bench`, `search`, `answer`.
+Next door: `candidates`, `bench`, `kept`, `search`, `answer`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..effort import TimeLeft
 from .answer import answer
 from .bench import RACED, Bench, Trial, bench, gain, nearer
 from .candidates import Candidate, candidates
+from .kept import Kept
 from .search import HEADS, fewer_heads, neighbours, possible
 from .wanted import Wanted
 
@@ -85,13 +86,21 @@ class _Found:
         return told if self.left is None else {**told, "seconds_left": self.left}
 
 
-def find(opened: Opened, wanted: Wanted, out: Path | None = None, budgets: Sequence[float] = BUDGETS) -> Events:
+def find(
+    opened: Opened,
+    wanted: Wanted,
+    out: Path | None = None,
+    budgets: Sequence[float] = BUDGETS,
+    state: Path | None = None,
+) -> Events:
     """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, with {"tried": rows} of the
     finalists and, once it is known, {"answer": ...}; at last {"result": the answer, with the whole front}. `out`: the
-    directory to write the winner to; `budgets` of the front, beside the asked one. Close it to cancel."""
+    directory to write the winner to; `budgets` of the front, beside the asked one; `state`: a file for what was tried,
+    from which a search that was stopped goes on. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
     found, tested = _Found(TimeLeft(_work(wanted, budgets))), bench(opened, wanted.images, wanted.seed)
+    tested.kept = Kept(state)
     others = sorted({*budgets} - {wanted.budget})
     yield from _told(tested.look())
     yield from _front(tested, wanted, [wanted.budget] if wanted.budget else others, found)
