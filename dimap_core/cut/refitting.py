@@ -112,8 +112,9 @@ def _refitted(model: nn.Module, name: str, masked: torch.Tensor, pairs: Pairs) -
 
 def _own_bias(model: nn.Module, name: str) -> Weights:
     """A copy of the named layer's bias, if it has one."""
-    bias = model.get_submodule(name).bias
-    return Weights() if bias is None else Weights({f"{name}.bias": bias.detach().clone()})
+    layer = model.get_submodule(name)
+    assert isinstance(layer, nn.Linear)  # `anatomy` lets nothing else pass
+    return Weights() if layer.bias is None else Weights({f"{name}.bias": layer.bias.detach().clone()})
 
 
 def _write(weights: Weights, name: str, rows: slice, made: torch.Tensor, shift: torch.Tensor) -> None:
