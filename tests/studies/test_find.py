@@ -256,6 +256,31 @@ def test_local_search_keeps_the_budget_and_says_what_it_gained(quick, tiny):
     assert search["gained"] == (search["gain"] is not None and search["gain"][2] < 0)
 
 
+def test_heads_go_a_notch_up_or_down_where_the_real_repair_says_so(tiny, monkeypatch):
+    """Losses fall towards half of the first stage's heads and a quarter of the second's; it starts from none and half:
+    one notch each, not the whole way."""
+    asked = []
+
+    def of(self, plan, rule, final, limit=None, rival=None):
+        yield "Trying cuts", 1, 1
+        asked.append((plan, final, rival))
+        heads = dict(plan.overrides)
+        loss = abs(heads.get((0, "head"), 0) - 0.5) + abs(heads.get((1, "head"), 0) - 0.25)
+        return benches.Trial(plan, rule, np.full(64, loss), 0.5, 0.6, 0.6, final)
+
+    monkeypatch.setattr(benches.Bench, "of", of)
+    tested = benches.bench(tiny, 64, 0, 64)
+    plan = PruningPlan("magnitude", "structure", "model", None, budget=0.4, repair=True, images=64)
+    start = replace(plan, overrides=(((1, "head"), 0.5),))
+    assert possible(tiny, start)
+    best = drain(tested.of(start, False, True))
+    near = drain(finding._with_other_heads(tested, best, finding._Found(finding.TimeLeft(1.0))))
+    assert dict(near.plan.overrides) == {(0, "head"): 0.25, (1, "head"): 0.25} and near.mean == 0.25
+    tries = [dict(other.overrides) for other, final, _ in asked[1:] if final]
+    assert len(tries) == len(asked) - 1 and {tried[1, "head"] for tried in tries} <= {0.25, 0.5, 0.75}
+    assert all(rival.mean >= near.mean for _, _, rival in asked[1:])
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -2,6 +2,7 @@
 
     asked     every candidate at the asked budget with the quick refit
     finalists the best few of them, fixed rules and found ones, with the real repair; the nearest wins
+    heads     if heads go in the nearest one found: a few more or less, stage by stage, with the real repair
     search    if time was given: shares vary around the winner, and it is told if that gained nothing
     answer    winner and best fixed rule judged on validation images, side by side
     front     every candidate at every other budget with the quick refit: enough to see where things break; it comes
@@ -205,6 +206,11 @@ def _finalists(
                 found.latency[plan] = solved.removed
             trial = yield from found.events(tested.of(plan, rule, True), _FINAL)
             trials += [trial] if trial is not None else []
+    near = sorted((trial for trial in trials if not trial.rule), key=lambda trial: trial.mean)[:1]
+    deep = [trial for trial in near if any(kind == "head" for (_, kind), _ in trial.plan.overrides)]
+    for trial in deep if wanted.budget_kind != "latency" else ():
+        other = yield from _with_other_heads(tested, trial, found)
+        trials += [other] if other is not trial else []
     return trials
 
 
@@ -215,6 +221,17 @@ def _with_fewer_heads(tested: Bench, best: Trial, found: _Found) -> Generator[di
             trial = yield from found.events(tested.of(other, False, False, None, best), _ALL)
             if trial is not None and nearer(tested, trial, best) and possible(tested.opened, other):
                 best = trial
+    return best
+
+
+def _with_other_heads(tested: Bench, best: Trial, found: _Found) -> Generator[dict[str, Any], None, Trial]:
+    """The cut with a few heads more or less, stage by stage, where the real repair brings it nearer: so deep, the quick
+    refit is too far from it to choose between neighbours."""
+    for stage in range(len(tested.opened.anatomy.stages)):
+        for other in fewer_heads(best.plan, stage, near=True):
+            if possible(tested.opened, other):
+                trial = yield from found.events(tested.of(other, False, True, None, best), _FINAL)
+                best = trial if trial is not None and nearer(tested, trial, best) else best
     return best
 
 
