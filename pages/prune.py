@@ -7,7 +7,7 @@ import streamlit as st
 from dimap_core.figures import kept_bars
 from pages.ui.live import accuracy, answer, latency, model_map, points, streaming, tradeoff
 from pages.ui.look import frame, theme
-from pages.ui.parts import header, notice, waiting
+from pages.ui.parts import header, notice, pins, waiting
 from pages.ui.session import cache, opened, state
 
 CUT = "Where the cut falls"
@@ -62,9 +62,9 @@ def before_loading() -> None:
 def buttons() -> None:
     """Keep this cut as A or B to compare, start afresh, see the figure large."""
     with st.container(horizontal=True, vertical_alignment="center", key="pins"):
-        for pin in "AB":
-            st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin,))
-        st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
+        for pin in pins.NAMES:
+            pins.button(pin, f"pin_{pin}", put_pin)
+        st.button("Clear pins and history", key="clear", on_click=pins.clear, disabled=not st.session_state.history)
         if st.button("Enlarge", key="enlarge", icon=":material/open_in_full:", type="tertiary"):
             view = opened.view()
             if view is not None:
@@ -76,12 +76,7 @@ def put_pin(pin: str) -> None:
     """Keep the cut in force as A or B."""
     now = [one for one in st.session_state.history if one.setting == state.current()]
     if now:
-        st.session_state.pins = {**st.session_state.pins, pin: now[0]}
-
-
-def clear() -> None:
-    """Forget tried points and pins."""
-    st.session_state.pins, st.session_state.history = {}, []
+        pins.keep(pin, now[0])
 
 
 frame.enter()

@@ -36,9 +36,7 @@ def page():
 
     locked = st.session_state.get("locked", False)
     fields = "hand_1", "hand_2", "hand_scale"
-    st.session_state.facts = by_hand.draw(
-        st.session_state.view, say, ("hand_1", "hand_2", "hand_scale"), locked
-    ) | fit.draw(say, locked)
+    st.session_state.facts = by_hand.draw(st.session_state.view, say, fields, locked) | fit.draw(say, locked)
 
 
 @pytest.fixture(scope="module")
