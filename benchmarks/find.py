@@ -1,9 +1,10 @@
 """The best cut found against the best fixed rule, at equal budgets, each judged once on validation images.
 
-    python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--seeds 0] [MODEL ...]
+    python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--zeros-macs 0.85] [--seeds 0]
+                              [MODEL ...]
 
-Structures by share of MACs, zeros by ratio of the prunable weights. `kept out`: nothing was tuned on that model. Rows
-are kept as they come; those of a run before are replaced one by one.
+Structures by share of MACs, zeros by ratio of the prunable weights or (by default at none) by share of MACs. `kept
+out`: nothing was tuned on that model. Rows are kept as they come; those of a run before are replaced one by one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,10 +36,7 @@ _ORDER = {spec.name: place for place, spec in enumerate(BUNDLED)}
 def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list[str]:
     """One row; `asked` says the budget."""
     begun = time.process_time()
-    with TemporaryDirectory() as home:  # intervals of one look each: the table shows all of them
-        os.environ["DIMAP_HOME"] = home
-        *_, last = finding.find(opened, wanted, budgets=())
-    found, spent = last["result"], time.process_time() - begun
+    found, spent = answered(opened, wanted), time.process_time() - begun
     rule, kind = found["best_rule"], wanted.budget_kind
     off = 100 * abs(found[f"{kind}_removed"] - (wanted.budget or 0))
     name = opened.info.name + (" (kept out)" if opened.info.name == KEPT_OUT else "")
@@ -46,6 +45,14 @@ def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list
         _share(rule), _difference(found["paired"]), _difference(found["against_dense"]), f"{off:.2f}",
         _named(found["plan"]), _named(rule["plan"]), f"{spent:.0f}",
     ]  # fmt: skip
+
+
+def answered(opened: pipeline.Opened, wanted: finding.Wanted) -> dict[str, Any]:
+    """Find's answer, its front left out; intervals of one look each: the table shows all of them."""
+    with TemporaryDirectory() as home:
+        os.environ["DIMAP_HOME"] = home
+        *_, last = finding.find(opened, wanted, budgets=())
+    return last["result"]
 
 
 def _share(found: dict[str, Any]) -> str:
@@ -65,14 +72,15 @@ def _named(recipe: dict[str, Any]) -> str:
     )
 
 
-def wanted(opened: pipeline.Opened, structures: str, zeros: str, seeds: str) -> Iterator[tuple[str, finding.Wanted]]:
+def wanted(opened: pipeline.Opened, given: Namespace) -> Iterator[tuple[str, finding.Wanted]]:
     """What is asked of a model, in words too."""
     total = sum(layer.params for layer in opened.anatomy.layers)
     prunable = sum(layer.size for layer in opened.anatomy.prunable)
-    for seed in map(int, seeds.split(",")):
-        for share in map(float, filter(None, structures.split(","))):
-            yield f"{100 * share:g} % of MACs", finding.Wanted("structure", share, "macs", seed=seed)
-        for ratio in map(float, filter(None, zeros.split(","))):
+    for seed in map(int, given.seeds.split(",")):
+        for granularity, shares in (("structure", given.structures), ("weight", given.zeros_macs)):
+            for share in map(float, filter(None, shares.split(","))):
+                yield f"{100 * share:g} % of MACs", finding.Wanted(granularity, share, "macs", seed=seed)  # type: ignore[arg-type]
+        for ratio in map(float, filter(None, given.zeros.split(","))):
             share = ratio * prunable / total
             yield f"{100 * ratio:g} % of weights", finding.Wanted("weight", share, "params", seed=seed)
 
@@ -82,13 +90,14 @@ def main() -> None:
     parser = command_line(__doc__, [spec.name for spec in BUNDLED])
     parser.add_argument("--structures", default="0.5,0.7,0.8,0.9")
     parser.add_argument("--zeros", default="0.8,0.9,0.95")
+    parser.add_argument("--zeros-macs", default="")
     parser.add_argument("--seeds", default="0")
     given = parser.parse_args()
     torch.set_num_threads(1)
     known = {tuple(row[:4]): list(row) for row in stored("find").rows}
     for name in given.models:
         opened = pipeline.open_model(name)
-        for told, asked in wanted(opened, given.structures, given.zeros, given.seeds):
+        for told, asked in wanted(opened, given):
             row = measure(opened, told, asked)
             print(" | ".join(row), file=sys.stderr, flush=True)
             known[tuple(row[:4])] = row

@@ -7,7 +7,8 @@ Same models, same whole validation split, same 256 calibration images. Torch-Pru
 pruner for patch merging, `num_heads`, the attention's attributes set by hand afterwards) and every setting of
 `SETTINGS`; its pruning ratio is bisected until its cut removes the asked share of MACs, counted by torch on the real
 forward pass. Of its settings the one of least loss on `HELD` training images that nothing else read stands in the
-table, and so are the two chosen that the last column sets side by side: no validation image chooses anything.
+table, and so are the two chosen that are set side by side: no validation image chooses anything. `found` is Find's cut
+(`benchmarks.find`), which chooses on training images of its own. Rows of a run before are replaced one by one.
 """
 
 from __future__ import annotations
@@ -32,10 +33,12 @@ from dimap_core.cut import masked_weights, repair
 from dimap_core.data import balanced_subset, load_data, normalised, stratified_order
 from dimap_core.measure import cost_report, masked, paired_difference, predict_all, wilson
 from dimap_core.models import BUNDLED
-from dimap_core.plan import select
-from dimap_core.types import LabelledImages, PruningPlan
+from dimap_core.plan import from_recipe, select
+from dimap_core.studies.find import Wanted
+from dimap_core.types import Difference, LabelledImages, PruningPlan
 
-from .measured import command_line, machine, percent, store, table
+from .find import answered
+from .measured import command_line, machine, percent, store, stored, table
 
 BUDGETS = (0.35, 0.5)
 IMAGES, BATCH, HELD = 256, 32, 500
@@ -43,6 +46,10 @@ SETTINGS = tuple(itertools.product((True, False), ("uniform", "global", "isomorp
 """Whether the embedding's width is cut too (its default), how channels are ranked."""
 OURS = {"magnitude": ("layer", 0.0), "dimap": ("module", 0.0), "taylor": ("model", 1.0)}
 STEPS = 7
+COLUMNS = (
+    "MACs removed", *(f"{key}{end}" for key in OURS for end in ("", " + repair")), "found", "Torch-Pruning L2",
+    "Torch-Pruning Taylor", "removed: found, its best", "best rule - its best", "found - its best",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ def ours(opened: pipeline.Opened, train: LabelledImages, judges: Judges, budget:
         row = criterion(key)
         needed = statistics if row.needs > {"weights"} else None
         scores = row.fn(opened.model, opened.anatomy, "structure", needed, 0)
-        plan = PruningPlan(key, "structure", scope, None, (), budget, cost_exponent=exponent)
+        plan = PruningPlan(key, "structure", scope, None, (), budget, cost_exponent=exponent)  # type: ignore[arg-type]
         selection = select(scores, opened.anatomy, plan)
         total = cost_report(opened.anatomy, selection).total
         plain = masked_weights(opened.model, opened.anatomy, scores, selection)
@@ -106,8 +113,21 @@ def ours(opened: pipeline.Opened, train: LabelledImages, judges: Judges, budget:
             yield judges.result(name, 1 - total.macs_after / total.macs, opened.model, opened.info, run)
 
 
+def cut_found(opened: pipeline.Opened, judges: Judges, budget: float) -> Result:
+    """The cut that Find gives, sliced."""
+    answer = answered(opened, Wanted("structure", budget, "macs"))
+    model, *_ = pipeline.prune(opened, from_recipe(answer["plan"]))
+    dense = macs(copy.deepcopy(opened.model), opened.info.input_size)
+    removed = 1 - macs(model, opened.info.input_size) / dense
+    return judges.result("found", removed, model, opened.info)
+
+
 def macs(model: nn.Module, size: int) -> int:
-    """Multiply-accumulates of one image's forward pass, as torch counts them."""
+    """Multiply-accumulates of one image's forward pass, as torch counts them: in fused attention it would see none, so
+    that is turned off."""
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False  # type: ignore[assignment]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, size, size))
     return counter.get_total_flops() // 2
@@ -120,7 +140,7 @@ def torch_pruning(
     base, found = copy.deepcopy(opened.model), []
     if taylor:
         gradients(base, opened, train)
-    dense = macs(opened.model, opened.info.input_size)
+    dense = macs(base, opened.info.input_size)
     for embedding, ranking in SETTINGS:
         try:
             model, removed = at_budget(base, opened, budget, dense, (taylor, embedding, ranking))
@@ -233,10 +253,17 @@ def measure(name: str) -> Iterator[list[str]]:
     judges = Judges(data, held_apart(train))
     for budget in BUDGETS:
         mine = list(ours(opened, train, judges, budget))
+        found = cut_found(opened, judges, budget)
         theirs = [torch_pruning(opened, train, judges, budget, taylor) for taylor in (False, True)]
-        gap = paired_difference(best(mine).hits, best(theirs).hits)
-        difference = f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-        yield [f"`{name}` {budget:.0%}", *(result.cell() for result in (*mine, *theirs)), difference]
+        removed = ", ".join(f"{100 * result.removed:.1f} %" for result in (found, best(theirs)))
+        gaps = [_difference(paired_difference(result.hits, best(theirs).hits)) for result in (best(mine), found)]
+        yield [f"`{name}` {budget:.0%}", *(result.cell() for result in (*mine, found, *theirs)), removed, *gaps]
+
+
+def _difference(gap: Difference) -> str:
+    """In points, with its 95 % interval; bold where that excludes zero."""
+    text = f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
 
 
 def main() -> None:
@@ -245,11 +272,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(machine(), flush=True)
-    rows = [row for name in arguments.models for row in measure(name)]
-    kinds = [f"{key}{end}" for key in OURS for end in ("", " + repair")]
-    header = ["MACs removed", *kinds, "Torch-Pruning L2", "Torch-Pruning Taylor", "best - its best, paired 95 %"]
-    print(f"\n{table(header, rows)}")
-    store("peers_accuracy", header, rows)
+    known = {row[0]: list(row) for row in stored("peers_accuracy").rows}
+    for name in arguments.models:
+        for row in measure(name):
+            print(" | ".join(row), flush=True)
+            known[row[0]] = row
+            store("peers_accuracy", COLUMNS, known.values())
+    print(f"\n{table(COLUMNS, known.values())}")
 
 
 if __name__ == "__main__":
