@@ -54,7 +54,9 @@ def _against_rules(rows: Sequence[Row]) -> str:
     below = [row for row in rows if _interval(row["difference, points"])[1] < 0]
     owed = [row for row in rows if _top1(row) - _interval(row["against dense"])[2] - _rule(row) >= LOST]
     above = [row for row in owed if _interval(row["difference, points"])[0] > 0]
-    short = "; ".join(f"{row['model']}, {row['cut']}, {row['removed']}" for row in owed if row not in above)
+    short = "; ".join(
+        f"{row['model']}, {row['cut']}, {row['removed']}, seed {row['seed']}" for row in owed if row not in above
+    )
     return (
         f"Below the best fixed rule beyond chance: {len(below)} of {len(rows)} rows. Where that rule loses {LOST:g} "
         f"points or more to dense, above it beyond chance: {len(above)} of {len(owed)}"
