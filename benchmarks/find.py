@@ -22,6 +22,7 @@ import torch
 from dimap_core import pipeline
 from dimap_core.models import BUNDLED
 from dimap_core.studies import find as finding
+from dimap_core.types import PruningPlan
 
 from .measured import command_line, store, stored, table
 
@@ -36,7 +37,10 @@ _ORDER = {spec.name: place for place, spec in enumerate(BUNDLED)}
 def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list[str]:
     """One row; `asked` says the budget."""
     begun = time.process_time()
-    found, spent = answered(opened, wanted), time.process_time() - begun
+    with TemporaryDirectory() as home:  # intervals of one look each: the table shows all of them
+        os.environ["DIMAP_HOME"] = home
+        *_, last = finding.find(opened, wanted, budgets=())
+    found, spent = last["result"], time.process_time() - begun
     rule, kind = found["best_rule"], wanted.budget_kind
     off = 100 * abs(found[f"{kind}_removed"] - (wanted.budget or 0))
     name = opened.info.name + (" (kept out)" if opened.info.name == KEPT_OUT else "")
@@ -47,12 +51,21 @@ def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list
     ]  # fmt: skip
 
 
-def answered(opened: pipeline.Opened, wanted: finding.Wanted) -> dict[str, Any]:
-    """Find's answer, its front left out; intervals of one look each: the table shows all of them."""
-    with TemporaryDirectory() as home:
-        os.environ["DIMAP_HOME"] = home
-        *_, last = finding.find(opened, wanted, budgets=())
-    return last["result"]
+def chosen(model: str, share: float) -> tuple[PruningPlan, PruningPlan, float]:
+    """The best fixed rule and the cut found that are stored for a share of MACs as structures, seed 0, and the CPU
+    seconds of choosing them.
+
+    Raises LookupError where nothing is stored, or a cut with shares of its own for heads: its row doesn't say them.
+    """
+    rows = {(row[0].split()[0], *row[1:4]): dict(zip(COLUMNS, row, strict=True)) for row in stored("find").rows}
+    row = rows[model, "structure", f"{100 * share:g} % of MACs", "0"]
+    if "heads" in row["found by"]:
+        raise LookupError(f"The cut found for {model} at {share:g} removes heads.")
+    rule, found = (
+        PruningPlan(criterion, "structure", scope, None, budget=share, cost_exponent=float(exponent), repair=True)  # type: ignore[arg-type]
+        for criterion, scope, exponent in (row[column].split(", ") for column in ("rule", "found by"))
+    )
+    return rule, found, float(row["CPU s"])
 
 
 def _share(found: dict[str, Any]) -> str:
