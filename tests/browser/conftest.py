@@ -60,7 +60,9 @@ def window(tmp_path_factory):
 
 @pytest.fixture
 def browser(window):
-    """The window; its tabs are closed after each test, so that none goes on polling; the empty one keeps it open."""
+    """The window; the tabs of a test are closed after it, so that none goes on polling."""
+    before = window.pages
     yield window
-    for page in window.pages[1:]:
-        page.close()
+    for page in window.pages:
+        if page not in before:
+            page.close()
