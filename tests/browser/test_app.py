@@ -199,6 +199,7 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
         if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
             seen(page.get_by_text("really smaller").first)
         settled(page)
+        patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)  # charts follow the width
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

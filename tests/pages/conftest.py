@@ -13,7 +13,8 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest, app_test
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.testing.v1.element_tree import Block
 
 from dimap_core.service import Classroom
@@ -194,8 +195,12 @@ def _server() -> Iterator[None]:
     """One worker process for all page tests, which has no model hub; stopped at the end."""
     known, app_test.PagesManager = app_test.PagesManager, _Navigated
     with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as home:
-        # AppTest looks through all installed packages for components at every rerun, a server once.
+        # AppTest looks through all installed packages for components and compiles app and page at every rerun, a
+        # server once.
         patched.setattr(manifest_scanner, SCAN, functools.cache(getattr(manifest_scanner, SCAN)))
+        compiled = ScriptCache()
+        for user in (app_test, local_script_runner):
+            patched.setattr(user, "ScriptCache", lambda: compiled)
         patched.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
         patched.setenv("HF_HOME", home)
         yield
