@@ -12,18 +12,19 @@ from pages.ui.teachers import lessons, opening, plan, sheet, words
 
 def main() -> None:
     """From opening a class to what lies on the desk."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(words.word("intro"), width="stretch")
-        languages()
-    left, right = st.columns(2, gap="large")
-    with left:
-        opening.draw()
-        st.subheader(words.word("room"), anchor=False)
-        st.markdown(words.word("room_told"))
-    with right:
-        plan.draw()
-    lessons.draw()
-    sheet.draw()
+    with st.container(key="teachers_page"):
+        st.title(words.word("title"), anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(words.word("intro"), width="stretch")
+            languages()
+        left, right = st.columns(2, gap="large")
+        with left:
+            opening.draw()
+            opening.to_the_room()
+        with right:
+            plan.draw()
+        lessons.draw()
+        sheet.draw()
 
 
 def languages() -> None:

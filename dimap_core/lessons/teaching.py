@@ -6,7 +6,7 @@ Next door: `reading` has the lessons, and the words around them.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -22,19 +22,21 @@ _FOLDER = ASSETS / "lessons" / "class"
 @dataclass(frozen=True)
 class PlanRow:
     """A part of the class: how many `minutes`, what the teacher is `doing`, and the number of the `lesson` that the
-    learners do meanwhile, 0 for none."""
+    learners do meanwhile, 0 for none; its `title` is the lesson's, where that is written."""
 
     minutes: int
-    title: Text
     doing: Text
     lesson: int = 0
+    title: Text = field(default_factory=dict)
 
 
 @cache
 def plan() -> tuple[PlanRow, ...]:
     """The class, part after part."""
     found = tomllib.loads((_FOLDER / "plan.toml").read_text(encoding="utf-8"))
-    return TypeAdapter(tuple[PlanRow, ...]).validate_python(found["plan"])
+    titles = {one.number: one.title for one in lessons()}
+    rows = TypeAdapter(list[PlanRow]).validate_python(found["plan"])
+    return tuple(replace(row, title=titles.get(row.lesson, row.title)) for row in rows)
 
 
 @cache

@@ -1,14 +1,17 @@
 """A session in a class: its name in the link, guesses and judged scores sent once; what is made up does not count."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dimap_core.lessons import asking, lessons, plan, right_answer
+from dimap_core.lessons import LANGUAGES, asking, class_words, lessons, plan, right_answer
 from tests.helpers import STUCK, Patience
 
 ASKED = (2, 2)
+PAGES = Path(__file__).parents[2] / "pages"
 
 
 @pytest.fixture(autouse=True)
@@ -136,8 +139,22 @@ def test_the_plan_takes_fifty_minutes_and_knows_its_lessons():
     assert sum(row.minutes for row in plan()) == 50
     known = {one.number: one for one in lessons()}
     for row in plan():
-        if row.lesson in known:
-            assert row.minutes >= known[row.lesson].minutes and row.title == known[row.lesson].title
+        assert set(row.title) == set(row.doing) == set(LANGUAGES)
+        assert row.lesson not in known or row.minutes >= known[row.lesson].minutes
+
+
+@pytest.mark.parametrize("page", ["board", "teachers"])
+def test_all_words_of_a_page_are_said_in_both_languages(page):
+    said = class_words(page)
+    for key, text in said.items():
+        assert (
+            set(text) == set(LANGUAGES)
+            and len({tuple(sorted(re.findall(r"{\w+}", one))) for one in text.values()}) == 1
+        )
+        assert all(text.values()), key
+    code = "".join(path.read_text() for path in [PAGES / f"{page}.py", *(PAGES / "ui" / page).glob("*.py")])
+    composed = {"told", "told_right", "told_both", "told_both_right"}  # put together from parts
+    assert [key for key in said if f'"{key}"' not in code and f"'{key}'" not in code and key not in composed] == []
 
 
 def test_every_question_has_a_right_answer_among_its_options_or_none():

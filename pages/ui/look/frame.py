@@ -10,7 +10,8 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Page:
-    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar, headed by `sentence`.
+    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar, headed by `sentence` ("": it
+    has a heading of its own).
 
     `bar`: whether it stands there; `cut`: whether it is about the setting, which then stands in a line above it and in
     its address.
@@ -35,9 +36,7 @@ PAGES = (
     Page("compare", "Compare", "Which method wins at this budget?"),
     Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
-    Page(
-        "teachers", "For teachers", "A class of fifty minutes: plan, questions, answers, board.", bar=False, cut=False
-    ),
+    Page("teachers", "For teachers", "", bar=False, cut=False),
     Page("board", "Class board", "", bar=False, cut=False),
 )
 """In the bar's order; the first is the one that the bare address opens. To add one: a file in pages/ and a row."""

@@ -12,7 +12,7 @@ from .words import language, link, word
 
 def draw() -> None:
     """A box for each."""
-    st.subheader(word("lessons"), anchor=False)
+    st.header(word("lessons"), anchor=False)
     st.caption(word("start_told"))
     for one in lessons():
         _box(one)

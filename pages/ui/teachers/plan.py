@@ -14,7 +14,7 @@ from .words import language, word
 
 def draw() -> None:
     """Minutes, what is done, and what the teacher does meanwhile."""
-    st.subheader(word("plan"), anchor=False)
+    st.header(word("plan"), anchor=False)
     st.html(f'<div class="teachers-plan">{table()}</div>{_STYLE}')
     st.caption(word("rest"))
 
@@ -46,6 +46,7 @@ def named(row: PlanRow) -> str:
 
 _STYLE = """
 <style>
+.st-key-teachers_page [data-testid=stHeading] h2 { font-size: 1.125rem; padding: 0.25rem 0; }
 .teachers-plan table { border-collapse: collapse; font-size: 0.9375rem; }
 .teachers-plan :is(td, th) { text-align: left; vertical-align: top; padding: 0.4rem 0.8rem 0.4rem 0;
   border-bottom: 1px solid var(--line); font-weight: 400; }

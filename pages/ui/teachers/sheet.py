@@ -25,7 +25,7 @@ for (const button of document.querySelectorAll("#print-sheet")) button.onclick =
 
 def draw() -> None:
     """The button and both pages, as they come out of the printer."""
-    st.subheader(word("sheet"), anchor=False)
+    st.header(word("sheet"), anchor=False)
     button = f'<button id="print-sheet" type="button">{escape(word("print"))}</button>{_PRINT}'
     st.html(button, unsafe_allow_javascript=True)
     st.html(f'<style>{_STYLE}</style><div class="sheet">{_handout()}{_desk()}</div>')
@@ -36,7 +36,7 @@ def _handout() -> str:
     joined, _ = address("learn", **{"class": current()})
     blocks = "".join(_questions(one) for one in _taught())
     return (
-        f"<section><h1>{escape(word('handout'))}</h1><p>{escape(word('handout_told', address=joined))}</p>{blocks}"
+        f"<section><h2>{escape(word('handout'))}</h2><p>{escape(word('handout_told', address=joined))}</p>{blocks}"
         f"<p class=line>{escape(word('learned'))}</p></section>"
     )
 
@@ -44,7 +44,7 @@ def _handout() -> str:
 def _questions(one: Lesson) -> str:
     spoken = language()
     asked = "".join(_question(step) for step in _guessed(one))
-    return f"<h2>{one.number} · {escape(one.title[spoken])}</h2>{asked}" if asked else ""
+    return f"<h3>{one.number} · {escape(one.title[spoken])}</h3>{asked}" if asked else ""
 
 
 def _question(step: Step) -> str:
@@ -60,14 +60,14 @@ def _desk() -> str:
     """For the teacher: the plan, and what to ask with the answers."""
     spoken = language()
     rows = "".join(
-        f"<h2>{one.number} · {escape(one.title[spoken])}</h2>"
+        f"<h3>{one.number} · {escape(one.title[spoken])}</h3>"
         f"<p><b>{escape(word('mistakes'))}:</b> {escape(one.mistakes[spoken])} "
         f"<b>{escape(word('ask'))}:</b> {escape(one.ask[spoken])}</p><p><b>{escape(word('answers'))}:</b> "
         + "; ".join(f"{escape(step.title[spoken])}: {escape(answer(step))}" for step in _guessed(one))
         + "</p>"
         for one in _taught()
     )
-    return f"<section><h1>{escape(word('desk'))}</h1>{table()}{rows}</section>"
+    return f"<section><h2>{escape(word('desk'))}</h2>{table()}{rows}</section>"
 
 
 def _taught() -> Iterator[Lesson]:
