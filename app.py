@@ -22,15 +22,16 @@ except PruningError as error:  # nowhere to keep anything
 state.start()
 
 page = frame.navigation()
-learning = page.title == frame.LEARN
+row, learning = frame.row_of(page), page.title == frame.LEARN
 if lesson.follow(learning):
     st.switch_page(f"pages/{frame.LEARN.lower()}.py")
 taught = lesson.title()
 frame.heading(page, taught)
-if not learning:
+if row.cut and not learning:
     line.draw()
 frame.content()
-state.mirror(lesson.to_link() if learning else {}, own=not taught)
+if row.cut:
+    state.mirror(lesson.to_link() if learning else {}, own=not taught)
 polling.page_began()
 page.run()
 polling.page_ended()

@@ -23,9 +23,9 @@ settings.register_profile("core", deadline=None, derandomize=True, database=None
 settings.load_profile("core")
 
 APART = {
-    "architecture", "catalogue", "cli", "client", "contributing", "data", "fetch", "figures", "figures_predictions",
-    "figures_way", "files", "hostile_files", "hostile_images", "hub", "jobs", "methods", "model_map",
-    "package", "plan", "readme", "recovery", "reproduce", "search_state",
+    "architecture", "catalogue", "classroom", "cli", "client", "contributing", "data", "fetch", "figures",
+    "figures_predictions", "figures_way", "files", "hostile_files", "hostile_images", "hub", "jobs", "methods",
+    "model_map", "package", "plan", "readme", "recovery", "reproduce", "search_state",
     "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip
 """About processes, files, pictures and whole trainings; all others compare numbers, and are run once more by other

@@ -3,3 +3,10 @@
 from .facts import Facts as Facts, answered as answered, holds as holds, met as met, said as said
 from .lesson import Guess as Guess, Lesson as Lesson, Step as Step
 from .reading import LANGUAGES as LANGUAGES, lessons as lessons, words as words
+from .teaching import (
+    PlanRow as PlanRow,
+    asking as asking,
+    class_words as class_words,
+    plan as plan,
+    right_answer as right_answer,
+)

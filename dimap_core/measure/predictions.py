@@ -90,6 +90,19 @@ def event(images: np.ndarray, total: int, dense: Predictions, pruned: Prediction
     return {"images": images.tolist(), "total": total, **batch}
 
 
+def packed(right: np.ndarray) -> str:
+    """Boolean [n] as a text of n / 4 characters."""
+    return np.packbits(right).tobytes().hex()
+
+
+def unpacked(text: str, n: int) -> np.ndarray:
+    """The boolean [n] that `packed` made that text of; raises ValueError where it is none of n."""
+    bits = np.frombuffer(bytes.fromhex(text), np.uint8)
+    if len(bits) != -(-n // 8):
+        raise ValueError(f"not the answers to {n} images")
+    return np.unpackbits(bits, count=n).astype(bool)
+
+
 def _pair(dense: Predictions, pruned: Predictions) -> tuple[tuple[str, Predictions], tuple[str, Predictions]]:
     return ("dense", dense), ("pruned", pruned)
 

@@ -22,6 +22,7 @@ from .chain import (
 from .evaluation import (
     judge as judge,
     judge_fully as judge_fully,
+    judge_images as judge_images,
     knows_dense as knows_dense,
     missing_dense as missing_dense,
     runner as runner,

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+import numpy as np
+
 from ..anatomy import segments
 from ..cut import slice_model
+from ..data import stratified_order
 from ..measure import PrefixCache, PrefixRunner, Runner, evaluate, in_precision, masked, states_before
 from ..types import AccuracyEstimate, LabelledImages, PruningPlan, UnsupportedModel, drain
 from .chain import apply_plan, cut_weights, preview_weights, score, scores_key
@@ -32,14 +35,28 @@ def judge(
     default what suits the model best. `preview`: with the quick refit in the place of repair. Raises DataError for a
     model with random weights.
     """
+    for result, _ in judge_images(opened, data, plan, limit, cache, sizes, preview):
+        yield result
+
+
+def judge_images(
+    opened: Opened,
+    data: LabelledImages,
+    plan: PruningPlan | None = None,
+    limit: int | None = None,
+    cache: PrefixCache | None = None,
+    sizes: Iterable[int] | None = None,
+    preview: bool = False,
+) -> Iterator[tuple[AccuracyEstimate, np.ndarray]]:
+    """`judge`, each estimate with the images that were answered right so far, boolean [n] in evaluation order."""
     check_trained(opened)
-    known = opened.dense.get(data.name)
+    known, labels = opened.dense.get(data.name), data.labels[stratified_order(data.labels)]
     run = in_precision(opened.model, None, opened.bf16) if plan is None else runner(opened, data, plan, cache, preview)
     dense = None if plan is None else known
     for result, predictions in evaluate(opened.model, opened.info, data, run, dense, limit, sizes or opened.sizes):
         if plan is None and (known is None or result.n > len(known.classes)):
             opened.dense[data.name] = predictions
-        yield result
+        yield result, predictions.classes == labels[: result.n]
 
 
 def runner(

@@ -15,6 +15,8 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from .. import pipeline
 from ..data import one_image
 from ..measure import measure_latency, predictions
@@ -22,7 +24,7 @@ from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
 from ..studies import Measured, compare, follow, leave_one_out, look_for, sensitivity, spread, versus
-from ..types import LabelledImages, PruningError, PruningPlan, whole_file
+from ..types import AccuracyEstimate, LabelledImages, PruningError, PruningPlan, whole_file
 from . import open_images
 from .open_models import OpenModels, Request
 
@@ -70,8 +72,8 @@ def _evaluate(models: OpenModels, request: Request) -> Events:
     if plan is not None and slow:
         yield from stream(opened, data, plan, models.prefix(request["session"], opened))
         return
-    for estimate in pipeline.judge(opened, data, plan, cache=models.prefix(request["session"], opened)):
-        yield asdict(estimate)
+    for found in pipeline.judge_images(opened, data, plan, cache=models.prefix(request["session"], opened)):
+        yield _told(*found)
 
 
 def _first_look(
@@ -88,8 +90,14 @@ def _first_look(
             yield {**asdict(estimate), "preview": True}
         for _ in pipeline.prepare(opened, plan):
             yield {}
-    for estimate in pipeline.judge(opened, data, plan, cache=cache):
-        yield asdict(estimate) if ready or estimate.done else {}
+    for estimate, right in pipeline.judge_images(opened, data, plan, cache=cache):
+        yield _told(estimate, right) if ready or estimate.done else {}
+
+
+def _told(estimate: AccuracyEstimate, right: np.ndarray) -> dict[str, Any]:
+    """An estimate as an event; the last one says `right`, the images that were answered right as packed bits in hex, so
+    that two cuts can be compared image by image."""
+    return {**asdict(estimate), "right": predictions.packed(right)} if estimate.done else asdict(estimate)
 
 
 def _dense_first(models: OpenModels, opened: pipeline.Opened, data: LabelledImages) -> Events:

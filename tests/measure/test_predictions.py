@@ -23,7 +23,9 @@ from dimap_core.measure.predictions import (
     filtered,
     most_confused,
     outcomes,
+    packed,
     table,
+    unpacked,
     value_names,
 )
 from dimap_core.measure.prefix import PrefixCache
@@ -253,3 +255,12 @@ def test_the_classes_whose_confusions_changed_most_are_picked_in_their_order():
     change[3, 3], change[3, 1], change[0, 0], change[0, 4] = -5, 5, -1, 1
     assert most_confused(change, 2).tolist() == [1, 3]
     assert most_confused(change, 3).tolist() == [0, 1, 3] and most_confused(change, 9).tolist() == list(range(5))
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 1080])
+def test_packed_answers_come_back(n):
+    right = np.random.default_rng(n).random(n) < 0.7
+    text = packed(right)
+    assert len(text) == 2 * -(-n // 8) and np.array_equal(unpacked(text, n), right)
+    with pytest.raises(ValueError, match=f"{n + 8} images"):
+        unpacked(text, n + 8)

@@ -14,7 +14,7 @@ from dimap_core.data.batches import stratified_order
 from dimap_core.data.registry import load_data
 from dimap_core.measure.accuracy import masked, predict
 from dimap_core.measure.cost import cost_report
-from dimap_core.measure.predictions import concatenate, outcomes
+from dimap_core.measure.predictions import concatenate, outcomes, unpacked
 from dimap_core.pipeline import chain, images
 from dimap_core.plan.recipe import from_recipe, to_recipe
 from dimap_core.plan.selection import select
@@ -26,7 +26,7 @@ from dimap_core.types.estimates import Versus
 from dimap_core.types.findings import CellCut, Effect
 from dimap_core.types.plan import PruningPlan
 from dimap_core.types.way import Way
-from tests.helpers import SINGLE, same, serve
+from tests.helpers import FLIPS, SINGLE, same, serve
 
 MODEL = {"model": "swin-digits", "weights": "pretrained", "data": "digits"}
 
@@ -64,15 +64,22 @@ def test_an_idle_worker_is_not_busy(worker):
     assert not worker.busy
 
 
-def test_estimates_grow_to_the_last_image_and_then_the_ticket_is_done(worker):
-    worker.accept(evaluate("a", "1", 0.5))
+def test_estimates_grow_to_the_last_image_which_says_all_that_were_right(worker, opened):
+    worker.accept(evaluate("a", "1", 0.9))
     events = serve(worker)
     assert {event["ticket"] for event in events} == {"1"}
     assert events[-1] == {"ticket": "1", "done": True}
-    counts = [event["event"]["n"] for event in events[:-1] if "n" in event["event"]]
+    *before, last = [event["event"] for event in events[:-1] if "n" in event["event"]]
+    counts = [event["n"] for event in (*before, last)]
     assert counts == sorted(set(counts)) and counts[-1] == 540 and len(counts) > 2
-    assert events[-2]["event"]["drops"]["joint"]["n"] == 540
+    assert last["drops"]["joint"]["n"] == 540
     json.dumps(events)
+    right = unpacked(last["right"], 540)
+    assert right.sum() == last["cues"]["joint"]["correct"] and not any("right" in event for event in before)
+    pruned, data = pipeline.prune(opened, PruningPlan(ratio=0.9))[0], load_data("digits", "val")
+    answers = concatenate(list(predict(pruned, opened.info, data))).classes
+    wanted = answers == data.labels[stratified_order(data.labels)]
+    assert 0.05 * 540 < right.sum() < 0.95 * 540 and (right != wanted).sum() <= FLIPS
 
 
 def test_the_dense_model_is_judged_first_where_it_is_not_known(worker, opened):

@@ -12,7 +12,7 @@ import streamlit as st
 from dimap_core.lessons import Guess, Lesson, Step, answered, said, words
 
 from ..look import TERMS
-from ..session import lesson as place
+from ..session import classroom, lesson as place
 from . import progress
 
 _LATE = 30  # seconds before a hint shows itself
@@ -97,10 +97,13 @@ def _guess(step: Step, guess: Guess, facts: dict) -> None:
 
 def _lock(key: str) -> None:
     """The guess is committed; a step that asks for nothing else is done."""
-    me, now = place.learner(), place.current()
-    if me.at is None or now is None or st.session_state.get(key) is None:
+    me, now, chosen = place.learner(), place.current(), st.session_state.get(key)
+    if me.at is None or now is None or now[1].guess is None:
         return
-    me.guesses[me.at] = st.session_state[key]
+    if chosen not in [option.key for option in now[1].guess.options]:  # a browser may send what was never shown
+        return
+    me.guesses[me.at] = chosen
+    classroom.guessed(*me.at, chosen, after=False)
     if not now[1].done:
         place.tick(progress.known() | {"guess": me.guesses[me.at]})
 

@@ -10,11 +10,17 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Page:
-    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar, headed by `sentence`."""
+    """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar, headed by `sentence`.
+
+    `bar`: whether it stands there; `cut`: whether it is about the setting, which then stands in a line above it and in
+    its address.
+    """
 
     key: str
     title: str
     sentence: str
+    bar: bool = True
+    cut: bool = True
 
 
 LEARN = "Learn"
@@ -29,6 +35,10 @@ PAGES = (
     Page("compare", "Compare", "Which method wins at this budget?"),
     Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
+    Page(
+        "teachers", "For teachers", "A class of fifty minutes: plan, questions, answers, board.", bar=False, cut=False
+    ),
+    Page("board", "Class board", "", bar=False, cut=False),
 )
 """In the bar's order; the first is the one that the bare address opens. To add one: a file in pages/ and a row."""
 
@@ -68,15 +78,24 @@ def navigation() -> Any:
     They have no icons: the browser would fetch a page's icon from a font server, and nothing is asked outside.
     """
     first, *others = PAGES
-    shown = [st.Page(f"pages/{row.key}.py", title=row.title, url_path=row.key) for row in others]
+    shown = [
+        st.Page(f"pages/{row.key}.py", title=row.title, url_path=row.key, visibility="visible" if row.bar else "hidden")
+        for row in others
+    ]
     return st.navigation([st.Page(f"pages/{first.key}.py", title=first.title, default=True), *shown], position="top")
+
+
+def row_of(page: Any) -> Page:
+    """The list's row of a page of Streamlit's."""
+    return next(row for row in PAGES if row.title == page.title)
 
 
 def heading(page: Any, instead: str = "") -> None:
     """The page's question as the one h1, or what it says instead, and before all else a link to the page's own part,
     for keyboards."""
     st.html(_CSS)
-    st.title(instead or next(row.sentence for row in PAGES if row.title == page.title), anchor=False)
+    if sentence := instead or row_of(page).sentence:
+        st.title(sentence, anchor=False)
 
 
 def content() -> None:

@@ -3,7 +3,7 @@
 Not here: drawing, save what must be said where a session cannot go on. Next door: `parts` draws what pages share.
 """
 
-from . import cache, followed, jobs, lesson, links, opened, opening, own_models, polling, requests, state
+from . import cache, classroom, followed, jobs, lesson, links, opened, opening, own_models, polling, requests, state
 from .opened import View
 from .setting import Setting, Tried
 from .sight import Sight
@@ -14,6 +14,7 @@ __all__ = [
     "Tried",
     "View",
     "cache",
+    "classroom",
     "followed",
     "jobs",
     "lesson",

@@ -17,7 +17,7 @@ import streamlit as st
 
 from dimap_core.criteria import images_read
 from dimap_core.models import BUNDLED, bundled_card
-from dimap_core.service import Jobs, Ticket, Uploads, WorkerClient, index
+from dimap_core.service import Classroom, Jobs, Ticket, Uploads, WorkerClient, index
 from dimap_core.studies import agreement, allocation, summaries
 from dimap_core.training import comparison
 from dimap_core.types import (
@@ -114,6 +114,12 @@ def shared() -> Shared:
 def kept_jobs() -> Jobs:
     """Jobs of this server, kept on disk; made once a server."""
     return Jobs()
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda kept: kept.close())
+def kept_classes() -> Classroom:
+    """Classes of this server, kept on disk for a day; made once a server."""
+    return Classroom()
 
 
 @st.cache_resource(show_spinner=False, scope="session", on_release=lambda token: shared().cancel(token))

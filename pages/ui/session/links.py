@@ -21,7 +21,8 @@ _KEYS = set(_ORDER)
 _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the whole link is left out
 _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
-IGNORED = {"embed", "embed_options"}
+IGNORED = {"embed", "embed_options", "key"}
+"""Streamlit's own, and the class board's."""
 LESSONS = ("lesson", "step", "done", "lang", "sandbox")
 """Parts of a link that `lesson` reads."""
 

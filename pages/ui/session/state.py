@@ -24,6 +24,8 @@ from .sight import AXES, CUES, Selected, Sight
 
 _UNDO = 100
 _JOBS = "jobs"  # the query parameter that holds the session's jobs, so that a reload finds them
+_CLASS = "class"  # the one that names the class the session is in
+_LONGEST = 60  # characters of it; whether it can name one is told with the first guess
 _TOKEN = re.compile("[0-9a-f]{32}")
 _MOST_JOBS = 8
 _AMOUNT = {"ratio", "budget", "overrides", "granularity", "nm"}  # fields that decide which control shows a plan
@@ -43,11 +45,12 @@ def start() -> None:
     look(sight)
     followed.arrive(asked, setting.judged)
     st.session_state.notice = left_out or None
+    st.session_state.in_class = st.query_params.get(_CLASS, "")[:_LONGEST] or None
 
 
 def _asked() -> dict[str, str]:
-    """What the address asks for, the jobs aside."""
-    return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, *links.LESSONS)}
+    """What the address asks for, jobs and class aside."""
+    return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS, *links.LESSONS)}
 
 
 def _follow_history() -> None:
@@ -204,6 +207,8 @@ def mirror(more: Mapping[str, str] | None = None, own: bool = True) -> None:
     wanted |= more or {}
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
+    if st.session_state.in_class:
+        wanted[_CLASS] = st.session_state.in_class
     if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:
         st.query_params.from_dict(wanted)
 
