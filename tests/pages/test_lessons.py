@@ -28,6 +28,14 @@ def act(app, action):
         app.move(**{what: value})
     elif what == "slide":
         app.set("lesson_ratio", value)
+    elif what == "measure":
+        me, runs = app.at.session_state["learner"], 0
+        while me.at not in me.done:  # with more runs each time, until the interval tells
+            app.click_key(value)
+            app.until(lambda runs=runs: app.at.session_state["lesson_facts"].get("runs", 0) > runs, "the times")
+            runs = app.at.session_state["lesson_facts"]["runs"]
+    elif what == "press":
+        app.click_key(value)
     elif what == "set":
         for key, chosen in value.items():
             app.set(key, chosen)

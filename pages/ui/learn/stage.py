@@ -14,8 +14,8 @@ from dimap_core.lessons import Step
 
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
-from ..session import View
-from . import by_hand, card, facts, fit, progress, thresholds, truth
+from ..session import Tried, View, lesson
+from . import by_hand, card, cues, facts, fit, game, progress, samples, thresholds, timing, truth, versus
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
 
@@ -32,9 +32,8 @@ def draw(view: View, step: Step, below: Any) -> None:
     progress.hear(facts.cut(view))
     progress.hear(FIGURES[step.figure](view, step, locked))
     if step.figure in ANSWERED and not locked:
-        with below, st.container(key="live_answer_room"):
-            answer.draw()
-            streaming.draw(progress.heard, plot=False)
+        with below:
+            _answer()
 
 
 def _map(view: View, step: Step, locked: bool) -> dict[str, Any]:
@@ -50,12 +49,85 @@ def _distribution(view: View, step: Step, locked: bool) -> dict[str, Any]:
     return {}
 
 
+def _cues(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The map, and how often each cue is right."""
+    with st.container(key="live_map_room"):
+        model_map.draw(view, locked)
+    if not locked:
+        _answer(below=lambda _, point, __: cues.draw(point.estimate) if point.estimate else None)
+    return {}
+
+
+def _game(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The map, the budget and the tries."""
+    with st.container(key="live_map_room"):
+        model_map.draw(view, locked)
+    if not locked:
+        _answer(below=_played)
+    return game.facts()
+
+
+def _played(view: View, point: Tried, settled: bool) -> None:
+    game.draw(view, point, settled)
+    progress.hear(game.facts())
+
+
+def _versus(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The step's cut against its other one."""
+    versus.draw(view, lesson.other_of(step).plan, locked)
+    return {}
+
+
+def _against_best(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The step's cut against the learner's best, or, where there is none, against the step's other one."""
+    mine = game.best()
+    names = ("game_app", "game_mine" if mine else "game_uniform")
+    versus.draw(view, (mine or lesson.other_of(step)).plan, locked, names)
+    return game.facts()
+
+
+def _timed(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """How long the cut takes here."""
+    timing.draw(view, locked)
+    return {}
+
+
+def _sampled(sizes: bool) -> Figure:
+    """Draws of images: many of one size, or one of each size."""
+
+    def drawn(view: View, step: Step, locked: bool) -> dict[str, Any]:
+        samples.draw(view, locked, sizes)
+        return {}
+
+    return drawn
+
+
+def _answer(below: Callable[[View, Tried, bool], None] | None = None) -> None:
+    """What the cut answers; `below`: what is drawn anew with it."""
+
+    def news(view: View, point: Tried, settled: bool) -> None:
+        if below is not None:
+            below(view, point, settled)
+        progress.heard(view, point, settled)
+
+    with st.container(key="live_answer_room"):
+        answer.draw()
+        streaming.draw(news, plot=False)
+
+
 FIGURES: dict[str, Figure] = {
     "map": _map,
     "distribution": _distribution,
     "by_hand": lambda view, step, locked: by_hand.draw(view, card.word, step.controls, locked),
     "truth": lambda view, step, locked: truth.draw(view, card.word, locked),
     "fit": lambda view, step, locked: fit.draw(card.word, locked),
+    "cues": _cues,
+    "game": _game,
+    "versus": _versus,
+    "against_best": _against_best,
+    "latency": _timed,
+    "samples": _sampled(sizes=False),
+    "sizes": _sampled(sizes=True),
 }
 """To add one: a function here, in a file of its own where it is more than a few lines."""
 ANSWERED = ("map", "distribution")
