@@ -63,7 +63,11 @@ class App:
 
     def live(self) -> "App":
         """Wait until the worker has opened the model."""
-        return self.until(lambda: any(sign in text for text in self.texts() for sign in LIVE), "live numbers")
+
+        def live() -> bool:
+            return not self.map.get("waiting") and any(sign in text for text in self.texts() for sign in LIVE)
+
+        return self.until(live, "live numbers")
 
     def judged(self) -> "App":
         """Wait until accuracy is known on all images."""

@@ -192,7 +192,8 @@ class LiveMap extends MapSliders {
       slider.cut.textContent = `${exact(share)} % cut`;
       const kept = all ? [left, whole] : [state.left[slider.stage], data.size[slider.stage]];
       slider.left.textContent = `${short(kept[0])} of ${short(kept[1])} left`;
-      slider.knob.setAttribute("aria-valuemax", (all ? Math.min(...data.all.most) : data.each.most[slider.stage]) || MOST);
+      const most = data.off ? MOST : all ? Math.min(...data.all.most) : data.each.most[slider.stage];
+      slider.knob.setAttribute("aria-valuemax", most || MOST);
       slider.knob.setAttribute("aria-valuenow", Math.round(100 * share));
       slider.knob.setAttribute("aria-valuetext",
         `${exact(share)} percent cut, ${short(kept[0])} of ${short(kept[1])} weights left`);

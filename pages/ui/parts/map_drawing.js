@@ -58,6 +58,7 @@ export class MapDrawing {
     const label = html("label", "by", "coloured by ");
     const select = html("select");
     select.dataset.key = "fill";
+    select.disabled = Boolean(data.waiting);
     for (const name of ["kept share", ...data.fills.map((one) => one.name)]) {
       const option = html("option", "", name);
       option.selected = name === this.fillName();
@@ -71,7 +72,8 @@ export class MapDrawing {
     line.append(label);
     head.append(line);
     if (fill) head.append(html("p", "note", fill.note));
-    if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
+    if (data.waiting) line.append(html("p", "hint", "Precomputed. The handles move once the model is open …"));
+    else if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
     return head;
   }
 
