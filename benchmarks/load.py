@@ -210,7 +210,7 @@ class Session:
         self.plan = replace(self.plan, ratio=round(percent, 1) / 100)
         start, self.sent = time.perf_counter(), time.time() * 1000
         move = {"seq": self.sent, "drag": str(self.sent), "final": True, "all": self.plan.ratio}
-        await self._send(*self.screen.map, json_value=json.dumps({"move": move}))
+        await self._send(*self.screen.feed, json_value=json.dumps({"move": move}))
         await self._see(self._counted)
         self.log.counts.append(time.perf_counter() - start)
         await asyncio.sleep(max(0.0, _REST - (time.perf_counter() - start)))
@@ -332,7 +332,8 @@ class Session:
             self.screen.map = component.id, fragment
         if component.component_name != "dimap_feed" or not component.json:
             return
-        self.screen.feed, data = (component.id, fragment), json.loads(component.json)
+        self.screen.feed = component.id, fragment
+        data = json.loads(component.json)["patch"]  # the whole answer: nobody here says which one it holds
         self.screen.metrics = {one["label"]: (one["value"], one["below"]) for one in data["numbers"]}
         self.screen.seq = data.get("seq", 0.0)
         self.screen.stop_timers(["look"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.live import accuracy, answer, latency, model_map, points, streaming, tradeoff
+from pages.ui.live import accuracy, answer, feed, latency, model_map, points, streaming, tradeoff
 from pages.ui.look import frame
 from pages.ui.parts import header, notice, waiting
 from pages.ui.session import opened, state
@@ -50,7 +50,7 @@ def before_loading() -> None:
         picture = tradeoff.picture(list(row.rows), row)
         data = answer.data(row, row, picture, tradeoff.cue(), "", "precomputed", None)
         answer.draw()
-        answer.feed(data)
+        feed.send(data)
 
 
 def buttons() -> None:

@@ -37,6 +37,14 @@ DRAWN = (
     "[data-testid=stMain] [data-testid=stCode]",
 )
 TOP1 = "[data-testid=stMetric]:has-text('Top-1'), .answer .big"
+TOPS = """() => {
+  window.tops = new Set();
+  const look = () => {
+    window.tops.add(document.querySelector(".st-key-pins").getBoundingClientRect().top + window.scrollY);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 VALUE, PARAMS = ".answer .big .value", ".answer dl > div:nth-child(3) dd >> nth=0"
 
 
@@ -135,6 +143,8 @@ def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser
     judged(page, "540")
     knobs, cuts = page.locator(".map .knob"), page.locator(".map .cut")
     third, before = cuts.nth(2).inner_text(), page.locator(PARAMS).inner_text()
+    settled(page)
+    page.evaluate(TOPS)
     knobs.nth(2).focus()
     # Both in one task of the browser, before any message can have come.
     press = "k => { k.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', bubbles: true}));"
@@ -143,6 +153,7 @@ def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser
     patiently(page.wait_for_function, "location.search.includes('stages=')")
     cut(page, "by stage")
     judged(page, "540")
+    assert len(page.evaluate("[...window.tops]")) == 1  # nothing below the answer has moved meanwhile
     others = [cuts.nth(place).inner_text() for place in (0, 1, 3)]
     again = opened(browser, page.url)
     judged(again, "540")

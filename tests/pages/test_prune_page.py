@@ -7,7 +7,7 @@ from pages.ui.session import cache
 
 def circles(app):
     """Numbers of the history's circles."""
-    return [str(tried["key"] + 1) for tried in app.feed["plot"]["tries"]]
+    return [str(int(key) + 1) for key in app.feed["plot"]["tries"]]
 
 
 def pinned(app):

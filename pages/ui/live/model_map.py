@@ -33,8 +33,7 @@ def draw_beforehand(known: live_map.Beforehand) -> None:
 @st.fragment(key="map")
 def _moved_by_hand(data: Callable[[], dict[str, Any]]) -> None:
     found = live_map.component()(
-        key=moves.KEY, data=data(), on_move_change=moves.moved,
-        on_selected_change=moves.selected, on_rest_change=moves.rested,
+        key=moves.KEY, data=data(), on_selected_change=moves.selected, on_rest_change=moves.rested
     )  # fmt: skip
     if found.get("rest") or found.get("selected"):
         st.rerun()

@@ -25,7 +25,7 @@ class LiveMap extends MapSliders {
     this.seq = 0;
     this.answered = 0;
     this.width = 0;
-    this.listen = () => this.hear(window.dimapFeed?.data);
+    this.listen = () => this.hear(heard()?.data);
     window.addEventListener("dimap-feed", this.listen);
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(this.root);
@@ -151,7 +151,8 @@ class LiveMap extends MapSliders {
     this.sent = now;
     this.seq = now;
     const what = state.own ? { stages: state.ratios } : { all: state.all };
-    this.component.setStateValue("move", { seq: this.seq, drag, final, ...what });
+    const feed = heard();
+    feed.tell("move", { seq: this.seq, held: feed.data.beat, drag, final, ...what });
   }
 
   hear(answer) {

@@ -168,7 +168,7 @@ def _cut(
     return {
         "selected": {"stage": at.stage, "block": at.block}, "finding": finding(anatomy, kept),
         "own": state.mode_of(plan) == "stages",
-        "ratios": [shares.get(stage.index, 0.0) for stage in anatomy.stages], "all": common,
+        "ratios": [shares.get(stage.index, 0.0) for stage in anatomy.stages], "all": round(common, 4),
         "kept": [round(share, 4) for share in kept.values()],
         **{what: [count[place] for count in counts] for place, what in enumerate(("left", "params", "macs"))},
     }  # fmt: skip

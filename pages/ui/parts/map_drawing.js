@@ -10,7 +10,7 @@ export class MapDrawing {
     const focus = this.root.getRootNode().activeElement;
     const key = focus && focus.dataset ? focus.dataset.key : "";
     this.root.replaceChildren();
-    this.root.className = `map ${data.dark ? "dark" : "light"} ${this.rows ? "rows" : "columns"}`;
+    this.root.className = `map ${data.dark ? "dark" : "light"} ${data.low ? "low" : this.rows ? "rows" : "columns"}`;
     this.strip = this.rows && data.sliders ? html("div", "strip") : null;
     if (this.strip) this.root.append(this.strip);
     this.tell();
@@ -29,7 +29,7 @@ export class MapDrawing {
 
   // On a phone the numbers stay in sight, above the sliders that change them.
   tell(counts) {
-    const { strip } = this, numbers = window.dimapFeed?.data?.numbers;
+    const { strip } = this, numbers = heard()?.data?.numbers;
     if (!strip || !numbers) return;
     const [, macs, top1, change] = numbers;
     strip.replaceChildren();
