@@ -53,7 +53,8 @@ def meant(anatomy: Anatomy) -> None:
     st.caption(
         "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
         "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
-        "times the MACs. In each band the share of weights that is gone lies left, dashed; what is kept lies right."
+        "times the MACs. In each band the share of weights that is gone lies left, dashed; what is kept lies right. "
+        "Where structures are taken out a block gets narrower: dashed is what it was, squares are its heads."
         + (" +1: the class token." if anatomy.family == "deit" else "")
         + (" ×2, ×3: so many blocks drawn as one, with what they keep together." * (len(anatomy.blocks) >= _MANY))
     )
@@ -61,7 +62,8 @@ def meant(anatomy: Anatomy) -> None:
 
 def _drawn(view: View) -> str:
     kept = kept_by_band(view.anatomy, view.cost)
-    return model_picture(view.anatomy, kept, Look(), selected=state.selected().place).svg
+    smaller = view.selection.granularity == "structure"
+    return model_picture(view.anatomy, kept, Look(), selected=state.selected().place, smaller=smaller).svg
 
 
 def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:

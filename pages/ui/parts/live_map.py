@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from dimap_core.anatomy import kept_counts
 from dimap_core.figures import EDGES, FILLS, INK, NARROW, colors, finding, geometry, labels, ramp
 from dimap_core.measure import cost_report, kept_by_band
 from dimap_core.studies import Steps, common_steps, stage_counts, stage_shares, stage_steps
-from dimap_core.types import AUX, Anatomy, CostReport, PruningPlan
+from dimap_core.types import AUX, QKV, Anatomy, CostReport, PruningPlan
 
 from ..look import theme
 from ..session import View, cache, state
@@ -40,7 +41,9 @@ def component() -> Callable[..., Any]:
 @lru_cache
 def style() -> str:
     """What live parts look like: the figures' tokens, and the rest."""
-    tokens = {**INK, "never": FILLS[AUX], "never-edge": EDGES[AUX]}
+    tokens = {
+        **INK, "never": FILLS[AUX], "never-edge": EDGES[AUX], "head": FILLS["head"], "head-edge": EDGES[QKV]
+    }  # fmt: skip
     told = (
         f".{theme} {{ {' '.join(f'--{name}: {pair[place]};' for name, pair in tokens.items())} }}\n"
         for place, theme in enumerate(("light", "dark"))
@@ -93,7 +96,8 @@ def _data(view: View, plan: PruningPlan, low: bool, key: str) -> dict[str, Any]:
         tables["all"] = _table(common_steps(view.scores, anatomy, plan))
         tables["each"] = _table(stage_steps(view.scores, anatomy, plan))
     filled = [_fill(view, name, bands) for name in fills.names(view)[1:]]
-    return {**_form(anatomy, view.cost, low), "key": key, "off": off, "fills": filled, **tables}
+    smaller = plan.granularity == "structure"
+    return {**_form(anatomy, view.cost, low), "key": key, "off": off, "smaller": smaller, "fills": filled, **tables}
 
 
 def beforehand(known: Beforehand, plan: PruningPlan) -> dict[str, Any]:
@@ -103,7 +107,8 @@ def beforehand(known: Beforehand, plan: PruningPlan) -> dict[str, Any]:
         parts = [part for (at, _), part in known.cost.cells.items() if at == stage.index]
         shares[stage.index] = round(sum(x.removed for x in parts) / max(1, sum(x.prunable for x in parts)), 3)
     return {
-        **_form(known.anatomy, known.cost), "key": known.key, "off": True, "waiting": True, "fills": [],
+        **_form(known.anatomy, known.cost), "key": known.key, "off": True, "smaller": False, "waiting": True,
+        "fills": [],
         "cut": _cut(known.anatomy, known.cost, known.kept, shares, plan),
     }  # fmt: skip
 
@@ -122,7 +127,7 @@ def _form(anatomy: Anatomy, cost: CostReport, low: bool = False) -> dict[str, An
     outer = [part for (stage, _), part in cost.cells.items() if stage is None]
     return {
         "dark": look.dark, "sliders": not low, "low": low, "labels": labels(anatomy),
-        "sizes": {str(width): geometry(anatomy, bands, width, low) for width in SIZES},
+        "sizes": {str(width): _places(anatomy, bands, width, low) for width in SIZES},
         "colors": colors(anatomy, look), "ramp": [ramp(level, look) for level in range(_LEVELS + 1)],
         "bands": {
             "stage": [places[place][0] for place, _ in bands], "block": [places[place][1] for place, _ in bands],
@@ -131,6 +136,13 @@ def _form(anatomy: Anatomy, cost: CostReport, low: bool = False) -> dict[str, An
         "size": list(inner.values()),
         "rest": {"params": sum(part.params_after for part in outer), "macs": sum(part.macs_after for part in outer)},
     }  # fmt: skip
+
+
+def _places(anatomy: Anatomy, bands: list[tuple[int, str]], width: int, low: bool) -> dict[str, Any]:
+    """Where things lie at that width; `opened`: the same for each stage of which several blocks are drawn as one."""
+    found = geometry(anatomy, bands, width, low)
+    grouped = {stage for stage, _, count, *_ in found["blocks"] if count > 1}
+    return {**found, "opened": {stage: geometry(anatomy, bands, width, low, stage) for stage in sorted(grouped)}}
 
 
 def _table(steps: Steps) -> dict[str, Any]:
@@ -156,7 +168,11 @@ def _fill(view: View, name: str, bands: list[tuple[int, str]]) -> dict[str, Any]
 def cut(view: View, plan: PruningPlan) -> dict[str, Any]:
     """What the cut in force leaves, exactly, as the map shows it."""
     shares = stage_shares(view.anatomy, view.selection, plan)
-    return _cut(view.anatomy, view.cost, kept_by_band(view.anatomy, view.cost), shares, plan)
+    found = _cut(view.anatomy, view.cost, kept_by_band(view.anatomy, view.cost), shares, plan)
+    if plan.granularity == "structure":
+        found["heads"] = [[kept_counts(block, view.selection)[1] for block in stage.blocks] for stage in
+                          view.anatomy.stages]  # fmt: skip
+    return found
 
 
 def _cut(
