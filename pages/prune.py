@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.figures import kept_bars
-from pages.ui.live import accuracy, answer, latency, model_map, points, streaming, tradeoff
-from pages.ui.look import frame, theme
+from pages.ui.live import accuracy, answer, feed, latency, model_map, points, streaming, tradeoff
+from pages.ui.look import frame
 from pages.ui.parts import header, notice, pins, waiting
-from pages.ui.session import cache, opened, state
-
-CUT = "Where the cut falls"
+from pages.ui.session import opened, state
 
 
 def main() -> None:
@@ -41,22 +38,19 @@ def main() -> None:
 def before_loading() -> None:
     """The first screen: what was measured beforehand stands in until the worker is up, and says so."""
     row = points.precomputed_row(state.current())
-    if row is None:
+    if row is None or row.drawn is None:
         waiting.wait_for()
         return
-    name = state.current().model
-    header.draw("precomputed, live numbers follow")
     left, right = st.columns([65, 35], gap="medium")
     with left, st.container(key="live_map_room"):
-        st.subheader(CUT, anchor=False)
-        stage_word = "stage" if cache.cards()[name]["family"] == "swin" else "block group"
-        theme.chart(kept_bars(row.cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
+        model_map.draw_beforehand(row.drawn)
+        model_map.meant(row.drawn.anatomy)
         waiting.wait_for(quietly=True)
     with right, st.container(key="live_answer_room"):
         picture = tradeoff.picture(list(row.rows), row)
         data = answer.data(row, row, picture, tradeoff.cue(), "", "precomputed", None)
         answer.draw()
-        answer.feed(data)
+        feed.send(data)
 
 
 def buttons() -> None:

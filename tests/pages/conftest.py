@@ -65,7 +65,11 @@ class App:
 
     def live(self) -> "App":
         """Wait until the worker has opened the model."""
-        return self.until(lambda: any(sign in text for text in self.texts() for sign in LIVE), "live numbers")
+
+        def live() -> bool:
+            return not self.map.get("waiting") and any(sign in text for text in self.texts() for sign in LIVE)
+
+        return self.until(live, "live numbers")
 
     def judged(self) -> "App":
         """Wait until accuracy is known on all images."""
@@ -116,6 +120,11 @@ class App:
     @property
     def feed(self) -> dict[str, Any]:
         """What the live answer of Prune is drawn from; empty on other pages."""
+        return self.news.get("patch", {})  # the whole of it, as long as no test says what a browser would hold
+
+    @property
+    def news(self) -> dict[str, Any]:
+        """What is sent of an answer."""
         return self._component("dimap_feed")
 
     @property
@@ -138,7 +147,11 @@ class App:
     def move(self, **move: Any) -> "App":
         """What a hand on the map sends, which no widget of AppTest can: `all`, one ratio, or `stages`, one for each."""
         sent = {"seq": time.time(), "drag": "hand", "final": True, **move}
-        return self._sent("dimap_map", json_value=json.dumps({"move": sent}))
+        return self._sent("dimap_feed", json_value=json.dumps({"move": sent}))
+
+    def look(self, held: object) -> "App":
+        """What the live answer sends while images stream in: which answer the browser holds."""
+        return self._sent("dimap_feed", trigger={"look": held})
 
     def click_block(self, stage: int, block: int) -> "App":
         """A click on a block of the map."""
