@@ -1,6 +1,5 @@
 """The Way page: the finding, the image that the cut loses, its pictures and curves, and what the reader may choose."""
 
-import base64
 import re
 from dataclasses import replace
 
@@ -27,8 +26,8 @@ def headline(app):
 
 def pictures(app):
     """All pictures' SVG texts."""
-    found = " ".join(element.proto.body for element in app.at.get("html"))
-    return [base64.b64decode(text).decode() for text in re.findall(r"svg\+xml;base64,([^\"]+)", found)]
+    drawn = app.component("way_pictures")
+    return [*drawn["stages"], *drawn["answers"]]
 
 
 def followed(app):
@@ -48,8 +47,9 @@ def test_the_finding_comes_first_and_the_digit_is_lost_where_the_models_part(tex
     drawn = pictures(textured)
     assert len(drawn) == 4 + 3 and sum("shifted by 2" in svg for svg in drawn) == 2
     assert len(textured.figure("parting")["data"][0]["y"]) == 1 + 10
-    table = textured.at.dataframe[0].value
-    assert list(table["Stage"]) == [1, 1, 2, 2, 3, 3, 3, 3, 4, 4]
+    told = textured.component("chart_tools")  # of the pictures, the first that are drawn
+    assert [row[0] for row in told["table"]["rows"]] == [1, 1, 2, 2, 3, 3, 3, 3, 4, 4]
+    assert told["title"] == headline(textured).replace("\\", "") and "*" not in told["note"]
     assert not textured.at.error
 
 

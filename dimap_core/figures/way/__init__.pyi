@@ -7,4 +7,4 @@ from .answers import (
     survival_picture as survival_picture,
 )
 from .stages import stage_picture as stage_picture
-from .svg import Picture as Picture, ramp as ramp
+from .svg import LEVELS as LEVELS, Picture as Picture, ramp as ramp

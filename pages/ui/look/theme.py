@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.figures import Look, Picture
+from dimap_core.figures import Look
 
 from . import chart_tools
 
@@ -106,9 +105,3 @@ def chart(
         if note:
             st.caption(note)
     return drawn
-
-
-def image(picture: Picture, attributes: str) -> str:
-    """A drawn picture as an HTML image with its words: as part of a page Streamlit would take SVG out."""
-    content = base64.b64encode(picture.svg.encode()).decode()
-    return f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(picture.told)}" {attributes}>'
