@@ -49,8 +49,8 @@ def told(view: View, name: str) -> str:
     if name == IMPORTANCE:
         of_what = "" if view.scores.granularity == "weight" else " for each param of its heads or hidden units"
         return (
-            f"The whole band has the colour of its share of all bands’ mean {criterion(view.scores.criterion).label} "
-            f"scores{of_what}. {dashed}"
+            "The whole band has the colour of its rank among all bands by mean "
+            f"{criterion(view.scores.criterion).label} score{of_what}: which matter more, not how much more. {dashed}"
         )
     if name == SENSITIVITY:
         rows = _measured(view)
