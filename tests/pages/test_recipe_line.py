@@ -73,3 +73,15 @@ def test_words_of_a_name_are_found_in_any_order(open_app):
     app.set("model_family", "DeiT")
     assert not any("models fit" in text for text in app.texts())
     assert typed(app, "textured swin").url["model"] == "swin-textured"  # the only one
+
+
+def test_what_a_control_that_is_gone_still_sends_does_not_count(open_app):
+    """The browser tells of a control until it has heard that it is gone, as of one in a chip that an undo changed."""
+    app = open_app(model="swin-digits", scope="module").set("w_scope", "layer")
+    late = app.widget("w_scope")._widget_state
+    app.click("Undo")
+    assert app.plan.scope == "module" and app.widget("w_scope")._widget_state.id != late.id
+    states = app.at._tree.get_widget_states()
+    states.widgets.append(late)
+    app.at._run(states)
+    assert app.run().plan.scope == "module"
