@@ -47,7 +47,7 @@ def controls(view: View) -> None:
         searches.draw(method, view)
     else:
         recovery(view)
-    st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
+    st.caption("It goes on when you leave: the link holds your jobs. One runs at a time.")
 
 
 def recovery(view: View) -> None:

@@ -69,7 +69,7 @@ def told(view: View, ticket: Ticket | None, found: Way | None) -> None:
     elif found is not None:
         event = ticket.last or {}
         none = words.none_fits(choosing.sorts(view)[choosing.sort(view)], event)
-        st.markdown(" ".join([*none, words.details(found)]))
+        st.markdown(" ".join([*none, words.details(found)]).replace(" %", "\u00a0%"))
     else:
         event = ticket.last or {}
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -56,8 +56,9 @@ def distribution(view: View, rows: list[WeightRow]) -> None:
         removed = f"Filled: removed by this plan. {why}, so there is no threshold on |w|."
     note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
     theme.chart(
-        figure, "ridges", alt, findings.ridges(rows, title, shown != "signed"),
-        f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}", table(rows),
+        figure, "ridges", alt, findings.ridges(rows, title, shown != "signed", view.anatomy.stage_word),
+        f"Rows: {view.anatomy.stage_word} · layer (fc1 and fc2 are the MLP’s two); click one to see its blocks below. "
+        f"{note}", table(rows),
         on_select=choose, selection_mode="points",
     )  # fmt: skip
 
@@ -132,6 +133,7 @@ def detail(view: View, labels: list[str]) -> None:
         st.session_state.weights_row = _same_layer(shown or labels[0], labels, at.stage or 0)
     chosen = st.selectbox(
         "Row", labels, key="weights_row", persist_state="session", label_visibility="collapsed", on_change=row_chosen,
+        width=240,
     )  # fmt: skip
     rows = summaries.block_rows(view.anatomy, view.weights, view.scores, view.selection, chosen or labels[0])
     figure = ridgeline(rows, theme.look(), "|w|", marked=[f"block {at.block + 1}"] if at.block is not None else ())

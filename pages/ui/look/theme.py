@@ -18,6 +18,11 @@ CSS = """
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .st-key-gallery [data-testid="stElementToolbar"] { display: none; }
+.st-key-gallery { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); }
+.st-key-gallery > div, .st-key-gallery > div > div { width: auto !important; }
+.st-key-gallery [data-testid="stElementContainer"]:has(img), .st-key-gallery [data-testid="stImage"],
+.st-key-gallery img { width: 100% !important; max-width: 120px; height: auto; }
+@media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
@@ -36,8 +41,7 @@ CSS = """
   .st-key-metrics > div {
     flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
   }
-  .st-key-gallery > div { flex: 1 1 calc(50% - 0.5rem) !important; }
-  .st-key-gallery > div > div { width: 100% !important; }
+  .st-key-gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .st-key-metrics [data-testid="stMetric"] { padding: 0.5rem 0.6rem; }
   .st-key-metrics [data-testid="stMetricValue"] { font-size: 1.4rem; }
   .st-key-metrics [data-testid="stMetricDelta"], .st-key-metrics [data-testid="stMetricDelta"] *,
