@@ -68,8 +68,12 @@ def test_ridges_tell_what_goes_or_how_far_their_middles_lie_apart():
 
 def test_a_plain_threshold_is_told_by_stages_of_which_each_weight_counts_alike():
     rows = [row("1 · qkv", 0), row("1 · fc1", 100, (200, 0, 0)), row("2 · qkv", 91)]
-    said = told(findings.plain_threshold(rows, "stage"))
-    assert said == "Stage 2 would lose 91 % under one plain threshold, stage 1 33 %"
+    plan = [row("1 · qkv", 20), row("1 · fc1", 10, (200, 0, 0)), row("2 · qkv", 40)]
+    said = told(findings.plain_threshold(rows, plan, "stage"))
+    assert said == "One plain threshold would take 91 % of stage 2, where this cut takes 40 %"
+    assert (
+        findings.plain_threshold(rows, rows, "part") == "One plain threshold takes from each part what this cut takes"
+    )
 
 
 def test_units_and_masks_are_counted():

@@ -85,24 +85,25 @@ def _median(row: WeightRow) -> float:
     return float(row.edges[place] + row.edges[place + 1]) / 2
 
 
-def plain_threshold(plain: Sequence[WeightRow], stage_word: str) -> str:
-    """What one threshold would take from which stage; labels begin with the stage's number."""
-    by_stage: dict[str, list[int]] = {}
-    for row in plain:
-        counts = by_stage.setdefault(row.label.split(" · ")[0], [0, 0])
-        counts[0] += int(row.removed.sum())
-        counts[1] += int(row.counts.sum())
-    names = list(by_stage)
-    shares = np.array([removed / max(every, 1) for removed, every in by_stage.values()])
-    found = extremes(shares, percent)
-    word = stage_word.capitalize()
-    if found is None:
-        return f"One plain threshold would take {percent(shares[0])} of every {stage_word}"
-    least, most = (at[0] for at in found)
-    return (
-        f"{word} {names[most]} would lose {percent(shares[most])} under one plain threshold, "
-        f"{stage_word} {names[least]} {percent(shares[least])}"
-    )
+def plain_threshold(plain: Sequence[WeightRow], plan: Sequence[WeightRow], stage_word: str) -> str:
+    """From which stage one threshold would take most beyond what the plan takes; labels begin with the stage's
+    number."""
+    would, takes = _by_stage(plain), _by_stage(plan)
+    most = max(would, key=lambda stage: would[stage] - takes[stage])
+    if all(percent(would[stage]) == percent(takes[stage]) for stage in would):
+        return f"One plain threshold takes from each {stage_word} what this cut takes"
+    told = f"{percent(would[most])} of {stage_word} {most}, where this cut takes {percent(takes[most])}"
+    return f"One plain threshold would take {told}"
+
+
+def _by_stage(rows: Sequence[WeightRow]) -> dict[str, float]:
+    """Removed share of each stage's weights, by its number."""
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        own = counts.setdefault(row.label.split(" · ")[0], [0, 0])
+        own[0] += int(row.removed.sum())
+        own[1] += int(row.counts.sum())
+    return {stage: removed / max(every, 1) for stage, (removed, every) in counts.items()}
 
 
 def mask(kept: float, shape: tuple[int, ...]) -> str:

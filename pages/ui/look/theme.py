@@ -24,7 +24,9 @@ CSS = """
 .st-key-gallery img { width: 100% !important; max-width: 120px; height: auto; }
 @media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
+.st-key-part_row { min-height: 4.5rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
+[data-testid="stTopNavLink"]:focus-visible { outline: 2px solid #0067A3; outline-offset: 1px; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
 .figure-title { font-size: 1rem; font-weight: 600; line-height: 1.35; margin: 0 0 0.25rem; text-wrap: balance; }
 [class*="st-key-figure_"] [data-testid="stCaptionContainer"] { margin-top: 0.25rem; }

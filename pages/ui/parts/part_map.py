@@ -23,7 +23,7 @@ def draw(view: View) -> None:
         key=_KEY, data={**live_map.data(view, plan, low=True), "cut": live_map.cut(view, plan)},
         on_selected_change=_clicked,
     )  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="part_row"):
         _choosing(view.anatomy)
         st.caption(_told(view))
 
