@@ -43,7 +43,9 @@ def test_the_weights_page_shows_every_view_and_every_row(app):
 
 
 def test_the_plain_threshold_is_put_in_force_and_taken_back(app):
-    app.page("weights").set("w_ratio", 60.0).live().click("Cut by this threshold instead").live()
+    app.page("weights").set("w_ratio", 60.0).live()
+    app.until(lambda: any(button.key == "plain_cut" for button in app.at.button), "the threshold")
+    app.click("Cut by this threshold instead").live()
     assert (app.plan.criterion, app.plan.scope, app.plan.ratio) == ("magnitude", "model", 0.6)
     assert not any(button.key == "plain_cut" for button in app.at.button)
     assert app.click("Undo").live().plan.scope == "module"
