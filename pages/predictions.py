@@ -26,10 +26,7 @@ def main() -> None:
     if view is None:
         return
     if not view.judged:
-        st.info(
-            "Answers need a trained model with images; choose a bundled one, or images of your own in the line above, "
-            "to see what this cut does to them."
-        )
+        header.not_judged(view, "Answers need")
         return
     running = outcomes.ask(view).running
     polling.polled(body, running, POLL)(view, running)

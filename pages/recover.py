@@ -37,7 +37,7 @@ def main() -> None:
 def controls(view: View) -> None:
     """What is to be trained and how, and the button that starts it."""
     if not view.judged:
-        st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
+        header.not_judged(view, "Training needs")
         return
     names = {"recover": "fine-tune this cut", **{row.key: row.label for row in METHODS}}
     chosen = st.radio("Method", list(names), key="recover_method", format_func=names.get, persist_state="session")

@@ -21,10 +21,7 @@ def main() -> None:
     if view is None:
         return
     if not view.judged:
-        st.info(
-            "Following an image needs a trained model with images; choose a bundled one, or images of your own in the "
-            "line above, to see where this cut loses one."
-        )
+        header.not_judged(view, "Following an image needs")
         return
     followed.fit(view.anatomy)
     running = _running(asking.ask(view, choosing.sort(view)))
