@@ -20,8 +20,7 @@ CSS = """
 .st-key-gallery [data-testid="stElementToolbar"] { display: none; }
 .st-key-gallery { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); }
 .st-key-gallery > div, .st-key-gallery > div > div { width: auto !important; }
-.st-key-gallery [data-testid="stElementContainer"]:has(img), .st-key-gallery [data-testid="stImage"],
-.st-key-gallery img { width: 100% !important; max-width: 120px; height: auto; }
+.st-key-gallery [data-testid="stElementContainer"]:has(img) { max-width: 120px; }
 @media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
 .st-key-part_row { min-height: 4.5rem; }

@@ -14,7 +14,7 @@ from dimap_core.types import LabelledImages
 from ..look import TERMS
 
 PAGE = 12  # images at a time
-THUMBNAIL = 100  # pixels; as wide as they are shown
+THUMBNAIL = 120  # pixels; as wide as they are shown at most
 SHOWN = {
     "all": "all answers",
     "changed": "changed",
@@ -97,7 +97,7 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     before, after = (data.class_names[answers.classes[place]] for answers in (found.dense, found.pruned))
     label = data.class_names[found.labels[place]]
     with st.container(gap="xsmall", border=True, key=f"card_{image}"):
-        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width=100)
+        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width="stretch")
         text = f"{before} → {after}" if before != after else before
         looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
         st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
