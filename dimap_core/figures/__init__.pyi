@@ -51,6 +51,7 @@ from .trained import (
     spvit as spvit,
 )
 from .way import (
+    LEVELS as LEVELS,
     Picture as Picture,
     answer_picture as answer_picture,
     handing_chart as handing_chart,

@@ -124,3 +124,19 @@ def test_an_enlarged_chart_can_be_zoomed_and_closed(light):
     patiently(expect(dialog).to_have_count, 0)
     settled(page)
     assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_the_pictures_of_a_way_are_saved_as_one_with_the_image_on_light_ground(browser, app_url, tmp_path):
+    page = opened(browser, f"{app_url}/way?model=swin-digits&ratio=0.6&image=5", scheme="dark")
+    row = page.locator(".st-key-tools_way_pictures")
+    seen(row.get_by_role("button", name="SVG"))
+    settled(page)
+    vector = saved(page, row, "SVG", tmp_path)
+    root, written = ET.parse(vector).getroot(), vector.read_text()
+    words = [" ".join("".join(found.itertext()).split()) for found in root.iter(TEXT)]
+    assert {"Stage 1", "Stage 3", "Dense", "Pruned", "What survives", SOURCE} <= set(words)
+    assert written.count('class="photo"') == 1 and 'class="hover"' not in written
+    assert INK["ground"][0] in written and not any(dark in written for _, dark in (INK["ink"], INK["soft"]))
+    pixels = Image.open(saved(page, row, "PNG", tmp_path)).convert("RGB")
+    assert pixels.size == tuple(2 * int(root.get(side)) for side in ("width", "height"))
+    assert page.outside == []

@@ -372,12 +372,17 @@ def test_nothing_is_framed_where_nothing_is_selected_and_neighbours_make_room_fo
     assert third == ["1", "2", "1", "2", "1", "3", "6", "9", "11", "15", "18", "1", "2"]
 
 
-def test_importance_is_each_bands_share_of_all_mean_scores(made):
-    scores = {band: 1.0 + number for number, band in enumerate(whole(made("swin-textured")))}
+def test_importance_is_each_bands_rank_by_its_mean_score(made):
+    bands = list(whole(made("swin-textured")))
+    scores = {band: 10.0**number for number, band in enumerate(reversed(bands))}
     fill = importance_fill(scores)
-    assert sum(fill.values.values()) == pytest.approx(100, rel=1e-12)
-    assert fill.values[3, QKV] / fill.values[0, QKV] == pytest.approx(scores[3, QKV] / scores[0, QKV], rel=1e-12)
+    expected = {band: 100 * sum(other <= scores[band] for other in scores.values()) / len(bands) for band in bands}
+    assert fill.values == pytest.approx(expected, rel=1e-12) and fill.values[bands[0]] == 100
+    shared = importance_fill(scores | {bands[0]: scores[bands[1]]}).values
+    assert shared[bands[0]] == shared[bands[1]] == pytest.approx(100 - 50 / len(bands), rel=1e-12)
     assert importance_fill(dict.fromkeys(scores, 0.0)).values == {}
+    svg = model_picture(made("swin-textured"), whole(made("swin-textured")), Look(), fill).svg
+    assert "100 % by rank" in svg
 
 
 def cut(stage, module, ratio, lost):

@@ -125,14 +125,15 @@ class App:
     @property
     def news(self) -> dict[str, Any]:
         """What is sent of an answer."""
-        return self._component("dimap_feed")
+        return self.component("dimap_feed")
 
     @property
     def map(self) -> dict[str, Any]:
         """What the live map is drawn from; empty until the model is open."""
-        return self._component("dimap_map")
+        return self.component("dimap_map")
 
-    def _component(self, name: str) -> dict[str, Any]:
+    def component(self, name: str) -> dict[str, Any]:
+        """What a component of our own is drawn from; empty where it is not on the page."""
         found = self._proto(name)
         return json.loads(found.json) if found is not None else {}
 

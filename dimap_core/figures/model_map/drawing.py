@@ -133,8 +133,9 @@ def _legend(layout: Layout, look: Look, fill: Fill | None, other: bool) -> str:
                 f'<rect x="{x:.1f}" y="3.5" width="16" height="11" fill="{ramp(step, look)}" stroke="{look.muted}"/>'
             )
             x += 16
-        body += text(x + 6, 14, f"{most:.3g}{fill.unit}", look.muted)
-        x += 66
+        end = f"{most:.3g}{fill.unit}"
+        body += text(x + 6, 14, end, look.muted)
+        x += max(66, 7 * len(end) + 14)
     body += (
         f'<rect x="{x}" y="3.5" width="20" height="11" fill="{color if fill is None else "none"}" fill-opacity="0.08" '
         f'stroke="{edge}" stroke-dasharray="3 2.5"/>'
