@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from dimap_core.pipeline import open_model
 from dimap_core.studies.exercises.by_hand import largest, verdict
 from dimap_core.studies.exercises.fit import read
-from pages.ui.learn import by_hand, fit
+from pages.ui.exercises import by_hand, fit
 from tests.helpers import STUCK
 
 LAYER = "layers.0.blocks.0.attn.proj"
@@ -23,7 +23,7 @@ def page():
     from dimap_core.pipeline import open_model
     from dimap_core.pipeline.chain import weight_arrays
     from dimap_core.types import ASSETS
-    from pages.ui.learn import by_hand, fit
+    from pages.ui.exercises import by_hand, fit
 
     if "view" not in st.session_state:
         opened = open_model("swin-textured")

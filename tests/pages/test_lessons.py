@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 from dimap_core.lessons import holds, lessons
 from dimap_core.studies import exercises
 from dimap_core.types import ASSETS
-from pages.ui.learn import by_hand
+from pages.ui.exercises import by_hand
 
 
 def layer_of_exercise():

@@ -12,10 +12,23 @@ import streamlit as st
 
 from dimap_core.lessons import Step
 
+from ..exercises import (
+    by_hand,
+    cues,
+    facts,
+    fit,
+    game,
+    progress,
+    samples,
+    thresholds,
+    timing,
+    truth,
+    versus,
+    words,
+)
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
 from ..session import Tried, View, lesson
-from . import by_hand, card, cues, facts, fit, game, progress, samples, thresholds, timing, truth, versus
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
 
@@ -118,9 +131,9 @@ def _answer(below: Callable[[View, Tried, bool], None] | None = None) -> None:
 FIGURES: dict[str, Figure] = {
     "map": _map,
     "distribution": _distribution,
-    "by_hand": lambda view, step, locked: by_hand.draw(view, card.word, step.controls, locked),
-    "truth": lambda view, step, locked: truth.draw(view, card.word, locked),
-    "fit": lambda view, step, locked: fit.draw(card.word, locked),
+    "by_hand": lambda view, step, locked: by_hand.draw(view, words.word, step.controls, locked),
+    "truth": lambda view, step, locked: truth.draw(view, words.word, locked),
+    "fit": lambda view, step, locked: fit.draw(words.word, locked),
     "cues": _cues,
     "game": _game,
     "versus": _versus,

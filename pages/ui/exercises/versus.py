@@ -19,7 +19,7 @@ from dimap_core.types import Difference, Proportion, PruningPlan, Versus, in_poi
 from ..look import formats, plan_names, theme
 from ..parts import waiting
 from ..session import View, polling, requests, state
-from . import card, pictures, progress
+from . import pictures, progress, words
 
 _VERSUS = TypeAdapter(Versus)
 
@@ -27,12 +27,12 @@ _VERSUS = TypeAdapter(Versus)
 def draw(view: View, other: PruningPlan, locked: bool, names: tuple[str, str] = ("versus_a", "versus_b")) -> None:
     """The cut in force against another one, once asked for; `names`: words that both are called by."""
     own = state.current().plan
-    told = [card.word(name) for name in names]
+    told = [words.word(name) for name in names]
     for name, plan in zip(told, (own, other), strict=True):
         st.markdown(f"**{name}**: {plan_names.label(plan)}")
     request = {"kind": "versus", "recipes": [to_recipe(own), to_recipe(other)]}
     if locked or not st.session_state.lesson_facts.get("asked"):
-        st.button(card.word("versus_ask"), key="lesson_versus", disabled=locked, type="primary",
+        st.button(words.word("versus_ask"), key="lesson_versus", disabled=locked, type="primary",
                   icon=":material/balance:", on_click=_asked)  # fmt: skip
         return
     ticket = requests.stream(view, "versus", request)
@@ -49,22 +49,22 @@ def _compared(ticket: Ticket, names: list[str], was_running: bool) -> None:
         st.error(formats.plain(ticket.error))
         return
     if ticket.last is None or "difference" not in ticket.last:
-        waiting.doing(ticket, card.word("versus_judging"))
+        waiting.doing(ticket, words.word("versus_judging"))
         return
     found = _VERSUS.validate_python(ticket.last)
     shares = [_row(name, share, found.total) for name, share in zip(names, (found.first, found.second), strict=True)]
     pictures.draw(lambda width: intervals(shares, _percent, width, theme.look(), within=(0, 1)))
-    st.markdown(f"**{card.word('versus_difference', first=names[0], second=names[1])}**")
+    st.markdown(f"**{words.word('versus_difference', first=names[0], second=names[1])}**")
     row = _row("", found.difference, found.total)
-    line = 0.0, card.word("versus_equal")
+    line = 0.0, words.word("versus_equal")
     pictures.draw(lambda width: intervals([row], in_points, width, theme.look(), line))
-    st.caption(card.word("versus_note"))
+    st.caption(words.word("versus_note"))
     if found.done:
         progress.hear(facts(found))
 
 
 def _row(name: str, found: Proportion | Difference, total: int) -> Interval:
-    n = card.word("versus_images" if found.n == total else "versus_so_far", n=f"{found.n:,}")
+    n = words.word("versus_images" if found.n == total else "versus_so_far", n=f"{found.n:,}")
     return Interval(name or n, found.value, found.low, found.high, n if name else "")
 
 

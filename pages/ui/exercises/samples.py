@@ -20,7 +20,7 @@ from ..live import accuracy
 from ..look import formats, theme
 from ..parts import waiting
 from ..session import View, polling
-from . import card, pictures, progress
+from . import pictures, progress, words
 
 FEW, SOME = 50, 200
 MANY = 20
@@ -41,7 +41,7 @@ def _judged(ticket: Ticket, locked: bool, sizes: bool, was_running: bool) -> Non
     if ticket.error:
         st.error(formats.plain(ticket.error))
     elif "right" not in last:
-        waiting.doing(ticket, card.word("sample_judging"))
+        waiting.doing(ticket, words.word("sample_judging"))
     else:
         right = predictions.unpacked(last["right"], last["n"])
         _sizes(right, locked) if sizes else _draws(right, locked)
@@ -52,7 +52,7 @@ def _draws(right: np.ndarray, locked: bool) -> None:
     count = st.session_state.lesson_facts.get("draws", 0)
     with st.container(horizontal=True):
         for more in (1, MANY):
-            st.button(card.word("sample_draw" if more == 1 else "sample_many", n=FEW, times=more),
+            st.button(words.word("sample_draw" if more == 1 else "sample_many", n=FEW, times=more),
                       key=f"lesson_draw_{more}", disabled=locked, on_click=_more, args=(more,))  # fmt: skip
     if locked or not count:
         return
@@ -60,9 +60,9 @@ def _draws(right: np.ndarray, locked: bool) -> None:
     every = exercises.drawn(right, len(right), 0)
     missed = [not one.low <= every.value <= one.high for one in found]
     known = count >= MANY
-    name = card.word("sample_all", n=f"{len(right):,}")
+    name = words.word("sample_all", n=f"{len(right):,}")
     rows = [
-        Interval(card.word("sample_number", number=place), one.value, one.low, one.high, missed=known and out)
+        Interval(words.word("sample_number", number=place), one.value, one.low, one.high, missed=known and out)
         for place, (one, out) in enumerate(zip(found, missed, strict=True), start=1)
     ]
     line = (every.value, name) if known else None
@@ -79,7 +79,7 @@ def _sizes(right: np.ndarray, locked: bool) -> None:
     sizes = {"few": FEW, "some": SOME, "all": len(right)}
     with st.container(horizontal=True):
         for name, size in sizes.items():
-            st.button(card.word("sample_images", n=f"{size:,}"), key=f"lesson_size_{name}", disabled=locked,
+            st.button(words.word("sample_images", n=f"{size:,}"), key=f"lesson_size_{name}", disabled=locked,
                       on_click=_one, args=(name,))  # fmt: skip
     facts = st.session_state.lesson_facts
     found = {name: exercises.drawn(right, size, 0) for name, size in sizes.items() if facts.get(f"drawn_{name}")}
@@ -98,7 +98,7 @@ def _widths(found: dict[str, Proportion]) -> dict[str, Any]:
 
 
 def _row(one: Proportion) -> Interval:
-    return Interval(card.word("sample_images", n=f"{one.n:,}"), one.value, one.low, one.high)
+    return Interval(words.word("sample_images", n=f"{one.n:,}"), one.value, one.low, one.high)
 
 
 def _one(name: str) -> None:

@@ -16,7 +16,7 @@ from dimap_core.service import Ticket
 from ..look import formats, theme
 from ..parts import waiting
 from ..session import View, lesson, polling, requests, state
-from . import card, pictures, progress
+from . import pictures, progress, words
 
 BATCH, THREADS = 16, 1
 REPEATS = 21, 42, 84, 168
@@ -30,10 +30,10 @@ def draw(view: View, locked: bool) -> None:
     plan, repeats = state.current().plan, st.session_state.lesson_facts.get("asked")
     label = "time_measure" if repeats is None else "time_more"
     st.button(
-        card.word(label), key="lesson_measure", icon=":material/speed:", on_click=_asked,
+        words.word(label), key="lesson_measure", icon=":material/speed:", on_click=_asked,
         disabled=locked or repeats == REPEATS[-1], type="primary" if repeats is None else "secondary",
     )  # fmt: skip
-    st.caption(card.word("time_about", batch=BATCH))
+    st.caption(words.word("time_about", batch=BATCH))
     if locked or repeats is None:
         _picture({})
         return
@@ -56,7 +56,7 @@ def _measured(view: View, ticket: Ticket, was_running: bool) -> None:
     row = next((event for event in list(ticket.events) if "batch_size" in event), None)
     if row is None:
         _picture({})
-        waiting.doing(ticket, card.word("time_starting"))
+        waiting.doing(ticket, words.word("time_starting"))
         return
     total, ratio = view.cost.total, row["ratio"]
     found = {
@@ -74,13 +74,13 @@ def _picture(now: dict[str, Any]) -> None:
     for name in _KEPT:
         known = {key.removeprefix(f"{name}."): value for key, value in kept.items() if key.startswith(f"{name}.")}
         if "speedup" in known and known.get("speedup") != now.get("speedup"):
-            rows.append(_row(card.word(f"time_{name}"), known))
+            rows.append(_row(words.word(f"time_{name}"), known))
     if now:
-        rows.append(_row(card.word(f"time_{_kind()}"), now))
+        rows.append(_row(words.word(f"time_{_kind()}"), now))
     if rows:
-        line = 1.0, card.word("time_dense")
+        line = 1.0, words.word("time_dense")
         pictures.draw(lambda width: intervals(rows, _times, width, theme.look(), line))
-        st.caption(card.word("time_note", runs=f"{(now or {'runs': REPEATS[0]})['runs']}"))
+        st.caption(words.word("time_note", runs=f"{(now or {'runs': REPEATS[0]})['runs']}"))
 
 
 def _kind() -> str:
@@ -90,7 +90,7 @@ def _kind() -> str:
 
 def _row(name: str, found: dict[str, Any]) -> Interval:
     promised = found["promised"]
-    note = card.word("time_promised", promised=_times(promised))
+    note = words.word("time_promised", promised=_times(promised))
     return Interval(name, found["speedup"], found["speedup_low"], found["speedup_high"], note, promised)
 
 

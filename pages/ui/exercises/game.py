@@ -15,7 +15,7 @@ from dimap_core.types import AccuracyEstimate
 
 from ..look import formats, theme
 from ..session import Setting, Tried, View, classroom, lesson
-from . import card, pictures
+from . import pictures, words
 
 _SHOWN = 5  # of the best tries
 
@@ -27,7 +27,7 @@ def draw(view: View, point: Tried, settled: bool) -> None:
     if settled and meets and not point.passing and point.estimate is not None and point.setting.plan.overrides:
         _taken(point.setting, point.estimate)
     key = "game_meets" if meets else "game_more"
-    st.markdown(card.word(key, saved=f"{100 * saved:.1f} %", budget=f"{100 * (1 - classroom.BUDGET):.0f} %"))
+    st.markdown(words.word(key, saved=f"{100 * saved:.1f} %", budget=f"{100 * (1 - classroom.BUDGET):.0f} %"))
     tries = list(lesson.learner().tries.items())
     if not tries:
         return
@@ -45,8 +45,8 @@ def _taken(setting: Setting, estimate: AccuracyEstimate) -> None:
 
 def _row(place: int, estimate: AccuracyEstimate, first: bool) -> Interval:
     share = estimate.top1
-    note = card.word("game_best") if first else ""
-    return Interval(card.word("game_try", number=place + 1), share.value, share.low, share.high, note)
+    note = words.word("game_best") if first else ""
+    return Interval(words.word("game_try", number=place + 1), share.value, share.low, share.high, note)
 
 
 def best() -> Setting | None:

@@ -12,7 +12,7 @@ from dimap_core.types import AccuracyEstimate
 
 from ..look import theme
 from ..session import cache, state
-from . import card, pictures
+from . import pictures, words
 
 _CUES = "texture", "digit"
 
@@ -23,8 +23,8 @@ def draw(estimate: AccuracyEstimate) -> None:
     for cue in _CUES:
         share, drop = estimate.cues[cue], estimate.drops.get(cue)
         dense = None if drop is None else share.value - drop.value
-        n = card.word("versus_images" if estimate.done else "versus_so_far", n=f"{estimate.n:,}")
-        rows.append(Interval(card.word(f"cue_{cue}"), share.value, share.low, share.high, n, dense))
+        n = words.word("versus_images" if estimate.done else "versus_so_far", n=f"{estimate.n:,}")
+        rows.append(Interval(words.word(f"cue_{cue}"), share.value, share.low, share.high, n, dense))
     pictures.draw(lambda width: intervals(rows, "{:.1%}".format, width, theme.look(), within=(0, 1)))
     chance = cache.cards()[state.current().model]["chance"]
-    st.caption(card.word("cue_note", **{cue: f"{100 * chance[cue]:.0f} %" for cue in _CUES}))
+    st.caption(words.word("cue_note", **{cue: f"{100 * chance[cue]:.0f} %" for cue in _CUES}))
