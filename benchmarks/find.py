@@ -1,9 +1,10 @@
 """The best cut found against the best fixed rule, at equal budgets, each judged once on validation images.
 
-    python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--seeds 0] [MODEL ...]
+    python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--zeros-macs 0.85] [--seeds 0]
+                              [MODEL ...]
 
-Structures by share of MACs, zeros by ratio of the prunable weights. `kept out`: nothing was tuned on that model. Rows
-are kept as they come; those of a run before are replaced one by one.
+Structures by share of MACs, zeros by ratio of the prunable weights or (by default at none) by share of MACs. `kept
+out`: nothing was tuned on that model. Rows are kept as they come; those of a run before are replaced one by one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +22,7 @@ import torch
 from dimap_core import pipeline
 from dimap_core.models import BUNDLED
 from dimap_core.studies import find as finding
+from dimap_core.types import PruningPlan
 
 from .measured import command_line, store, stored, table
 
@@ -48,6 +51,23 @@ def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list
     ]  # fmt: skip
 
 
+def chosen(model: str, share: float) -> tuple[PruningPlan, PruningPlan, float]:
+    """The best fixed rule and the cut found that are stored for a share of MACs as structures, seed 0, and the CPU
+    seconds of choosing them.
+
+    Raises LookupError where nothing is stored, or a cut with shares of its own for heads: its row doesn't say them.
+    """
+    rows = {(row[0].split()[0], *row[1:4]): dict(zip(COLUMNS, row, strict=True)) for row in stored("find").rows}
+    row = rows[model, "structure", f"{100 * share:g} % of MACs", "0"]
+    if "heads" in row["found by"]:
+        raise LookupError(f"The cut found for {model} at {share:g} removes heads.")
+    rule, found = (
+        PruningPlan(criterion, "structure", scope, None, budget=share, cost_exponent=float(exponent), repair=True)  # type: ignore[arg-type]
+        for criterion, scope, exponent in (row[column].split(", ") for column in ("rule", "found by"))
+    )
+    return rule, found, float(row["CPU s"])
+
+
 def _share(found: dict[str, Any]) -> str:
     low, high = found["ci95"]
     return f"{100 * found['top1']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
@@ -65,14 +85,15 @@ def _named(recipe: dict[str, Any]) -> str:
     )
 
 
-def wanted(opened: pipeline.Opened, structures: str, zeros: str, seeds: str) -> Iterator[tuple[str, finding.Wanted]]:
+def wanted(opened: pipeline.Opened, given: Namespace) -> Iterator[tuple[str, finding.Wanted]]:
     """What is asked of a model, in words too."""
     total = sum(layer.params for layer in opened.anatomy.layers)
     prunable = sum(layer.size for layer in opened.anatomy.prunable)
-    for seed in map(int, seeds.split(",")):
-        for share in map(float, filter(None, structures.split(","))):
-            yield f"{100 * share:g} % of MACs", finding.Wanted("structure", share, "macs", seed=seed)
-        for ratio in map(float, filter(None, zeros.split(","))):
+    for seed in map(int, given.seeds.split(",")):
+        for granularity, shares in (("structure", given.structures), ("weight", given.zeros_macs)):
+            for share in map(float, filter(None, shares.split(","))):
+                yield f"{100 * share:g} % of MACs", finding.Wanted(granularity, share, "macs", seed=seed)  # type: ignore[arg-type]
+        for ratio in map(float, filter(None, given.zeros.split(","))):
             share = ratio * prunable / total
             yield f"{100 * ratio:g} % of weights", finding.Wanted("weight", share, "params", seed=seed)
 
@@ -82,13 +103,14 @@ def main() -> None:
     parser = command_line(__doc__, [spec.name for spec in BUNDLED])
     parser.add_argument("--structures", default="0.5,0.7,0.8,0.9")
     parser.add_argument("--zeros", default="0.8,0.9,0.95")
+    parser.add_argument("--zeros-macs", default="")
     parser.add_argument("--seeds", default="0")
     given = parser.parse_args()
     torch.set_num_threads(1)
     known = {tuple(row[:4]): list(row) for row in stored("find").rows}
     for name in given.models:
         opened = pipeline.open_model(name)
-        for told, asked in wanted(opened, given.structures, given.zeros, given.seeds):
+        for told, asked in wanted(opened, given):
             row = measure(opened, told, asked)
             print(" | ".join(row), file=sys.stderr, flush=True)
             known[tuple(row[:4])] = row

@@ -21,6 +21,7 @@ from dimap_core.models import BUNDLED
 from dimap_core.studies import sweep
 from dimap_core.types import ASSETS, InvalidPlan
 
+from . import maps
 from .measured import command_line, percent, share, store
 
 CURVES = ASSETS / "curves"
@@ -137,6 +138,7 @@ def main() -> None:
     CURVES.mkdir(exist_ok=True)
     for name in [] if arguments.tables else arguments.models:
         (CURVES / f"{name}.json").write_text(json.dumps(measure(name)) + "\n", encoding="utf-8")
+        maps.write([name])
         store("oneshot")
     measured = read(arguments.models)
     print(summary(measured))

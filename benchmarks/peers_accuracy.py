@@ -3,11 +3,13 @@
     pip install --no-deps --target /tmp/peers torch-pruning
     PYTHONPATH=/tmp/peers python -m benchmarks.peers_accuracy [MODEL ...]
 
-Same models, same whole validation split, same 256 calibration images. Torch-Pruning gets what timm needs of it (a
-pruner for patch merging, `num_heads`, the attention's attributes set by hand afterwards) and every setting of
-`SETTINGS`; its pruning ratio is bisected until its cut removes the asked share of MACs, counted by torch on the real
-forward pass. Of its settings the one of least loss on `HELD` training images that nothing else read stands in the
-table, and so are the two chosen that the last column sets side by side: no validation image chooses anything.
+Same models, same whole validation split, same 256 calibration images. Ours are Find's cut and the best fixed rule that
+Find measures itself against (`benchmarks.find`; both chosen on training images held apart). Torch-Pruning gets what
+timm needs of it (a pruner for patch merging, `num_heads`, the attention's attributes set by hand afterwards) and every
+setting of `SETTINGS`, by L2 and by Taylor; its pruning ratio is bisected until its cut removes the asked share of MACs.
+Of its settings the one of least loss on `HELD` training images that nothing else read is judged: no validation image
+chooses anything. MACs are counted by torch on the forward pass of the smaller model, on both sides. Rows of a run
+before are replaced one by one. Run `benchmarks.find --structures 0.35,0.5` before.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import copy
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,33 +29,33 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from dimap_core import pipeline
-from dimap_core.criteria import collect, criterion
-from dimap_core.cut import masked_weights, repair
 from dimap_core.data import balanced_subset, load_data, normalised, stratified_order
-from dimap_core.measure import cost_report, masked, paired_difference, predict_all, wilson
-from dimap_core.models import BUNDLED
-from dimap_core.plan import select
-from dimap_core.types import LabelledImages, PruningPlan
+from dimap_core.measure import paired_difference, predict_all, wilson
+from dimap_core.types import Difference, LabelledImages
 
-from .measured import command_line, machine, percent, store, table
+from .find import chosen
+from .measured import command_line, machine, percent, store, stored, table
 
 BUDGETS = (0.35, 0.5)
+MODELS = ("swin-textured", "deit-textured", "swin-digits", "deit-digits")
 IMAGES, BATCH, HELD = 256, 32, 500
 SETTINGS = tuple(itertools.product((True, False), ("uniform", "global", "isomorphic")))
 """Whether the embedding's width is cut too (its default), how channels are ranked."""
-OURS = {"magnitude": ("layer", 0.0), "dimap": ("module", 0.0), "taylor": ("model", 1.0)}
-STEPS = 7
+STEPS, NEAR = 7, 2e-3
+"""Halvings at most of its pruning ratio; share of the MACs that is near enough."""
+COLUMNS = (
+    "model, MACs asked", "best fixed rule", "found", "Torch-Pruning, L2", "Torch-Pruning, Taylor",
+    "MACs removed: rule, found, its best", "its best", "rule - its best", "found - its best",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Result:
-    """Which validation images came out right, at what share of MACs removed, by which setting; `loss` on the training
-    images that choose."""
+    """Which validation images came out right, at what share of MACs removed, by which setting."""
 
     title: str
     hits: np.ndarray
     removed: float
-    loss: float
 
     def cell(self) -> str:
         """Top-1 with half the width of its interval."""
@@ -68,12 +70,14 @@ class Judges:
     data: LabelledImages
     held: LabelledImages
 
-    def result(self, title: str, removed: float, model: nn.Module, info: Any, run: Any = None) -> Result:
-        """A cut judged by both."""
-        found = predict_all(model, info, self.data, run)
-        right = found.classes == self.data.labels[stratified_order(self.data.labels)]
-        loss = predict_all(model, info, self.held, run).loss.mean()
-        return Result(title, right, removed, float(loss))
+    def loss(self, model: nn.Module, info: Any) -> float:
+        """Mean cross-entropy on the training images that choose."""
+        return float(predict_all(model, info, self.held).loss.mean())
+
+    def result(self, title: str, removed: float, model: nn.Module, info: Any) -> Result:
+        """A chosen cut judged on the validation images."""
+        found = predict_all(model, info, self.data)
+        return Result(title, found.classes == self.data.labels[stratified_order(self.data.labels)], removed)
 
 
 def held_apart(train: LabelledImages) -> LabelledImages:
@@ -83,31 +87,21 @@ def held_apart(train: LabelledImages) -> LabelledImages:
     return replace(train, images=train.images[rest], labels=train.labels[rest])
 
 
-def best(results: Iterable[Result]) -> Result:
-    """The one that the held-apart training images choose."""
-    return min(results, key=lambda result: result.loss)
-
-
-def ours(opened: pipeline.Opened, train: LabelledImages, judges: Judges, budget: float) -> Iterator[Result]:
-    """Each criterion, plain and repaired."""
-    *_, (_, _, statistics) = collect(opened.model, opened.info, train, opened.anatomy, IMAGES, BATCH)
-    images = train.images[balanced_subset(train.labels, IMAGES, 0)]
-    for key, (scope, exponent) in OURS.items():
-        row = criterion(key)
-        needed = statistics if row.needs > {"weights"} else None
-        scores = row.fn(opened.model, opened.anatomy, "structure", needed, 0)
-        plan = PruningPlan(key, "structure", scope, None, (), budget, cost_exponent=exponent)
-        selection = select(scores, opened.anatomy, plan)
-        total = cost_report(opened.anatomy, selection).total
-        plain = masked_weights(opened.model, opened.anatomy, scores, selection)
-        *_, (_, _, mended) = repair(opened.model, opened.info, opened.anatomy, scores, selection, images, BATCH)
-        for name, weights in ((key, plain), (f"{key} + repair", mended)):
-            run = masked(opened.model, weights)
-            yield judges.result(name, 1 - total.macs_after / total.macs, opened.model, opened.info, run)
+def ours(opened: pipeline.Opened, judges: Judges, budget: float) -> Iterator[Result]:
+    """The best fixed rule and the cut found, as Find chose them, both repaired and sliced."""
+    dense = macs(copy.deepcopy(opened.model), opened.info.input_size)
+    for plan in chosen(opened.info.name, budget)[:2]:
+        model, *_ = pipeline.prune(opened, plan)
+        title = f"{plan.criterion}, {plan.scope}, {plan.cost_exponent:g}"
+        yield judges.result(title, 1 - macs(model, opened.info.input_size) / dense, model, opened.info)
 
 
 def macs(model: nn.Module, size: int) -> int:
-    """Multiply-accumulates of one image's forward pass, as torch counts them."""
+    """Multiply-accumulates of one image's forward pass, as torch counts them: in fused attention it would see none, so
+    that is turned off."""
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False  # type: ignore[assignment]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, size, size))
     return counter.get_total_flops() // 2
@@ -115,12 +109,12 @@ def macs(model: nn.Module, size: int) -> int:
 
 def torch_pruning(
     opened: pipeline.Opened, train: LabelledImages, judges: Judges, budget: float, taylor: bool
-) -> Result:
-    """The best of its settings at the asked share of MACs."""
+) -> tuple[float, Result]:
+    """The best of its settings at the asked share of MACs, after its loss on the images that choose."""
     base, found = copy.deepcopy(opened.model), []
     if taylor:
         gradients(base, opened, train)
-    dense = macs(opened.model, opened.info.input_size)
+    dense = macs(base, opened.info.input_size)
     for embedding, ranking in SETTINGS:
         try:
             model, removed = at_budget(base, opened, budget, dense, (taylor, embedding, ranking))
@@ -128,10 +122,10 @@ def torch_pruning(
             print(f"Torch-Pruning {embedding} {ranking}: {str(error)[:100]}", flush=True)
             continue
         title = f"{'with' if embedding else 'without'} embedding, {ranking}"
-        found.append(judges.result(title, removed, model, opened.info))
-    print(f"  Torch-Pruning, {'Taylor' if taylor else 'L2'}, {budget:.0%}: "
-          + "; ".join(f"{r.title} {r.cell()} ({r.removed:.3f})" for r in found), flush=True)  # fmt: skip
-    return best(found)
+        found.append((judges.loss(model, opened.info), removed, title, model))
+        print(f"  Torch-Pruning, taylor {taylor}, {title}: loss {found[-1][0]:.3f}, {removed:.3f} removed", flush=True)
+    loss, removed, title, model = min(found, key=lambda one: one[0])
+    return loss, judges.result(title, removed, model, opened.info)
 
 
 def gradients(model: nn.Module, opened: pipeline.Opened, train: LabelledImages) -> None:
@@ -153,6 +147,8 @@ def at_budget(
         removed = 1 - macs(model, opened.info.input_size) / dense
         if abs(removed - budget) < abs(best[1] - budget):
             best = (model, removed)
+        if abs(best[1] - budget) < NEAR:
+            break
         low, high = (ratio, high) if removed < budget else (low, ratio)
     return best
 
@@ -232,24 +228,35 @@ def measure(name: str) -> Iterator[list[str]]:
     train, data = (load_data(str(opened.info.data), split) for split in ("train", "val"))
     judges = Judges(data, held_apart(train))
     for budget in BUDGETS:
-        mine = list(ours(opened, train, judges, budget))
+        rule, found = ours(opened, judges, budget)
         theirs = [torch_pruning(opened, train, judges, budget, taylor) for taylor in (False, True)]
-        gap = paired_difference(best(mine).hits, best(theirs).hits)
-        difference = f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-        yield [f"`{name}` {budget:.0%}", *(result.cell() for result in (*mine, *theirs)), difference]
+        kind, (_, best) = min(zip(("L2", "Taylor"), theirs, strict=True), key=lambda one: one[1][0])
+        shown = [result.cell() for result in (rule, found, *(result for _, result in theirs))]
+        removed = ", ".join(f"{100 * result.removed:.1f} %" for result in (rule, found, best))
+        gaps = [_difference(paired_difference(result.hits, best.hits)) for result in (rule, found)]
+        print(f"{name} {budget:.0%}: rule {rule.title}; found {found.title}", flush=True)
+        yield [f"`{name}`, {budget:.0%}", *shown, removed, f"{kind}, {best.title}", *gaps]
+
+
+def _difference(gap: Difference) -> str:
+    """In points, with its 95 % interval; bold where that excludes zero."""
+    text = f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
 
 
 def main() -> None:
     """Print each setting of theirs as it is measured, then the table."""
-    parser = command_line(__doc__, [spec.name for spec in BUNDLED])
+    parser = command_line(__doc__, MODELS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(machine(), flush=True)
-    rows = [row for name in arguments.models for row in measure(name)]
-    kinds = [f"{key}{end}" for key in OURS for end in ("", " + repair")]
-    header = ["MACs removed", *kinds, "Torch-Pruning L2", "Torch-Pruning Taylor", "best - its best, paired 95 %"]
-    print(f"\n{table(header, rows)}")
-    store("peers_accuracy", header, rows)
+    rows = {row[0]: list(row) for row in stored("peers_accuracy").rows}
+    for name in arguments.models:
+        for row in measure(name):
+            print(" | ".join(row), flush=True)
+            rows[row[0]] = row
+            store("peers_accuracy", COLUMNS, rows.values())
+    print(f"\n{table(COLUMNS, rows.values())}")
 
 
 if __name__ == "__main__":

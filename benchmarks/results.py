@@ -18,7 +18,7 @@ from dimap_core.models import BUNDLED, PUBLICATIONS, bundled_card, publication
 from dimap_core.training import comparison
 from dimap_core.types import ASSETS
 
-from . import apma, criteria, methods, nvit, oneshot, spvit, structured
+from . import apma, bars, criteria, methods, nvit, oneshot, spvit, structured
 from .measured import Result, stored, table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +70,9 @@ def _section(name: str, result: Result) -> str:
     how = f"Load: {result.load}. n: {result.n}. Interval: {result.interval}."
     run = f"*{command}; {result.date}; {result.machine}. {how}*"
     tables = table(result.columns, result.rows) if result.rows else FROM_ASSETS[name]()
-    return "\n\n".join(part for part in (f"### {result.title}", result.note, run, tables, result.reading) if part)
+    goals = bars.told(result) if name == "find" else ""
+    parts = (f"### {result.title}", result.note, run, goals, tables, result.reading)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _anchor(title: str) -> str:

@@ -149,7 +149,7 @@ class Session:
         percent = self.draw.choice([p for p in range(5, 90) if abs(p - 100 * self.plan.ratio) >= 3]) + self.tenth
         self.plan, self.sent = replace(self.plan, ratio=round(percent, 1) / 100), time.time() * 1000
         move = {"seq": self.sent, "drag": str(self.sent), "final": True, "all": self.plan.ratio}
-        await self._send(*self.screen.map, json_value=json.dumps({"move": move}))
+        await self._send(*self.screen.feed, json_value=json.dumps({"move": move}))
 
     async def _rest(self, spent: float) -> None:
         """As the browser does when a hand rests, `spent` seconds after the move: all of the page is drawn."""
@@ -280,7 +280,8 @@ class Session:
             self.screen.map = component.id, fragment
         if component.component_name != "dimap_feed" or not component.json:
             return
-        self.screen.feed, data = (component.id, fragment), json.loads(component.json)
+        self.screen.feed = component.id, fragment
+        data = json.loads(component.json)["patch"]  # the whole answer: nobody here says which one it holds
         self.screen.metrics = {one["label"]: (one["value"], one["below"]) for one in data["numbers"]}
         self.screen.seq = data.get("seq", 0.0)
         self.screen.stop_timers(["look"])

@@ -26,7 +26,7 @@ PAPER = {
 def main() -> None:
     """Filters, the answer in a sentence, the figure, the table; below, what papers print."""
     notice.show()
-    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     current = state.current().model
     model = left.selectbox("Bundled model", NAMES, index=NAMES.index(current) if current in NAMES else 0,
                            key="compare_model", persist_state="session")  # fmt: skip
@@ -71,11 +71,11 @@ def answer(rows: Sequence[Measurement], budget: float) -> str:
     if found is None:
         return ""
     best, others = found
-    close = ", ".join(row.label for row in others)
-    begun, reached = f"**{100 * budget:.0f} % removed:** {best.label}", f"{results.text(best.top1)} %"
-    if close:
-        return f"{begun} has the highest, {reached}, but its interval overlaps with that of {close}: no clear winner."
-    return f"{begun} leads with {reached}, its interval apart from all others measured."
+    begun, reached = f"**{100 * budget:.0f} % removed:**", results.text(best.top1).replace(" (", " % (", 1)
+    if others:
+        close = "one other’s interval overlaps" if len(others) == 1 else f"{len(others)} others’ intervals overlap"
+        return f"{begun} no clear winner. {best.label} is highest, {reached}, but {close} with its own."
+    return f"{begun} {best.label} leads with {reached}, its interval apart from all others measured."
 
 
 def papers() -> None:
@@ -85,7 +85,10 @@ def papers() -> None:
         "Printed by the papers or their repositories: ImageNet-1k, large models, long training. Never mixed with the "
         "figures above, which are ours on small models, and hardly comparable with each other."
     )
-    st.dataframe(pd.DataFrame(published.results()).rename(columns=PAPER), hide_index=True)
+    st.dataframe(
+        pd.DataFrame(published.results()).rename(columns=PAPER), hide_index=True, height="content",
+        column_config={"Method": st.column_config.TextColumn(width=210)},
+    )  # fmt: skip
 
 
 frame.enter()

@@ -30,15 +30,18 @@ def main() -> None:
     with left:
         st.subheader("Checkpoint", anchor=False)
         size = "a smaller model" if view.selection.granularity == "structure" else "the same size, with zeros"
-        st.markdown(f"safetensors, recipe and card in one zip: {size}. Loads without pickle and without the original.")
+        st.markdown(
+            f"One zip of safetensors, recipe and card: {size}. It loads without pickle and without the original."
+        )
         downloads.prepared(view, "checkpoint", "open", f"{name}-pruned.zip", "application/zip")
-        st.code(LOADER, language=None)  # its colours would stand out too little
+        with st.expander("Load it in Python"):
+            st.code(LOADER, language=None)  # its colours would stand out too little
     with right:
         st.subheader("ONNX", anchor=False)
-        st.markdown("For onnxruntime and other runtimes; any batch size. Input `images`, normalised, output `logits`.")
+        st.markdown("For other runtimes, any batch size: input `images`, normalised, output `logits`.")
         downloads.prepared(view, "onnx", "live", f"{name}-pruned.onnx", "application/octet-stream")
         st.subheader("Recipe", anchor=False)
-        st.markdown("A few lines of JSON; paste them under More settings or pass them to `prune --recipe`.")
+        st.markdown("JSON, to paste under More settings or to pass to `prune --recipe`.")
         recipe = json.dumps(state.current().recipe(), indent=1)
         st.download_button("Download recipe.json", recipe, "recipe.json", "application/json", on_click="ignore")
     st.subheader("All tried points", anchor=False)
@@ -49,7 +52,7 @@ def points() -> None:
     """Everything on the trade-off plot as a table and as CSV."""
     table = tried_points.table([point for point in st.session_state.history if point.estimate])
     if table.empty:
-        st.markdown("Nothing was judged yet. Move a slider on the Prune page; every cut that is judged appears here.")
+        st.markdown("None yet: every cut that is judged on the Prune page appears here.")
         return
     st.dataframe(table, hide_index=True)
     st.download_button("Download points.csv", table.to_csv(index=False), "points.csv", "text/csv", on_click="ignore")

@@ -27,15 +27,16 @@ def main() -> None:
     done = newest is not None and newest.result is not None
     if newest and done:
         st.subheader(answer.headline(newest.result), anchor=False)
-    if view.info.data is None or view.info.weights == "random":
-        st.info("Finding needs a trained model and images: choose a bundled one, or images of your own.")
+    if not view.judged:
+        header.not_judged(view, "Finding needs")
         return
     header.judged_by(view)
     asked.controls(view)
     if newest is None:
         st.info(
-            "Every fixed rule and cuts by reconstruction are tried at all budgets, on training images held apart; the "
-            "best is judged once. It takes about a minute and goes on when you leave this page.",
+            "A search begins with the whole model, whatever the line above cuts. It tries every fixed rule and cuts by "
+            "reconstruction on training images held apart, and judges the best once: about a minute on a small model, "
+            "also when you leave this page.",
             icon=":material/travel_explore:",
         )
         return

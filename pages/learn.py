@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.exercises import words
 from pages.ui.learn import card, overview, sandbox, stage
 from pages.ui.look import frame
 from pages.ui.parts import notice, waiting
@@ -21,27 +22,28 @@ def main() -> None:
         overview.draw()
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(card.word("lesson", number=now[0].number), width="content")
-        st.button(card.word("leave"), key="lesson_leave", type="tertiary", on_click=lesson.leave)
+        st.markdown(words.word("lesson", number=now[0].number), width="content")
+        st.button(words.word("leave"), key="lesson_leave", type="tertiary", on_click=lesson.leave)
     left, right = st.columns([35, 65], gap="large")
+    above, below = left.container(), left.container()
     with right:
         view = opened.view()
         if view is None:
             waiting.wait_for()
         else:
-            stage.draw(view, now[1])
-    with left:
+            stage.draw(view, now[1], below)
+    with above:
         card.draw(*now)
 
 
 def invent() -> None:
     """The sandbox, on the session's own model."""
-    st.button(card.word("to_list"), key="sandbox_leave", type="tertiary", on_click=overview.to_sandbox, args=(False,))
+    st.button(words.word("to_list"), key="sandbox_leave", type="tertiary", on_click=overview.to_sandbox, args=(False,))
     view = opened.view()
     if view is None:
         waiting.wait_for()
     else:
-        sandbox.draw(view, card.word)
+        sandbox.draw(view, words.word)
 
 
 frame.enter()

@@ -26,10 +26,7 @@ def main() -> None:
     if view is None:
         return
     if not view.judged:
-        st.info(
-            "Answers need a trained model with images; choose a bundled one, or images of your own in the line above, "
-            "to see what this cut does to them."
-        )
+        header.not_judged(view, "Answers need")
         return
     running = outcomes.ask(view).running
     polling.polled(body, running, POLL)(view, running)
@@ -48,12 +45,12 @@ def body(view: View, was_running: bool) -> None:
         return
     data, found, total = arrived
     st.markdown(outcomes.headline(found, total))
-    metrics.draw(view.cost.total, found.estimate(data, total), "joint")
     left, right = st.columns([3, 2], gap="medium")
     with left:
         gallery.draw(found, data)
     with right:
         explanation.draw(view, found, data, ticket.running)
+    metrics.draw(view.cost.total, found.estimate(data, total), "joint")
     losses(found, data)
 
 
@@ -61,7 +58,6 @@ def waiting(view: View, ticket: Ticket) -> None:
     """Until the first images are in."""
     doing = (ticket.last or {}).get("doing") or "First images on their way"
     st.markdown(f"{doing} …")
-    metrics.draw(view.cost.total, None, "joint", "first images on their way")
 
 
 def losses(found: Outcomes, data: LabelledImages) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.figures import kept_bars
-from pages.ui.live import accuracy, answer, latency, model_map, points, streaming, tradeoff
-from pages.ui.look import frame, theme
-from pages.ui.parts import header, notice, waiting
-from pages.ui.session import cache, opened, state
-
-CUT = "Where the cut falls"
+from pages.ui.live import accuracy, answer, feed, latency, model_map, points, streaming, tradeoff
+from pages.ui.look import frame
+from pages.ui.parts import header, notice, pins, waiting
+from pages.ui.session import opened, state
 
 
 def main() -> None:
@@ -41,30 +38,27 @@ def main() -> None:
 def before_loading() -> None:
     """The first screen: what was measured beforehand stands in until the worker is up, and says so."""
     row = points.precomputed_row(state.current())
-    if row is None:
+    if row is None or row.drawn is None:
         waiting.wait_for()
         return
-    name = state.current().model
-    header.draw("precomputed, live numbers follow")
     left, right = st.columns([65, 35], gap="medium")
     with left, st.container(key="live_map_room"):
-        st.subheader(CUT, anchor=False)
-        stage_word = "stage" if cache.cards()[name]["family"] == "swin" else "block group"
-        theme.chart(kept_bars(row.cells, stage_word, theme.look()), "kept", "Kept weights by stage and module")
+        model_map.draw_beforehand(row.drawn)
+        model_map.meant(row.drawn.anatomy)
         waiting.wait_for(quietly=True)
     with right, st.container(key="live_answer_room"):
         picture = tradeoff.picture(list(row.rows), row)
         data = answer.data(row, row, picture, tradeoff.cue(), "", "precomputed", None)
         answer.draw()
-        answer.feed(data)
+        feed.send(data)
 
 
 def buttons() -> None:
     """Keep this cut as A or B to compare, start afresh, see the figure large."""
     with st.container(horizontal=True, vertical_alignment="center", key="pins"):
-        for pin in "AB":
-            st.button(f"Pin this cut as {pin}", key=f"pin_{pin}", on_click=put_pin, args=(pin,))
-        st.button("Clear pins and history", key="clear", on_click=clear, disabled=not st.session_state.history)
+        for pin in pins.NAMES:
+            pins.button(pin, f"pin_{pin}", put_pin)
+        st.button("Clear pins and history", key="clear", on_click=pins.clear, disabled=not st.session_state.history)
         if st.button("Enlarge", key="enlarge", icon=":material/open_in_full:", type="tertiary"):
             view = opened.view()
             if view is not None:
@@ -76,12 +70,7 @@ def put_pin(pin: str) -> None:
     """Keep the cut in force as A or B."""
     now = [one for one in st.session_state.history if one.setting == state.current()]
     if now:
-        st.session_state.pins = {**st.session_state.pins, pin: now[0]}
-
-
-def clear() -> None:
-    """Forget tried points and pins."""
-    st.session_state.pins, st.session_state.history = {}, []
+        pins.keep(pin, now[0])
 
 
 frame.enter()

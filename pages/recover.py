@@ -37,7 +37,7 @@ def main() -> None:
 def controls(view: View) -> None:
     """What is to be trained and how, and the button that starts it."""
     if not view.judged:
-        st.info("Training needs a trained model and images: choose a bundled one, or images of your own.")
+        header.not_judged(view, "Training needs")
         return
     names = {"recover": "fine-tune this cut", **{row.key: row.label for row in METHODS}}
     chosen = st.radio("Method", list(names), key="recover_method", format_func=names.get, persist_state="session")
@@ -47,7 +47,7 @@ def controls(view: View) -> None:
         searches.draw(method, view)
     else:
         recovery(view)
-    st.caption("It goes on when you leave or reload this page: the link holds your jobs. One job runs at a time.")
+    st.caption("It goes on when you leave: the link holds your jobs. One runs at a time.")
 
 
 def recovery(view: View) -> None:

@@ -21,10 +21,7 @@ def main() -> None:
     if view is None:
         return
     if not view.judged:
-        st.info(
-            "Following an image needs a trained model with images; choose a bundled one, or images of your own in the "
-            "line above, to see where this cut loses one."
-        )
+        header.not_judged(view, "Following an image needs")
         return
     followed.fit(view.anatomy)
     running = _running(asking.ask(view, choosing.sort(view)))
@@ -69,7 +66,7 @@ def told(view: View, ticket: Ticket | None, found: Way | None) -> None:
     elif found is not None:
         event = ticket.last or {}
         none = words.none_fits(choosing.sorts(view)[choosing.sort(view)], event)
-        st.markdown(" ".join([*none, words.details(found)]))
+        st.markdown(" ".join([*none, words.details(found)]).replace(" %", "\u00a0%"))
     else:
         event = ticket.last or {}
         with st.container(horizontal=True, vertical_alignment="center"):

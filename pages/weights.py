@@ -42,6 +42,7 @@ def distribution(view: View, rows: list[WeightRow]) -> None:
     title = {"log": "|w|", "signed": "w", "norms": "L2 norm of an output unit's weights"}[shown]
     if shown == "signed":
         rows = summaries.weight_rows(view.anatomy, view.weights, view.scores, view.selection, signed=True)
+    what = "norm" if shown == "norms" else title
     if shown == "norms":
         rows = summaries.unit_norms(view.anatomy, view.weights)
     st.subheader("How the weights are distributed", anchor=False)
@@ -56,8 +57,9 @@ def distribution(view: View, rows: list[WeightRow]) -> None:
         removed = f"Filled: removed by this plan. {why}, so there is no threshold on |w|."
     note = "Whole units are compared here; this plan removes single weights." if shown == "norms" else removed
     theme.chart(
-        figure, "ridges", alt, findings.ridges(rows, title, shown != "signed"),
-        f"Rows: {view.anatomy.stage_word} · layer; click one to see its blocks below. {note}", table(rows),
+        figure, "ridges", alt, findings.ridges(rows, what, shown != "signed", view.anatomy.stage_word),
+        f"Rows: {view.anatomy.stage_word} · layer (fc1 and fc2 are the MLP’s two); click one to see its blocks below. "
+        f"{note}", table(rows),
         on_select=choose, selection_mode="points",
     )  # fmt: skip
 
@@ -100,7 +102,8 @@ def argument(view: View, rows: list[WeightRow]) -> None:
         return
     plan = state.current().plan
     scored, total = plan.scored, view.cost.total
-    plain = PruningPlan("magnitude", scored, "model", ratio=total.ratio, seed=plan.seed)  # type: ignore[arg-type]
+    ratio = round(total.ratio, 3)
+    plain = PruningPlan("magnitude", scored, "model", ratio=ratio, seed=plan.seed)  # type: ignore[arg-type]
     if scored == "structure":
         plain = replace(plain, ratio=None, budget=1 - total.params_after / total.params, budget_kind="params")
     magnitude = cache.scores(place, "magnitude", plan.seed, scored, plan.images)
@@ -119,9 +122,15 @@ def argument(view: View, rows: list[WeightRow]) -> None:
     columns = ("row", f"{name}, %", "one plain threshold, %")
     theme.chart(
         figure, "argument", "Share removed from each row by this plan and by one magnitude threshold",
-        findings.plain_threshold(other, view.anatomy.stage_word), note,
+        findings.plain_threshold(other, rows, view.anatomy.stage_word), note,
         dict(zip(columns, ([row.label for row in rows], *shares), strict=True)),
     )  # fmt: skip
+    if (plan.criterion, plan.scope) != (plain.criterion, plain.scope):
+        st.button(
+            "Cut by this threshold instead", key="plain_cut", on_click=state.go,
+            args=(replace(state.current(), plan=plain),),
+            help="Prune and Predictions then show what it costs in accuracy; Undo brings this cut back.",
+        )  # fmt: skip
 
 
 def detail(view: View, labels: list[str]) -> None:
@@ -132,6 +141,7 @@ def detail(view: View, labels: list[str]) -> None:
         st.session_state.weights_row = _same_layer(shown or labels[0], labels, at.stage or 0)
     chosen = st.selectbox(
         "Row", labels, key="weights_row", persist_state="session", label_visibility="collapsed", on_change=row_chosen,
+        width=240,
     )  # fmt: skip
     rows = summaries.block_rows(view.anatomy, view.weights, view.scores, view.selection, chosen or labels[0])
     figure = ridgeline(rows, theme.look(), "|w|", marked=[f"block {at.block + 1}"] if at.block is not None else ())

@@ -10,6 +10,8 @@ import timm
 import torch
 from hypothesis import settings
 from torch import nn
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from dimap_core.anatomy.build import build_anatomy
 from dimap_core.cli.commands import main
@@ -33,11 +35,39 @@ APART = {
 kernels."""
 
 
+SERVERS = ("tests/pages", "tests/browser")
+"""Each has a server with its worker process for all its tests, so that one process runs them all: a second one would
+start, open and compute the same again."""
+
+LONG = ("service/test_jobs", "training/", "models/", "studies/", "cut/", "service/", "cli/", "pipeline/")
+"""What takes longest begins first, so that the processes end together; after the servers' tests."""
+
+
+class _ByServer(LoadFileScheduling):
+    """Hands out file by file, but all of a server's tests at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SERVERS if nodeid.startswith(f"{folder}/")), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByServer:
+    """Takes the place of `--dist loadfile`."""
+    return _ByServer(config, log)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When an item's file begins, counted from 0."""
+    starts = (*(f"{folder}/" for folder in SERVERS), *(f"tests/{name}" for name in LONG))
+    return next((at for at, start in enumerate(starts) if item.nodeid.startswith(start)), len(starts))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what compares numbers."""
+    """Mark what compares numbers, and put what takes longest first."""
     for item in items:
         if item.path.parent.name not in ("pages", "browser") and item.path.stem.removeprefix("test_") not in APART:
             item.add_marker("numbers")
+    items.sort(key=_turn)
 
 
 _TINY = {

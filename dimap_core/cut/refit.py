@@ -29,7 +29,8 @@ _NEAR = 1e-8  # of what the squared residual was at first: nothing is left to ga
 _OVERHEAD = 256  # gathering a number of a row's matrix takes as long as so many multiply-adds
 _RESOLUTION = 1e-5  # of the mean second moment: what float32 products cannot tell from zero
 _TINY = 1e-30  # so that inputs that are always zero can be solved for
-_CHUNK = 2**22  # numbers in the matrices that are solved at once: 32 MiB
+_CHUNK = 2**20  # numbers in the matrices that are solved at once: 8 MiB
+_TOGETHER = 2**19  # numbers in the rows that go down together: 4 MiB for each of what a step holds
 
 
 @dataclass(frozen=True)
@@ -45,29 +46,40 @@ class Seen:
     def refitted(
         self, weight: torch.Tensor, keep: torch.Tensor, steps: int = STEPS
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(some rows of the layer [rows, in], zero outside `keep`, what their biases grow by [rows]), float64.
+        """(some rows of the layer [rows, in], of `weight`'s type and zero outside `keep`; what their biases grow by
+        [rows], float64).
 
-        `weight`: the dense rows; `keep`, `steps`: see `refit`.
+        `weight`: the dense rows; `keep` boolean [rows, in]. Exact where that is as fast, else by at most `steps` steps
+        from the dense rows. Rows are taken in parts, so that little is held beside what is returned.
         """
-        weight = weight.double()
-        made = refit(self.square, weight @ self.cross, keep, weight, steps)
-        return made, weight @ self.dense - made @ self.now
+        made, shift = torch.empty_like(weight), self.now.new_empty(len(weight))
+        at_once = _as_fast(keep, steps)
+        rows = len(weight) if alike(keep) else max(1, _TOGETHER // len(self.square))
+        for at in range(0, len(weight), rows):
+            some = slice(at, at + rows)
+            dense, kept = weight[some].double(), keep[some]
+            aim = dense @ self.cross
+            new = exact(self.square, aim, kept) if at_once else descended(self.square, aim, kept, dense, steps)
+            made[some], shift[some] = new, dense @ self.dense - new @ self.now
+        return made, shift
 
 
 def seen(square: torch.Tensor, cross: torch.Tensor, now: torch.Tensor, dense: torch.Tensor, bias: bool) -> Seen:
-    """From E[x' x'^T], E[x x'^T] and the means, float64, centred where the layer has a bias. l is 1 % of the mean
-    diagonal. Raises DataError for what is not finite."""
-    if not square.isfinite().all() or not cross.isfinite().all():
+    """From E[x' x'^T], E[x x'^T], which are written over, and the means, float64, centred where the layer has a bias.
+    l is 1 % of the mean diagonal. Raises DataError for what is not finite."""
+    if not (square.sum() + cross.sum()).isfinite():  # `isfinite` on all of them would hold as much again
         raise DataError("What the model makes of its training images is not finite; check its weights, or drop repair.")
     floor = max(_RESOLUTION * float(square.diagonal().mean()), _TINY)
     alike = cross is square and dense is now  # the dense model's own: held once, as a wide layer's takes 128 MiB
-    square = torch.addr(square, now, now, alpha=-1) if bias else square.clone()
+    if bias:
+        square.addr_(now, now, alpha=-1)
     strength = max(DAMPING * float(square.diagonal().mean()), floor)
     square.diagonal().add_(strength)
     if not alike:
-        cross = torch.addr(cross, dense, now, alpha=-1) if bias else cross.clone()
+        if bias:
+            cross.addr_(dense, now, alpha=-1)
         cross.diagonal().add_(strength)
-    return Seen(square, square if alike else cross, now, dense)
+    return Seen(square, cross, now, dense)
 
 
 @dataclass
@@ -95,24 +107,16 @@ class Pairs:
         square, cross, now, dense = (part / self.count for part in self.sums)
         first, second = (shift.double() for shift in self.shifts)
         # E[(y + s) (z + t)^T] = E[y z^T] + s (E[z] + t)^T + E[y] t^T
-        square = square + torch.outer(first, now + first) + torch.outer(now, first)
-        cross = cross + torch.outer(second, now + first) + torch.outer(dense, first)
+        square.addr_(first, now + first).addr_(now, first)
+        cross.addr_(second, now + first).addr_(dense, first)
         return seen(square, cross, now + first, dense + second, bias)
 
 
-def refit(
-    square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor, start: torch.Tensor, steps: int = STEPS
-) -> torch.Tensor:
-    """For every row r the w with A_SS w = t_S, S = keep[r], and zeros elsewhere; [out, in].
-
-    `square` A [in, in], symmetric and positive definite; `aim` t [out, in]; `keep` boolean [out, in]. Exact where that
-    is as fast, else by at most `steps` steps from `start` [out, in].
-    """
-    sizes = keep.sum(1).double()
+def _as_fast(keep: torch.Tensor, steps: int) -> bool:
+    """Whether a solve for every row takes no longer than `steps` steps of all rows."""
+    sizes = keep.sum(1, dtype=torch.int32).double()
     work = float((sizes**2 * (sizes + _OVERHEAD)).sum())
-    if work <= steps * aim.numel() * len(square) or alike(keep):
-        return exact(square, aim, keep)
-    return descended(square, aim, keep, start, steps)
+    return work <= steps * keep.numel() * keep.shape[1] or alike(keep)
 
 
 def alike(keep: torch.Tensor) -> bool:
@@ -121,13 +125,17 @@ def alike(keep: torch.Tensor) -> bool:
 
 
 def exact(square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
-    """`refit` with a solve for every row, or one for all rows where they keep the same."""
+    """For every row r the w with A_SS w = t_S, S = keep[r], and zeros elsewhere, [out, in]: a solve for every row, or
+    one for all rows where they keep the same.
+
+    `square` A [in, in], symmetric and positive definite; `aim` t [out, in]; `keep` boolean [out, in].
+    """
     made = torch.zeros_like(aim)
     if alike(keep):
         kept = keep[0].nonzero()[:, 0]
-        made[:, kept] = torch.cholesky_solve(aim[:, kept].T, factor(square[kept][:, kept])).T
+        made[:, kept] = torch.cholesky_solve(aim[:, kept].T, factor(square[kept[:, None], kept])).T
         return made
-    sizes = keep.sum(1)
+    sizes = keep.sum(1, dtype=torch.int32)  # `bool` would be widened whole
     order = sizes.argsort(descending=True)  # rows of nearly the same size are solved together
     while len(order):
         size = int(sizes[order[0]])
@@ -165,7 +173,8 @@ def factor(squares: torch.Tensor) -> torch.Tensor:
 def descended(
     square: torch.Tensor, aim: torch.Tensor, keep: torch.Tensor, start: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """`refit` by conjugate gradients, every row with its own step, scaled by A's diagonal; the error only falls."""
+    """`exact` by conjugate gradients from `start` [out, in], every row with its own step, scaled by A's diagonal; the
+    error only falls."""
     mask = keep.to(aim.dtype)
     scale = mask / square.diagonal()
     made = start * mask
@@ -177,10 +186,11 @@ def descended(
             break
         bent = way @ square
         step = now / (way * bent).sum(1, keepdim=True).clamp(min=_TINY)
-        made, missing = made + step * way, missing - step * bent
+        made.addcmul_(step, way)
+        missing.addcmul_(step, bent, value=-1)
         down = missing * scale
         now, before = (missing * down).sum(1, keepdim=True), now
-        way = down + now / before.clamp(min=_TINY) * way
+        way.mul_(now / before.clamp(min=_TINY)).add_(down)
     return made
 
 

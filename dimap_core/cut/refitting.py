@@ -99,23 +99,29 @@ def _refitted(model: nn.Module, name: str, masked: torch.Tensor, pairs: Pairs) -
     """The named layer's weight and bias, solved for some rows at a time."""
     with still(model):
         inputs = pairs.seen(model.get_submodule(name).bias is not None)
-    dense, parts = model.get_parameter(f"{name}.weight").detach(), []
+    dense, made = model.get_parameter(f"{name}.weight").detach(), _own_bias(model, name)
+    made[f"{name}.weight"] = torch.empty_like(masked)
     rows = max(1, int(_WORK / (STEPS * masked.shape[1] ** 2)))
-    for some, left in zip(dense.split(rows), masked.split(rows), strict=True):
+    for at in range(0, len(masked), rows):
+        some = slice(at, at + rows)
         with still(model):
-            parts.append(inputs.refitted(some, left != 0))
+            _write(made, name, some, *inputs.refitted(dense[some], masked[some] != 0))
         yield
-    return _parameters(model, name, *(torch.cat(part) for part in zip(*parts, strict=True)))
+    return made
 
 
-def _parameters(model: nn.Module, name: str, weight: torch.Tensor, shift: torch.Tensor) -> Weights:
-    """Ordinary tensors of the layer's own type: its new weight, and its bias with `shift`."""
+def _own_bias(model: nn.Module, name: str) -> Weights:
+    """A copy of the named layer's bias, if it has one."""
     layer = model.get_submodule(name)
     assert isinstance(layer, nn.Linear)  # `anatomy` lets nothing else pass
-    new = {f"{name}.weight": weight.to(layer.weight.dtype).clone()}
-    if layer.bias is not None:
-        new[f"{name}.bias"] = (layer.bias.detach() + shift).to(layer.bias.dtype).clone()
-    return new
+    return Weights() if layer.bias is None else Weights({f"{name}.bias": layer.bias.detach().clone()})
+
+
+def _write(weights: Weights, name: str, rows: slice, made: torch.Tensor, shift: torch.Tensor) -> None:
+    """Put solved rows of the named layer in their places, in the layer's own type, and add what its biases grow by."""
+    weights[f"{name}.weight"][rows] = made
+    if f"{name}.bias" in weights:
+        weights[f"{name}.bias"][rows] += shift
 
 
 def refit_at_once(
@@ -132,20 +138,30 @@ def refit_at_once(
     and hidden units that went, and queries are stretched for Q/K dimensions.
     """
     weights = Weights()
+    refitted: dict[str, torch.Tensor | None] = {}
     for name, keep in parameter_keeps(model, anatomy, scores, selection):
-        dense = model.get_parameter(name).detach()
+        dense, layer = model.get_parameter(name).detach(), name.removesuffix(".weight")
         kept = torch.from_numpy(keep).to(dense.device)
-        weights[name] = dense * kept
-        layer = name.removesuffix(".weight")
+        weights[name] = dense.masked_fill(~kept, 0)
         if layer in inputs and kept.shape[1] > 1:  # else whole rows go
-            kept = kept.expand_as(dense) if selection.granularity == "structure" else weights[name] != 0
-            found = _dense_moments(inputs[layer], model.get_submodule(layer).bias is not None, dense.device)
-            weights |= _parameters(model, layer, *found.refitted(dense, kept, QUICK))
+            refitted[layer] = kept if selection.granularity == "structure" else None
+            weights |= _own_bias(model, layer)  # room for all that stays before what is held for a while: no gaps
+    for layer, some in refitted.items():
+        _refit_dense(model, layer, weights, some, inputs[layer])
     if selection.granularity == "structure":
         for block in anatomy.blocks:
             if block.mixer == "softmax" and block.name in logits:
                 _stretch(weights, block, block_cut(block, scores, selection), logits[block.name])
     return weights
+
+
+def _refit_dense(model: nn.Module, name: str, weights: Weights, kept: torch.Tensor | None, inputs: LayerInputs) -> None:
+    """Refit the named layer's masked weight in place for what it saw dense; `kept`: which inputs, where it is the same
+    for all rows."""
+    dense, left = model.get_parameter(f"{name}.weight").detach(), weights[f"{name}.weight"]
+    keep = left != 0 if kept is None else kept.expand_as(dense)
+    found = _dense_moments(inputs, f"{name}.bias" in weights, dense.device)
+    _write(weights, name, slice(None), *found.refitted(dense, keep, QUICK))
 
 
 def _stretch(weights: Weights, block: Block, cut: BlockCut, logits: np.ndarray) -> None:
@@ -163,5 +179,6 @@ def _stretch(weights: Weights, block: Block, cut: BlockCut, logits: np.ndarray) 
 
 def _dense_moments(inputs: LayerInputs, bias: bool, device: torch.device) -> Seen:
     """The dense model's own inputs on both sides."""
-    square, mean = (torch.from_numpy(part).double().to(device) for part in (inputs.products, inputs.mean))
+    square = torch.from_numpy(inputs.products).to(device, torch.float64, copy=True)
+    mean = torch.from_numpy(inputs.mean).to(device, torch.float64)
     return seen(square, square, mean, mean, bias)

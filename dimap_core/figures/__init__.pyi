@@ -6,7 +6,13 @@ from .distribution import plain_against_plan as plain_against_plan, ridgeline as
 from .front import TriedCut as TriedCut, paired_bar as paired_bar, search_front as search_front
 from .heat import stage_heatmap as stage_heatmap
 from .kept import kept_bars as kept_bars
-from .lessons import by_hand as by_hand, fitted as fitted, thresholds as thresholds
+from .lessons import (
+    Interval as Interval,
+    by_hand as by_hand,
+    fitted as fitted,
+    intervals as intervals,
+    thresholds as thresholds,
+)
 from .look import COLUMN_LABELS as COLUMN_LABELS, EDGES as EDGES, FILLS as FILLS, INK as INK, Look as Look
 from .model_map import (
     NARROW as NARROW,
@@ -45,6 +51,7 @@ from .trained import (
     spvit as spvit,
 )
 from .way import (
+    LEVELS as LEVELS,
     Picture as Picture,
     answer_picture as answer_picture,
     handing_chart as handing_chart,

@@ -41,8 +41,10 @@ def ridgeline(
         if row.label in marked:
             figure.add_hrect(place - 0.1, place + 0.95, fillcolor=rgba(look.action, 0.12), line_width=0, layer="below")
     names = [f"<b>{row.label}</b>" if row.label in marked else row.label for row in reversed(rows)]
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[-0.15, len(rows) + 0.05], ticklen=0)
-    figure.update_xaxes(title=title, range=[middle[low], middle[high - 1] + (edges[-1] - edges[0]) * 0.11])
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=names, range=[-0.15, len(rows) + 0.05], ticklabelstandoff=6
+    )
+    figure.update_xaxes(title=title, range=[middle[low], middle[high - 1] + 0.14 * (middle[high - 1] - middle[low])])
     if log:
         ticks = [tick for tick in range(-5, 2) if middle[low] <= tick <= middle[high - 1]]
         figure.update_xaxes(tickvals=ticks, ticktext=[f"{10.0**tick:g}" for tick in ticks])

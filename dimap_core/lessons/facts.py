@@ -12,10 +12,12 @@ from .lesson import Step, Wanted
 
 Facts = Mapping[str, float | bool | str]
 _NAME = re.compile(r"\{([a-z0-9_.]+)\}")
-_ACCURACY = re.compile(r"(top1|digit|texture|share)(_low|_high|_dense)?")
+_ACCURACY = re.compile(r"(top1|digit|texture|share|first|second|best)(_low|_high|_dense|_least|_most)?")
 _POINTS = re.compile(r"(drop|digit_drop|texture_drop|difference)(_low|_high)?")
 _RANK = re.compile(r"\w+_foretold(_low|_high)?")
 _SHARE = re.compile(r"ratio|fit_\w+|macs|params|stage\d|(most|least)_\w+_share|\w+_of_(macs|params)")
+_WIDTH = re.compile(r"spread|points_\w+")
+_TIMES = re.compile(r"(speedup|times)(_\w+)?|promised")
 _UNKNOWN = "–"
 
 
@@ -53,7 +55,8 @@ def answered(step: Step, facts: Facts) -> str:
 
 
 def said(text: str, facts: Facts, language: str) -> str:
-    """A text with its facts in words: accuracies as "71.0 %", other shares as "91 %", differences in points."""
+    """A text with its facts in words: accuracies as "71.0 %", other shares as "91 %", differences and widths in points,
+    times as "1.43"."""
     return _NAME.sub(lambda found: _told(found[1], facts, language), text)
 
 
@@ -67,6 +70,10 @@ def _told(name: str, facts: Facts, language: str) -> str:
         told = f"{100 * value:.1f} %"
     elif _RANK.fullmatch(last):
         told = f"{value:+.2f}".replace("-", "−")
+    elif _WIDTH.fullmatch(last):
+        told = f"{100 * value:.0f}"
+    elif _TIMES.fullmatch(last):
+        told = f"{value:.2f}"
     elif _SHARE.fullmatch(last):
         told = f"{100 * value:.0f} %"
     else:

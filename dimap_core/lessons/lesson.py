@@ -45,9 +45,10 @@ class Step(_Strict):
     """One idea: at most 60 words, the state that it starts from, and what ends it.
 
     `start`: the state as a link's query string. `figure`: what is drawn beside the words, `controls`: chips of the
-    recipe line that are in sight. `done`: what facts must be; empty: the guess, or reading, is enough. `keep`: under
-    which name later steps know this one's facts. `terms`: words of the glossary. `solution`: what a test does to solve
-    it, `claims`: what it then finds true of the numbers.
+    recipe line that are in sight, `other`: a second state, which the figure compares the first one with. `done`: what
+    facts must be; empty: the guess, or reading, is enough. `keep`: under which name later steps know this one's facts.
+    `terms`: words of the glossary. `solution`: what a test does to solve it, `claims`: what it then finds true of the
+    numbers.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Step(_Strict):
     start: str
     figure: str = "map"
     controls: list[str] = field(default_factory=list)
+    other: str = ""
     guess: Guess | None = None
     done: dict[str, Wanted] = field(default_factory=dict)
     hint: Text = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Latency: how long the dense and the pruned model really take, and which cut meets an asked saving of time.
 
-Runs are interleaved, so that a machine that slows down slows both; medians and quartiles are of whole batches.
+Runs are interleaved, so that a machine that slows down slows both; medians and quartiles are of whole batches. Which
+model is faster, each pair of runs says by its ratio; their median's interval asks nothing of how times spread.
 Next door: `cost` counts MACs, which time follows only in part; callers show both.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import quantile_test
 from torch import nn
 
 from ..types import InvalidPlan
@@ -32,10 +34,20 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """Dense time / pruned time of two runs in a row: the median of all pairs with its 95 % interval, from the order of
+    the ratios alone (that of the sign test); no interval (None) where pairs are too few for one, below six."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class LatencyRow:
     """Dense and pruned model on batches of `batch_size` images; `repeats` interleaved runs each, after warm-up.
 
-    `threads`: CPU threads of torch; `device`: "cpu" or the GPU's name.
+    `threads`: CPU threads of torch; `device`: "cpu" or the GPU's name; `ratio`: of the pairs of runs.
     """
 
     batch_size: int
@@ -44,6 +56,7 @@ class LatencyRow:
     repeats: int
     dense: Timing
     pruned: Timing
+    ratio: Ratio
 
     @property
     def speedup(self) -> float:
@@ -90,7 +103,8 @@ def measure_latency(
                     seconds(model, images)
             # Who goes first changes, so that neither always finds the caches the other left.
             runs = [_round(pair, images, reverse=bool(turn % 2)) for turn in range(repeats)]
-        yield LatencyRow(size, used, told, repeats, *(_timing(column) for column in zip(*runs, strict=True)))
+        timings = [_timing(column) for column in zip(*runs, strict=True)]
+        yield LatencyRow(size, used, told, repeats, timings[0], timings[1], _ratio(runs))
 
 
 def _on(place: torch.device, model: nn.Module) -> nn.Module:
@@ -129,6 +143,13 @@ def seconds(model: nn.Module, images: torch.Tensor) -> float:
 def _timing(seconds: Sequence[float]) -> Timing:
     low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
     return Timing(float(median), float(low), float(high))
+
+
+def _ratio(runs: Sequence[Sequence[float]]) -> Ratio:
+    ratios = [dense / pruned for dense, pruned in runs]
+    bounds = quantile_test(ratios, p=0.5).confidence_interval()
+    low, high = (None if np.isnan(bound) else float(bound) for bound in (bounds.low, bounds.high))
+    return Ratio(float(np.median(ratios)), low, high)
 
 
 def measured_saving(dense: nn.Module, make: Callable[[float], nn.Module], input_size: int) -> Callable[[float], float]:

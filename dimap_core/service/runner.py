@@ -64,7 +64,8 @@ def _search(row: Method, request: Mapping[str, Any], place: Path) -> Events:
 def _find(request: Mapping[str, Any], place: Path) -> Events:
     """Find the best cut for a budget."""
     opened = yield from _opened(request)
-    steps, threads = find.find(opened, find.Wanted(**request["search"]), place / "checkpoint"), Threads()
+    wanted, threads = find.Wanted(**request["search"]), Threads()
+    steps = find.find(opened, wanted, place / "checkpoint", state=place / "tried")
     while True:
         with threads.given():  # many short steps, and somebody waits for them
             event = next(steps, None)

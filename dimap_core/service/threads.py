@@ -3,13 +3,13 @@
 Two threads take 0.6 to 0.8 of the time of one on two cores, but about four times as long as soon as another process
 wants one of them: the thread that has its core spins at every barrier until the other one gets its turn
 (`python -m benchmarks.threads` measures both). So the choice is made anew at every step, from what the last step with
-two threads got: on free cores nearly two seconds of processor time a second.
+two threads got: on free cores nearly two seconds of processor time a second. Whoever allows one (OMP_NUM_THREADS=1)
+gets one.
 Next door: `worker` takes the steps.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ _REST = 10.0  # seconds until two threads are tried again
 class Threads:
     """One or two threads, by what the cores have to give; `most` of 1 never tries."""
 
-    def __init__(self, most: int = min(_MOST, os.cpu_count() or 1)) -> None:
+    def __init__(self, most: int = min(_MOST, torch.get_num_threads())) -> None:
         self.most = most
         self.rest_until = 0.0
 

@@ -41,7 +41,9 @@ def app_url(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def window(tmp_path_factory):
+    """One window for all tests, with a profile on disk: only there does chromium keep what it has compiled, which
+    halves what loading the app once more takes. A tab is a session."""
     path = shutil.which("chromium")
     if path is None:
         message = "no chromium: install Debian's package to run the browser tests"
@@ -49,20 +51,19 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def window(chromium):
-    """One window for all tests: what it has loaded and compiled once, it need not again. A tab is a session."""
-    return chromium.new_context(accept_downloads=True)
+        profile = tmp_path_factory.mktemp("profile")
+        window = playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, args=FLAGS, accept_downloads=True
+        )
+        yield window
+        window.close()
 
 
 @pytest.fixture
 def browser(window):
-    """The window; its tabs are closed after each test, so that none goes on polling."""
+    """The window; the tabs of a test are closed after it, so that none goes on polling."""
+    before = window.pages
     yield window
     for page in window.pages:
-        page.close()
+        if page not in before:
+            page.close()

@@ -37,6 +37,14 @@ DRAWN = (
     "[data-testid=stMain] [data-testid=stCode]",
 )
 TOP1 = "[data-testid=stMetric]:has-text('Top-1'), .answer .big"
+TOPS = """() => {
+  window.tops = new Set();
+  const look = () => {
+    window.tops.add(document.querySelector(".st-key-pins").getBoundingClientRect().top + window.scrollY);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 VALUE, PARAMS = ".answer .big .value", ".answer dl > div:nth-child(3) dd >> nth=0"
 
 
@@ -135,6 +143,8 @@ def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser
     judged(page, "540")
     knobs, cuts = page.locator(".map .knob"), page.locator(".map .cut")
     third, before = cuts.nth(2).inner_text(), page.locator(PARAMS).inner_text()
+    settled(page)
+    page.evaluate(TOPS)
     knobs.nth(2).focus()
     # Both in one task of the browser, before any message can have come.
     press = "k => { k.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', bubbles: true}));"
@@ -143,6 +153,7 @@ def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser
     patiently(page.wait_for_function, "location.search.includes('stages=')")
     cut(page, "by stage")
     judged(page, "540")
+    assert len(page.evaluate("[...window.tops]")) == 1  # nothing below the answer has moved meanwhile
     others = [cuts.nth(place).inner_text() for place in (0, 1, 3)]
     again = opened(browser, page.url)
     judged(again, "540")
@@ -199,6 +210,7 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
         if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
             seen(page.get_by_text("really smaller").first)
         settled(page)
+        patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)  # charts follow the width
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -416,3 +428,25 @@ def test_blocks_are_selected_by_keyboard(browser, app_url):
     patiently(page.wait_for_function, "location.search.includes('at=4.1')")
     chosen = blocks.get_by_role("option", selected=True)
     patiently(expect(chosen).to_have_text, re.compile("Stage 4, block 1: QKV .* kept; [0-9]+ heads"))
+
+
+def test_a_stage_whose_blocks_are_drawn_as_one_opens_and_closes_by_hand_and_by_key(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin_tiny_patch4_window7_224&weights=random", 1180)
+    hits = page.locator(".map .hit")
+    patiently(expect(hits).to_have_count, 9)  # stage 3 has six blocks, drawn as three
+    hits.nth(5).click()
+    patiently(expect(hits).to_have_count, 12)
+    patiently(page.wait_for_function, "location.search.includes('at=3.3')")
+    settled(page)
+    blocks = page.get_by_role("listbox", name="Blocks; Enter selects one for all pages")
+    blocks.focus()
+    page.keyboard.press("Escape")
+    patiently(expect(hits).to_have_count, 9)
+    held = blocks.get_by_role("option").nth(5)  # where the keyboard was
+    patiently(expect(held).to_have_text, "Stage 3, blocks 3 to 4, drawn as one; Enter opens the stage.")
+    assert blocks.get_attribute("aria-activedescendant") == "block-5"
+    page.keyboard.press("Enter")
+    patiently(expect(hits).to_have_count, 12)
+    assert blocks.get_attribute("aria-activedescendant") == "block-6"
+    page.keyboard.press("Enter")  # what is selected already closes its stage
+    patiently(expect(hits).to_have_count, 9)

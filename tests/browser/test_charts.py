@@ -26,6 +26,14 @@ def weights(browser, app_url, scheme="light", width=1440):
     return page, row
 
 
+@pytest.fixture(scope="module")
+def light(window, app_url):
+    """That page and row, loaded once for whatever leaves them as they were."""
+    page, row = weights(window, app_url)
+    yield page, row
+    page.close()
+
+
 def saved(page, row, what, folder):
     """The file that a button hands out."""
     with page.expect_download() as download:
@@ -58,8 +66,8 @@ def test_a_saved_chart_has_its_title_and_source_on_light_ground_and_the_png_is_t
     assert page.outside == []
 
 
-def test_a_chart_is_read_as_a_table_that_can_be_saved(browser, app_url, tmp_path):
-    page, row = weights(browser, app_url)
+def test_a_chart_is_read_as_a_table_that_can_be_saved(light, tmp_path):
+    page, row = light
     row.get_by_role("button", name="Table").click()
     cells = row.locator("tbody tr")
     plot = page.locator(".st-key-argument .js-plotly-plot")
@@ -77,10 +85,11 @@ def test_a_chart_is_read_as_a_table_that_can_be_saved(browser, app_url, tmp_path
     first = page.locator(".st-key-tools_ridges")
     first.get_by_role("button", name="Table").click()
     assert first.locator("tbody tr").count() == len(shown)
+    first.get_by_role("button", name="Close").click()
 
 
-def test_the_points_of_a_chart_are_walked_by_arrow_keys(browser, app_url):
-    page, row = weights(browser, app_url)
+def test_the_points_of_a_chart_are_walked_by_arrow_keys(light):
+    page, row = light
     walk = row.get_by_role("slider")
     walk.focus()
     page.keyboard.press("ArrowRight")
@@ -100,8 +109,8 @@ def test_the_points_of_a_chart_are_walked_by_arrow_keys(browser, app_url):
     assert walk.get_attribute("aria-valuenow") == walk.get_attribute("aria-valuemax")
 
 
-def test_an_enlarged_chart_can_be_zoomed_and_closed(browser, app_url):
-    page, row = weights(browser, app_url)
+def test_an_enlarged_chart_can_be_zoomed_and_closed(light):
+    page, row = light
     row.get_by_role("button", name="Enlarge").click()
     dialog = page.get_by_role("dialog")
     seen(dialog.locator(".main-svg").first)
@@ -115,3 +124,19 @@ def test_an_enlarged_chart_can_be_zoomed_and_closed(browser, app_url):
     patiently(expect(dialog).to_have_count, 0)
     settled(page)
     assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_the_pictures_of_a_way_are_saved_as_one_with_the_image_on_light_ground(browser, app_url, tmp_path):
+    page = opened(browser, f"{app_url}/way?model=swin-digits&ratio=0.6&image=5", scheme="dark")
+    row = page.locator(".st-key-tools_way_pictures")
+    seen(row.get_by_role("button", name="SVG"))
+    settled(page)
+    vector = saved(page, row, "SVG", tmp_path)
+    root, written = ET.parse(vector).getroot(), vector.read_text()
+    words = [" ".join("".join(found.itertext()).split()) for found in root.iter(TEXT)]
+    assert {"Stage 1", "Stage 3", "Dense", "Pruned", "What survives", SOURCE} <= set(words)
+    assert written.count('class="photo"') == 1 and 'class="hover"' not in written
+    assert INK["ground"][0] in written and not any(dark in written for _, dark in (INK["ink"], INK["soft"]))
+    pixels = Image.open(saved(page, row, "PNG", tmp_path)).convert("RGB")
+    assert pixels.size == tuple(2 * int(root.get(side)) for side in ("width", "height"))
+    assert page.outside == []

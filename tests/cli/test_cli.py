@@ -1,6 +1,7 @@
 """The command line's contract: the keys scripts depend on, numbers that add up, and clean exits for bad input."""
 
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -236,13 +237,16 @@ def test_bad_input_is_one_line_on_stderr_and_exit_code_2(call, tmp_path, argumen
     assert len(line) > 15 and "None" not in line
 
 
-def test_the_module_runs_as_a_program():
-    command = [sys.executable, "-m", "dimap_core"]
-    done = subprocess.run([*command, "models", "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert len(json.loads(done.stdout)["bundled"]) == len(BUNDLED)
-    failed = subprocess.run([*command, "describe", "resnet50"], cwd=ROOT, capture_output=True, text=True)
+def test_the_module_runs_as_a_program(monkeypatch, capsys):
+    """What was refused, in a fresh process, to which no library may add a word; what went well, in this one."""
+    command = [sys.executable, "-m", "dimap_core", "describe", "resnet50"]
+    failed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (failed.returncode, failed.stdout) == (2, "")
     assert len(failed.stderr.splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["dimap_core", "models", "--json"])
+    with pytest.raises(SystemExit) as leaving:
+        runpy.run_module("dimap_core", run_name="__main__")
+    assert not leaving.value.code and len(json.loads(capsys.readouterr().out)["bundled"]) == len(BUNDLED)
 
 
 def test_a_formula_is_a_criterion_of_the_command_line(ask, call, tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dimap_core.cut.refit import Pairs, descended, exact, factor, refit, seen, stretched
+from dimap_core.cut.refit import Pairs, descended, exact, factor, seen, stretched
 from dimap_core.types.errors import DataError
-from tests.helpers import same
+from tests.helpers import SINGLE, same
 
 EXACTLY = 10**9  # so many steps are dearer than a solve for every row
 
@@ -62,7 +62,7 @@ def test_the_answer_by_hand():
         torch.tensor([[3.0, 2.0], [2.0, 3.0]]).double(), torch.tensor([[3.0, 2.0], [2.0, 3.0]]).double(),
         torch.ones(2).double(), torch.ones(2).double(), bias=True,
     )  # fmt: skip
-    made, shift = found.refitted(torch.tensor([[3.0, 4.0]]), torch.tensor([[True, False]]), EXACTLY)
+    made, shift = found.refitted(torch.tensor([[3.0, 4.0]]).double(), torch.tensor([[True, False]]), EXACTLY)
     assert made[0].tolist() == pytest.approx([3 + 4 / 2.02, 0], rel=1e-15)
     assert shift.item() == pytest.approx(7 - (3 + 4 / 2.02), rel=1e-15)
 
@@ -110,11 +110,24 @@ def test_steps_reach_the_exact_answer_and_never_lose_on_the_way(share):
 def test_the_way_is_chosen_by_what_it_costs():
     x, weight, keep = problem(20, 60, share=0.2)
     found = seen_of(x, x)
-    arguments = found.square, weight @ found.cross, keep, weight
-    assert torch.equal(refit(*arguments, steps=5), descended(*arguments, steps=5))
-    assert torch.equal(refit(*arguments, steps=1000), exact(*arguments[:3]))
-    every = (*arguments[:2], keep[2:3].expand_as(keep), weight)
-    assert torch.equal(refit(*every, steps=0), exact(*every[:3]))
+    aim = weight @ found.cross
+    assert torch.equal(found.refitted(weight, keep, 5)[0], descended(found.square, aim, keep, weight, 5))
+    assert torch.equal(found.refitted(weight, keep, 1000)[0], exact(found.square, aim, keep))
+    every = keep[2:3].expand_as(keep)
+    assert torch.equal(found.refitted(weight, every, 0)[0], exact(found.square, aim, every))
+
+
+@pytest.mark.parametrize("steps", [5, EXACTLY])
+def test_rows_taken_in_parts_are_the_same_rows(monkeypatch, steps):
+    x, weight, keep = problem(20, 60, share=0.6)
+    found = seen_of(x, 0.5 * x)
+    whole, shift = found.refitted(weight, keep, steps)
+    monkeypatch.setattr("dimap_core.cut.refit._TOGETHER", 7 * 60)
+    monkeypatch.setattr("dimap_core.cut.refit._CHUNK", 3 * 60**2)
+    made, shifted = found.refitted(weight, keep, steps)
+    assert same(made, whole) and same(shifted, shift) and torch.equal(made != 0, whole != 0)
+    short, _ = found.refitted(weight.float(), keep, steps)  # in the layer's own type
+    assert short.dtype == torch.float32 and same(short.double(), whole, SINGLE)
 
 
 def test_inputs_that_are_always_zero_keep_their_weights():

@@ -56,17 +56,24 @@ def test_a_table_is_told_by_its_extremes_without_the_rows_that_sum_up():
 
 def test_ridges_tell_what_goes_or_how_far_their_middles_lie_apart():
     assert told(findings.ridges([row("1 · qkv", 10), row("2 · qkv", 90)], "|w|", True)) == (
-        "Gone: from 10 % of 1 · qkv to 90 % of 2 · qkv"
+        "Gone: from 10 % of QKV in stage 1 to 90 % of QKV in stage 2"
     )
     rows = [row("1 · qkv", 0), row("2 · qkv", 0, (60, 30, 10))]  # the middles lie in the last and in the first bin
-    assert findings.ridges(rows, "|w|", True) == "The middle |w| of 1 · qkv is 100 times that of 2 · qkv"
+    told_apart = "The middle |w| of QKV in part 1 is 100 times that of QKV in part 2"
+    assert findings.ridges(rows, "|w|", True, "part") == told_apart
+    blocks = [row("block 1", 10), row("block 2", 90)]
+    assert told(findings.ridges(blocks, "|w|", True)) == "Gone: from 10 % of block 1 to 90 % of block 2"
     assert findings.ridges(rows, "w", False) == "Nothing is removed from any row"
 
 
 def test_a_plain_threshold_is_told_by_stages_of_which_each_weight_counts_alike():
     rows = [row("1 · qkv", 0), row("1 · fc1", 100, (200, 0, 0)), row("2 · qkv", 91)]
-    said = told(findings.plain_threshold(rows, "stage"))
-    assert said == "Stage 2 would lose 91 % under one plain threshold, stage 1 33 %"
+    plan = [row("1 · qkv", 20), row("1 · fc1", 10, (200, 0, 0)), row("2 · qkv", 40)]
+    said = told(findings.plain_threshold(rows, plan, "stage"))
+    assert said == "One plain threshold would take 91 % of stage 2, where this cut takes 40 %"
+    assert (
+        findings.plain_threshold(rows, rows, "part") == "One plain threshold takes from each part what this cut takes"
+    )
 
 
 def test_units_and_masks_are_counted():

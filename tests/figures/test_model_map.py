@@ -4,7 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -167,6 +167,19 @@ def test_the_knife_comes_from_the_left(made):
     assert left == {(module, y, round(x, 1)) for module, x, y, _, _ in rects(drawn, "kept")}
 
 
+def test_taken_out_structures_make_a_block_narrower_within_what_it_was(made):
+    anatomy = made("swin-textured")
+    kept = {**whole(anatomy), (0, QKV): 0.5, (0, PRJ): 0.5}
+    drawn = model_picture(anatomy, kept, Look(), smaller=True)
+    assert not [*rects(drawn, "gone")] and len([*rects(drawn, "kept")]) == len(kept)
+    first = wide(anatomy).columns[0].drawn[0]
+    groups = [group for group in ET.fromstring(drawn.svg).iter(f"{SVG}g") if group.get("class") == "was"]
+    (was,) = [rect for group in groups for rect in group]  # only the block that lost something has one
+    found = [float(was.get(key)) for key in ("x", "y", "width", "height")]
+    assert found == pytest.approx([first.x, first.y, first.wide, first.high], abs=0.01)
+    assert groups[0].get("stroke-dasharray") and groups[0].get("fill") == "none"
+
+
 def test_a_group_keeps_what_its_blocks_keep_together(made):
     anatomy = made("swin_base_patch4_window7_224")
     kept = {(place, module): float(place % 3 == 0) for place, module in whole(anatomy)}
@@ -300,6 +313,24 @@ def test_the_places_handed_to_the_browser_are_the_pictures(made, name, width, lo
     assert json.loads(json.dumps(found)) and set(colors(anatomy, Look())) == {band["module"] for band in found["bands"]}
 
 
+@pytest.mark.parametrize(("width", "low"), [(MEDIUM, False), (NARROW, False), (NARROW, True)])
+def test_an_opened_stage_has_each_of_its_blocks_and_the_others_stay_as_they_were(made, width, low):
+    anatomy = made("swin_base_patch4_window7_224")
+    keys = [(place, module) for place in range(len(anatomy.blocks)) for module in PRUNABLE_MODULES]
+    closed, found = geometry(anatomy, keys, width, low), geometry(anatomy, keys, width, low, 2)
+    counts = [[count for stage, _, count, *_ in one["blocks"] if stage != 2] for one in (closed, found)]
+    assert counts[0] == counts[1]
+    opened = [block for block in found["blocks"] if block[0] == 2]
+    assert [first for _, first, *_ in opened] == list(range(18)) and {count for _, _, count, *_ in opened} == {1}
+    for (*_, x, _, across, _, _), (*_, after, _, _, _, _) in pairwise(opened):
+        assert across > 2 and x + across < after + 0.01
+    room = 150 if width == NARROW and not low else width
+    assert opened[-1][3] + opened[-1][5] <= room + 0.01
+    assert found["width"] == closed["width"] and found["height"] == closed["height"]
+    sides = {tuple(block[4:7:2]) for block in closed["blocks"]}, {tuple(block[4:7:2]) for block in found["blocks"]}
+    assert sides[0] == sides[1]  # tops and heights: the side of the map, whatever is opened
+
+
 def framed(svg):
     """(left, top, right, bottom) of the frame around what is selected, and its colour."""
     (found,) = (rect for rect in ET.fromstring(svg).iter(f"{SVG}rect") if rect.get("class") == "selected")
@@ -341,12 +372,17 @@ def test_nothing_is_framed_where_nothing_is_selected_and_neighbours_make_room_fo
     assert third == ["1", "2", "1", "2", "1", "3", "6", "9", "11", "15", "18", "1", "2"]
 
 
-def test_importance_is_each_bands_share_of_all_mean_scores(made):
-    scores = {band: 1.0 + number for number, band in enumerate(whole(made("swin-textured")))}
+def test_importance_is_each_bands_rank_by_its_mean_score(made):
+    bands = list(whole(made("swin-textured")))
+    scores = {band: 10.0**number for number, band in enumerate(reversed(bands))}
     fill = importance_fill(scores)
-    assert sum(fill.values.values()) == pytest.approx(100, rel=1e-12)
-    assert fill.values[3, QKV] / fill.values[0, QKV] == pytest.approx(scores[3, QKV] / scores[0, QKV], rel=1e-12)
+    expected = {band: 100 * sum(other <= scores[band] for other in scores.values()) / len(bands) for band in bands}
+    assert fill.values == pytest.approx(expected, rel=1e-12) and fill.values[bands[0]] == 100
+    shared = importance_fill(scores | {bands[0]: scores[bands[1]]}).values
+    assert shared[bands[0]] == shared[bands[1]] == pytest.approx(100 - 50 / len(bands), rel=1e-12)
     assert importance_fill(dict.fromkeys(scores, 0.0)).values == {}
+    svg = model_picture(made("swin-textured"), whole(made("swin-textured")), Look(), fill).svg
+    assert "100 % by rank" in svg
 
 
 def cut(stage, module, ratio, lost):

@@ -3,12 +3,21 @@
 import math
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
 
 from dimap_core.measure.device import SETTING
-from dimap_core.measure.latency import LatencyRow, Timing, measure_latency, measured_saving, solve_latency
+from dimap_core.measure.latency import (
+    LatencyRow,
+    Ratio,
+    Timing,
+    _ratio,
+    measure_latency,
+    measured_saving,
+    solve_latency,
+)
 from dimap_core.types.errors import InvalidPlan
 
 
@@ -25,7 +34,21 @@ def test_a_row_for_each_batch_size_says_how_it_was_measured(tiny):
         for timing in (row.dense, row.pruned):
             assert 0 < timing.low <= timing.median <= timing.high
         assert row.speedup == pytest.approx(1 / (1 - row.removed))
-        assert asdict(row).keys() == {"batch_size", "threads", "device", "repeats", "dense", "pruned"}
+        assert asdict(row).keys() == {"batch_size", "threads", "device", "repeats", "dense", "pruned", "ratio"}
+
+
+@pytest.mark.parametrize("pairs", [6, 21, 84])
+def test_the_interval_of_the_ratio_leaves_out_as_many_pairs_as_the_sign_test_does(pairs):
+    ratios = np.random.default_rng(pairs).lognormal(size=pairs)
+    found = _ratio(np.column_stack([ratios, np.ones(pairs)]).tolist())
+    left_out = max(k for k in range(pairs) if sum(math.comb(pairs, i) for i in range(k + 1)) / 2**pairs <= 0.025)
+    ordered = sorted(ratios)
+    assert (found.low, found.high) == (ordered[left_out], ordered[pairs - 1 - left_out])
+    assert found.value == np.median(ratios)
+
+
+def test_few_pairs_have_no_interval():
+    assert _ratio([[2.0, 1.0]] * 5) == Ratio(2.0, None, None)
 
 
 def test_threads_are_set_while_measuring_and_restored_even_between_rows_and_after_errors(tiny):
@@ -62,7 +85,7 @@ def test_runs_are_interleaved_after_a_warm_up():
 
 
 def test_ratios_are_of_medians():
-    row = LatencyRow(1, 1, "cpu", 3, Timing(0.4, 0.3, 0.5), Timing(0.1, 0.1, 0.2))
+    row = LatencyRow(1, 1, "cpu", 3, Timing(0.4, 0.3, 0.5), Timing(0.1, 0.1, 0.2), Ratio(4.0, None, None))
     assert row.speedup == pytest.approx(4) and row.removed == pytest.approx(0.75)
 
 

@@ -5,14 +5,17 @@ import sys
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file
 
 from dimap_core import pipeline
+from dimap_core.measure.cost import kept_by_band
 from dimap_core.models.bundled import BUNDLED, bundled, bundled_card
 from dimap_core.plan.validation import SCOPES
 from dimap_core.studies import sweep
 from dimap_core.types.errors import CheckpointError
 from dimap_core.types.folders import ASSETS
+from dimap_core.types.model import Anatomy
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import EXACT, FLIPS
 
@@ -114,6 +117,19 @@ def test_a_precomputed_row_is_measured_again(opened, curves, place):
         assert again[key] == pytest.approx(row[key], abs=EXACT), key
     assert json.loads(json.dumps(again["cells"])) == row["cells"]
     assert again["top1"] == pytest.approx(row["top1"], abs=FLIPS / row["n"])
+
+
+def test_the_map_before_a_model_is_open_is_that_of_the_shipped_checkpoint(name, opened, curves):
+    found = next(one for one in json.loads((ASSETS / "maps.json").read_text("utf-8")) if one["model"] == name)
+    assert (found["fingerprint"], found["input_size"]) == (opened.info.fingerprint, opened.info.input_size)
+    assert TypeAdapter(Anatomy).validate_python(found["anatomy"]) == opened.anatomy
+    rows = [row for row in curves["rows"] if row["budget"] is None]
+    keys = ("criterion", "scope", "granularity", "cost_exponent", "ratio")
+    assert [plan for *plan, _ in found["rows"]] == [[row[key] for key in keys] for row in rows]
+    for *plan, kept in found["rows"][4::31]:
+        _, cost = pipeline.apply_plan(opened, PruningPlan(**dict(zip(keys, plan, strict=True))))
+        bands = list(kept_by_band(opened.anatomy, cost).values())
+        assert [share / 1e4 for share in kept] == pytest.approx(bands, abs=0.5e-4 + EXACT)
 
 
 def test_a_missing_card_names_the_command_that_makes_it(monkeypatch, tmp_path):

@@ -13,7 +13,8 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest, app_test
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.testing.v1.element_tree import Block
 
 from dimap_core.service import Classroom
@@ -64,7 +65,11 @@ class App:
 
     def live(self) -> "App":
         """Wait until the worker has opened the model."""
-        return self.until(lambda: any(sign in text for text in self.texts() for sign in LIVE), "live numbers")
+
+        def live() -> bool:
+            return not self.map.get("waiting") and any(sign in text for text in self.texts() for sign in LIVE)
+
+        return self.until(live, "live numbers")
 
     def judged(self) -> "App":
         """Wait until accuracy is known on all images."""
@@ -115,14 +120,20 @@ class App:
     @property
     def feed(self) -> dict[str, Any]:
         """What the live answer of Prune is drawn from; empty on other pages."""
-        return self._component("dimap_feed")
+        return self.news.get("patch", {})  # the whole of it, as long as no test says what a browser would hold
+
+    @property
+    def news(self) -> dict[str, Any]:
+        """What is sent of an answer."""
+        return self.component("dimap_feed")
 
     @property
     def map(self) -> dict[str, Any]:
         """What the live map is drawn from; empty until the model is open."""
-        return self._component("dimap_map")
+        return self.component("dimap_map")
 
-    def _component(self, name: str) -> dict[str, Any]:
+    def component(self, name: str) -> dict[str, Any]:
+        """What a component of our own is drawn from; empty where it is not on the page."""
         found = self._proto(name)
         return json.loads(found.json) if found is not None else {}
 
@@ -137,7 +148,11 @@ class App:
     def move(self, **move: Any) -> "App":
         """What a hand on the map sends, which no widget of AppTest can: `all`, one ratio, or `stages`, one for each."""
         sent = {"seq": time.time(), "drag": "hand", "final": True, **move}
-        return self._sent("dimap_map", json_value=json.dumps({"move": sent}))
+        return self._sent("dimap_feed", json_value=json.dumps({"move": sent}))
+
+    def look(self, held: object) -> "App":
+        """What the live answer sends while images stream in: which answer the browser holds."""
+        return self._sent("dimap_feed", trigger={"look": held})
 
     def click_block(self, stage: int, block: int) -> "App":
         """A click on a block of the map."""
@@ -194,8 +209,12 @@ def _server() -> Iterator[None]:
     """One worker process for all page tests, which has no model hub; stopped at the end."""
     known, app_test.PagesManager = app_test.PagesManager, _Navigated
     with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as home:
-        # AppTest looks through all installed packages for components at every rerun, a server once.
+        # AppTest looks through all installed packages for components and compiles app and page at every rerun, a
+        # server once.
         patched.setattr(manifest_scanner, SCAN, functools.cache(getattr(manifest_scanner, SCAN)))
+        compiled = ScriptCache()
+        for user in (app_test, local_script_runner):
+            patched.setattr(user, "ScriptCache", lambda: compiled)
         patched.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
         patched.setenv("HF_HOME", home)
         yield

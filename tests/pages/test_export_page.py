@@ -16,7 +16,7 @@ LINK = {"model": "deit-digits", "granularity": "structure", "macs": "0.5", "roun
 
 def made(app, form):
     """The bytes behind the download of that form, made by a press on its button."""
-    app.click(f"Make the {form} file")
+    app.click(f"Make the {form.replace('onnx', 'ONNX')} file")
     app.until(lambda: app.downloads(f"get_{form}"), f"the {form} file")
     return Path(ticket_of(app, form).last["file"]).read_bytes()
 

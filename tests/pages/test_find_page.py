@@ -37,7 +37,7 @@ def labels(app):
     return [button.label for button in app.at.button]
 
 
-def test_a_search_starts_stops_and_starts_again(open_app):
+def test_a_search_starts_stops_and_may_go_on(open_app):
     app = find_page(open_app(model="deit-digits"))
     assert app.at.title[0].value == "What is the best cut for this budget?"
     app.set("find_granularity", "weight").set("find_share", 90).click("Find")
@@ -47,7 +47,7 @@ def test_a_search_starts_stops_and_starts_again(open_app):
     asked = Wanted(**job.request["search"])
     assert (asked.granularity, asked.budget, asked.budget_kind, asked.keep_top1) == ("weight", 0.9, "macs", None)
     app.click("Stop")
-    assert cache.kept_jobs().find(token).state == "cancelled" and {"Start again", "Forget"} <= {*labels(app)}
+    assert cache.kept_jobs().find(token).state == "cancelled" and {"Go on", "Forget"} <= {*labels(app)}
     app.click("Forget")
     assert cache.kept_jobs().find(token) is None
     app.set("find_granularity", "structure").set("find_kind", "top1").set("find_top1", 90).click("Find")
@@ -75,3 +75,24 @@ def test_an_answer_says_what_was_measured_and_is_put_in_force(open_app, result):
     assert not any("deit-digits · half" in text for text in open_app(jobs=token).page("recover").texts())
     app.click("Put in force")
     assert app.at.session_state["setting"].plan == from_recipe(result["plan"])
+
+
+def test_the_cut_found_is_pinned_as_it_was_judged_and_compared_on_prune(open_app, result):
+    ledger = cache.kept_jobs().ledger
+    token = ledger.add("find", "deit-digits · half", {"search": asdict(WANTED), "setting": "deit-digits"})
+    ledger.move(token, "running", "waiting")
+    ledger.finish(token, result)
+    app = open_app(model="deit-digits", ratio="0.4").judged().click("Pin this cut as B")
+    app.at.session_state["jobs"] = [token]
+    find_page(app).click("Pin this cut as A")
+    assert app.widget(f"pin_A_{token}").disabled and not app.widget(f"pin_B_{token}").disabled
+    kept = app.at.session_state["pins"]["A"]
+    assert kept.setting.plan == from_recipe({**result["plan"], "model": "deit-digits"}, "deit-digits")
+    assert kept.estimate.top1.value == result["top1"] and kept.estimate.n == result["n"]
+    assert 1 - kept.total.macs_after / kept.total.macs == pytest.approx(result["macs_removed"])
+    plot = app.page("prune").judged().feed["plot"]
+    assert [pin["name"] for pin in plot["pins"]] == ["B", "A"] and "points" in plot["between"]
+    (x, y) = next((pin["x"], pin["y"]) for pin in plot["pins"] if pin["name"] == "A")
+    assert (x, y) == pytest.approx((1 - result["macs_removed"], result["top1"]), abs=1e-4)
+    other = find_page(open_app(model="swin-digits", jobs=token))
+    assert "Pin this cut as A" not in labels(other)

@@ -6,9 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dimap_core.pipeline import open_model
-from dimap_core.studies.exercises import by_hand, fit
-from pages.ui.learn.by_hand import ASKED
-from pages.ui.learn.fit import NEAR
+from dimap_core.studies.exercises.by_hand import largest, verdict
+from dimap_core.studies.exercises.fit import read
+from pages.ui.exercises import by_hand, fit
 from tests.helpers import STUCK
 
 LAYER = "layers.0.blocks.0.attn.proj"
@@ -23,7 +23,7 @@ def page():
     from dimap_core.pipeline import open_model
     from dimap_core.pipeline.chain import weight_arrays
     from dimap_core.types import ASSETS
-    from pages.ui.learn import by_hand, fit
+    from pages.ui.exercises import by_hand, fit
 
     if "view" not in st.session_state:
         opened = open_model("swin-textured")
@@ -35,13 +35,14 @@ def page():
         return told[st.session_state.get("german", 0)]
 
     locked = st.session_state.get("locked", False)
-    st.session_state.facts = by_hand.draw(st.session_state.view, say, locked) | fit.draw(say, locked)
+    fields = "hand_1", "hand_2", "hand_scale"
+    st.session_state.facts = by_hand.draw(st.session_state.view, say, fields, locked) | fit.draw(say, locked)
 
 
 @pytest.fixture(scope="module")
 def lines():
     weight = open_model("swin-textured").model.get_parameter(f"{LAYER}.weight").detach().numpy()
-    return by_hand.largest(weight)
+    return largest(weight)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def pictures(at):
 
 
 def test_scores_are_judged_as_they_are_typed_and_then_stand_there(at, lines):
-    answers = [f"{lines[row].score:.4f}" for row in ASKED]
+    answers = [f"{lines[row].score:.4f}" for row in by_hand.ASKED]
     assert [facts(at)[name] for name in ("hand_1", "hand_2", "typed_1", "typed_2")] == [""] * 4
     assert not any(answer in pictures(at) for answer in answers)
     at.text_input(key="hand_1").set_value("0.2")
@@ -80,13 +81,13 @@ def test_scores_are_judged_as_they_are_typed_and_then_stand_there(at, lines):
 
 
 def test_what_one_reckons_from_the_numbers_on_screen_is_right(lines):
-    for row in ASKED:
+    for row in by_hand.ASKED:
         square, sums = float(f"{lines[row].square:.4g}"), sum(float(f"{line.square:.4g}") for line in lines[: row + 1])
-        assert all(by_hand.verdict(f"{square / sums:.{digits}f}", lines[row].score) == "right" for digits in (2, 3))
+        assert all(verdict(f"{square / sums:.{digits}f}", lines[row].score) == "right" for digits in (2, 3))
 
 
 def test_a_scaled_layer_has_other_weights_and_the_same_scores(at, lines):
-    for place, row in enumerate(ASKED, 1):
+    for place, row in enumerate(by_hand.ASKED, 1):
         at.text_input(key=f"hand_{place}").set_value(f"{lines[row].score:.3f}")
     at.button_group(key="hand_scale").set_value(10)
     assert (rerun(at).session_state["facts"]["scale"], facts(at)["typed_1"], facts(at)["typed_2"]) == (
@@ -98,13 +99,13 @@ def test_a_scaled_layer_has_other_weights_and_the_same_scores(at, lines):
 
 
 def test_two_sliders_reach_the_best_fit(at):
-    unit = fit.read()
+    unit = read()
     assert abs(facts(at)["fit_gained"]) < 0.05 and facts(at)["fit_start"] == unit.error(unit.kept)
     least = f"{100 * unit.error(unit.best):.1f} %"
     assert least not in pictures(at)
     for place, value in enumerate(unit.best, 1):
         at.slider(key=f"fit_{place}").set_value(round(value / 0.005) * 0.005)
-    assert rerun(at).session_state["facts"]["fit_gained"] > max(NEAR, 0.995)
+    assert rerun(at).session_state["facts"]["fit_gained"] > max(fit.NEAR, 0.995)
     assert facts(at)["fit_lost"] == pytest.approx(unit.error((facts(at)["fit_1"], facts(at)["fit_2"])))
     assert least in pictures(at)
 

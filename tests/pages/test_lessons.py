@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 from dimap_core.lessons import holds, lessons
 from dimap_core.studies import exercises
 from dimap_core.types import ASSETS
-from pages.ui.learn import by_hand
+from pages.ui.exercises import by_hand
 
 
 def layer_of_exercise():
@@ -28,10 +28,19 @@ def act(app, action):
         app.move(**{what: value})
     elif what == "slide":
         app.set("lesson_ratio", value)
+    elif what == "measure":
+        me, runs = app.at.session_state["learner"], 0
+        while me.at not in me.done:  # with more runs each time, until the interval tells
+            app.click_key(value)
+            app.until(lambda runs=runs: app.at.session_state["lesson_facts"].get("runs", 0) > runs, "the times")
+            runs = app.at.session_state["lesson_facts"]["runs"]
+    elif what == "press":
+        app.click_key(value)
     elif what == "set":
         for key, chosen in value.items():
             app.set(key, chosen)
     elif what == "press":
+        app.until(lambda: value in [button.key for button in app.at.button], value)
         app.click_key(value)
     elif what == "hand":
         lines = exercises.largest(layer_of_exercise())

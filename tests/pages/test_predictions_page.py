@@ -13,7 +13,7 @@ def charts(app):
 
 def arrived(app):
     """Wait for all answers and for the explanation of the image."""
-    app.until(lambda: "so far" not in app.metric(2) and "n = " in app.metric(2), "all answers")
+    app.until(lambda: app.at.metric and "n = " in app.metric(2) and "so far" not in app.metric(2), "all answers")
     return app.until(lambda: "explanation" in charts(app), "an explanation")
 
 
@@ -98,7 +98,7 @@ def test_losses_are_told_by_cue_and_by_class(textured):
 
 def test_a_cut_that_changes_nothing_says_so_and_a_structured_one_works_as_well(open_app):
     app = open_app(model="deit-digits", ratio="0").page("predictions")
-    app.until(lambda: "so far" not in app.metric(2) and "n = " in app.metric(2), "all answers")
+    app.until(lambda: app.at.metric and "n = " in app.metric(2) and "so far" not in app.metric(2), "all answers")
     assert "none of 540 answers changed" in headline(app).lower()
     app.set("gallery_direction", "changed")
     assert any("No answer changed" in element.value for element in app.at.info)

@@ -56,3 +56,34 @@ def test_a_family_narrows_the_list_and_the_open_model_stays_in_it(open_app):
     assert set(few) <= set(every) and app.url["model"] == "swin-digits"
     sizes = [float(name.split(", ")[1].split()[0]) for name in few[1:]]
     assert sizes == sorted(sizes)
+
+
+def typed(app, words):
+    app.widget("w_model").options.append(words)
+    return app.set("w_model", words)
+
+
+def test_words_of_a_name_are_found_in_any_order(open_app):
+    app = open_app(model="swin-digits")
+    found = []
+    for words in ("base swin 384", "384 Base swin"):
+        typed(app, words)
+        found.append([option.partition(",")[0] for option in app.widget("w_model").options[1:]])
+        assert f"{len(found[-1])} models fit “{words}”; the list holds these alone." in app.texts()
+    assert found[0] == found[1] and "swin_base_patch4_window12_384.ms_in1k" in found[0]
+    assert all("swin" in name and "base" in name and "384" in name for name in found[0]) and not app.notices
+    app.set("model_family", "DeiT")
+    assert not any("models fit" in text for text in app.texts())
+    assert typed(app, "textured swin").url["model"] == "swin-textured"  # the only one
+
+
+def test_what_a_control_that_is_gone_still_sends_does_not_count(open_app):
+    """The browser tells of a control until it has heard that it is gone, as of one in a chip that an undo changed."""
+    app = open_app(model="swin-digits", scope="module").set("w_scope", "layer")
+    late = app.widget("w_scope")._widget_state
+    app.click("Undo")
+    assert app.plan.scope == "module" and app.widget("w_scope")._widget_state.id != late.id
+    states = app.at._tree.get_widget_states()
+    states.widgets.append(late)
+    app.at._run(states)
+    assert app.run().plan.scope == "module"

@@ -85,12 +85,13 @@ def test_a_click_on_a_block_selects_it_on_every_page(open_app):
 def test_the_map_is_filled_by_importance_and_says_where_sensitivity_is_not_measured(open_app):
     app = open_app(model="swin-digits", at="3").live()
     fills = {fill["name"]: fill for fill in app.map["fills"]}
-    assert "mean DIMAP scores" in fills["importance"]["note"] and None not in fills["importance"]["levels"]
+    assert "rank among all bands by mean DIMAP score:" in fills["importance"]["note"]
+    assert None not in fills["importance"]["levels"]
     assert set(fills["sensitivity"]["levels"]) == {None} and fills["sensitivity"]["most"] == ""
     assert "is not measured for this model" in fills["sensitivity"]["note"]
     app.set("w_criterion", "magnitude").live()
     other = next(fill for fill in app.map["fills"] if fill["name"] == "importance")
-    assert "mean Magnitude scores" in other["note"] and other["levels"] != fills["importance"]["levels"]
+    assert "mean Magnitude score:" in other["note"] and other["levels"] != fills["importance"]["levels"]
     app.click("Measure it on Importance").live()
     assert app.widget("importance_part").value == "sensitivity"
     app.page("prune").set("w_granularity", "nm").live()  # a pattern has no curves

@@ -1,5 +1,7 @@
 """Whole structures and patterns in the sidebar and on the pages: links, controls, what is said of the cut."""
 
+from itertools import chain
+
 import pytest
 
 from pages.ui.session import cache
@@ -15,7 +17,21 @@ def test_a_structured_cut_is_counted_judged_and_called_smaller(open_app):
     assert "of 1.51 M" in app.metric(0)
     assert [app.feed["numbers"][place]["label"] for place in (0, 1)] == ["Params", "FLOPs (MACs)"]
     app.set("w_ratio", 40.0).judged()
-    assert [tried["smaller"] for tried in app.feed["plot"]["tries"]] == [True]
+    assert [tried["smaller"] for tried in app.feed["plot"]["tries"].values()] == [True]
+
+
+def test_the_map_has_narrower_blocks_and_as_many_heads_as_stay(open_app):
+    app = open_app(model="swin-digits", granularity="structure", kinds="head_0.5~mlp_neuron_0.5").live()
+    assert dict(app.plan.overrides) == {(None, "head"): 0.5, (None, "mlp_neuron"): 0.5}
+    assert app.map["smaller"] and not app.map["off"]
+    heads, whole = app.feed["cut"]["heads"], app.map["labels"]["heads"]
+    assert [len(stage) for stage in heads] == [len(stage) for stage in whole]
+    lost = sum(map(sum, whole)) - sum(map(sum, heads))
+    assert lost == sum(map(sum, whole)) // 2
+    bands = app.map["sizes"]["860"]["bands"]
+    assert [band["heads"] for band in bands if band["module"] == "QKV-M"] == [*chain(*whole)]
+    zeros = open_app(model="swin-digits", ratio="0.3").live()
+    assert not zeros.map["smaller"] and "heads" not in zeros.feed["cut"]
 
 
 def test_what_to_remove_is_one_choice_and_keeps_the_amount(open_app):

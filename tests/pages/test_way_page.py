@@ -1,6 +1,5 @@
 """The Way page: the finding, the image that the cut loses, its pictures and curves, and what the reader may choose."""
 
-import base64
 import re
 from dataclasses import replace
 
@@ -27,8 +26,8 @@ def headline(app):
 
 def pictures(app):
     """All pictures' SVG texts."""
-    found = " ".join(element.proto.body for element in app.at.get("html"))
-    return [base64.b64decode(text).decode() for text in re.findall(r"svg\+xml;base64,([^\"]+)", found)]
+    drawn = app.component("way_pictures")
+    return [*drawn["stages"], *drawn["answers"]]
 
 
 def followed(app):
@@ -48,8 +47,9 @@ def test_the_finding_comes_first_and_the_digit_is_lost_where_the_models_part(tex
     drawn = pictures(textured)
     assert len(drawn) == 4 + 3 and sum("shifted by 2" in svg for svg in drawn) == 2
     assert len(textured.figure("parting")["data"][0]["y"]) == 1 + 10
-    table = textured.at.dataframe[0].value
-    assert list(table["Stage"]) == [1, 1, 2, 2, 3, 3, 3, 3, 4, 4]
+    told = textured.component("chart_tools")  # of the pictures, the first that are drawn
+    assert [row[0] for row in told["table"]["rows"]] == [1, 1, 2, 2, 3, 3, 3, 3, 4, 4]
+    assert told["title"] == headline(textured).replace("\\", "") and "*" not in told["note"]
     assert not textured.at.error
 
 
@@ -146,15 +146,18 @@ def test_what_is_said_keeps_to_the_numbers():
     way = Way("stage", 6, 9, "", (1, 1), 0, (0, 0), 0, ("a*b", "c"), {}, {}, (0.9, 0.1), (0.1, 0.9), steps)
     assert words.headline(way) == "The two models part in stage 2: a\\*b turns into c."
     assert words.details(way) == (
-        "Image 7 of 9, labelled **a\\*b**. Up to stage 1 the two differ by 20 %, after stage 2 by 80 %. The answer "
-        "gets lost in **stage 2, block 1**: a dense model that takes over before it still says a\\*b with 90 %, "
-        "after it with 10 %."
+        "Image 7 of 9, labelled **a\\*b**. The answer gets lost in **stage 2, block 1**: a dense "
+        "model that takes over before it still says a\\*b with 90 %, after it with 10 %."
     )
     slowly = [replace(step, handed={"class": left}) for step, left in zip(steps, (0.6, 0.35, 0.1), strict=True)]
     told = words.details(replace(way, steps=tuple(slowly), image=None, label=None))
     assert told.startswith("Your image. ") and "little by little, most in **stage 1, block 1**" in told
+    behind = replace(way, pruned=(0.48, 0.52))
+    assert words.handing_title(behind) == "a*b goes from 90\u00a0% to 48\u00a0%, behind c"
     kept = replace(way, pruned=(0.8, 0.2))
+    assert words.handing_title(kept) == "The answer gets through"
     assert words.headline(kept) == "Both models say a\\*b; they part most in stage 2."
-    assert "labelled **a\\*b**. Both models get it right. Up to stage 1" in words.details(kept)
+    assert words.details(kept).endswith("labelled **a\\*b**. Both models get it right.")
+    assert words.parting_title(kept) == "Stage 2 takes the difference from 20\u00a0% to 80\u00a0%"
     same = replace(kept, steps=tuple(replace(step, difference=0.0) for step in steps))
     assert words.headline(same) == "The cut changes nothing on this image’s way."

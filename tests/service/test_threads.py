@@ -62,3 +62,7 @@ def test_short_and_serial_steps_say_nothing(clock):
 
 def test_a_single_core_has_one_thread(clock):
     assert take(Threads(1), clock) == 1
+
+
+def test_there_are_no_more_threads_than_torch_may_have():
+    assert Threads().most == 1  # what conftest allows the tests

@@ -20,6 +20,7 @@ from dimap_core.plan.recipe import from_recipe, to_recipe
 from dimap_core.plan.selection import select
 from dimap_core.service import index
 from dimap_core.service.requests import HANDLERS
+from dimap_core.service.threads import Threads
 from dimap_core.service.worker import Worker
 from dimap_core.studies.effort import IMAGES
 from dimap_core.types.estimates import Versus
@@ -196,6 +197,7 @@ def test_sessions_take_turns(worker, opened):
 
 def test_a_new_request_gets_its_first_number_at_once(worker, opened):
     pipeline.judge_fully(opened, pipeline.default_data(opened))
+    worker.threads = Threads(2)  # as on free cores; all other tests have one
     for session in "abc":
         worker.accept(evaluate(session, session, 0.5))
     worker.step()

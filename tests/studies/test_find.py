@@ -137,6 +137,28 @@ def test_the_answer_comes_before_the_rest_of_the_front_and_stays(quick, tiny):
     assert {row["share"] for row in result["front"]} == {0.3, 0.4, 0.5}
 
 
+def test_a_search_that_was_stopped_goes_on_where_it_was(quick, tiny, tmp_path, monkeypatch):
+    tries, really = [], benches.Bench._tried
+
+    def counted(self, plan, *asked):
+        tries.append(plan)
+        return really(self, plan, *asked)
+
+    monkeypatch.setattr(benches.Bench, "_tried", counted)
+    state, wanted = tmp_path / "job" / "tried", Wanted(budget=0.5, images=64)
+    whole, count = found(tiny, wanted)[1], len(tries)
+    steps = finding.find(tiny, wanted, None, BUDGETS, state)
+    next(event for event in steps if "tried" in event)  # finalists had their real repair
+    steps.close()
+    stopped = len(tries)
+    state.write_text(state.read_text() + '\n[["torn')  # the process was ended while it wrote
+    *_, last = finding.find(tiny, wanted, None, BUDGETS, state)
+    again = last["result"]
+    assert count < stopped < len(tries) == 2 * count
+    timed = {"seconds": 0, "estimate": 0}  # which says how long judging took
+    assert again | timed == whole | timed
+
+
 @pytest.mark.parametrize("granularity", ["structure", "weight"])
 def test_a_cut_is_tried_as_its_masked_model_answers(tiny, granularity):
     data = benches.part_of(load_data("digits", "train"), np.arange(20))
@@ -232,6 +254,31 @@ def test_local_search_keeps_the_budget_and_says_what_it_gained(quick, tiny):
     _, result = found(tiny, Wanted("structure", 0.4, seconds=0.5, images=64))
     search = result["search"]
     assert search["gained"] == (search["gain"] is not None and search["gain"][2] < 0)
+
+
+def test_heads_go_a_notch_up_or_down_where_the_real_repair_says_so(tiny, monkeypatch):
+    """Losses fall towards half of the first stage's heads and a quarter of the second's; it starts from none and half:
+    one notch each, not the whole way."""
+    asked = []
+
+    def of(self, plan, rule, final, limit=None, rival=None):
+        yield "Trying cuts", 1, 1
+        asked.append((plan, final, rival))
+        heads = dict(plan.overrides)
+        loss = abs(heads.get((0, "head"), 0) - 0.5) + abs(heads.get((1, "head"), 0) - 0.25)
+        return benches.Trial(plan, rule, np.full(64, loss), 0.5, 0.6, 0.6, final)
+
+    monkeypatch.setattr(benches.Bench, "of", of)
+    tested = benches.bench(tiny, 64, 0, 64)
+    plan = PruningPlan("magnitude", "structure", "model", None, budget=0.4, repair=True, images=64)
+    start = replace(plan, overrides=(((1, "head"), 0.5),))
+    assert possible(tiny, start)
+    best = drain(tested.of(start, False, True))
+    near = drain(finding._with_other_heads(tested, best, finding._Found(finding.TimeLeft(1.0))))
+    assert dict(near.plan.overrides) == {(0, "head"): 0.25, (1, "head"): 0.25} and near.mean == 0.25
+    tries = [dict(other.overrides) for other, final, _ in asked[1:] if final]
+    assert len(tries) == len(asked) - 1 and {tried[1, "head"] for tried in tries} <= {0.25, 0.5, 0.75}
+    assert all(rival.mean >= near.mean for _, _, rival in asked[1:])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ..look import COLUMN_LABELS, MODULE_LABELS
 from ..tradeoff import Curve
 
 Place = tuple[int, ...]
+_LAYERS = {"qkv": "QKV", "proj": "projection"}  # in words; fc1 and fc2 are called so
 
 
 def extremes(values: np.ndarray, say: Callable[[float], str]) -> tuple[Place, Place] | None:
@@ -52,14 +53,16 @@ def cells(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], what:
     return f"{what}: least in {least}, most in {most}"
 
 
-def ridges(rows: Sequence[WeightRow], what: str, log: bool) -> str:
-    """What the plan takes from which row; without a plan, how far the rows' middles lie apart."""
+def ridges(rows: Sequence[WeightRow], what: str, log: bool, stage_word: str = "stage") -> str:
+    """What the plan takes from which row; without a plan, how far the rows' middles lie apart. Labels are
+    "1 · qkv", the stage's number and the layers' name, or a block's name."""
+    names = [_row_name(row.label, stage_word) for row in rows]
     taken = np.array([row.removed_share for row in rows])
     if taken.any():
         found = extremes(taken, percent)
         if found is None:
             return f"{percent(taken[0])} of every row is gone"
-        least, most = (f"{percent(taken[at])} of {rows[at[0]].label}" for at in found)
+        least, most = (f"{percent(taken[at])} of {names[at[0]]}" for at in found)
         return f"Gone: from {least} to {most}"
     if not log:
         return "Nothing is removed from any row"
@@ -67,7 +70,13 @@ def ridges(rows: Sequence[WeightRow], what: str, log: bool) -> str:
     low, high = int(middles.argmin()), int(middles.argmax())
     times = 10 ** (middles[high] - middles[low])
     often = f"{times:.1f}" if times < 10 else f"{times:,.0f}"
-    return f"The middle {what} of {rows[high].label} is {often} times that of {rows[low].label}"
+    return f"The middle {what} of {names[high]} is {often} times that of {names[low]}"
+
+
+def _row_name(label: str, stage_word: str) -> str:
+    """ "QKV in stage 1" of "1 · qkv"; a block's name as it is."""
+    stage, _, layer = label.partition(" · ")
+    return f"{_LAYERS.get(layer, layer)} in {stage_word} {stage}" if layer else label
 
 
 def _median(row: WeightRow) -> float:
@@ -76,24 +85,25 @@ def _median(row: WeightRow) -> float:
     return float(row.edges[place] + row.edges[place + 1]) / 2
 
 
-def plain_threshold(plain: Sequence[WeightRow], stage_word: str) -> str:
-    """What one threshold would take from which stage; labels begin with the stage's number."""
-    by_stage: dict[str, list[int]] = {}
-    for row in plain:
-        counts = by_stage.setdefault(row.label.split(" · ")[0], [0, 0])
-        counts[0] += int(row.removed.sum())
-        counts[1] += int(row.counts.sum())
-    names = list(by_stage)
-    shares = np.array([removed / max(every, 1) for removed, every in by_stage.values()])
-    found = extremes(shares, percent)
-    word = stage_word.capitalize()
-    if found is None:
-        return f"One plain threshold would take {percent(shares[0])} of every {stage_word}"
-    least, most = (at[0] for at in found)
-    return (
-        f"{word} {names[most]} would lose {percent(shares[most])} under one plain threshold, "
-        f"{stage_word} {names[least]} {percent(shares[least])}"
-    )
+def plain_threshold(plain: Sequence[WeightRow], plan: Sequence[WeightRow], stage_word: str) -> str:
+    """From which stage one threshold would take most beyond what the plan takes; labels begin with the stage's
+    number."""
+    would, takes = _by_stage(plain), _by_stage(plan)
+    most = max(would, key=lambda stage: would[stage] - takes[stage])
+    if all(percent(would[stage]) == percent(takes[stage]) for stage in would):
+        return f"One plain threshold takes from each {stage_word} what this cut takes"
+    told = f"{percent(would[most])} of {stage_word} {most}, where this cut takes {percent(takes[most])}"
+    return f"One plain threshold would take {told}"
+
+
+def _by_stage(rows: Sequence[WeightRow]) -> dict[str, float]:
+    """Removed share of each stage's weights, by its number."""
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        own = counts.setdefault(row.label.split(" · ")[0], [0, 0])
+        own[0] += int(row.removed.sum())
+        own[1] += int(row.counts.sum())
+    return {stage: removed / max(every, 1) for stage, (removed, every) in counts.items()}
 
 
 def mask(kept: float, shape: tuple[int, ...]) -> str:

@@ -30,7 +30,7 @@ def thresholds(
 
     for place, (row, note) in enumerate(zip(rows, notes, strict=True)):
         floor = _TOP + _STEP * place + _HIGH
-        body += _ridge(row, slice(low, high), [across(edge) for edge in edges], floor, look)
+        body += _ridge(row, slice(low, high), [across(edge) for edge in edges], floor, look, line is not None)
         body += text(0, floor - 26, row.label, look.ink, 15, 600) + text(0, floor - 8, note, look.muted)
         if row.removed.any():
             body += text(width, floor - 26, f"{100 * row.removed_share:.0f} %", look.ink, 18, 700, "end")
@@ -52,15 +52,21 @@ def _range(rows: Sequence[WeightRow]) -> tuple[int, int]:
     return int(places[0]), int(places[-1]) + 1
 
 
-def _ridge(row: WeightRow, shown: slice, edges: Sequence[float], floor: float, look: Look) -> str:
-    """All weights as a dashed outline, those that stay filled."""
+def _ridge(row: WeightRow, shown: slice, edges: list[float], floor: float, look: Look, sharp: bool) -> str:
+    """All weights as a dashed outline, those that stay filled. `sharp`: where a bin is kept in part, a threshold runs
+    through it."""
     peak = max(int(row.counts.max()), 1)
     outline = f'fill="{look.shade}" stroke="{look.muted}" stroke-dasharray="3 2.5"'
     filled = f'fill="{look.muted}" fill-opacity="0.75" stroke="{look.ink}"'
-    kept = (row.counts - row.removed)[shown] / peak
+    kept, begins = (row.counts - row.removed)[shown] / peak, list(edges)
+    places = np.flatnonzero(kept)
+    if sharp and len(places):
+        first, whole = int(places[0]), row.counts[shown] / peak
+        begins[first] = edges[first + 1] - (edges[first + 1] - edges[first]) * float(kept[first] / whole[first])
+        kept[first] = whole[first]
     return (
         f'<path d="{_outline(row.counts[shown] / peak, edges, floor)}" {outline}/>'
-        f'<path d="{_outline(kept, edges, floor)}" {filled}/>'
+        f'<path d="{_outline(kept, begins, floor)}" {filled}/>'
     )
 
 

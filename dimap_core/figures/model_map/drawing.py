@@ -24,11 +24,11 @@ _CELLS = 14  # lines at most across the image's grid
 
 def model_picture(
     anatomy: Anatomy, kept: Mapping[BandKey, float], look: Look, fill: Fill | None = None, width: int = WIDE,
-    selected: Place | None = None,
+    selected: Place | None = None, smaller: bool = False,
 ) -> Picture:  # fmt: skip
     """The model with `kept`, the share 0..1 of its weights that each band keeps; bands are filled by module, or whole
     by the numbers of `fill`. `width`: px that words are made for; `NARROW` has a row for each stage. `selected` is
-    framed."""
+    framed. `smaller`: structures are taken out, so that blocks are narrower than they were, which is dashed."""
     small = width == NARROW
     layout = narrow(anatomy) if small else wide(anatomy, width)
     other = any(block.mixer != "softmax" for block in anatomy.blocks)
@@ -38,7 +38,7 @@ def model_picture(
     for column in layout.columns:
         members = places(anatomy, column.stage)
         for drawn in column.drawn:
-            _block(anatomy, kept, drawn, members, look, fill, groups)
+            _block(anatomy, kept, drawn, members, look, fill, groups, smaller)
     body += "".join(f"<g {style}>{''.join(rects)}</g>" for style, rects in groups.items())
     for column in layout.columns:
         number = selected[1] if selected and selected[0] == column.stage.index else None
@@ -60,16 +60,19 @@ def _rect(x: float, y: float, across: float, down: float) -> str:
 
 def _block(
     anatomy: Anatomy, kept: Mapping[BandKey, float], drawn: Drawn, members: range, look: Look, fill: Fill | None,
-    groups: dict[str, list[str]],
+    groups: dict[str, list[str]], smaller: bool,
 ) -> None:  # fmt: skip
     """Add the rectangles of a block's bands to those of their style."""
     among = [members[place] for place in drawn.blocks]
+    if smaller and kept_of(anatomy, kept, among) < 1:
+        was = f'class="was" fill="none" stroke="{band_colors(AUX, look)[1]}" stroke-dasharray="3 2.5"'
+        groups.setdefault(was, []).append(_rect(drawn.x, drawn.y, drawn.wide, drawn.high))
     linear = any(anatomy.blocks[place].mixer == "linear" for place in among)
     for band in drawn.bands:
         left = kept_of(anatomy, kept, among, band.module) if band.module in PRUNABLE_MODULES else 1.0
         gone = band.wide * (1 - left)
         dashed, solid = _styles(band, linear, look, _level(among, band, fill), fill is not None)
-        if gone > 0:
+        if gone > 0 and not smaller:
             slit = min(_SLIT, gone / 2) if fill and left > 0 else 0.0
             groups.setdefault(dashed, []).append(_rect(band.x, band.y, gone - slit, band.high))
         if left > 0:
@@ -130,8 +133,9 @@ def _legend(layout: Layout, look: Look, fill: Fill | None, other: bool) -> str:
                 f'<rect x="{x:.1f}" y="3.5" width="16" height="11" fill="{ramp(step, look)}" stroke="{look.muted}"/>'
             )
             x += 16
-        body += text(x + 6, 14, f"{most:.3g}{fill.unit}", look.muted)
-        x += 66
+        end = f"{most:.3g}{fill.unit}"
+        body += text(x + 6, 14, end, look.muted)
+        x += max(66, 7 * len(end) + 14)
     body += (
         f'<rect x="{x}" y="3.5" width="20" height="11" fill="{color if fill is None else "none"}" fill-opacity="0.08" '
         f'stroke="{edge}" stroke-dasharray="3 2.5"/>'

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ...types import MLP, PRJ, PRUNABLE_MODULES, QKV, Anatomy, CellCut
 from .blocks import BandKey, Fill, places
@@ -17,9 +18,12 @@ _BANDS = {"mlp_neuron": (MLP,), "head": (QKV, PRJ)}  # of kinds; dimensions are 
 
 
 def importance_fill(scores: Mapping[BandKey, float]) -> Fill:
-    """Each band's share, in %, of the sum of all bands' mean scores (`studies.summaries.score_by_band`)."""
-    total = sum(scores.values())
-    return Fill("importance", {band: 100 * score / total for band, score in scores.items()} if total else {}, " %")
+    """Each band's rank by its mean score (`studies.summaries.score_by_band`), in % of all bands: 100 scores highest,
+    equal ones share theirs. Scores of bands lie decades apart, so that by amount one would outshine all others."""
+    if not any(scores.values()):
+        return Fill("importance", {})
+    ranks = 100 * rankdata(list(scores.values())) / len(scores)
+    return Fill("importance", dict(zip(scores, map(float, ranks), strict=True)), " % by rank")
 
 
 def common_depth(rows: Sequence[CellCut]) -> float:

@@ -12,19 +12,23 @@ from ...types import QKV, Anatomy
 from ..look import Look
 from .blocks import BandKey, form, places, share
 from .drawing import BAND_NAMES, band_colors, block_label, merging_lines, patch_grid, percent
-from .layout import NARROW, Column, brief, narrow, wide
+from .layout import NARROW, Column, Drawn, brief, narrow, wide
 
 
-def geometry(anatomy: Anatomy, keys: Sequence[BandKey], width: int, low: bool = False) -> dict[str, Any]:
+def geometry(
+    anatomy: Anatomy, keys: Sequence[BandKey], width: int, low: bool = False, opened: int | None = None
+) -> dict[str, Any]:
     """Where everything lies, in px of a picture `width` across (`NARROW`: a row for each stage, unless `low`, which
-    stands above another figure and says less).
+    stands above another figure and says less). Of the stage `opened` each block is drawn.
 
     `keys`: order of the numbers that bands will be filled by; a band says the places in it (`of`) of those that it
     stands for, and how many weights each has (`weights`). `blocks` are [stage, first block, how many it stands for, x,
     y, width, height, label].
     """
     small = width == NARROW and not low
-    layout = brief(anatomy, width) if low else narrow(anatomy) if small else wide(anatomy, width)
+    layout = (
+        brief(anatomy, width, opened) if low else narrow(anatomy, opened) if small else wide(anatomy, width, opened)
+    )
     order = {key: place for place, key in enumerate(keys)}
     blocks: list[list[Any]] = []
     bands: list[dict[str, Any]] = []
@@ -36,6 +40,7 @@ def geometry(anatomy: Anatomy, keys: Sequence[BandKey], width: int, low: bool = 
                 mine = [key for key in mine if key in order]
                 bands.append({
                     "block": len(blocks), "module": band.module, "at": _rounded(band.x, band.y, band.wide, band.high),
+                    "heads": _heads(column, drawn) if band.module == QKV else 0,
                     "of": [order[key] for key in mine], "weights": [_weights(anatomy, key) for key in mine],
                     "linear": band.module == QKV and anatomy.blocks[members[drawn.blocks[0]]].mixer == "linear",
                 })  # fmt: skip
@@ -76,6 +81,11 @@ def _stage(anatomy: Anatomy, column: Column, low: bool) -> dict[str, Any]:
         "right": column.drawn[-1].x + column.drawn[-1].wide,
         "words": [] if low else [tokens, f"width {own.width}", f"{params} of weights", f"{macs} of MACs"],
     }  # fmt: skip
+
+
+def _heads(column: Column, drawn: Drawn) -> int:
+    """Heads of a block that is drawn alone."""
+    return column.stage.blocks[drawn.blocks[0]].heads if len(drawn.blocks) == 1 else 0
 
 
 def _weights(anatomy: Anatomy, key: BandKey) -> int:

@@ -68,23 +68,26 @@ class Layout(NamedTuple):
     image: tuple[float, float, float] | None
 
 
-def wide(anatomy: Anatomy, width: int = WIDE) -> Layout:
-    """Stages from left to right on one base line."""
-    columns = _row(anatomy, (_LEFT, width - _RIGHT), _COLUMN, _HEAD + _HIGH, _HIGH)
+def wide(anatomy: Anatomy, width: int = WIDE, opened: int | None = None) -> Layout:
+    """Stages from left to right on one base line; each block of the stage `opened` is drawn, however thin."""
+    columns = _row(anatomy, (_LEFT, width - _RIGHT), _COLUMN, _HEAD + _HIGH, _HIGH, opened)
     return Layout(width, _HEAD + _HIGH + 24, columns, (0, _HEAD + _HIGH - IMAGE, IMAGE))
 
 
-def brief(anatomy: Anatomy, width: int = WIDE) -> Layout:
+def brief(anatomy: Anatomy, width: int = WIDE, opened: int | None = None) -> Layout:
     """The same, low and without the image: to stand above another figure."""
-    columns = _row(anatomy, (_BRIEF_LEFT, width - _BRIEF_LEFT), _BRIEF_COLUMN, _BRIEF_HEAD + _BRIEF_HIGH, _BRIEF_HIGH)
+    ends, base = (_BRIEF_LEFT, width - _BRIEF_LEFT), _BRIEF_HEAD + _BRIEF_HIGH
+    columns = _row(anatomy, ends, _BRIEF_COLUMN, base, _BRIEF_HIGH, opened)
     return Layout(width, _BRIEF_HEAD + _BRIEF_HIGH + 24, columns, None)
 
 
-def _row(anatomy: Anatomy, ends: tuple[float, float], column: float, base: float, high: float) -> list[Column]:
+def _row(
+    anatomy: Anatomy, ends: tuple[float, float], column: float, base: float, high: float, opened: int | None
+) -> list[Column]:
     """Stages from left to right between two `ends`, each at least a `column` across, the highest block `high`."""
     room = ends[1] - ends[0] - _APART * (len(anatomy.stages) - 1)
     least = min(column, room / len(anatomy.stages))
-    plan = _grouped(anatomy, lambda taken: sum(max(least, across) for across in taken) <= room)
+    plan = _grouped(anatomy, lambda taken: sum(max(least, across) for across in taken) <= room, opened)
     columns, x = [], float(ends[0])
     for stage, taken in zip(anatomy.stages, plan.taken, strict=True):
         drawn = plan.blocks(stage, x, base, high)
@@ -94,9 +97,9 @@ def _row(anatomy: Anatomy, ends: tuple[float, float], column: float, base: float
     return columns
 
 
-def narrow(anatomy: Anatomy) -> Layout:
+def narrow(anatomy: Anatomy, opened: int | None = None) -> Layout:
     """One row a stage: its blocks at the left, words at the right."""
-    plan = _grouped(anatomy, lambda taken: max(taken) <= _DRAWN)
+    plan = _grouped(anatomy, lambda taken: max(taken) <= _DRAWN, opened)
     columns, top = [], float(_ROW_HEAD)
     for stage, taken, root in zip(anatomy.stages, plan.taken, plan.roots, strict=True):
         high = _ROW_HIGH * root.down
@@ -147,9 +150,9 @@ class _Plan(NamedTuple):
         return found
 
 
-def _grouped(anatomy: Anatomy, fits: Callable[[Sequence[float]], bool]) -> _Plan:
+def _grouped(anatomy: Anatomy, fits: Callable[[Sequence[float]], bool], opened: int | None) -> _Plan:
     """The largest scale at which what the stages take fits. Where a block would be thinner than `LEAST`, several are
-    drawn as one in those stages that take most room, until none is."""
+    drawn as one in those stages that take most room, until none is; but none of the stage `opened`."""
     forms = [form(stage.blocks[0]) for stage in anatomy.stages]
     roots = [_Root(math.sqrt(own.width / forms[0].width), math.sqrt(own.side / forms[0].side)) for own in forms]
     blocks = [len(stage.blocks) for stage in anatomy.stages]
@@ -158,12 +161,19 @@ def _grouped(anatomy: Anatomy, fits: Callable[[Sequence[float]], bool]) -> _Plan
         counts = [count // per for count, per in zip(blocks, each, strict=True)]
         plan = _largest(_Plan(roots, counts, each, 0.0), fits)
         if max(counts) == 1 or plan.scale * min(root.across for root in roots) > LEAST - _CLOSE:
-            return plan
+            return plan if opened is None else _opened(plan, opened, blocks[opened], fits)
         taken = [need if count > 1 else 0 for need, count in zip(plan.taken, counts, strict=True)]
         each = [
             next(more for more in range(per + 1, count + 1) if count % more == 0) if need > max(taken) - _CLOSE else per
             for need, per, count in zip(taken, each, blocks, strict=True)
         ]
+
+
+def _opened(plan: _Plan, stage: int, blocks: int, fits: Callable[[Sequence[float]], bool]) -> _Plan:
+    """The plan with all `blocks` of a stage drawn."""
+    counts, each = list(plan.counts), list(plan.each)
+    counts[stage], each[stage] = blocks, 1
+    return _largest(plan._replace(counts=counts, each=each), fits)
 
 
 def _largest(plan: _Plan, fits: Callable[[Sequence[float]], bool]) -> _Plan:

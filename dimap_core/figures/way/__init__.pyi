@@ -7,4 +7,11 @@ from .answers import (
     survival_picture as survival_picture,
 )
 from .stages import stage_picture as stage_picture
-from .svg import Picture as Picture, box as box, picture as picture, ramp as ramp, text as text
+from .svg import (
+    LEVELS as LEVELS,
+    Picture as Picture,
+    box as box,
+    picture as picture,
+    ramp as ramp,
+    text as text,
+)

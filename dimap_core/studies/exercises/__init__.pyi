@@ -2,3 +2,4 @@
 
 from .by_hand import Line as Line, largest as largest, verdict as verdict
 from .fit import Fit as Fit, of_json as of_json, read as read
+from .samples import drawn as drawn

@@ -39,6 +39,7 @@ def answer(
     result = {
         "model": opened.info.name, "plan": to_recipe(best.plan, opened.info.name), "rule": best.rule,
         **_costs(tested, best), "top1": found.top1.value, "n": found.n, "ci95": [low, high],
+        "estimate": asdict(found),
         "best_rule": {
             "plan": to_recipe(rule.plan, opened.info.name), **_costs(tested, rule), "top1": other.top1.value,
             "ci95": [other.top1.low, other.top1.high],

@@ -5,7 +5,7 @@ the few that may win once more with the real repair. What orders them is the div
 it needs no labels, and none were lost by that (best-cut.md, 3). Structures are tried sliced, which answers alike and
 faster; a cut that is worse than its rival beyond doubt is given up before it has seen all images (racing, in the line
 of Maron & Moore, "Hoeffding races", NIPS 1993).
-Next door: `candidates` says what is tried, `answer` judges one of them in the end.
+Next door: `candidates` says what is tried, `kept` remembers it, `answer` judges one of them in the end.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ...pipeline import (
 )
 from ...plan import to_recipe
 from ...types import DataError, Difference, InvalidPlan, LabelledImages, PruningPlan
+from .kept import Kept
 
 IMAGES = 600
 """Training images that choose, as many of each class."""
@@ -66,6 +67,10 @@ class Trial:
         told = {"rule": self.rule, "loss": self.mean, "top1": self.top1, "n": len(self.loss), "final": self.final}
         return {"plan": to_recipe(self.plan), **told, "macs": self.macs, "params": self.params}
 
+    def told(self) -> dict[str, Any]:
+        """As it is kept on disk: what was found, as far as it was not asked."""
+        return {"loss": self.loss.tolist(), "top1": self.top1, "macs": self.macs, "params": self.params}
+
 
 @dataclass
 class Bench:
@@ -75,6 +80,7 @@ class Bench:
     data: LabelledImages
     dense: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     trials: int = 0
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def risk(self) -> str:
@@ -99,7 +105,21 @@ class Bench:
         self, plan: PruningPlan, rule: bool, final: bool, limit: int | None = None, rival: Trial | None = None
     ) -> Generator[Progress, None, Trial]:
         """Try a plan, with progress on the way; raises InvalidPlan where it cannot be met. `limit`: images at most;
-        `rival`: a cut that saw all images; who falls behind it beyond doubt sees no more of them."""
+        `rival`: a cut that saw all images; who falls behind it beyond doubt sees no more of them. What was tried before
+        and kept is not tried again."""
+        asked = [self.opened.info.fingerprint, to_recipe(plan), final, limit, rival and to_recipe(rival.plan)]
+        known = self.kept.find(asked)
+        if known is None:
+            trial = yield from self._tried(plan, rule, final, limit, rival)
+            self.kept.add(asked, trial.told())
+        else:
+            trial = Trial(plan, rule, final=final, **{**known, "loss": np.array(known["loss"])})
+        self.trials += 1
+        return trial
+
+    def _tried(
+        self, plan: PruningPlan, rule: bool, final: bool, limit: int | None, rival: Trial | None
+    ) -> Generator[Progress, None, Trial]:
         yield from prepare(self.opened, plan) if final else prepare_preview(self.opened, plan)
         total = apply_plan(self.opened, plan)[1].total
         run = small_runner(self.opened, plan, preview=not final)
@@ -112,7 +132,6 @@ class Bench:
             yield "Trying cuts", len(loss), len(data)
             if rival is not None and len(loss) >= RACED and _behind(loss, rival.loss):
                 break
-        self.trials += 1
         return Trial(
             plan, rule, loss, right / len(loss), 1 - removed_share(total.macs, total.macs_after),
             1 - removed_share(total.params, total.params_after), final,

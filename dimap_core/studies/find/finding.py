@@ -2,13 +2,14 @@
 
     asked     every candidate at the asked budget with the quick refit
     finalists the best few of them, fixed rules and found ones, with the real repair; the nearest wins
+    heads     if heads go in the nearest one found: a few more or less, stage by stage, with the real repair
     search    if time was given: shares vary around the winner, and it is told if that gained nothing
     answer    winner and best fixed rule judged on validation images, side by side
     front     every candidate at every other budget with the quick refit: enough to see where things break; it comes
               first where an accuracy is asked for
 
 Ours, from a study with this project's own core; what it owes to whom is in `criteria.reconstruction`.
-Next door: `candidates`, `bench`, `search`, `answer`.
+Next door: `candidates`, `bench`, `kept`, `search`, `answer`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..effort import TimeLeft
 from .answer import answer
 from .bench import RACED, Bench, Trial, bench, gain, nearer
 from .candidates import Candidate, candidates
+from .kept import Kept
 from .search import HEADS, fewer_heads, neighbours, possible
 from .wanted import Wanted
 
@@ -85,13 +87,21 @@ class _Found:
         return told if self.left is None else {**told, "seconds_left": self.left}
 
 
-def find(opened: Opened, wanted: Wanted, out: Path | None = None, budgets: Sequence[float] = BUDGETS) -> Events:
+def find(
+    opened: Opened,
+    wanted: Wanted,
+    out: Path | None = None,
+    budgets: Sequence[float] = BUDGETS,
+    state: Path | None = None,
+) -> Events:
     """Yield {"doing", "step", "steps", "seconds_left", "front": rows so far} all the way, with {"tried": rows} of the
     finalists and, once it is known, {"answer": ...}; at last {"result": the answer, with the whole front}. `out`: the
-    directory to write the winner to; `budgets` of the front, beside the asked one. Close it to cancel."""
+    directory to write the winner to; `budgets` of the front, beside the asked one; `state`: a file for what was tried,
+    from which a search that was stopped goes on. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
     found, tested = _Found(TimeLeft(_work(wanted, budgets))), bench(opened, wanted.images, wanted.seed)
+    tested.kept = Kept(state)
     others = sorted({*budgets} - {wanted.budget})
     yield from _told(tested.look())
     yield from _front(tested, wanted, [wanted.budget] if wanted.budget else others, found)
@@ -196,6 +206,11 @@ def _finalists(
                 found.latency[plan] = solved.removed
             trial = yield from found.events(tested.of(plan, rule, True), _FINAL)
             trials += [trial] if trial is not None else []
+    near = sorted((trial for trial in trials if not trial.rule), key=lambda trial: trial.mean)[:1]
+    deep = [trial for trial in near if any(kind == "head" for (_, kind), _ in trial.plan.overrides)]
+    for trial in deep if wanted.budget_kind != "latency" else ():
+        other = yield from _with_other_heads(tested, trial, found)
+        trials += [other] if other is not trial else []
     return trials
 
 
@@ -206,6 +221,17 @@ def _with_fewer_heads(tested: Bench, best: Trial, found: _Found) -> Generator[di
             trial = yield from found.events(tested.of(other, False, False, None, best), _ALL)
             if trial is not None and nearer(tested, trial, best) and possible(tested.opened, other):
                 best = trial
+    return best
+
+
+def _with_other_heads(tested: Bench, best: Trial, found: _Found) -> Generator[dict[str, Any], None, Trial]:
+    """The cut with a few heads more or less, stage by stage, where the real repair brings it nearer: so deep, the quick
+    refit is too far from it to choose between neighbours."""
+    for stage in range(len(tested.opened.anatomy.stages)):
+        for other in fewer_heads(best.plan, stage, near=True):
+            if possible(tested.opened, other):
+                trial = yield from found.events(tested.of(other, False, True, None, best), _FINAL)
+                best = trial if trial is not None and nearer(tested, trial, best) else best
     return best
 
 

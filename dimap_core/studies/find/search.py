@@ -40,12 +40,13 @@ def neighbours(opened: Opened, plan: PruningPlan, rng: np.random.Generator) -> I
         yield replace(plan, overrides=sort_overrides(changed))
 
 
-def fewer_heads(plan: PruningPlan, stage: int) -> Iterator[PruningPlan]:
-    """The plan with other shares of one stage's heads gone. Heads never go by themselves, since dimensions inside them
-    share their costs; deep cuts need them."""
+def fewer_heads(plan: PruningPlan, stage: int, near: bool = False) -> Iterator[PruningPlan]:
+    """The plan with other shares of one stage's heads gone; `near`: the next one up and down alone. Heads never go by
+    themselves, since dimensions inside them share their costs; deep cuts need them."""
     cell: Cell = (stage, "head")
-    for ratio in HEADS:
-        if ratio != dict(plan.overrides).get(cell, 0.0):
+    now = HEADS.index(dict(plan.overrides).get(cell, 0.0))
+    for place, ratio in enumerate(HEADS):
+        if place != now and (not near or abs(place - now) == 1):
             changed = {key: value for key, value in {**dict(plan.overrides), cell: ratio}.items() if value}
             yield replace(plan, overrides=sort_overrides(changed))
 

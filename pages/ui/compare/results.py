@@ -71,6 +71,6 @@ def table(rows: Sequence[Measurement]) -> None:
     }
     long = ("Top-1 before training", "Top-1 after training", "Params", "FLOPs (MACs)")
     wide = {name: st.column_config.TextColumn(width=160) for name in long}
-    st.dataframe(pd.DataFrame(columns), hide_index=True, column_config=wide)
+    st.dataframe(pd.DataFrame(columns), hide_index=True, column_config=wide, height="content")
     how = f"batches of {rows[0].batch}, one thread, dense and smaller model by turns"
     st.caption(f"Top-1 in % with its 95 % interval. Time: {how}.")

@@ -13,6 +13,8 @@ from ..look import formats
 from ..parts import waiting
 from ..session import View, polling, requests, state
 
+_CALLED = {"onnx": "ONNX"}
+
 
 def prepared(view: View, form: str, channel: str, name: str, mime: str) -> None:
     """A button that asks for the current cut in that form, and once it is made the download."""
@@ -20,7 +22,7 @@ def prepared(view: View, form: str, channel: str, name: str, mime: str) -> None:
     wanted = (view.info.fingerprint, str(recipe))
     asked = st.session_state.setdefault("exports", {})
     if asked.get(form) != wanted:
-        if not st.button(f"Make the {form} file", key=f"make_{form}", icon=":material/build:"):
+        if not st.button(f"Make the {_CALLED.get(form, form)} file", key=f"make_{form}", icon=":material/build:"):
             return
         asked[form] = wanted
     request = {"kind": "export", "format": form, "recipe": recipe}

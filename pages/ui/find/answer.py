@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 from pydantic import TypeAdapter
 
 from dimap_core.figures import findings, kept_bars, paired_bar
+from dimap_core.measure import add
+from dimap_core.plan import from_recipe
 from dimap_core.service import Job
-from dimap_core.types import Part, in_points
+from dimap_core.types import AccuracyEstimate, Part, PruningPlan, in_points
 
 from ..look import TERMS, plan_names, theme
-from ..session import state
+from ..parts import pins
+from ..session import Setting, Tried, opening, state
 
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
+_ESTIMATE = TypeAdapter(AccuracyEstimate)
 
 
 def headline(result: Mapping[str, Any]) -> str:
@@ -56,6 +61,7 @@ def card(job: Job) -> None:
     )  # fmt: skip
     st.markdown(_verdict(paired, result["looks"]))
     _buttons(job, result["plan"])
+    _pins(job, result)
     dense = result["against_dense"]
     st.caption(
         f"Against dense {in_points(dense['value'])} points ({in_points(dense['low'])} to "
@@ -109,9 +115,41 @@ def _buttons(job: Job, recipe: Mapping[str, Any]) -> None:
             st.switch_page(f"pages/{page}.py")
 
 
+def _pins(job: Job, result: Mapping[str, Any]) -> None:
+    """Keep the cut as A or B; of a search with other images than the session's its accuracy would be another's."""
+    if "estimate" not in result or not _looked_at(job) or job.request.get("images") != opening.images(state.current()):
+        return
+    setting = replace(state.current(), plan=_plan(result["plan"]))
+    with st.container(horizontal=True):
+        for pin in pins.NAMES:
+            there = pins.is_kept(pin, setting)
+            pins.button(pin, f"pin_{pin}_{job.token}", _pin, setting, result, disabled=there)
+
+
+def _pin(pin: str, setting: Setting, result: Mapping[str, Any]) -> None:
+    """Keep the cut found, and what it was judged to keep, among the tried ones too."""
+    history: list[Tried] = st.session_state.history
+    tried = next((one for one in history if one.setting == setting), None)
+    if tried is None:
+        total = add(part for _, _, part in _CELLS.validate_python(result["cells"]))
+        tried = Tried(max((one.number for one in history), default=-1) + 1, setting, total)
+        st.session_state.history = [*history, tried]
+    tried.estimate, tried.preview = _ESTIMATE.validate_python(result["estimate"]), False
+    pins.keep(pin, tried)
+
+
+def _plan(recipe: Mapping[str, Any]) -> PruningPlan:
+    return from_recipe({key: value for key, value in recipe.items() if key != "model"})
+
+
+def _looked_at(job: Job) -> bool:
+    """Whether the session looks at the search's model."""
+    return bool(state.current().model == job.request["setting"])
+
+
 def put_in_force(job: Job, recipe: Mapping[str, Any]) -> None:
     """The cut on every page; where the session looks at another model meanwhile, a notice says so."""
-    if state.current().model != job.request["setting"]:
+    if not _looked_at(job):
         st.session_state.notice = f"This cut is of {job.request['setting']}; choose that model first."
         return
     state.load_recipe(json.dumps({key: value for key, value in recipe.items() if key != "model"}))

@@ -20,14 +20,14 @@ _STEPS = {"none": 0, "1 min": 60, "5 min": 300, "30 min": 1800}
 def controls(view: View) -> None:
     """Goal, budget and time; a search starts from the dense model, whatever cut is in force."""
     columns = st.columns([1.1, 1.3, 1.5, 1.3, 0.9], gap="small", vertical_alignment="bottom")
-    granularity = columns[0].selectbox("Made of", list(_GOALS), format_func=_GOALS.get, key="find_granularity",
+    granularity = columns[0].selectbox("Aim for", list(_GOALS), format_func=_GOALS.get, key="find_granularity",
                                        help=TERMS["granularity"], persist_state="session")  # fmt: skip
     kinds = [kind for kind in _KINDS if not (kind == "latency" and granularity == "weight")]
-    kind = columns[1].selectbox("By", kinds, format_func=_KINDS.get, key="find_kind", help=TERMS["find-by"],
+    kind = columns[1].selectbox("Budget in", kinds, format_func=_KINDS.get, key="find_kind", help=TERMS["find-by"],
                                 persist_state="session")  # fmt: skip
     with columns[2]:
         share = _share(kind)
-    steps = columns[3].selectbox("Then search near it for", list(_STEPS), key="find_seconds", help=TERMS["find-search"],
+    steps = columns[3].selectbox("Then refine it for", list(_STEPS), key="find_seconds", help=TERMS["find-search"],
                                  persist_state="session")  # fmt: skip
     columns[4].button("Find", type="primary", icon=":material/travel_explore:", width="stretch", on_click=_begin,
                       args=(granularity, kind, share, _STEPS[steps], view.info.name))  # fmt: skip

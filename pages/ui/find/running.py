@@ -26,7 +26,7 @@ def draw(job: Job) -> None:
         if not job.ended:
             job_state.button("Stop", "stop", Jobs.cancel, job.token)
         elif job.state != "done":
-            job_state.button("Start again", "restart_alt", Jobs.resume, job.token)
+            job_state.button("Go on", "play_arrow", Jobs.resume, job.token)
         if job.ended:
             job_state.button("Forget", "delete", Jobs.remove, job.token)
     polling.polled(_progress, not job.ended, _POLL)(job.token, job.ended)

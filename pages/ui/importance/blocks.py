@@ -85,7 +85,7 @@ def block_detail(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Block", range(len(blocks)), place, key="block_place", format_func=lambda i: f"block {blocks[i][0]}",
-            label_visibility="collapsed", on_change=_block_chosen, args=(_places(view.anatomy),),
+            label_visibility="collapsed", on_change=_block_chosen, args=(_places(view.anatomy),), width=200,
         )  # fmt: skip
         block = blocks[place][1]
         layers = [layer for layer in block.layers if layer.prunable]

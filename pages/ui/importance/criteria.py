@@ -50,7 +50,7 @@ def pick(view: View) -> Pair:
 
 
 def _criterion(label: str, key: str, keys: list[str]) -> str:
-    return st.selectbox(label, keys, key=key, format_func=leave_one_out.name, persist_state="session")
+    return st.selectbox(label, keys, key=key, format_func=leave_one_out.name, persist_state="session", width=300)
 
 
 def heatmap(view: View, place: str, pair: leave_one_out.Pair) -> np.ndarray:
@@ -89,7 +89,7 @@ def units(view: View, place: str, pair: leave_one_out.Pair, table: np.ndarray) -
     st.subheader("Unit by unit", anchor=False, help=TERMS["rank"])
     chosen = st.selectbox(
         "Units of", list(places), key="compare_place", format_func=lambda key: places[key][0],
-        persist_state="session", label_visibility="collapsed",
+        persist_state="session", label_visibility="collapsed", width=300,
     )  # fmt: skip
     label, found = places[chosen]
     names = tuple(unit.name for unit in found)

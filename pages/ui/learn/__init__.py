@@ -1,9 +1,10 @@
-"""The Learn page's parts: a step's card, the figures of lessons, what is measured as facts, the list of lessons, the
-sandbox where a criterion is invented.
+"""The Learn page's parts: a step's card, what stands beside it, the list of lessons, the sandbox where a criterion is
+invented.
 
-Not here: lessons' texts (assets/lessons), where a session is in them (`session.lesson`). Next door: `live`.
+Not here: what a lesson has the learner do (`exercises`), its texts (assets/lessons), where a session is in it
+(`session.lesson`). Next door: `exercises`.
 """
 
-from . import by_hand, card, overview, sandbox, stage
+from . import card, overview, sandbox, stage
 
-__all__ = ["by_hand", "card", "overview", "sandbox", "stage"]
+__all__ = ["card", "overview", "sandbox", "stage"]

@@ -9,11 +9,11 @@ from html import escape
 
 import streamlit as st
 
-from dimap_core.lessons import Guess, Lesson, Step, answered, said, words
+from dimap_core.lessons import Guess, Lesson, Step, answered, said
 
+from ..exercises import progress, words
 from ..look import TERMS
 from ..session import classroom, lesson as place
-from . import progress
 
 _LATE = 30  # seconds before a hint shows itself
 _STYLE = """
@@ -38,11 +38,6 @@ _STYLE = """
 """
 
 
-def word(key: str, **filled: object) -> str:
-    """A label or sentence that all lessons share, in the learner's language."""
-    return words()[key][place.learner().language].format(**filled)
-
-
 def draw(lesson: Lesson, step: Step) -> None:
     """All of the card."""
     me = place.learner()
@@ -59,7 +54,7 @@ def draw(lesson: Lesson, step: Step) -> None:
         _found(step, facts)
         _hint(step)
         if step.terms:
-            with st.popover(word("terms"), type="tertiary"):
+            with st.popover(words.word("terms"), type="tertiary"):
                 for term in step.terms:
                     st.markdown(f"**{term}**: {TERMS[term]}")
         _ways_on(lesson, step)
@@ -68,7 +63,7 @@ def draw(lesson: Lesson, step: Step) -> None:
 def _bar(lesson: Lesson, number: int) -> str:
     """How far the lesson is, in words and in strokes."""
     done = {step for of, step in place.learner().done if of == lesson.number}
-    told = word("step", number=number, of=len(lesson.steps))
+    told = words.word("step", number=number, of=len(lesson.steps))
     kinds = ("now" if one == number else "done" if one in done else "" for one in range(1, len(lesson.steps) + 1))
     strokes = "".join(f'<i class="{kind}"></i>' for kind in kinds)
     return f'<div class="lesson-bar"><span>{escape(told)}</span>{strokes}</div>'
@@ -84,7 +79,7 @@ def _guess(step: Step, guess: Guess, facts: dict) -> None:
     if own is None:
         chosen = st.radio(guess.question[language], list(labels), None, format_func=labels.get, key=key,
                           label_visibility="collapsed")  # fmt: skip
-        st.button(word("lock"), type="primary", disabled=chosen is None, on_click=_lock, args=(key,), key="lock")
+        st.button(words.word("lock"), type="primary", disabled=chosen is None, on_click=_lock, args=(key,), key="lock")
         return
     right = answered(step, facts) if me.at in me.results or not step.done else ""
     marks = {own: "own"} | ({right: "own right" if right == own else "right"} if right else {})
@@ -92,7 +87,7 @@ def _guess(step: Step, guess: Guess, facts: dict) -> None:
     st.html(f'<ul class="options">{items}</ul>')
     if right:
         verdict = "was_right" if right == own else "was_wrong"
-        st.markdown(word(verdict, own=labels[own], right=labels.get(right, right)))
+        st.markdown(words.word(verdict, own=labels[own], right=labels.get(right, right)))
 
 
 def _lock(key: str) -> None:
@@ -113,7 +108,7 @@ def _found(step: Step, facts: dict) -> None:
     me = place.learner()
     if me.at not in me.done or progress.reading(step):
         return
-    st.html(f'<p class="lesson-tick" role="status">✓ {escape(word("done"))}</p>')
+    st.html(f'<p class="lesson-tick" role="status">✓ {escape(words.word("done"))}</p>')
     if step.after:
         st.markdown(said(step.after[me.language], facts, me.language))
 
@@ -125,7 +120,7 @@ def _hint(step: Step) -> None:
         return
     later = "" if me.at in me.wrong else " later"
     st.html(
-        f'<p class="lesson-hint{later}" id="hint-{me.at}"><b>{escape(word("hint"))}</b>'
+        f'<p class="lesson-hint{later}" id="hint-{me.at}"><b>{escape(words.word("hint"))}</b>'
         f"{escape(step.hint[me.language])}</p>"
     )
 
@@ -136,13 +131,15 @@ def _ways_on(lesson: Lesson, step: Step) -> None:
     number = me.at[1]
     done, last = me.at in me.done or progress.reading(step), number == len(lesson.steps)
     with st.container(horizontal=True, horizontal_alignment="distribute", key="lesson_ways"):
-        st.button(word("back"), key="lesson_back", disabled=number == 1, on_click=place.enter,
+        st.button(words.word("back"), key="lesson_back", disabled=number == 1, on_click=place.enter,
                   args=((lesson.number, max(number - 1, 1)),))  # fmt: skip
         if not done:
-            st.button(word("skip"), key="lesson_skip", type="tertiary", on_click=_on, args=(lesson, number, False))
+            st.button(
+                words.word("skip"), key="lesson_skip", type="tertiary", on_click=_on, args=(lesson, number, False)
+            )
         following = place.following() if last else None
-        onward = word("next") if not last else word("finish") if following is None else (
-            word("next_lesson", number=following.number))  # fmt: skip
+        onward = words.word("next") if not last else words.word("finish") if following is None else (
+            words.word("next_lesson", number=following.number))  # fmt: skip
         st.button(onward, key="lesson_next", type="primary", disabled=not done, on_click=_on,
                   args=(lesson, number, progress.reading(step)))  # fmt: skip
 

@@ -8,23 +8,23 @@ import streamlit as st
 
 from dimap_core.lessons import LANGUAGES, Lesson, lessons
 
+from ..exercises import words
 from ..session import lesson as place
-from .card import word
 
 
 def draw() -> None:
     """Languages, and a row for each lesson."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(word("welcome"), width="content")
+        st.markdown(words.word("welcome"), width="content")
         st.segmented_control(
-            word("language"), list(LANGUAGES), default=place.learner().language, format_func=LANGUAGES.get,
+            words.word("language"), list(LANGUAGES), default=place.learner().language, format_func=LANGUAGES.get,
             key="lesson_language", on_change=_language, required=True, label_visibility="collapsed",
         )  # fmt: skip
     for one in lessons():
         _row(one)
     with _framed("sandbox"):
-        st.markdown(f"**{word('sandbox_title')}**  \n{word('sandbox_intro')}", width="content")
-        st.button(word("sandbox_open"), key="sandbox_open", on_click=to_sandbox, args=(True,), width=120)
+        st.markdown(f"**{words.word('sandbox_title')}**  \n{words.word('sandbox_intro')}", width="content")
+        st.button(words.word("sandbox_open"), key="sandbox_open", on_click=to_sandbox, args=(True,), width=120)
 
 
 def to_sandbox(there: bool) -> None:
@@ -45,13 +45,19 @@ def _row(one: Lesson) -> None:
     first = next((step for step in range(1, len(one.steps) + 1) if step not in done), 1)
     finished = len(done) == len(one.steps)
     with _framed(f"lesson_{one.number}"):
-        told = word("finished") if finished else word("so_far", done=len(done), of=len(one.steps)) if done else ""
+        told = (
+            words.word("finished")
+            if finished
+            else words.word("so_far", done=len(done), of=len(one.steps))
+            if done
+            else ""
+        )
         st.markdown(
             f"**{one.number} · {one.title[me.language]}**  \n{one.aim[me.language]} "
-            f":small[{word('minutes', minutes=one.minutes)}{' · ' + told if told else ''}]",
+            f":small[{words.word('minutes', minutes=one.minutes)}{' · ' + told if told else ''}]",
             width="content",
         )
-        label = word("again") if finished else word("go_on") if done else word("start")
+        label = words.word("again") if finished else words.word("go_on") if done else words.word("start")
         st.button(
             label, key=f"lesson_go_{one.number}", on_click=_begin, args=(one.number, first, finished), type="primary"
             if not finished and (me.last or (1,))[0] == one.number else "secondary", width=120,

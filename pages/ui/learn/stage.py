@@ -12,62 +12,136 @@ import streamlit as st
 
 from dimap_core.lessons import Step
 
+from ..exercises import (
+    by_hand,
+    cues,
+    facts,
+    fit,
+    game,
+    progress,
+    samples,
+    thresholds,
+    timing,
+    truth,
+    versus,
+    words,
+)
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
-from ..session import View
-from . import by_hand, card, facts, fit, progress, thresholds, truth
+from ..session import Tried, View, lesson
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
 
 
-def draw(view: View, step: Step) -> None:
-    """The step's figure; while a guess is owed nothing can be moved and no answer is drawn."""
+def draw(view: View, step: Step, below: Any) -> None:
+    """The step's figure; while a guess is owed nothing can be moved and no answer is drawn.
+
+    `below`: the container under the step's words, where what a cut answers stands.
+    """
     locked = progress.locked(step)
-    if step.controls and not locked:
-        line.controls(step.controls)
+    if not locked and (chips := [name for name in step.controls if not name.startswith("hand_")]):
+        line.controls(chips)
     st.session_state.lesson_judged = {}  # what was heard of another cut holds no more
     progress.hear(facts.cut(view))
     progress.hear(FIGURES[step.figure](view, step, locked))
+    if step.figure in ANSWERED and not locked:
+        with below:
+            _answer()
 
 
 def _map(view: View, step: Step, locked: bool) -> dict[str, Any]:
-    """The model with its sliders, and what the cut answers."""
+    """The model with its sliders."""
     with st.container(key="live_map_room"):
         model_map.draw(view, locked)
-    if not locked:
-        _answer()
-    return {}
-
-
-def _tradeoff(view: View, step: Step, locked: bool) -> dict[str, Any]:
-    """The same with the cut's place on its curve."""
-    with st.container(key="live_map_room"):
-        model_map.draw(view, locked)
-    if not locked:
-        _answer(plot=True)
     return {}
 
 
 def _distribution(view: View, step: Step, locked: bool) -> dict[str, Any]:
-    """How large the weights of each stage are, the threshold that takes the smallest, and what it costs."""
+    """How large the weights of each stage are, and the threshold that takes the smallest."""
     thresholds.draw(view, locked)
-    if not locked:
-        _answer()
     return {}
 
 
-def _answer(plot: bool = False) -> None:
+def _cues(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The map, and how often each cue is right."""
+    with st.container(key="live_map_room"):
+        model_map.draw(view, locked)
+    if not locked:
+        _answer(below=lambda _, point, __: cues.draw(point.estimate) if point.estimate else None)
+    return {}
+
+
+def _game(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The map, the budget and the tries."""
+    with st.container(key="live_map_room"):
+        model_map.draw(view, locked)
+    if not locked:
+        _answer(below=_played)
+    return game.facts()
+
+
+def _played(view: View, point: Tried, settled: bool) -> None:
+    game.draw(view, point, settled)
+    progress.hear(game.facts())
+
+
+def _versus(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The step's cut against its other one."""
+    versus.draw(view, lesson.other_of(step).plan, locked)
+    return {}
+
+
+def _against_best(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """The step's cut against the learner's best, or, where there is none, against the step's other one."""
+    mine = game.best()
+    names = ("game_app", "game_mine" if mine else "game_uniform")
+    versus.draw(view, (mine or lesson.other_of(step)).plan, locked, names)
+    return game.facts()
+
+
+def _timed(view: View, step: Step, locked: bool) -> dict[str, Any]:
+    """How long the cut takes here."""
+    timing.draw(view, locked)
+    return {}
+
+
+def _sampled(sizes: bool) -> Figure:
+    """Draws of images: many of one size, or one of each size."""
+
+    def drawn(view: View, step: Step, locked: bool) -> dict[str, Any]:
+        samples.draw(view, locked, sizes)
+        return {}
+
+    return drawn
+
+
+def _answer(below: Callable[[View, Tried, bool], None] | None = None) -> None:
+    """What the cut answers; `below`: what is drawn anew with it."""
+
+    def news(view: View, point: Tried, settled: bool) -> None:
+        if below is not None:
+            below(view, point, settled)
+        progress.heard(view, point, settled)
+
     with st.container(key="live_answer_room"):
         answer.draw()
-        streaming.draw(progress.heard, plot)
+        streaming.draw(news, plot=False)
 
 
 FIGURES: dict[str, Figure] = {
     "map": _map,
-    "tradeoff": _tradeoff,
     "distribution": _distribution,
-    "by_hand": lambda view, step, locked: by_hand.draw(view, card.word, locked),
-    "truth": lambda view, step, locked: truth.draw(view, card.word, locked),
-    "fit": lambda view, step, locked: fit.draw(card.word, locked),
+    "by_hand": lambda view, step, locked: by_hand.draw(view, words.word, step.controls, locked),
+    "truth": lambda view, step, locked: truth.draw(view, words.word, locked),
+    "fit": lambda view, step, locked: fit.draw(words.word, locked),
+    "cues": _cues,
+    "game": _game,
+    "versus": _versus,
+    "against_best": _against_best,
+    "latency": _timed,
+    "samples": _sampled(sizes=False),
+    "sizes": _sampled(sizes=True),
 }
 """To add one: a function here, in a file of its own where it is more than a few lines."""
+ANSWERED = ("map", "distribution")
+"""Those that move a cut: what it answers stands under the words."""

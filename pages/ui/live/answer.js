@@ -36,9 +36,10 @@ class Answer {
   }
 
   hear() {
-    if (!window.dimapFeed || window.dimapFeed.data === this.data) return;
-    this.ask = window.dimapFeed.ask;
-    this.set(window.dimapFeed.data);
+    const feed = heard();
+    if (!feed) return;
+    this.ask = feed.ask;
+    if (feed.data !== this.data) this.set(feed.data);
   }
 
   set(data) {
@@ -61,7 +62,7 @@ class Answer {
     const [params, macs, top1, change] = data.numbers;
     const big = html("div", "big");
     big.append(html("div", "label", top1.label.replace("Top-1", "Images right (top-1)")), html("div", "value", top1.value), html("div", "below", top1.below));
-    if (data.progress !== null) {
+    if (data.progress != null) {
       const bar = html("div", "progress");
       const done = html("i");
       done.style.width = `${100 * data.progress}%`;
@@ -192,7 +193,8 @@ class Answer {
   }
 
   // Earlier tries, oldest first: one tab stop, arrows go from one to the next, Enter goes back to it.
-  tries(picture, { tries }) {
+  tries(picture, plot) {
+    const tries = Object.entries(plot.tries).filter(([, one]) => one).map(([key, one]) => ({ key: Number(key), ...one }));
     if (!tries.length) return;
     picture.append(svg("path", { d: `M${this.inside(tries.map((one) => [one.x, one.y])).join("L")}`, class: "trail" }));
     const nodes = tries.map((one, place) => {

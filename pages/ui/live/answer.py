@@ -1,11 +1,10 @@
-"""What the live answer shows, and the feed that brings it: numbers, a title that says what was found, the trade-off.
+"""What the live answer shows: numbers, a title that says what was found, the trade-off.
 
-Next door: `answer.js` draws it and hands the counts on to the map; `points` has the points.
+Next door: `feed` brings it to the browser, `answer.js` draws it; `points` has the points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,8 @@ from ..look import plan_names, theme
 from ..parts import live_map, metrics
 from ..session import Tried, View, state
 
-KEY = "live_answer"
 _SCRIPT = Path(__file__).with_suffix(".js")
 _SENT = ("label", "value", "below", "of")  # of a number
-_FEED = """
-export default function ({ data, setTriggerValue }) {
-  window.dimapFeed = { data, ask: setTriggerValue };
-  window.dispatchEvent(new CustomEvent("dimap-feed"));
-}
-"""
 _BODY = """
 <section class="answer light"><div class="numbers"></div>
 <h2></h2><p class="sub"></p><div class="plot"></div><p class="caption"></p>
@@ -40,13 +32,6 @@ def draw() -> None:
     st.session_state.page_drawn = st.session_state.get("page_drawn", 0) + 1
     st.components.v2.component("dimap_answer", html=_BODY, css=live_map.style(), js=live_map.script(_SCRIPT))(
         key="live_drawn"
-    )
-
-
-def feed(data: dict[str, Any], on_back: Callable[[], None] | None = None) -> None:
-    """Send an answer to where it is drawn."""
-    st.components.v2.component("dimap_feed", html="<i></i>", js=_FEED)(
-        key=KEY, data=data, height=1, on_look_change=lambda: None, on_back_change=on_back or (lambda: None)
     )
 
 
@@ -64,7 +49,7 @@ def data(
     share = total.macs_after / total.macs
     title, sub = findings.cut(share, estimate if estimate and estimate.n >= few else None, cue)
     if estimate and not estimate.done:
-        sub = f"{estimate.n:,} of {estimate.total:,} images so far" + (f"; {sub}" if sub else "")
+        sub = f"{estimate.n:,} of {estimate.total:,} images so far."
     return {
         "dark": theme.look().dark,
         "numbers": [{what: one[what] for what in _SENT} for one in numbers],
@@ -103,17 +88,19 @@ def _scale(estimate: AccuracyEstimate, cue: str) -> dict[str, Any]:
     dense = None if drop is None else share.value - drop.value
     lowest = min(share.low, share.low if dense is None else dense)
     start = max(0, 10 * int(10 * lowest - 1e-9))
-    return {"low": share.low, "high": share.high, "value": share.value, "dense": dense, "from": start, "to": 100}
+    places = {"low": share.low, "high": share.high, "value": share.value, "dense": dense}
+    seen = {name: None if value is None else round(value, 4) for name, value in places.items()}
+    return {**seen, "from": start, "to": 100}
 
 
 def _caption(point: Tried, picture: Tradeoff | None) -> str:
     if picture is None:
         return ""
-    told = f"★ this cut: {plan_names.family(point.setting.plan)}."
+    told = f"★ this cut ({plan_names.family(point.setting.plan)})."
     if picture.history:
-        told += " Numbers: earlier tries (squares: really smaller); click one to go back."
+        told += " Numbers: earlier tries, squares really smaller; a click goes back."
     if len(_front(picture)) > 2:
-        told += " Grey steps: the best so far."
+        told += " Grey: the best so far."
     own = next((curve for curve in picture.curves if curve.points and not curve.reference and not curve.faint), None)
     other = next((curve for curve in picture.curves if curve.points and curve.reference), None)
     return told + (f" {findings.curves(own, other, picture.unit)}." if own and other else "")
@@ -134,9 +121,9 @@ def plot(picture: Tradeoff, zoom: bool) -> dict[str, Any]:
             }
             for curve in picture.curves if curve.points
         ],
-        "tries": [
-            {"key": one.key, "smaller": one.smaller, "told": told(one), **_place(one)} for one in picture.history
-        ],
+        "tries": {
+            one.key: {"smaller": one.smaller, "told": told(one), **_place(one)} for one in picture.history
+        },
         "front": [_pair(one) for one in _front(picture)], "pins": pins,
         "between": _between(picture), "recovered": [[_pair(a), _pair(b)] for a, b in picture.recovered],
         "current": None if now is None else {

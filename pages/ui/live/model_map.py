@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from dimap_core.figures import COLUMN_LABELS, Look, model_picture
 from dimap_core.measure import kept_by_band
-from dimap_core.types import PRUNABLE_MODULES, CostReport
+from dimap_core.types import PRUNABLE_MODULES, Anatomy, CostReport
 
 from ..parts import live_map
 from ..session import View, state
@@ -16,16 +19,21 @@ from . import moves
 _MANY = 16  # blocks from which some may be drawn as one
 
 
-@st.fragment(key="map")
 def draw(view: View, locked: bool = False) -> None:
     """The map with its sliders; a move draws only the answer anew, a hand that rests all of the page. `locked`: nothing
     can be moved yet, and what can be guessed is not written on it."""
-    data = live_map.data(view, state.current().plan)
-    if locked:
-        data = live_map.locked(data)
+    _moved_by_hand(lambda: (live_map.locked if locked else dict)(live_map.data(view, state.current().plan)))
+
+
+def draw_beforehand(known: live_map.Beforehand) -> None:
+    """The same in its place before the model is open, with one cut measured beforehand."""
+    _moved_by_hand(lambda: live_map.beforehand(known, state.current().plan))
+
+
+@st.fragment(key="map")
+def _moved_by_hand(data: Callable[[], dict[str, Any]]) -> None:
     found = live_map.component()(
-        key=moves.KEY, data=data, on_move_change=moves.moved,
-        on_selected_change=moves.selected, on_rest_change=moves.rested,
+        key=moves.KEY, data=data(), on_selected_change=moves.selected, on_rest_change=moves.rested
     )  # fmt: skip
     if found.get("rest") or found.get("selected"):
         st.rerun()
@@ -33,22 +41,29 @@ def draw(view: View, locked: bool = False) -> None:
 
 def explained(view: View) -> None:
     """What the drawing's sizes mean, and the map as a table."""
-    st.caption(
-        "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
-        "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
-        "times the MACs. In each band the share of weights that is gone lies left, dashed; what is kept lies right."
-        + (" +1: the class token." if view.anatomy.family == "deit" else "")
-        + (" ×2, ×3: so many blocks drawn as one, with what they keep together." * (len(view.anatomy.blocks) >= _MANY))
-    )
+    meant(view.anatomy)
     with st.expander("The map as a table, and as a picture"):
         st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
         st.download_button("The map as SVG", lambda: _drawn(view), f"map_{view.info.architecture}.svg", key="map_svg")
         live_map.way_to_sensitivity(view)
 
 
+def meant(anatomy: Anatomy) -> None:
+    """What the drawing's sizes mean."""
+    st.caption(
+        "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "
+        "areas are equal, the linear layers of ordinary blocks cost equal MACs, but double the area would be sixteen "
+        "times the MACs. In each band the share of weights that is gone lies left, dashed; what is kept lies right. "
+        "Where structures are taken out a block gets narrower: dashed is what it was, squares are its heads."
+        + (" +1: the class token." if anatomy.family == "deit" else "")
+        + (" ×2, ×3: so many blocks drawn as one, with what they keep together." * (len(anatomy.blocks) >= _MANY))
+    )
+
+
 def _drawn(view: View) -> str:
     kept = kept_by_band(view.anatomy, view.cost)
-    return model_picture(view.anatomy, kept, Look(), selected=state.selected().place).svg
+    smaller = view.selection.granularity == "structure"
+    return model_picture(view.anatomy, kept, Look(), selected=state.selected().place, smaller=smaller).svg
 
 
 def _table(cost: CostReport, stage_word: str) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from dimap_core.types import Cell, InvalidPlan, PruningPlan
 
 from ..parts import live_map
 from ..session import opening, state
+from . import feed
 
 KEY = "live_map"
 LIVE = "live"
@@ -24,11 +25,11 @@ _MOST = 0.98
 
 
 def moved() -> None:
-    """The map's callback: put the move in force and have only the answer drawn."""
-    move = st.session_state[KEY].get("move")
+    """The feed's callback: put the map's move in force; only the answer is drawn anew."""
+    move = feed.heard("move")
     if isinstance(move, Mapping):
+        feed.held(move.get("held"))
         take(move)
-    st.rerun(LIVE)
 
 
 def take(move: Mapping[str, Any]) -> None:

@@ -11,21 +11,23 @@ from pydantic import TypeAdapter
 from dimap_core.figures import Curve, Point, Tradeoff
 from dimap_core.measure import add, wilson
 from dimap_core.pipeline import kept_count
-from dimap_core.types import AccuracyEstimate, Part, Proportion, PruningError
+from dimap_core.types import AccuracyEstimate, CostReport, Part, Proportion, PruningError
 
 from ..look import plan_names
+from ..parts import live_map
 from ..session import Setting, Tried, cache, jobs
 
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
+_PLAN = ("criterion", "scope", "granularity", "cost_exponent", "ratio")  # of a row, which name its map
 
 
 @dataclass
 class PrecomputedRow(Tried):
-    """A row measured beforehand, with its model's other rows and its cells."""
+    """A row measured beforehand, with its model's other rows, and what its map is drawn from."""
 
     rows: tuple[dict[str, Any], ...] = ()
-    cells: Any = None
+    drawn: live_map.Beforehand | None = None
 
 
 def precomputed_row(setting: Setting) -> PrecomputedRow | None:
@@ -41,7 +43,18 @@ def precomputed_row(setting: Setting) -> PrecomputedRow | None:
     cells = {(stage, module): part for stage, module, part in _CELLS.validate_python(row["cells"])}
     total = add(cells.values())
     estimate = _ESTIMATE.validate_python(row["estimate"])
-    return PrecomputedRow(0, setting, total, estimate, rows=tuple(rows), cells=cells)
+    return PrecomputedRow(0, setting, total, estimate, rows=tuple(rows), drawn=_drawn(setting, row, cells))
+
+
+def _drawn(
+    setting: Setting, row: Mapping[str, Any], cells: Mapping[tuple[int | None, str], Part]
+) -> live_map.Beforehand:
+    known = cache.maps()[setting.model]
+    kept = known["rows"][tuple(row[what] for what in _PLAN)]
+    anatomy = known["anatomy"]
+    bands = dict(zip(live_map.bands_of(anatomy), (share / 1e4 for share in kept), strict=True))
+    key = live_map.key_by(known["fingerprint"], known["input_size"], setting.plan)
+    return live_map.Beforehand(anatomy, CostReport(add(cells.values()), cells, {}), bands, key)
 
 
 def _dense_point(tried: Tried, cue: str) -> Point | None:

@@ -11,7 +11,7 @@ from dimap_core.service import Ticket
 from ..look import TERMS, formats
 from ..parts import live_map, metrics
 from ..session import Tried, View, opened, state
-from . import accuracy, answer, moves, points, tradeoff
+from . import accuracy, answer, feed, moves, points, tradeoff
 
 
 @st.fragment(key=moves.LIVE)
@@ -31,11 +31,12 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
     picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
     data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket)
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
+    data["sub"] = " ".join(filter(None, [data["sub"], metrics.left(ticket)]))
+    data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
     data["running"] = any(one is not None and one.running for one in (ticket, more))
     data["page"] = st.session_state.page_drawn
-    st.session_state.beat = data["beat"] = st.session_state.get("beat", 0) + 1
-    answer.feed(data, tradeoff.back)
-    _told(view, point, ticket, rows)
+    feed.send(data, moves.moved, tradeoff.back)
+    _told(ticket)
     if then is not None:
         then(view, point, ticket is None or not (ticket.running or point.preview or point.estimate is None))
 
@@ -48,8 +49,13 @@ def _badge(view: View, ticket: Ticket | None) -> str:
     return ticket.last["doing"] if doing and ticket.last else "first images on their way"
 
 
-def _told(view: View, point: Tried, ticket: Ticket | None, rows: list[dict]) -> None:
-    """What else has to be said of the numbers."""
+def _notes(point: Tried, rows: list[dict]) -> list[str]:
+    """What has to be known of the numbers; below the picture, which keeps its place."""
+    return [note for note in (TERMS["preview"] if point.preview else "", tradeoff.notes(rows, point)) if note]
+
+
+def _told(ticket: Ticket | None) -> None:
+    """Why nothing is judged."""
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
@@ -58,10 +64,6 @@ def _told(view: View, point: Tried, ticket: Ticket | None, rows: list[dict]) -> 
         return
     if ticket.error:
         st.error(formats.plain(ticket.error))
-    metrics.time_left(ticket)
-    notes = [TERMS["preview"]] if point.preview else []
-    if line := " ".join([*notes, tradeoff.notes(rows, point)]).strip():
-        st.caption(line)
 
 
 def _stand_in(ticket: Ticket | None, point: Tried) -> Tried | None:

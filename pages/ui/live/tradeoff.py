@@ -9,7 +9,7 @@ from dimap_core.figures import Tradeoff, tradeoff
 
 from ..look import TERMS, theme
 from ..session import Setting, Tried, cache, state
-from . import answer, points
+from . import feed, points
 
 
 def controls(setting: Setting) -> None:
@@ -77,7 +77,7 @@ def enlarge(data: Tradeoff) -> None:
 
 def back() -> None:
     """The answer's callback: a click on an earlier try puts its setting in force again."""
-    number = st.session_state[answer.KEY].get("back")
+    number = feed.heard("back")
     tried = next((one for one in st.session_state.history if one.number == number), None)
     if tried is not None:
         state.go(tried.setting)

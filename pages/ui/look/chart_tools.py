@@ -17,7 +17,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.figures import EDGES, FILLS, INK
+from dimap_core.figures import EDGES, FILLS, INK, LEVELS, Look, ramp
 
 _HERE = Path(__file__).parent
 _BODY = """
@@ -38,7 +38,8 @@ def _script() -> str:
     """One module: what files import from each other they find in it."""
     parts = [(_HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("reading", "saving", "chart_tools")]
     shared = [re.sub(r"^export (?!default)", "", part, flags=re.MULTILINE) for part in parts]
-    given = {"INKS": INK, "FILLS": [*FILLS.values(), *EDGES.values()], "MOST": MOST}
+    levels = [(ramp(level, Look()), ramp(level, Look(dark=True))) for level in range(LEVELS + 1)]
+    given = {"INKS": INK, "FILLS": [*FILLS.values(), *EDGES.values(), *levels], "MOST": MOST}
     inks = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in given.items())
     return inks + "\n".join(shared)
 

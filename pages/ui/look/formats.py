@@ -52,3 +52,8 @@ def percentage(text: str) -> float:
 def plain(text: str) -> str:
     """Text that may hold what a user typed, escaped: Markdown makes no link, picture, icon or formula of it."""
     return re.sub(r"([\\`*_{}\[\]<>#|~$:])", r"\\\1", text)
+
+
+def unmarked(text: str) -> str:
+    """Our Markdown as plain words: nothing bold, nothing escaped."""
+    return re.sub(r"\\(.)", r"\1", text.replace("**", ""))

@@ -17,14 +17,15 @@ function lines(text, size, weight, width) {
   return rows;
 }
 
-// The drawn layers of what lies in `place`: plotly's main SVGs.
+// The drawn layers of what lies in `place`: plotly's main SVGs, and what is marked as `saved`.
 function layers(place) {
   const box = place.getBoundingClientRect();
-  const plots = [...place.querySelectorAll(".js-plotly-plot .svg-container > svg.main-svg")];
+  const plots = [...place.querySelectorAll(".js-plotly-plot .svg-container > svg.main-svg, .saved svg")];
   const drawn = plots.map((node) => {
     const part = node.getBoundingClientRect();
     const svg = node.cloneNode(true);
     svg.querySelectorAll(".hoverlayer, .cursor-pointer > title").forEach((inner) => inner.replaceChildren());
+    svg.querySelectorAll(".hover").forEach((inner) => inner.remove());
     svg.removeAttribute("style");
     const sizes = { x: part.x - box.x, y: part.y - box.y, width: part.width, height: part.height };
     for (const [name, value] of Object.entries(sizes)) svg.setAttribute(name, value.toFixed(2));
@@ -38,18 +39,19 @@ function layers(place) {
   };
 }
 
-// Dark colours become those of the light theme; where pixels are part of the drawing they cannot, and it stays dark.
+// Dark colours become those of the light theme; where they are pixels they cannot, and it stays dark. Photos are as they are.
+const PIXELS = /<image(?![^>]*class="photo")/;
 function lightened(svg, dark, pairs) {
-  if (!dark || /<image/.test(svg)) return svg;
+  if (!dark || PIXELS.test(svg)) return svg;
   return pairs.reduce((text, [from, to]) => {
-    const [r, g, b] = [1, 3, 5].map((i) => parseInt(from.slice(i, i + 2), 16));
-    return text.replaceAll(from, to).replaceAll(new RegExp(`rgba?\\(${r}, ?${g}, ?${b}(, ?1)?\\)`, "g"), to);
+    const [[r, g, b], light] = [from, to].map((color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16)));
+    return text.replaceAll(from, to).replaceAll(new RegExp(`(rgba?\\()${r}, ?${g}, ?${b}(?=[,)])`, "g"), `$1${light.join(", ")}`);
   }, svg);
 }
 
 export function picture(place, told, inks) {
   const { drawn, width, height } = layers(place);
-  const stays = told.dark && /<image/.test(drawn);
+  const stays = told.dark && PIXELS.test(drawn);
   const [ink, muted, ground] = ["ink", "muted", "ground"].map((name) => inks[name][stays ? 1 : 0]);
   let y = PAD;
   const text = (rows, size, weight, color, gap) => rows.map((row) => {

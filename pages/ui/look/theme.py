@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from dimap_core.figures import INK, Look, Picture
+from dimap_core.figures import INK, Look
 
 from . import chart_tools
 
@@ -19,8 +18,14 @@ CSS = """
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .st-key-gallery [data-testid="stElementToolbar"] { display: none; }
+.st-key-gallery { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); }
+.st-key-gallery > div, .st-key-gallery > div > div { width: auto !important; }
+.st-key-gallery [data-testid="stElementContainer"]:has(img) { max-width: 120px; }
+@media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
+.st-key-part_row { min-height: 4.5rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
+[data-testid="stTopNavLink"]:focus-visible { outline: 2px solid #0067A3; outline-offset: 1px; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
 .figure-title { font-size: 1rem; font-weight: 600; line-height: 1.35; margin: 0 0 0.25rem; text-wrap: balance; }
 [class*="st-key-figure_"] [data-testid="stCaptionContainer"] { margin-top: 0.25rem; }
@@ -37,8 +42,7 @@ CSS = """
   .st-key-metrics > div {
     flex: 1 1 calc(50% - 0.5rem) !important; min-width: 0 !important; width: auto !important;
   }
-  .st-key-gallery > div { flex: 1 1 calc(50% - 0.5rem) !important; }
-  .st-key-gallery > div > div { width: 100% !important; }
+  .st-key-gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .st-key-metrics [data-testid="stMetric"] { padding: 0.5rem 0.6rem; }
   .st-key-metrics [data-testid="stMetricValue"] { font-size: 1.4rem; }
   .st-key-metrics [data-testid="stMetricDelta"], .st-key-metrics [data-testid="stMetricDelta"] *,
@@ -107,9 +111,3 @@ def chart(
         if note:
             st.caption(note)
     return drawn
-
-
-def image(picture: Picture, attributes: str) -> str:
-    """A drawn picture as an HTML image with its words: as part of a page Streamlit would take SVG out."""
-    content = base64.b64encode(picture.svg.encode()).decode()
-    return f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(picture.told)}" {attributes}>'

@@ -47,10 +47,11 @@ def told(view: View, name: str) -> str:
         return ""
     dashed = "Dashed is gone."
     if name == IMPORTANCE:
+        name = criterion(view.scores.criterion).label.partition(",")[0].removesuffix(" score")
         of_what = "" if view.scores.granularity == "weight" else " for each param of its heads or hidden units"
         return (
-            f"The whole band has the colour of its share of all bands’ mean {criterion(view.scores.criterion).label} "
-            f"scores{of_what}. {dashed}"
+            f"The whole band has the colour of its rank among all bands by mean {name} score{of_what}: which matter "
+            f"more, not how much more. {dashed}"
         )
     if name == SENSITIVITY:
         rows = _measured(view)

@@ -57,3 +57,12 @@ def judged_by(view: View) -> None:
         )
     else:
         st.caption(formats.plain(f"{view.facts['title']}: {first[0].lower()}{first[1:]}"))
+
+
+def not_judged(view: View, needs: str) -> None:
+    """Why nothing can be judged here, and the way on; `needs` begins the sentence, "Training needs"."""
+    if view.info.weights == "random":
+        way = "and these weights are random: choose a bundled model, or turn Random weights off in the model’s chip."
+    else:
+        way = "and it has none: bring images of your own in the line above, or choose a bundled model."
+    st.info(f"{needs} a trained model with images, {way}")

@@ -25,7 +25,8 @@ class LiveMap extends MapSliders {
     this.seq = 0;
     this.answered = 0;
     this.width = 0;
-    this.listen = () => this.hear(window.dimapFeed?.data);
+    this.open = null; // the stage of which each block is drawn, where several are drawn as one
+    this.listen = () => this.hear(heard()?.data);
     window.addEventListener("dimap-feed", this.listen);
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(this.root);
@@ -43,10 +44,11 @@ class LiveMap extends MapSliders {
     this.component = component;
     this.data = data;
     if (fresh) this.state = null;
+    if (fresh) this.open = null;
     this.build();
     if (data.cut) {
       this.state = data.cut;
-      this.selected = data.cut.selected;
+      this.follow(data.cut.selected);
       this.build();
     } else this.listen();
   }
@@ -151,7 +153,8 @@ class LiveMap extends MapSliders {
     this.sent = now;
     this.seq = now;
     const what = state.own ? { stages: state.ratios } : { all: state.all };
-    this.component.setStateValue("move", { seq: this.seq, drag, final, ...what });
+    const feed = heard();
+    feed.tell("move", { seq: this.seq, held: feed.data.beat, drag, final, ...what });
   }
 
   hear(answer) {
@@ -162,28 +165,40 @@ class LiveMap extends MapSliders {
     this.tell();
     if (foreign || !this.pending) {
       this.epoch = answer.epoch;
-      const { own, ratios, all, kept, left, params, macs, finding } = answer.cut;
-      this.state = { own, ratios, all, kept, left, params, macs, finding };
+      const { own, ratios, all, kept, left, params, macs, finding, heads } = answer.cut;
+      this.state = { own, ratios, all, kept, left, params, macs, finding, heads };
       if (foreign) this.pending = null;
-      this.selected = answer.cut.selected;
+      this.follow(answer.cut.selected);
       this.finding.textContent = finding;
       this.draw();
     }
     this.send();
   }
 
+  // What was selected elsewhere is seen here: its stage opens.
+  follow(selected) {
+    const known = this.selected?.stage === selected.stage && this.selected.block === selected.block;
+    this.selected = selected;
+    if (known || selected.block === null || !this.groups[selected.stage] || this.open === selected.stage) return;
+    this.unfold(selected.stage, selected.block);
+  }
+
   draw() {
     const { state, data } = this;
+    const whole_blocks = this.was.map(() => true);
     for (const band of this.bands) {
       const size = band.weights.reduce((a, b) => a + b, 0);
       const kept = size ? band.of.reduce((sum, place, n) => sum + state.kept[place] * band.weights[n], 0) / size : 1;
       const gone = band.wide * (1 - kept);
       band.gone.setAttribute("width", gone.toFixed(2));
-      band.gone.style.display = gone > 0.01 ? "" : "none";
+      band.gone.style.display = gone > 0.01 && !data.smaller ? "" : "none";
+      whole_blocks[band.block] &&= kept > 0.9999;
       band.kept.setAttribute("x", (band.x + gone).toFixed(2));
       band.kept.setAttribute("width", Math.max(0, band.wide - gone).toFixed(2));
       band.kept.style.display = kept > 0 ? "" : "none";
+      this.heads(band, gone);
     }
+    this.was.forEach((rect, place) => { rect.style.display = data.smaller && !whole_blocks[place] ? "" : "none"; });
     const whole = data.size.reduce((a, b) => a + b, 0), left = state.left.reduce((a, b) => a + b, 0);
     for (const slider of this.sliders) {
       const all = slider.stage === "all", share = this.value(slider.stage);
@@ -192,7 +207,8 @@ class LiveMap extends MapSliders {
       slider.cut.textContent = `${exact(share)} % cut`;
       const kept = all ? [left, whole] : [state.left[slider.stage], data.size[slider.stage]];
       slider.left.textContent = `${short(kept[0])} of ${short(kept[1])} left`;
-      slider.knob.setAttribute("aria-valuemax", (all ? Math.min(...data.all.most) : data.each.most[slider.stage]) || MOST);
+      const most = data.off ? MOST : all ? Math.min(...data.all.most) : data.each.most[slider.stage];
+      slider.knob.setAttribute("aria-valuemax", most || MOST);
       slider.knob.setAttribute("aria-valuenow", Math.round(100 * share));
       slider.knob.setAttribute("aria-valuetext",
         `${exact(share)} percent cut, ${short(kept[0])} of ${short(kept[1])} weights left`);
@@ -206,11 +222,26 @@ class LiveMap extends MapSliders {
       const hit = chosen && chosen.stage === stage
         && (chosen.block === null || (chosen.block >= first && chosen.block < first + count));
       this.frames[place].classList.toggle("on", Boolean(hit));
+      this.number(place, hit);
       const { option } = this.options[place];
-      option.textContent = this.words_of({ stage, block: first });
+      option.textContent = count > 1 ? this.words_of_group(stage, first, count) : this.words_of({ stage, block: first });
       option.setAttribute("aria-selected", Boolean(hit));
     });
     this.detail.textContent = this.data.low ? "" : this.words_of(chosen);
+  }
+
+  // The selected block has its number; where there are many, those beside it make room.
+  number(place, chosen) {
+    const { number, label, count, first } = this.blocks[place], on = this.geometry.blocks.map(([stage, from, so_many]) =>
+      stage === this.selected?.stage && this.selected.block === from && so_many === 1);
+    const beside = !chosen && this.blocks.filter(({ stage }) => stage === this.blocks[place].stage).length > 9;
+    number.textContent = on[place] ? `${first + 1}` : beside && (on[place - 1] || on[place + 1]) ? "" : label;
+    number.classList.toggle("chosen", on[place] && count === 1);
+  }
+
+  words_of_group(stage, first, count) {
+    const { word } = this.data.labels;
+    return `${word[0].toUpperCase()}${word.slice(1)} ${stage + 1}, blocks ${first + 1} to ${first + count}, drawn as one; Enter opens the ${word}.`;
   }
 
   words_of(chosen) {

@@ -7,7 +7,7 @@ tells it what the server found.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from dimap_core.anatomy import kept_counts
 from dimap_core.figures import EDGES, FILLS, INK, NARROW, colors, finding, geometry, labels, ramp
-from dimap_core.measure import kept_by_band
+from dimap_core.measure import cost_report, kept_by_band
 from dimap_core.studies import Steps, common_steps, stage_counts, stage_shares, stage_steps
-from dimap_core.types import AUX, PruningPlan
+from dimap_core.types import AUX, QKV, Anatomy, CostReport, PruningPlan
 
 from ..look import theme
 from ..session import View, cache, state
@@ -41,7 +42,9 @@ def component() -> Callable[..., Any]:
 @lru_cache
 def style() -> str:
     """What live parts look like: the figures' tokens, and the rest."""
-    tokens = {**INK, "never": FILLS[AUX], "never-edge": EDGES[AUX]}
+    tokens = {
+        **INK, "never": FILLS[AUX], "never-edge": EDGES[AUX], "head": FILLS["head"], "head-edge": EDGES[QKV]
+    }  # fmt: skip
     told = (
         f".{theme} {{ {' '.join(f'--{name}: {pair[place]};' for name, pair in tokens.items())} }}\n"
         for place, theme in enumerate(("light", "dark"))
@@ -56,10 +59,26 @@ def script(*files: Path) -> str:
     return "\n".join(part.replace("export class", "class") for part in parts)
 
 
+@dataclass(frozen=True)
+class Beforehand:
+    """What is known of a model that is not open yet: its parts, and the cut's cost and kept shares by band; `key` as of
+    `key_of`. `cost` has no layers."""
+
+    anatomy: Anatomy
+    cost: CostReport
+    kept: Mapping[tuple[int, str], float]
+    key: str
+
+
 def key_of(view: View, plan: PruningPlan) -> str:
     """What the tables depend on: the model, and the plan but for its amount."""
+    return key_by(view.info.fingerprint, view.info.input_size, plan)
+
+
+def key_by(fingerprint: str, input_size: int, plan: PruningPlan) -> str:
+    """`key_of` a model that need not be open."""
     family = replace(plan, ratio=0.0 if plan.granularity != "nm" else None, overrides=(), budget=None)
-    return f"{abs(hash((view.info.fingerprint, view.info.input_size, family))):x}"
+    return f"{abs(hash((fingerprint, input_size, family))):x}"
 
 
 def data(view: View, plan: PruningPlan, low: bool = False) -> dict[str, Any]:
@@ -80,20 +99,45 @@ def locked(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _data(view: View, plan: PruningPlan, low: bool, key: str) -> dict[str, Any]:
-    anatomy, look = view.anatomy, theme.look()
-    bands = list(kept_by_band(anatomy, view.cost))
-    places = [(block.stage, block.index) for block in anatomy.blocks]
-    inner = {stage.index: sum(part.prunable for (at, _), part in view.cost.cells.items() if at == stage.index)
-             for stage in anatomy.stages}  # fmt: skip
-    outer = [part for (stage, _), part in view.cost.cells.items() if stage is None]
-    off = plan.granularity == "nm"
+    anatomy, off = view.anatomy, plan.granularity == "nm"
+    bands = bands_of(anatomy)
     tables = {}
     if not off and not low:
         tables["all"] = _table(common_steps(view.scores, anatomy, plan))
         tables["each"] = _table(stage_steps(view.scores, anatomy, plan))
+    filled = [_fill(view, name, bands) for name in fills.names(view)[1:]]
+    smaller = plan.granularity == "structure"
+    return {**_form(anatomy, view.cost, low), "key": key, "off": off, "smaller": smaller, "fills": filled, **tables}
+
+
+def beforehand(known: Beforehand, plan: PruningPlan) -> dict[str, Any]:
+    """The map of a model that is not open yet: with one cut, and sliders that do not move yet."""
+    shares = {}
+    for stage in known.anatomy.stages:
+        parts = [part for (at, _), part in known.cost.cells.items() if at == stage.index]
+        shares[stage.index] = round(sum(x.removed for x in parts) / max(1, sum(x.prunable for x in parts)), 3)
     return {
-        "key": key, "dark": look.dark, "sliders": not low, "low": low, "off": off, "labels": labels(anatomy),
-        "sizes": {str(width): geometry(anatomy, bands, width, low) for width in SIZES},
+        **_form(known.anatomy, known.cost), "key": known.key, "off": True, "smaller": False, "waiting": True,
+        "fills": [],
+        "cut": _cut(known.anatomy, known.cost, known.kept, shares, plan),
+    }  # fmt: skip
+
+
+def bands_of(anatomy: Anatomy) -> list[tuple[int, str]]:
+    """The order of `measure.kept_by_band`."""
+    return list(kept_by_band(anatomy, cost_report(anatomy)))
+
+
+def _form(anatomy: Anatomy, cost: CostReport, low: bool = False) -> dict[str, Any]:
+    """What the model gives the map, whatever is cut."""
+    bands, look = bands_of(anatomy), theme.look()
+    places = [(block.stage, block.index) for block in anatomy.blocks]
+    inner = {stage.index: sum(part.prunable for (at, _), part in cost.cells.items() if at == stage.index)
+             for stage in anatomy.stages}  # fmt: skip
+    outer = [part for (stage, _), part in cost.cells.items() if stage is None]
+    return {
+        "dark": look.dark, "sliders": not low, "low": low, "labels": labels(anatomy),
+        "sizes": {str(width): _places(anatomy, bands, width, low) for width in SIZES},
         "colors": colors(anatomy, look), "ramp": [ramp(level, look) for level in range(_LEVELS + 1)],
         "bands": {
             "stage": [places[place][0] for place, _ in bands], "block": [places[place][1] for place, _ in bands],
@@ -101,8 +145,14 @@ def _data(view: View, plan: PruningPlan, low: bool, key: str) -> dict[str, Any]:
         },
         "size": list(inner.values()),
         "rest": {"params": sum(part.params_after for part in outer), "macs": sum(part.macs_after for part in outer)},
-        "fills": [_fill(view, name, bands) for name in fills.names(view)[1:]], **tables,
     }  # fmt: skip
+
+
+def _places(anatomy: Anatomy, bands: list[tuple[int, str]], width: int, low: bool) -> dict[str, Any]:
+    """Where things lie at that width; `opened`: the same for each stage of which several blocks are drawn as one."""
+    found = geometry(anatomy, bands, width, low)
+    grouped = {stage for stage, _, count, *_ in found["blocks"] if count > 1}
+    return {**found, "opened": {stage: geometry(anatomy, bands, width, low, stage) for stage in sorted(grouped)}}
 
 
 def _table(steps: Steps) -> dict[str, Any]:
@@ -128,15 +178,23 @@ def _fill(view: View, name: str, bands: list[tuple[int, str]]) -> dict[str, Any]
 def cut(view: View, plan: PruningPlan) -> dict[str, Any]:
     """What the cut in force leaves, exactly, as the map shows it."""
     shares = stage_shares(view.anatomy, view.selection, plan)
-    ratios = [shares.get(stage.index, 0.0) for stage in view.anatomy.stages]
-    kept = kept_by_band(view.anatomy, view.cost)
-    counts = stage_counts(view.anatomy, view.cost)
-    total = view.cost.total
+    found = _cut(view.anatomy, view.cost, kept_by_band(view.anatomy, view.cost), shares, plan)
+    if plan.granularity == "structure":
+        found["heads"] = [[kept_counts(block, view.selection)[1] for block in stage.blocks] for stage in
+                          view.anatomy.stages]  # fmt: skip
+    return found
+
+
+def _cut(
+    anatomy: Anatomy, cost: CostReport, kept: Mapping[tuple[int, str], float], shares: Mapping[int, float],
+    plan: PruningPlan,
+) -> dict[str, Any]:  # fmt: skip
+    counts, total, at = stage_counts(anatomy, cost), cost.total, state.selected()
     common = plan.ratio if plan.ratio is not None and not plan.overrides else total.removed / total.prunable
-    at = state.selected()
     return {
-        "selected": {"stage": at.stage, "block": at.block}, "finding": finding(view.anatomy, kept),
-        "own": state.mode_of(plan) == "stages", "ratios": ratios, "all": common,
+        "selected": {"stage": at.stage, "block": at.block}, "finding": finding(anatomy, kept),
+        "own": state.mode_of(plan) == "stages",
+        "ratios": [shares.get(stage.index, 0.0) for stage in anatomy.stages], "all": round(common, 4),
         "kept": [round(share, 4) for share in kept.values()],
         **{what: [count[place] for count in counts] for place, what in enumerate(("left", "params", "macs"))},
     }  # fmt: skip

@@ -22,3 +22,26 @@ const short = (value) => {
   }
   return `${Math.round(value)}`;
 };
+
+// The newest answer of the server, as `data`; it comes as what changed since one that is held here. `ask` pulls a trigger
+// of the feed, `tell` sets what it says.
+const heard = () => {
+  const { dimapNews: news, dimapFeed: feed } = window;
+  if (!news || news === feed?.news) return feed;
+  const asked = { news, ask: news.setTriggerValue, tell: news.setStateValue }, { base, beat, patch } = news.data;
+  if (feed?.patch === patch) return Object.assign(feed, asked);
+  const plain = (value) => value?.constructor === Object;
+  const made = (old, by) => {
+    const now = { ...old };
+    for (const key in by) now[key] = plain(by[key]) ? made(now[key], by[key]) : by[key];
+    return now;
+  };
+  const held = (window.dimapHeld = base ? window.dimapHeld : { 0: {} });
+  if (!held?.[base]) asked.ask("look", 0);
+  else {
+    for (const at in held) if (at > 0 && at < base) delete held[at];
+    held[beat] = { ...made(held[base], patch), beat };
+    window.dimapFeed = { ...asked, patch, data: held[beat] };
+  }
+  return window.dimapFeed;
+};

@@ -1,16 +1,30 @@
 // The map as SVG and words: blocks, bands, stages, the image's grid, and on a phone the numbers above them. One script
 // with map_sliders.js and live_map.js, which follow.
 
+const LEAST_HEAD = 3; // px of a head's square
+
+// The largest squares, up to 9 px, of which so many fit into a rectangle.
+const packed = (count, wide, high) => {
+  let best = { side: -1, columns: 1, rows: 1 };
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns), side = Math.min(9, wide / columns - 2, high / rows - 2);
+    if (side > best.side) best = { side, columns, rows };
+  }
+  return best;
+};
+
 export class MapDrawing {
   build() {
     const { data } = this;
     this.width = this.size();
-    this.geometry = data.sizes[this.width];
+    const places = data.sizes[this.width];
+    this.groups = places.opened; // by stage: the places when its blocks are not drawn as one
+    this.geometry = this.groups[this.open] ?? places;
     this.rows = this.width < 500 && !data.low;
     const focus = this.root.getRootNode().activeElement;
     const key = focus && focus.dataset ? focus.dataset.key : "";
     this.root.replaceChildren();
-    this.root.className = `map ${data.dark ? "dark" : "light"} ${this.rows ? "rows" : "columns"}`;
+    this.root.className = `map ${data.dark ? "dark" : "light"} ${data.low ? "low" : this.rows ? "rows" : "columns"}`;
     this.strip = this.rows && data.sliders ? html("div", "strip") : null;
     if (this.strip) this.root.append(this.strip);
     this.tell();
@@ -29,7 +43,7 @@ export class MapDrawing {
 
   // On a phone the numbers stay in sight, above the sliders that change them.
   tell(counts) {
-    const { strip } = this, numbers = window.dimapFeed?.data?.numbers;
+    const { strip } = this, numbers = heard()?.data?.numbers;
     if (!strip || !numbers) return;
     const [, macs, top1, change] = numbers;
     strip.replaceChildren();
@@ -52,12 +66,13 @@ export class MapDrawing {
     this.legend = html("span", "legend");
     this.legend.innerHTML = fill
       ? `<i class="ramp" style="background:linear-gradient(90deg, ${data.ramp[0]}, ${data.ramp[data.ramp.length - 1]})"></i>`
-      : '<i class="box kept"></i>kept<i class="box gone"></i>gone';
+      : `<i class="box kept"></i>kept<i class="box gone${data.smaller ? " was" : ""}"></i>${data.smaller ? "taken out" : "gone"}`;
     if (fill) this.legend.append(fill.most ? `0 to ${fill.most}` : "not measured");
     line.append(this.legend);
     const label = html("label", "by", "coloured by ");
     const select = html("select");
     select.dataset.key = "fill";
+    select.disabled = Boolean(data.waiting);
     for (const name of ["kept share", ...data.fills.map((one) => one.name)]) {
       const option = html("option", "", name);
       option.selected = name === this.fillName();
@@ -71,7 +86,8 @@ export class MapDrawing {
     line.append(label);
     head.append(line);
     if (fill) head.append(html("p", "note", fill.note));
-    if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
+    if (data.waiting) line.append(html("p", "hint", "Precomputed. The handles move once the model is open …"));
+    else if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
     return head;
   }
 
@@ -108,6 +124,11 @@ export class MapDrawing {
     if (geometry.mergings) picture.append(svg("path", { d: geometry.mergings, class: "merging" }));
     if (geometry.image) this.image(picture, geometry.image);
     this.blocks = geometry.blocks.map((block) => this.block(picture, block));
+    this.was = geometry.blocks.map(([, , , x, y, wide, high]) => {
+      const rect = svg("rect", { x, y, width: wide, height: high, class: "was", "stroke-dasharray": "3 2.5" });
+      picture.append(rect);
+      return rect;
+    });
     this.bands = geometry.bands.map((band) => this.band(picture, band));
     this.frames = geometry.blocks.map(([, , , x, by, wide, high]) => {
       const frame = svg("rect", { x: x - 4, y: by - 4, width: wide + 8, height: high + 8, rx: 4, class: "frame" });
@@ -131,12 +152,13 @@ export class MapDrawing {
 
   block(picture, [stage, first, count, x, y, wide, high, label]) {
     const hit = svg("rect", { x, y, width: wide, height: high, class: "hit" });
+    if (this.groups[stage]) hit.append(svg("title", {}, this.open === stage ? "" : `${count} blocks drawn as one: a click opens`));
     picture.append(hit);
-    if (!this.rows) {
-      picture.append(svg("text", { x: x + wide / 2, y: y + high + 15, class: "muted number" }, label));
-    }
+    const kind = count > 1 ? "action number" : "muted number";
+    const number = svg("text", { x: x + wide / 2, y: y + high + 15, class: kind }, label);
+    if (!this.rows) picture.append(number);
     this.grab(hit, stage, first);
-    return { stage, first, count, x, wide };
+    return { stage, first, count, label, number };
   }
 
   band(picture, band) {
@@ -158,7 +180,36 @@ export class MapDrawing {
       gone.classList.add("filled");
     }
     picture.append(gone, kept);
-    return { ...band, gone, kept, x, wide };
+    return { ...band, gone, kept, x, wide, squares: by ? [] : this.squares(picture, band) };
+  }
+
+  // Heads as squares in QKV's band, where structures go and one block's have room.
+  squares(picture, { heads: count, at: [, , wide, high] }) {
+    if (!this.data.smaller || !count || packed(count, wide, high).side < LEAST_HEAD) return [];
+    return Array.from({ length: count }, () => {
+      const head = svg("rect", { class: "square", "stroke-dasharray": "2 2" });
+      picture.append(head);
+      return head;
+    });
+  }
+
+  // Those that went stand left, dashed; a head that lost dimensions is smaller.
+  heads({ squares, of, at: [x, y, wide, high] }, gone) {
+    if (!squares.length) return;
+    const { stage, block } = this.data.bands;
+    const left = this.state.heads?.[stage[of[0]]][block[of[0]]] ?? squares.length, lost = squares.length - left;
+    squares.forEach((head, place) => {
+      const out = place < lost, [from, across] = out ? [x, gone] : [x + gone, wide - gone];
+      const { side, columns, rows } = packed(out ? lost : left, across, high), at = out ? place : place - lost;
+      const [column, row] = [at % columns, Math.floor(at / columns)];
+      head.style.display = side < LEAST_HEAD / 2 ? "none" : "";
+      const places = {
+        x: from + (across / columns) * (column + 0.5) - side / 2, y: y + (high / rows) * (row + 0.5) - side / 2,
+        width: side, height: side,
+      };
+      for (const [name, value] of Object.entries(places)) head.setAttribute(name, Math.max(0, value).toFixed(2));
+      head.classList.toggle("lost", out);
+    });
   }
 
   level(by, band) {
@@ -169,7 +220,13 @@ export class MapDrawing {
   words(picture, stage, place) {
     const name = `${this.data.labels.word} ${place + 1}`;
     const top = stage.y - 10 - 16 * stage.words.length;
-    picture.append(svg("text", { x: stage.x, y: top, class: "name" }, name[0].toUpperCase() + name.slice(1)));
+    const title = svg("text", { x: stage.x, y: top, class: "name" }, name[0].toUpperCase() + name.slice(1));
+    if (this.groups[place]) {
+      const way = svg("tspan", { dx: 8, class: "action way" }, this.open === place ? "close" : "open");
+      way.addEventListener("click", () => this.unfold(this.open === place ? null : place));
+      title.append(way);
+    }
+    picture.append(title);
     stage.words.forEach((line, n) =>
       picture.append(svg("text", { x: stage.x, y: top + 16 * (n + 1), class: "muted" }, line)));
   }

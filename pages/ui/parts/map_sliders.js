@@ -124,7 +124,7 @@ export class MapSliders extends MapDrawing {
     hit.addEventListener("pointerup", (event) => {
       if (!from) return;
       if (drag) this.move(stage, share(event), drag, true);
-      else this.select(stage, first);
+      else this.press(stage, first);
       from = null;
       drag = "";
     });
@@ -149,6 +149,23 @@ export class MapSliders extends MapDrawing {
     }, 300);
   }
 
+  // A click or Enter: a stage whose blocks are drawn as one opens, and closes by another on what is selected already.
+  press(stage, block) {
+    const again = this.selected?.stage === stage && this.selected.block === block;
+    if (this.groups[stage] && (again || this.open !== stage)) this.unfold(this.open === stage ? null : stage, block);
+    if (!again) this.select(stage, block);
+  }
+
+  unfold(stage, block = 0) {
+    const shown = this.geometry.blocks[this.active ?? 0];
+    this.open = stage;
+    this.build();
+    const [at, number] = stage === null ? shown : [stage, block];
+    const place = this.geometry.blocks.findIndex(([one, first, count]) => one === at && number < first + count);
+    this.active = Math.max(0, place);
+    if (this.root.getRootNode().activeElement?.dataset.key === "blocks") this.go(this.active);
+  }
+
   select(stage, block) {
     this.component.setTriggerValue("selected", { stage, block });
     this.selected = { stage, block };
@@ -169,18 +186,20 @@ export class MapSliders extends MapDrawing {
       list.append(option);
       return { option, stage, first };
     });
-    const go = (place) => {
+    this.go = (place) => {
       this.active = place;
       list.setAttribute("aria-activedescendant", `block-${place}`);
       this.frames.forEach((frame, at) => frame.classList.toggle("focus", at === place));
     };
-    list.addEventListener("focus", () => go(this.active ?? 0));
+    const { go } = this;
+    list.addEventListener("focus", () => go(Math.min(this.active ?? 0, this.options.length - 1)));
     list.addEventListener("blur", () => this.frames.forEach((frame) => frame.classList.remove("focus")));
     list.addEventListener("keydown", (event) => {
       const last = this.options.length - 1, now = this.active ?? 0;
       const to = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: last };
       if (event.key in to) go(Math.max(0, Math.min(last, to[event.key])));
-      else if (event.key === "Enter" || event.key === " ") this.select(this.options[now].stage, this.options[now].first);
+      else if (event.key === "Enter" || event.key === " ") this.press(this.options[now].stage, this.options[now].first);
+      else if (event.key === "Escape" && this.groups[this.open]) this.unfold(null);
       else return;
       event.preventDefault();
     });

@@ -71,9 +71,14 @@ def _number(label: str, value: str, below: str, term: str, dense: int = 0) -> di
 
 
 def time_left(ticket: Ticket | None) -> None:
+    """Write what `left` says, if anything."""
+    if told := left(ticket):
+        st.caption(told)
+
+
+def left(ticket: Ticket | None) -> str:
     """Of a slow model: how much longer its images take, and in which precision they are judged."""
     last = ticket.last if ticket is not None and ticket.last else {}
     told = [f"About {duration(last['left'])} left for all images."] if last.get("left") else []
     told += [last["note"]] if last.get("note") else []
-    if told:
-        st.caption(" ".join(told))
+    return " ".join(told)

@@ -23,7 +23,7 @@ def draw(view: View) -> None:
         key=_KEY, data={**live_map.data(view, plan, low=True), "cut": live_map.cut(view, plan)},
         on_selected_change=_clicked,
     )  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="part_row"):
         _choosing(view.anatomy)
         st.caption(_told(view))
 
@@ -61,7 +61,7 @@ def _told(view: View) -> str:
     """Weights of each module, heads and MACs of the selected part: kept of all."""
     at = state.selected()
     if at.stage is None:
-        return f"Click a block, or choose a {view.anatomy.stage_word}, to follow it over the pages."
+        return "Click a block to follow it over all pages."
     cost = place_cost(view.anatomy, view.cost, at.stage, at.block)
     total = add(cost.values())
     told = [

@@ -35,7 +35,15 @@ def draw(view: View, found: Outcomes, data: LabelledImages, streaming: bool) -> 
     target = _target(data, label, before, after) if info.of_class else before
     if streaming:
         st.info("The explanation follows when all images are in.", icon=":material/hourglass_top:")
-        return
+    else:
+        _explained(view, info, image, target, data)
+    missing = " ".join(
+        other.missing[view.anatomy.family] for other in explanations.METHODS if view.anatomy.family in other.missing
+    )
+    st.caption(f"{info.summary} ({info.paper}) {missing}")
+
+
+def _explained(view: View, info: MethodInfo, image: int, target: int, data: LabelledImages) -> None:
     recipe = to_recipe(state.current().plan)
     request = {"kind": "explain", "recipe": recipe, "image": image, "method": info.key, "target": target}
     ticket = requests.stream(view, "live", request)
@@ -65,9 +73,8 @@ def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
 
 
 def _method(view: View) -> MethodInfo:
-    """The method picker, with a sentence on what this model cannot have."""
-    family = view.anatomy.family
-    here = {info.key: info for info in explanations.METHODS if family not in info.missing}
+    """The method picker."""
+    here = {info.key: info for info in explanations.METHODS if view.anatomy.family not in info.missing}
     if st.session_state.get("method") not in here:
         st.session_state.method = next(iter(here))
     chosen = st.pills(
@@ -76,8 +83,6 @@ def _method(view: View) -> MethodInfo:
         help=" ".join(TERMS[key] for key in ("integrated-gradients", "occlusion", "grad-cam", "rollout")),
     )  # fmt: skip
     info = here[chosen or next(iter(here))]
-    missing = " ".join(other.missing[family] for other in explanations.METHODS if family in other.missing)
-    st.caption(f"{info.summary} ({info.paper}) {missing}")
     return info
 
 

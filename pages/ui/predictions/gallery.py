@@ -14,7 +14,7 @@ from dimap_core.types import LabelledImages
 from ..look import TERMS
 
 PAGE = 12  # images at a time
-THUMBNAIL = 100  # pixels; as wide as they are shown
+THUMBNAIL = 120  # pixels; as wide as they are shown at most
 SHOWN = {
     "all": "all answers",
     "changed": "changed",
@@ -39,7 +39,6 @@ def draw(found: Outcomes, data: LabelledImages) -> None:
         st.info(_nothing(found))
         return
     page = _page(len(places))
-    st.caption("Click an answer to see why it was given.")
     with st.container(horizontal=True, gap="xsmall", key="gallery"):
         for place in places[page * PAGE : (page + 1) * PAGE]:
             _card(found, data, int(place))
@@ -51,13 +50,14 @@ def draw(found: Outcomes, data: LabelledImages) -> None:
 
 def _filters(data: LabelledImages) -> tuple[str | None, int | None, dict[str, int]]:
     """What is asked for: direction, class, values of cues; their keys name the data set, whose classes they hold."""
-    with st.container(horizontal=True, gap="xsmall", key="filters"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom", key="filters"):
         direction = st.selectbox(
             "Show", list(SHOWN), key="gallery_direction", format_func=SHOWN.get, on_change=_first_page, width=190,
             persist_state="session", help=TERMS["flipped"],
         )  # fmt: skip
-        label = _one_of("Class", "class", data.class_names, data.name)
-        cues = {cue: _one_of(cue.capitalize(), cue, names, data.name) for cue, names in data.cue_names.items()}
+        with st.popover("Only some classes"):
+            label = _one_of("Class", "class", data.class_names, data.name)
+            cues = {cue: _one_of(cue.capitalize(), cue, names, data.name) for cue, names in data.cue_names.items()}
     chosen = {cue: value for cue, value in cues.items() if value is not None}
     return None if direction in (None, "all") else direction, label, chosen
 
@@ -65,7 +65,7 @@ def _filters(data: LabelledImages) -> tuple[str | None, int | None, dict[str, in
 def _one_of(title: str, what: str, names: tuple[str, ...], data: str) -> int | None:
     """The chosen one of `names`, None for any."""
     place = st.selectbox(
-        title, range(-1, len(names)), key=f"gallery_{what}_{data}", width=116, on_change=_first_page,
+        title, range(-1, len(names)), key=f"gallery_{what}_{data}", on_change=_first_page,
         format_func=lambda place: "any" if place < 0 else names[place], persist_state="session",
     )  # fmt: skip
     return None if place is None or place < 0 else place
@@ -82,7 +82,8 @@ def _page(count: int) -> int:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", key="gallery_previous", on_click=_turn, args=(-1,), disabled=page == 0)
         st.button("Next", key="gallery_next", on_click=_turn, args=(1,), disabled=page == last)
-        st.caption(f"{page * PAGE + 1:,} to {min((page + 1) * PAGE, count):,} of {count:,}", width="content")
+        shown = f"{page * PAGE + 1:,} to {min((page + 1) * PAGE, count):,} of {count:,}"
+        st.caption(f"{shown}. Click an answer to see why.", width="content")
     return page
 
 
@@ -95,18 +96,14 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     image, direction = int(found.images[place]), str(found.directions[place])
     before, after = (data.class_names[answers.classes[place]] for answers in (found.dense, found.pruned))
     label = data.class_names[found.labels[place]]
-    with st.container(width=134, gap="xsmall", border=True, key=f"card_{image}"):
-        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width=100)
+    with st.container(gap="xsmall", border=True, key=f"card_{image}"):
+        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width="stretch")
         text = f"{before} → {after}" if before != after else before
         looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
         st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
         sure = [100 * answers.confidence[place] for answers in (found.dense, found.pruned)]
-        margins = [100 * answers.margin[place] for answers in (found.dense, found.pruned)]
         truth = "" if before == label else f"label {label}  \n"
-        st.caption(
-            f"{BADGES[direction]}  \n{truth}sure {sure[0]:.0f} → {sure[1]:.0f} %  \n"
-            f"margin {margins[0]:.0f} → {margins[1]:.0f}"
-        )
+        st.caption(f"{BADGES[direction]}  \n{truth}{sure[0]:.0f} → {sure[1]:.0f} % sure")
 
 
 def thumbnail(data: LabelledImages, image: int) -> str:

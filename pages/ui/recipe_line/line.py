@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from dimap_core.figures import INK
-
-from ..look import TERMS, formats, theme
+from ..look import TERMS, formats
 from ..session import state
 from . import checkpoint, images, model, plan, ratios, recipe, sentence
 
 _CSS = """
 <style>
+.st-key-line_controls [role=radiogroup] { flex-direction: row; flex-wrap: wrap; gap: 0.25rem 1.25rem; }
 .st-key-recipe_line { row-gap: 0.3rem; column-gap: 0.4rem; }
 .st-key-recipe_line p { font-size: 0.9375rem; }
 .st-key-recipe_line [data-testid=stButton] kbd { display: none; }
@@ -24,7 +23,7 @@ _CSS = """
   min-height: 2rem; padding: 0 0.5rem; border-radius: 6px; text-align: left; overflow-wrap: anywhere;
 }
 .st-key-recipe_line [data-testid=stPopover] button {
-  border-color: transparent; background: SOFT; color: ACTION; font-weight: 600;
+  border-color: transparent; background: var(--soft); color: var(--action); font-weight: 600;
 }
 .st-key-recipe_line .st-key-chip_more [data-testid=stPopover] button { background: none; }
 [data-testid=stPopoverBody]:has([class*=st-key-chip_body]) { width: min(32rem, calc(100vw - 1.5rem)); max-width: none; }
@@ -40,8 +39,7 @@ _CSS = """
 
 def draw() -> None:
     """The sentence and what stands behind it; the page fills `line_end`."""
-    soft, action = (INK[name][theme.look().dark] for name in ("soft", "action"))
-    st.html(_CSS.replace("SOFT", soft).replace("ACTION", action))
+    _style()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="recipe_line"):
         setting = state.current()
         said = sentence.chips(setting)
@@ -56,8 +54,13 @@ def draw() -> None:
         )
 
 
+def _style() -> None:
+    st.html(_CSS)
+
+
 def controls(keys: Sequence[str]) -> None:
     """Some of the chips' controls, and the refit's ("repair"), laid open, without the sentence."""
+    _style()
     with st.container(border=True, key="line_controls"):
         for key in keys:
             plan.repair() if key == "repair" else _BODIES[key][0]()

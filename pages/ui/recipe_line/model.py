@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import streamlit as st
 
 from dimap_core.models import BUNDLED, NOTE, entries_by_name, presets
 
+from ..look import formats
 from ..session import cache, own_models, state
 from . import control
 
@@ -21,9 +23,10 @@ def draw() -> None:
     families = _names()
     chosen = st.pills(
         "Family", list(families), default=_ALL, key="model_family", required=True, label_visibility="collapsed",
-        persist_state="session",
+        persist_state="session", on_change=_forget_words,
     )  # fmt: skip
-    names = families[chosen or _ALL]
+    words = st.session_state.get("model_words", "")
+    names = _with(words, families[_ALL]) if words else families[chosen or _ALL]
     options = list(names) if setting.model in names else [setting.model, *names]
     # Options are told apart by their labels: a file may be called like a model.
     own = {setting.model: f"{own_models.shown(setting.model)} (your file)"} if setting.name.brought else {}
@@ -31,9 +34,12 @@ def draw() -> None:
         "Model", options, options.index(setting.model),
         format_func=lambda name: own.get(name) or names.get(name) or families[_ALL].get(name, name),
         accept_new_options=True, **control.filled("w_model", setting.model, _model_changed),
-        help="Type parts of a name and its input in order, as 'base 384': bundled models, and timm's Swin, SwinV2, "
-        "DeiT and ViT with pretrained weights. Any other of timm's names can be typed whole.",
+        help="Type words of a name and its input, as 'swin base 384', then Enter where none is shown. The list holds "
+        "bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights; any other of timm's names can "
+        "be typed whole.",
     )  # fmt: skip
+    if words:
+        st.caption(f"{len(names)} models fit “{formats.plain(words)}”; the list holds these alone.")
     entry = entries_by_name().get(setting.model)
     if setting.model in cards:
         card = cards[setting.model]
@@ -60,13 +66,31 @@ def _names() -> dict[str, dict[str, str]]:
     timm: dict[str, dict[str, str]] = {family: {} for family in (*_BEGINS, "ViT")}
     for entry in sorted(entries_by_name().values(), key=lambda entry: (entry.params, entry.input_size, entry.name)):
         family = next((family for family, begin in _BEGINS.items() if entry.name.startswith(begin)), "ViT")
-        timm[family][entry.name] = f"{entry.name}, {entry.params / 1e6:.3g} M, {entry.input_size} px"
+        # A list is searched by letters in their order, so what stands joined in a name follows as words.
+        words = re.split(r"_patch|_window|\.", entry.name)[0].replace("_", " ")
+        timm[family][entry.name] = f"{entry.name}, {entry.params / 1e6:.3g} M, {words}, {entry.input_size} px"
     every = ours | {name: label for names in timm.values() for name, label in names.items()} | spvit
     return {_ALL: every, _OURS: ours, **timm, _SPVIT: spvit}
 
 
+def _with(words: str, names: dict[str, str]) -> dict[str, str]:
+    """Those whose labels have all words, in any order."""
+    wanted = words.lower().split()
+    return {name: label for name, label in names.items() if all(word in label.lower() for word in wanted)}
+
+
+def _forget_words() -> None:
+    st.session_state.pop("model_words", None)
+
+
 def _model_changed() -> None:
     name = (st.session_state.w_model or state.current().model).strip()
+    _forget_words()
+    fitting = list(_with(name, _names()[_ALL])) if " " in name else []
+    if len(fitting) > 1:
+        st.session_state.model_words = name
+        return
+    name = fitting[0] if fitting else name
     bundled = any(spec.name == name for spec in BUNDLED)
     # Names of stages are alike in all models, so the plan stays; layers' names are not.
     plan = replace(state.current().plan, protected=())

@@ -92,8 +92,10 @@ def _images(setting: Setting) -> str:
         facts = opening.ready_facts(setting)
         known = image_set(setting.data)
         return f"{facts['images']:,} images of {facts['title']}" if facts else known.label if known else "your images"
-    spec = bundled(setting.model)
-    own = image_set(spec.data) if spec else None
+    spec, place = bundled(setting.model), opening.ready_folder(setting) if setting.name.brought else None
+    if setting.name.brought and place is None:
+        return "its images"  # until it is known what it was trained on
+    own = image_set(spec.data if spec else cache.model(place)[0].data if place else None)
     if own is None:
         return "no images"
-    return f"{cache.cards()[setting.model]['n']:,} {own.label.lower()}"
+    return f"{cache.cards()[setting.model]['n']:,} {own.label.lower()}" if spec else own.label.lower()

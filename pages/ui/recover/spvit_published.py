@@ -38,7 +38,7 @@ def draw() -> None:
         "params are those while it trains, before convolutions are folded."
     )
     st.markdown("\n".join(f"- {remark}" for remark in remarks))
-    st.selectbox("Open one", list(presets()), None, key="spvit_open", on_change=_open, placeholder="choose")
+    st.selectbox("Open one", list(presets()), None, key="spvit_open", on_change=_open, placeholder="choose", width=300)
 
 
 def _accuracy(found: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from pydantic import TypeAdapter
 
 from dimap_core.criteria import images_read
 from dimap_core.models import BUNDLED, bundled_card
@@ -210,6 +211,20 @@ def precomputed(name: str) -> dict[str, Any]:
         return {"dense": None, "rows": []}
     found = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))
     return {"dense": found["dense"], "rows": [row for row in found["rows"] if row["budget"] is None]}
+
+
+@st.cache_resource(show_spinner=False)
+def maps() -> dict[str, dict[str, Any]]:
+    """What bundled models are drawn from before they are open: `anatomy`, and of each precomputed cut the kept shares
+    by its plan (`benchmarks.maps`)."""
+    found = json.loads((ASSETS / "maps.json").read_text(encoding="utf-8"))
+    return {
+        one["model"]: one | {
+            "anatomy": TypeAdapter(Anatomy).validate_python(one["anatomy"]),
+            "rows": {tuple(plan): kept for *plan, kept in one["rows"]},
+        }
+        for one in found
+    }  # fmt: skip
 
 
 def seconds_an_image(name: str) -> float:

@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dimap_core.lessons import LANGUAGES, Facts, Lesson, Step, lessons
+from dimap_core.types import AccuracyEstimate
 
 from . import links, state
 from .setting import Setting
@@ -33,7 +34,8 @@ _DONE = re.compile(r"(\d)\.(\d+)")
 @dataclass
 class Learner:
     """`at`: where it is, None: in no lesson; `last`: where it was when it left. Results are the facts of a step when it
-    was done, `kept` the same by the names that steps give them, `aside` the session's own work.
+    was done, `kept` the same by the names that steps give them, `aside` the session's own work; `tries` those of the
+    game that met its budget.
 
     `sandbox`: that is shown instead of the list.
     """
@@ -48,6 +50,7 @@ class Learner:
     wrong: set[Place] = field(default_factory=set)
     aside: dict[str, Any] | None = None
     sandbox: bool = False
+    tries: dict[Setting, AccuracyEstimate] = field(default_factory=dict)
 
 
 def learner() -> Learner:
@@ -129,6 +132,11 @@ def afresh(number: int) -> None:
 def start_of(step: Step) -> tuple[Setting, Sight]:
     """The state that a step starts from."""
     return links.from_url(dict(parse_qsl(step.start)))
+
+
+def other_of(step: Step) -> Setting:
+    """The state that a step compares its own with."""
+    return links.from_url(dict(parse_qsl(step.other)))[0]
 
 
 def leave() -> None:

@@ -40,11 +40,12 @@ def controls(view: View, way: Way | None) -> None:
             "Follow an image", list(told), key=_key(view), format_func=told.get, persist_state="session", width=230,
             on_change=asking.look_again, args=(view,), help="Sorted by what the cut does to the answer.",
         )  # fmt: skip
-        for back, label, icon in ((True, "Previous", "chevron_left"), (False, "Next", "chevron_right")):
-            st.button(
-                label, key=f"way_{label.lower()}", icon=f":material/{icon}:", on_click=asking.look_on,
-                args=(view, current, back), help=f"The {label.lower()} image of this sort",
-            )  # fmt: skip
+        with st.container(horizontal=True, gap="xsmall", width="content"):
+            for back, label, icon in ((True, "Previous", "chevron_left"), (False, "Next", "chevron_right")):
+                st.button(
+                    label, key=f"way_{label.lower()}", icon=f":material/{icon}:", on_click=asking.look_on,
+                    args=(view, current, back), help=f"The {label.lower()} image of this sort",
+                )  # fmt: skip
         st.number_input(
             "Image number", 1, None, None, key="picked", placeholder="" if current is None else str(current + 1),
             persist_state="session", width=130, on_change=asking.let_go, help="Any image of the set, by its number",

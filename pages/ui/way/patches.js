@@ -8,23 +8,27 @@ function add(parent, name, attributes) {
   return made;
 }
 
-function cell(parent, className) {
-  return add(parent, "rect", { class: className, width: 1, height: 1, "vector-effect": "non-scaling-stroke" });
+function cell(parent, attributes) {
+  return add(parent, "rect", { width: 1, height: 1, "vector-effect": "non-scaling-stroke", ...attributes });
 }
 
 function build(list, box) {
   const { picture, rows, columns } = box.data, svg = list.querySelector("svg");
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
-  add(svg, "image", { href: picture, width: columns, height: rows, preserveAspectRatio: "none" });
+  // Looks are attributes: a saved picture has no style sheet.
+  const whole = { class: "photo", width: columns, height: rows, preserveAspectRatio: "none", "image-rendering": "pixelated" };
+  add(svg, "image", { href: picture, ...whole });
   if (Math.max(rows, columns) <= LINES) {
     let path = "";
     for (let column = 1; column < columns; column++) path += `M${column} 0V${rows}`;
     for (let row = 1; row < rows; row++) path += `M0 ${row}H${columns}`;
-    add(svg, "path", { d: path, class: "lines", "vector-effect": "non-scaling-stroke" });
+    const thin = { stroke: "#000", "stroke-opacity": 0.3, "stroke-width": 1, "vector-effect": "non-scaling-stroke" };
+    add(svg, "path", { d: path, fill: "none", ...thin });
   }
-  box.hover = cell(svg, "hover");
-  box.frame = cell(svg, "frame");
+  const light = { fill: "#fff", "fill-opacity": 0.25, stroke: "#fff", "stroke-width": 2, "pointer-events": "none" };
+  box.hover = cell(svg, { class: "hover", ...light });
+  box.frame = cell(svg, { fill: "none", stroke: "#D55E00", "stroke-width": 3 });
 }
 
 function place(rect, at) {

@@ -18,7 +18,7 @@ from . import asking
 
 _HERE = Path(__file__).parent
 _HTML = """
-<div class="patches" role="listbox" tabindex="0" aria-activedescendant="patch">
+<div class="patches saved" role="listbox" tabindex="0" aria-activedescendant="patch">
   <div role="option" id="patch" aria-selected="true"></div>
   <svg aria-hidden="true"></svg>
 </div>
@@ -28,6 +28,7 @@ _COMPONENT = st.components.v2.component(
     html=_HTML,
     css=(_HERE / "patches.css").read_text(encoding="utf-8"),
     js=(_HERE / "patches.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # so that what saves a chart finds the image
 )
 _BEFORE = {"class": "the class token", "distillation": "the distillation token"}
 _PATCH = "a patch"

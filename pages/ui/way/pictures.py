@@ -1,8 +1,9 @@
-"""The pictures of an image's way, in rows that fold on narrow screens: answers, stages, curves with their table."""
+"""The pictures of an image's way, in rows that fold on narrow screens: answers, stages, curves. All can be saved."""
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+
 import streamlit as st
 from pydantic import TypeAdapter
 
@@ -15,40 +16,36 @@ from dimap_core.figures import (
     stage_picture,
     survival_picture,
 )
-from dimap_core.types import Spread, Way, WayStep
+from dimap_core.types import Spread, Way
 
-from ..look import theme
+from ..look import chart_tools, formats, theme
 from ..session import View, cache, followed, polling
 from . import asking, patches, words
 
-_STYLE = """
-<style>
-.way { container-type: inline-size; }
-.way > div { display: grid; gap: 20px 24px; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); }
-.way img { width: 100%; max-width: 300px; height: auto; }
-.way .answers { display: grid; gap: 14px 24px; grid-column: 1 / -1; order: -1;
-  grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); }
-.way .answers img { max-width: 240px; }
-@container (min-width: 1000px) {
-  .way > div { grid-template-columns: repeat(5, 1fr); gap: 16px; }
-  .way .answers { display: block; grid-column: auto; order: 0; }
-  .way .answers img { display: block; margin-bottom: 14px; }
-}
-</style>
-"""
+_HERE = Path(__file__).parent
+_COMPONENT = st.components.v2.component(
+    "way_pictures",
+    html='<div class="drawn saved"></div>',
+    css=(_HERE / "pictures.css").read_text(encoding="utf-8"),
+    js=(_HERE / "pictures.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # so that what saves a chart finds the pictures
+)
 _SPREAD = TypeAdapter(Spread)
-_OLD = 0.45  # opacity of pictures of another cut, until theirs have come
+_KEY = "way_pictures"
 
 
 def draw(view: View, way: Way, chosen: int, old: bool) -> None:
     """All pictures; `chosen`: the block shown, -1 for each stage's last, -2 for its first; `old`: others are coming."""
     look, heads = theme.look(), followed.current().heads
     shown = cache.memo("way_pictures", (way, chosen, heads, look), lambda: _pictures(way, chosen, heads, look))
-    image, inside = st.columns([1, 5.4], gap="medium")
-    with image:
-        patches.draw(view.anatomy, way)
-    with inside:
-        st.html(f'{_STYLE}<div class="way" style="opacity:{_OLD if old else 1}"><div>{shown}</div></div>')
+    with st.container(key=_KEY, gap=None):
+        image, inside = st.columns([1, 5.4], gap="medium")
+        with image:
+            patches.draw(view.anatomy, way)
+        with inside:
+            _COMPONENT(key="way_drawn", data={**shown, "old": old})
+        told = {"title": formats.unmarked(words.headline(way)), "note": formats.unmarked(words.details(way))}
+        chart_tools.draw(_KEY, {**told, "large": False, "walk": False}, _table(way), look.dark)
     with st.expander("What the pictures show"):
         st.markdown(_explained(way))
     if old:
@@ -58,12 +55,11 @@ def draw(view: View, way: Way, chosen: int, old: bool) -> None:
         polling.polled(_among_others, running)(view, way, running)
 
 
-def _pictures(way: Way, chosen: int, heads: str, look: Look) -> str:
-    """The stages, and what comes out, as HTML."""
+def _pictures(way: Way, chosen: int, heads: str, look: Look) -> dict[str, list[str]]:
+    """The stages, and what comes out, as SVG."""
     stages = [_stage(way, stage, chosen, heads, look) for stage in dict.fromkeys(step.stage for step in way.steps)]
     answers = [*(answer_picture(way, who, look) for who in ("dense", "pruned")), survival_picture(way, look)]
-    inside, out = ("".join(theme.image(drawn, "") for drawn in part) for part in (stages, answers))
-    return f'{inside}<div class="answers">{out}</div>'
+    return {"stages": [drawn.svg for drawn in stages], "answers": [drawn.svg for drawn in answers]}
 
 
 def _explained(way: Way) -> str:
@@ -103,12 +99,12 @@ def _among_others(view: View, way: Way, polling: bool) -> None:
 
 def _curves(way: Way, spread: Spread | None, others: str) -> None:
     """Where the two part and where the answer gets lost, over the blocks; `others`: what is said of other images."""
-    look = theme.look()
+    look, table = theme.look(), _table(way)
     left, right = st.columns(2, gap="medium")
     with left:
         alt = "Difference between the two models' residual streams after each block, in percent of the dense one"
         told = f"Difference of the pruned model’s notes from the dense model’s after each block, in % of these.{others}"
-        theme.chart(parting_chart(way, spread, look), "parting", alt, words.parting_title(way), told)
+        theme.chart(parting_chart(way, spread, look), "parting", alt, words.parting_title(way), told, table)
     with right:
         alt = "Share of the right answer when the dense model takes over after each block"
         answers = " and ".join(f"the {by} {way.name(by)}" if way.cues else way.name(by) for by in way.by)
@@ -116,12 +112,15 @@ def _curves(way: Way, spread: Spread | None, others: str) -> None:
             "The pruned model works up to this block, the dense model does the rest: the share that it still gives "
             f"{answers}. One image, so no interval."
         )
-        theme.chart(handing_chart(way, look), "handing", alt, words.handing_title(way), told)
-    with st.expander("Show as table"):
-        st.dataframe(pd.DataFrame([_line(way, step) for step in way.steps]), hide_index=True)
+        theme.chart(handing_chart(way, look), "handing", alt, words.handing_title(way), told, table)
 
 
-def _line(way: Way, step: WayStep) -> dict[str, object]:
-    line: dict[str, object] = {way.stage_word.capitalize(): step.stage + 1, "Block": step.block + 1}
-    line |= {"Difference, %": round(100 * step.difference, 1)}
-    return line | {f"{by} {way.name(by)} after handing over, %": round(100 * step.handed[by], 1) for by in way.by}
+def _table(way: Way) -> chart_tools.Table:
+    """Block by block: how far the two are apart, and what the dense model still makes of it."""
+    columns: dict[str, list[object]] = {
+        way.stage_word: [step.stage + 1 for step in way.steps],
+        "block": [step.block + 1 for step in way.steps],
+        "difference, %": [round(100 * step.difference, 1) for step in way.steps],
+    }
+    handed = {f"{by} {way.name(by)} after handing over, %": by for by in way.by}
+    return columns | {name: [round(100 * step.handed[by], 1) for step in way.steps] for name, by in handed.items()}

@@ -44,7 +44,7 @@ def details(way: Way) -> str:
     which = "Your image" if way.image is None else f"Image {way.image + 1:,} of {way.images:,}"
     label = "" if way.label is None else f", labelled **{formats.plain(way.classes[way.label])}**"
     right = ["Both models get it right."] if answer(way.dense) == way.label == answer(way.pruned) else []
-    return " ".join([f"{which}{label}.", *right, *_apart(way), *(_lost(way, by) for by in _gone(way))])
+    return " ".join([f"{which}{label}.", *right, *(_lost(way, by) for by in _gone(way))])
 
 
 def none_fits(sort: str, event: dict[str, Any]) -> list[str]:
@@ -70,7 +70,7 @@ def handing_title(way: Way) -> str:
     """Of the curve of what is left: where which part of the answer gets lost."""
     lost = _gone(way)
     if not lost:
-        return "The answer gets through"
+        return "; ".join(_behind(way)).replace(" %", "\u00a0%") or "The answer gets through"
     places = [(by, way.loss(by)[0]) for by in lost]
     told = [f"the {by} in {_place(way, step)}" if way.cues else f"in {_place(way, step)}" for by, step in places]
     if not way.cues:
@@ -78,6 +78,17 @@ def handing_title(way: Way) -> str:
     one = len({(step.stage, step.block) for _, step in places}) == 1
     told = [f"{' and '.join(f'the {by}' for by in lost)} in {_place(way, places[0][1])}"] if one else told
     return f"Lost: {', '.join(told)}"
+
+
+def _behind(way: Way) -> list[str]:
+    """Of which cues, or of the class, the pruned model puts another one first, though half or more of it is left."""
+    told = []
+    for by in way.by:
+        first, before, after = way.value(answer(way.pruned), by), way.share(way.dense, by), way.share(way.pruned, by)
+        if first != way.name(by):
+            what = f"The {by} {way.name(by)}" if way.cues else way.name(by)
+            told.append(f"{what} goes from {_percent(before)} to {_percent(after)}, behind {first}")
+    return told
 
 
 def _place(way: Way, step: WayStep) -> str:
@@ -100,19 +111,6 @@ def _lost(way: Way, by: str) -> str:
         f"{what} {how}: a dense model that takes over before it still says {formats.plain(way.name(by))} with "
         f"{_percent(before)}, after it with {_percent(after)}."
     )
-
-
-def _apart(way: Way) -> list[str]:
-    """How far the two are from each other before and after where they part."""
-    stage, before, after = way.parting
-    if after == 0:
-        return []
-    if stage == 0:
-        return [f"The first {way.stage_word} already moves the two {_percent(after)} apart."]
-    return [
-        f"Up to {way.stage_word} {stage} the two differ by {_percent(before)}, "
-        f"after {way.stage_word} {stage + 1} by {_percent(after)}."
-    ]
 
 
 def _percent(share: float) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from html import escape
 
 import streamlit as st
 
 from dimap_core.figures import Picture
-
-from ..look import theme
 
 _STYLE = """
 <style>
@@ -22,7 +22,11 @@ WIDTHS = (700, 350)  # px
 
 def draw(drawn: Callable[[float], Picture]) -> None:
     """`drawn`: the picture of a width in px."""
-    wide, narrow = (
-        theme.image(drawn(width), f'class="{name}"') for width, name in zip(WIDTHS, ("wide", "narrow"), strict=True)
-    )
+    wide, narrow = (_image(drawn(width), name) for width, name in zip(WIDTHS, ("wide", "narrow"), strict=True))
     st.html(f'{_STYLE}<div class="by-width">{wide}{narrow}</div>')
+
+
+def _image(picture: Picture, name: str) -> str:
+    """As an image with its words: as part of a page Streamlit would take SVG out."""
+    content = base64.b64encode(picture.svg.encode()).decode()
+    return f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(picture.told)}" class="{name}">'

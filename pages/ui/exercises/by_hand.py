@@ -5,7 +5,7 @@ Next door: `dimap_core.studies.exercises` works out what is right.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,9 @@ ASKED = (2, 5)  # rows whose scores are asked for; of the last one the sum, too
 _SCALES = (1, 2, 10)
 
 
-def draw(view: View, say: Callable[..., str], locked: bool = False) -> dict[str, Any]:
-    """The picture, a field for each score asked for, and a factor for the whole layer.
+def draw(view: View, say: Callable[..., str], fields: Sequence[str], locked: bool = False) -> dict[str, Any]:
+    """The picture, and those of its `fields` that are wanted: "hand_1", "hand_2", a score each, and "hand_scale", a
+    factor for the whole layer.
 
     `say`: a text by its key in the learner's language; `locked`: nothing can be typed yet. Returns as facts `hand_1`,
     `hand_2` (as typed), `typed_1`, `typed_2` ("right", "wrong", "short" of digits, "unread", "" for nothing) and
@@ -40,13 +41,16 @@ def draw(view: View, say: Callable[..., str], locked: bool = False) -> dict[str,
     pictures.draw(lambda width: by_hand(lines, asked, ASKED[1:], layer.module, width, theme.look()))
     with st.container(horizontal=True, vertical_alignment="top"):
         for place, (row, verdict) in enumerate(zip(ASKED, verdicts, strict=True), 1):
+            if f"hand_{place}" not in fields:
+                continue
             with st.container(width=220):
                 st.text_input(say("hand_score", row=row + 1), key=f"hand_{place}", disabled=locked)
                 st.markdown(say(f"hand_{verdict}") if verdict else "")
-        st.segmented_control(
-            say("hand_scale"), _SCALES, default=1, key="hand_scale", format_func=lambda factor: f"× {factor}",
-            required=True, disabled=locked,
-        )  # fmt: skip
+        if "hand_scale" in fields:
+            st.segmented_control(
+                say("hand_scale"), _SCALES, default=1, key="hand_scale", format_func=lambda factor: f"× {factor}",
+                required=True, disabled=locked,
+            )  # fmt: skip
     named = enumerate(zip(typed, verdicts, strict=True), 1)
     facts = {f"{name}_{place}": one for place, pair in named for name, one in zip(("hand", "typed"), pair, strict=True)}
     return {**facts, "scale": scale}
