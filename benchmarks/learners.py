@@ -38,7 +38,7 @@ class Learner(Session):
         await self._show(_GUESS, string_value=options[self.number % len(options)])
         await self._see(lambda: _LOCK in self.screen.controls)
         await self._send(*self.screen.controls[_LOCK], trigger_value=True)
-        await self._see(lambda: _SLIDER in self.screen.controls and self._accuracy())
+        await self._see(lambda: _SLIDER in self.screen.controls and self._counted())
 
     async def _hand(self) -> None:
         """Move the slider to another whole percent."""
