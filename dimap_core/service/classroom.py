@@ -1,8 +1,9 @@
 """Class mode: what a room of learners guesses and scores, without names, kept on disk for a day.
 
-A class is opened by whoever asks for its board first; the key that they get lets them show answers and clear it. Of a
-learner nothing is kept but guesses, the best score of each game and when they came, under a number that is made of the
-browser's token and the class's own salt. Bounded in every direction; who sends too much is refused, alone.
+A class is opened by whoever asks for its board first; the key that they get, again in the same browser, lets them show
+answers and clear it. Of a learner nothing is kept but guesses, the best score of each game and when they came, under a
+number that is made of the browser's token and the class's own salt. Bounded in every direction; who sends too much is
+refused, alone.
 Next door: `jobs` keeps long work in the same way. No torch here.
 """
 
@@ -34,7 +35,7 @@ _NAME, _OPTION, _NUMBER = 40, 40, 99  # characters of a name and of an option; l
 _BURST, _EVERY = 20, 1.0  # answers of a browser at once; seconds until it may send one more
 _DAY = 86400.0
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS classes (class TEXT PRIMARY KEY, key TEXT, salt TEXT, opened REAL);
+CREATE TABLE IF NOT EXISTS classes (class TEXT PRIMARY KEY, key TEXT, salt TEXT, opener TEXT, opened REAL);
 CREATE TABLE IF NOT EXISTS browsers (class TEXT, browser TEXT, PRIMARY KEY (class, browser));
 CREATE TABLE IF NOT EXISTS guesses (class TEXT, browser TEXT, lesson INTEGER, step INTEGER, after INTEGER, option TEXT,
     time REAL, PRIMARY KEY (class, browser, lesson, step, after));
@@ -106,18 +107,20 @@ class Classroom:
         """Let the file go."""
         self._base.close()
 
-    def open(self, name: str, key: str = "") -> str | None:
-        """The key of a class, to whoever opens it or has it already; None to all others."""
+    def open(self, name: str, token: str, key: str = "") -> str | None:
+        """The key of a class, to whoever opens it or has it already, or whose browser's `token` opened it; None to all
+        others."""
         name = class_name(name)
         self._drop_old()
         with self._changing() as do:
-            found = do("SELECT key FROM classes WHERE class = ?", name)
+            found = do("SELECT key, salt, opener FROM classes WHERE class = ?", name)
             if found:
-                return key if secrets.compare_digest(found[0][0].encode(), key.encode()) else None
+                known, salt, opener = found[0]
+                return known if _same(known, key) or _same(opener, _browser(token, salt)) else None
             if do("SELECT COUNT(*) FROM classes")[0][0] >= MOST_CLASSES:
                 raise PruningError(f"{MOST_CLASSES} classes are open already; use one of them, or wait for a day.")
             new, salt = secrets.token_hex(16), secrets.token_hex(16)
-            do("INSERT INTO classes VALUES (?,?,?,?)", name, new, salt, time.time())
+            do("INSERT INTO classes VALUES (?,?,?,?,?)", name, new, salt, _browser(token, salt), time.time())
             return new
 
     def guess(self, name: str, token: str, place: Place, option: str, after: bool) -> None:
@@ -150,7 +153,6 @@ class Classroom:
         with self._teaching(name, key) as (do, name):
             for table in _TABLES:
                 do(f"DELETE FROM {table} WHERE class = ?", name)
-            do("UPDATE classes SET salt = ? WHERE class = ?", secrets.token_hex(16), name)
             self._sent = {of: sent for of, sent in self._sent.items() if of[0] != name}
 
     def board(self, name: str) -> Board:
@@ -176,7 +178,7 @@ class Classroom:
             salt = do("SELECT salt FROM classes WHERE class = ?", name)
             if not salt:
                 raise PruningError(f"No class '{name}' is open here; check its name on the board.")
-            who = name, blake2b(token.encode(), key=bytes.fromhex(salt[0][0]), digest_size=8).hexdigest()
+            who = name, _browser(token, salt[0][0])
             if not do("SELECT 1 FROM browsers WHERE class = ? AND browser = ?", *who):
                 if do("SELECT COUNT(*) FROM browsers WHERE class = ?", name)[0][0] >= MOST_BROWSERS:
                     raise PruningError(f"The class has {MOST_BROWSERS} browsers already; go on without it.")
@@ -203,7 +205,7 @@ class Classroom:
         name = class_name(name)
         with self._changing() as do:
             found = do("SELECT key FROM classes WHERE class = ?", name)
-            if not found or not secrets.compare_digest(found[0][0].encode(), key.encode()):
+            if not found or not _same(found[0][0], key):
                 raise PruningError(f"Class '{name}' was opened elsewhere; use its board there, or another name.")
             yield do, name
 
@@ -242,6 +244,15 @@ class Classroom:
                 yield
         except sqlite3.Error as error:
             raise PruningError(f"Classes cannot be kept in '{self._folder}' ({error}); choose {HOME_SET}.") from error
+
+
+def _browser(token: str, salt: str) -> str:
+    """What a browser is called in a class."""
+    return blake2b(token.encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    return secrets.compare_digest(one.encode(), other.encode())
 
 
 def _tallies(guesses: Sequence[tuple[str, int, int, int, str]], shown: Sequence[Place]) -> dict[Place, Tally]:

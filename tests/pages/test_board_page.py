@@ -71,7 +71,7 @@ def test_the_question_can_be_chosen(open_app, room):
 
 
 def test_without_the_key_a_board_only_shows(open_app, room):
-    key = room.open("7b")
+    key = room.open("7b", "teacher")
     fill(room)
     app = opened(open_app, "board", **{"class": "7B", "lang": "de"})
     assert "28 Tipps" in told(app) and "Welche Stufe verliert den größten Anteil?" in told(app)
@@ -101,7 +101,7 @@ def test_a_board_without_a_class_asks_for_its_name(open_app, room):
     app.at.text_input[0].set_value("7b")
     app.at.button[0].click()
     app.run()
-    assert "Class board 7b" in told(app) and room.open("7b", app.url["key"])
+    assert "Class board 7b" in told(app) and room.open("7b", "other", app.url["key"])
 
 
 @pytest.mark.parametrize("name", ["<b>x</b>", "7b'; DROP TABLE guesses"])
@@ -119,7 +119,7 @@ def test_teachers_open_a_class_and_get_both_links(open_app, room):
     app.run()
     links = [element.proto.url for element in app.at.get("link_button")]
     board = next(url for url in links if url.startswith("board?class=7b&key="))
-    assert room.open("7b", board[-32:]) == board[-32:]
+    assert room.open("7b", "other", board[-32:]) == board[-32:]
     assert "learn?lesson=2&step=1&class=7b" in links and app.at.code[0].value.endswith("learn?class=7b")
     other = opened(open_app, "teachers")
     other.at.text_input[0].set_value("7b")

@@ -40,7 +40,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def room(tmp_path, clock):
     opened = Classroom(tmp_path)
-    opened.key = opened.open("7b")
+    opened.key = opened.open("7b", "teacher")
     yield opened
     opened.close()
 
@@ -130,15 +130,19 @@ def test_all_is_bounded(room, clock):
     room.guess("7b", "other 7", ASKED, "no", after=False)
     assert room.board("7b").browsers == MOST_BROWSERS
     for number in range(MOST_CLASSES - 1):
-        room.open(f"class-{number}")
-    assert_refused(PruningError, lambda: room.open("one-more"), f"{MOST_CLASSES}")
+        room.open(f"class-{number}", "teacher")
+    assert_refused(PruningError, lambda: room.open("one-more", "teacher"), f"{MOST_CLASSES}")
 
 
 @pytest.mark.parametrize(
     "name", ["", " ", "-", "7 b", "7b/../x", "a" * 41, "7b'; DROP TABLE guesses; --", "<b>", "7\0b"]
 )
 def test_what_is_no_name_is_refused(room, name):
-    for call in (room.open, room.board, lambda name: room.guess(name, "me", ASKED, "yes", after=False)):
+    for call in (
+        lambda name: room.open(name, "me"),
+        room.board,
+        lambda name: room.guess(name, "me", ASKED, "yes", after=False),
+    ):
         assert_refused(PruningError, lambda call=call: call(name), "letters, digits and hyphens")
 
 
@@ -156,7 +160,7 @@ def test_what_is_no_option_is_refused(room):
 
 
 def test_two_classes_stay_apart(room):
-    key = room.open("7c")
+    key = room.open("7c", "teacher")
     room.guess("7b", THIRTY[0], ASKED, "stage 1", after=False)
     room.guess("7C", THIRTY[0], ASKED, "stage 2", after=False)  # names do without capitals
     room.score("7c", THIRTY[0], GAME, answers(50))
@@ -172,8 +176,8 @@ def test_two_classes_stay_apart(room):
 
 
 def test_only_who_opened_a_class_shows_and_clears(room):
-    assert room.open("7b") is None and room.open("7b", "0" * 32) is None and room.open("7b", "ü") is None
-    assert room.open("7b", room.key) == room.key
+    assert all(room.open("7b", "other", key) is None for key in ("", "0" * 32, "ü"))
+    assert room.open("7b", "other", room.key) == room.open("7b", "teacher") == room.key
     room.guess("7b", "me", ASKED, "stage 1", after=False)
     for key in ("", "0" * 32, "ü"):
         assert_refused(PruningError, lambda key=key: room.clear("7b", key), "opened elsewhere")
@@ -198,7 +202,7 @@ def test_a_restart_keeps_all_and_a_day_drops_it(room, tmp_path, clock):
     room.close()
     clock.now += 80000
     again = Classroom(tmp_path)
-    assert again.board("7b") == before and again.open("7b", room.key) == room.key
+    assert again.board("7b") == before and again.open("7b", "teacher") == room.key
     again.guess("7b", "me", ASKED, "stage 2", after=False)
     assert again.board("7b").questions[ASKED].before == {"stage 2": 1}  # the same browser still
     again.close()
@@ -208,7 +212,7 @@ def test_a_restart_keeps_all_and_a_day_drops_it(room, tmp_path, clock):
     later.close()
     clock.now += 80000
     last = Classroom(tmp_path)
-    assert last.board("7b").browsers == 0 and last.open("7b") not in (None, room.key)
+    assert last.board("7b").browsers == 0 and last.open("7b", "teacher") not in (None, room.key)
     last.close()
 
 
@@ -224,7 +228,7 @@ def test_the_board_is_where_most_of_the_class_is(room, clock):
 def test_the_file_tells_nothing_of_a_browser(room, tmp_path):
     room.guess("7b", "my token", ASKED, "stage 1", after=False)
     room.score("7b", "my token", GAME, answers(50))
-    other = room.open("7c")
+    other = room.open("7c", "teacher")
     room.guess("7c", "my token", ASKED, "stage 1", after=False)
     base = sqlite3.connect(tmp_path / "classes.sqlite")
     tables = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -233,7 +237,7 @@ def test_the_file_tells_nothing_of_a_browser(room, tmp_path):
     assert set(tables) == {"classes", "browsers", "guesses", "scores", "shown"}
     assert "my token" not in json.dumps(kept, default=bytes.hex) and other
     ((first, mine), (second, elsewhere)) = sorted(kept["browsers"])
-    assert (first, second) == ("7b", "7c") and mine != elsewhere and len(mine) == 16
+    assert (first, second) == ("7b", "7c") and mine != elsewhere and len(mine) == 32
 
 
 def test_two_servers_share_a_file(room, tmp_path):

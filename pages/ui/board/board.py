@@ -15,7 +15,7 @@ import streamlit as st
 from dimap_core.lessons import asking
 from dimap_core.service import Board, Place
 
-from ..session import cache, polling
+from ..session import cache, classroom, polling
 from . import guesses, scores
 from .words import word
 
@@ -32,7 +32,7 @@ def draw() -> None:
     if not name:
         _ask_name()
         return
-    key = cache.kept_classes().open(name, st.query_params.get("key", ""))
+    key = cache.kept_classes().open(name, classroom.token(), st.query_params.get("key", ""))
     if key:
         st.query_params["key"] = key
     polling.polled(_live, every=_EVERY)(name, key)

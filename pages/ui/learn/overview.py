@@ -25,6 +25,7 @@ def draw() -> None:
     with _framed("sandbox"):
         st.markdown(f"**{words.word('sandbox_title')}**  \n{words.word('sandbox_intro')}", width="content")
         st.button(words.word("sandbox_open"), key="sandbox_open", on_click=to_sandbox, args=(True,), width=120)
+    st.page_link("pages/teachers.py", label=words.word("teachers"))
 
 
 def to_sandbox(there: bool) -> None:

@@ -43,7 +43,7 @@ def guessed(lesson: int, step: int, option: str, after: bool) -> bool:
     if option not in [one.key for one in asked.guess.options]:  # a browser may send what was never shown
         return False
     try:
-        cache.kept_classes().guess(joined, _token(), (lesson, step), option, after)
+        cache.kept_classes().guess(joined, token(), (lesson, step), option, after)
     except PruningError as error:
         st.session_state.notice = str(error)
         return False
@@ -69,7 +69,7 @@ def scored(lesson: int, step: int, setting: Setting, estimate: AccuracyEstimate)
         return False
     try:
         answers = predictions.unpacked(last["right"], last["n"])
-        cache.kept_classes().score(joined, _token(), (lesson, step), answers)
+        cache.kept_classes().score(joined, token(), (lesson, step), answers)
     except PruningError as error:
         st.session_state.notice = str(error)
         return False
@@ -81,7 +81,7 @@ def _counted(estimate: AccuracyEstimate) -> tuple[int, int]:
     return estimate.n, estimate.top1.correct
 
 
-def _token() -> str:
+def token() -> str:
     """The browser's own, which a reload keeps: what Streamlit's cookie against forged requests holds behind its mask
     ("2|mask|masked|time"); where there is no such cookie, one of the session."""
     try:
@@ -89,5 +89,5 @@ def _token() -> str:
         key = cycle(bytes.fromhex(mask))
         return bytes(byte ^ next(key) for byte in bytes.fromhex(masked)).hex() + since
     except (ValueError, StopIteration):
-        token: str = st.session_state.setdefault("class_token", secrets.token_hex(16))
-        return token
+        mine: str = st.session_state.setdefault("class_token", secrets.token_hex(16))
+        return mine

@@ -7,7 +7,7 @@ import streamlit as st
 from dimap_core.types import PruningError
 
 from ..look import formats
-from ..session import cache
+from ..session import cache, classroom
 from .words import address, link, word
 
 _OPENED = "teachers_class"
@@ -46,16 +46,15 @@ def current() -> str:
 
 
 def _open(name: str) -> None:
-    old, key = st.session_state.get(_OPENED, ("", ""))
     try:
-        given = cache.kept_classes().open(name, key if name == old else "")
+        key = cache.kept_classes().open(name, classroom.token())
     except PruningError as error:
         st.error(formats.plain(str(error)))
         return
-    if given is None:
+    if key is None:
         st.warning(formats.plain(word("taken", name=name)))
         return
-    st.session_state[_OPENED] = name, given
+    st.session_state[_OPENED] = name, key
 
 
 def _links(name: str, key: str) -> None:

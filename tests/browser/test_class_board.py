@@ -15,6 +15,8 @@ def test_a_guess_comes_to_the_board_by_itself_and_a_reload_is_the_same_browser(b
     board.set_viewport_size({"width": 1920, "height": 1080})
     board.goto(f"{app_url}/board?class=browser")
     seen(board.get_by_role("heading", name="No guesses yet"))
+    board.goto(f"{app_url}/board?class=browser")  # it stays this browser's
+    seen(board.get_by_role("button", name="Clear the board"))
     for option in ("Stage 4", "Stage 3"):
         learner = browser.new_page()  # a new tab, as after a reload
         learner.goto(f"{app_url}/learn?lesson=2&step=2&class=browser")

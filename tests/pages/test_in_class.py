@@ -17,7 +17,7 @@ PAGES = Path(__file__).parents[2] / "pages"
 @pytest.fixture(autouse=True)
 def _opened(room):
     """One class is open."""
-    room.open("7b")
+    room.open("7b", "teacher")
 
 
 def guesses(room, name="7b"):
