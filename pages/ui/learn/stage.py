@@ -14,7 +14,7 @@ from dimap_core.lessons import Step
 
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
-from ..session import Tried, View, lesson
+from ..session import Setting, Tried, View, lesson
 from . import by_hand, card, cues, facts, fit, game, progress, samples, thresholds, timing, versus
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
@@ -70,12 +70,13 @@ def _game(view: View, step: Step, locked: bool) -> dict[str, Any]:
     with st.container(key="live_map_room"):
         model_map.draw(view, locked)
     if not locked:
-        _answer(below=_played)
+        start, _ = lesson.start_of(step)
+        _answer(below=lambda view, point, settled: _played(view, point, settled, start))
     return game.facts()
 
 
-def _played(view: View, point: Tried, settled: bool) -> None:
-    game.draw(view, point, settled)
+def _played(view: View, point: Tried, settled: bool, start: Setting) -> None:
+    game.draw(view, point, settled, start)
     progress.hear(game.facts())
 
 
