@@ -431,7 +431,7 @@ def test_blocks_are_selected_by_keyboard(browser, app_url):
 
 
 def test_a_stage_whose_blocks_are_drawn_as_one_opens_and_closes_by_hand_and_by_key(browser, app_url):
-    page = opened(browser, f"{app_url}/?model=swin_tiny_patch4_window7_224&weights=random", 1180)
+    page = opened(browser, f"{app_url}/?model=swin_tiny_patch4_window7_224&weights=random", 1260)
     hits = page.locator(".map .hit")
     patiently(expect(hits).to_have_count, 9)  # stage 3 has six blocks, drawn as three
     hits.nth(5).click()
