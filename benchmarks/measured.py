@@ -105,16 +105,17 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [known[spec.name] for spec in BUNDLED if spec.name in known]
 
 
-def run(doc: str | None, file: Path, measure: Callable[[str], dict[str, Any]]) -> list[str]:
-    """Measure the models that the command line names, unless it says --tables; each one's result goes to `file` at
-    once. Returns the names."""
+def run(doc: str | None, file: Path, measure: Callable[[str], Iterable[dict[str, Any]]]) -> list[str]:
+    """Measure the models that the command line names, unless it says --tables; what is known of one goes to `file` as
+    often as `measure` yields it. Returns the names."""
     parser = command_line(doc, [spec.name for spec in BUNDLED])
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     known = {found["model"]: found for found in read(file)}
-    for name in [] if arguments.tables else arguments.models:
-        known[name] = measure(name)
+    measured = (found for name in ([] if arguments.tables else arguments.models) for found in measure(name))
+    for found in measured:
+        known[found["model"]] = found
         file.write_text("[\n" + ",\n".join(map(json.dumps, known.values())) + "\n]\n", encoding="utf-8")
         store(file.stem)
     return arguments.models

@@ -3,7 +3,8 @@
     python -m benchmarks.onscreen [--moves 14] [--browser /usr/bin/chromium] [MODEL ...]
 
 A server of its own, one visitor, 1440 x 900. A move ends when the text has changed, seen by the page itself; accuracy
-is new at every move. Frames and kilobytes are those of one key, from the server, until its counts are confirmed.
+is new at every move; models that are not bundled have random weights, whose cuts are counted and not judged. Frames and
+kilobytes are those of one key, from the server, until its counts are confirmed.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from dimap_core.models import bundled
+
 from .measured import command_line, store, table
 
-MODELS = ("swin-textured", "deit-textured")
+MODELS = ("swin-textured", "deit-textured", "swin_base_patch4_window7_224", "deit_base_patch16_224")
 _START, _PATIENCE = 120_000, 60_000  # ms
 _READY = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 _HELPERS = """
@@ -50,6 +53,7 @@ _KEY = """async ([at, name]) => {
   const counts = performance.now() - begun, moved = left() !== before;
   const seq = window.dimapFeed.data.seq;
   const heard = await window.until(() => window.dimapFeed.data.seq > seq);
+  if (!window.dimapFeed.data.plot) return {counts, moved, heard};
   const first = await window.until(() => /n = /.test(window.text('.answer .big .below')));
   const all = await window.until(() => !window.dimapFeed.data.running);
   return {counts, moved, heard, first: heard + first, all: heard + first + all};
@@ -119,7 +123,7 @@ def measure(page: Page, url: str, moves: int) -> dict[str, Any]:
         page.wait_for_timeout(1500)  # the page around has followed
         page.wait_for_function(_READY, timeout=_PATIENCE)
     sent.clear()
-    page.evaluate(_KEY.replace("const first", "return {kB: 0}; const first"), [2, "ArrowLeft"])
+    page.evaluate(_KEY.replace("if (!window.dimapFeed.data.plot)", ""), [2, "ArrowLeft"])
     found["kB"], found["frames"] = sum(sent) / 1000, len(sent)
     page.wait_for_timeout(3000)
     found["drag"] = page.evaluate(_DRAG, 1)
@@ -132,7 +136,9 @@ def cells(found: dict[str, Any]) -> dict[str, str]:
     """Rows of the table."""
 
     def seconds(what: str) -> str:
-        values = [key[what] for key in found["keys"]]
+        values = [key[what] for key in found["keys"] if what in key]
+        if not values:
+            return "not judged"
         return f"{median(values) / 1000:.2f} s ({max(values) / 1000:.2f})"
 
     counts = [key["counts"] for key in found["keys"]]
@@ -160,7 +166,8 @@ def main() -> None:
         browser = play.chromium.launch(executable_path=given.browser, args=["--no-sandbox"])
         for name in given.models:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            columns[name] = cells(measure(page, f"{address}/?model={name}", given.moves))
+            weights = "pretrained" if bundled(name) else "random"
+            columns[name] = cells(measure(page, f"{address}/?model={name}&weights={weights}", given.moves))
             page.close()
         browser.close()
     rows = [[row, *(column[row] for column in columns.values())] for row in next(iter(columns.values()))]

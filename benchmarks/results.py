@@ -38,7 +38,16 @@ CHAPTERS = {
     ),
     "Whole papers": ("methods", "nvit", "latency_table", "spvit", "apma", "reproduce"),
     "Speed": ("live", "peers", "peers_structured", "streaming", "screen", "speed", "evidence", "threads"),
-    "Many visitors, large models": ("load", "load_cold", "load_memory", "images", "large", "refit_large", "sessions"),
+    "Many visitors, large models": (
+        "load",
+        "load_lesson",
+        "load_cold",
+        "load_memory",
+        "images",
+        "large",
+        "refit_large",
+        "sessions",
+    ),
 }
 INTRODUCTION = """# Results
 

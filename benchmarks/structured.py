@@ -49,7 +49,7 @@ def read() -> list[dict[str, Any]]:
     return measured.read(FILE)
 
 
-def measure(name: str) -> dict[str, Any]:
+def measure(name: str) -> Iterator[dict[str, Any]]:
     """All rows of one model."""
     opened = pipeline.open_model(name)
     train, data = (load_data(str(opened.info.data), split) for split in ("train", "val"))
@@ -71,8 +71,8 @@ def measure(name: str) -> dict[str, Any]:
                     print(f"{name}, {key}, {cut}: {error}", file=sys.stderr)
         print(f"{name}: {key} {scope} done", file=sys.stderr, flush=True)
     dense = accuracy(opened, data, {})
-    return {"model": name, "fingerprint": opened.info.fingerprint, "dense": dense, "statistics_s": round(spent, 2),
-            "rows": rows}  # fmt: skip
+    yield {"model": name, "fingerprint": opened.info.fingerprint, "dense": dense, "statistics_s": round(spent, 2),
+           "rows": rows}  # fmt: skip
 
 
 def both(opened: Any, plan: PruningPlan, scores: Scores, data: Any, images: Any) -> Iterator[dict[str, Any]]:

@@ -69,6 +69,8 @@ def prepare(opened: Opened, plan: PruningPlan) -> Iterator[Progress]:
         opened.repaired[_key(opened, plan)] = repaired
         if len(opened.repaired) > _REPAIRS_KEPT:
             opened.repaired.popitem(last=False)
+    elif plan.repair:
+        opened.repaired.move_to_end(_key(opened, plan))
 
 
 def is_repaired(opened: Opened, plan: PruningPlan) -> bool:
@@ -152,7 +154,6 @@ def cut_weights(opened: Opened, plan: PruningPlan, selection: Selection) -> dict
     if not plan.repair:
         return masked_weights(opened.model, opened.anatomy, score(opened, plan), selection)
     drain(prepare(opened, plan))
-    opened.repaired.move_to_end(_key(opened, plan))
     return opened.repaired[_key(opened, plan)]
 
 

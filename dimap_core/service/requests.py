@@ -23,7 +23,7 @@ from ..measure import measure_latency, predictions
 from ..models import fetch_weights, write_onnx
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
-from ..studies import Measured, compare, follow, leave_one_out, look_for, sensitivity, spread, versus
+from ..studies import Measured, compare, follow, glance, leave_one_out, look_for, sensitivity, spread, versus
 from ..types import AccuracyEstimate, LabelledImages, PruningError, PruningPlan, whole_file
 from . import open_images
 from .open_models import OpenModels, Request
@@ -176,6 +176,16 @@ def _way(models: OpenModels, request: Request) -> Events:
         yield {"doing": doing, "share": done / steps} if found is None else {**found.event(), **match}
 
 
+def _glance(models: OpenModels, request: Request) -> Events:
+    """What both models say of the image of that number."""
+    opened, plan = models.model(request), from_recipe(request["recipe"])
+    data = pipeline.default_data(opened, request["data"])
+    for _ in pipeline.prepare(opened, plan):
+        yield {}
+    for found in glance(opened, data, plan, request["image"]):
+        yield {} if found is None else asdict(found)
+
+
 def _spread(models: OpenModels, request: Request) -> Events:
     """How far dense and pruned model are apart on many images; of a slow model nothing."""
     opened, plan = models.model(request), from_recipe(request["recipe"])
@@ -271,6 +281,6 @@ def _versus(models: OpenModels, request: Request) -> Events:
 
 HANDLERS: dict[str, Callable[[OpenModels, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
-    "predictions": _predictions, "explain": _explain, "way": _way, "spread": _spread,
+    "predictions": _predictions, "explain": _explain, "way": _way, "glance": _glance, "spread": _spread,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
 }  # fmt: skip

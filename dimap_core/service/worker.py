@@ -31,7 +31,7 @@ from .open_models import OpenModels, model_key
 from .requests import HANDLERS, Events
 from .threads import Threads
 
-CHANNELS = ("open", "live", "versus", "background", "truth", "sensitivity")
+CHANNELS = ("open", "live", "glance", "versus", "background", "truth", "sensitivity")
 """Most urgent first; a channel is served only while the ones before it are idle. Versus, truth and sensitivity are
 started by buttons and last for a while; each has a channel of its own, so that none replaces another."""
 

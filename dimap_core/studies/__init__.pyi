@@ -40,4 +40,4 @@ from .steps import (
 )
 from .summaries import columns as columns
 from .sweep import Measured as Measured, compare as compare, versus as versus
-from .way import follow as follow, look_for as look_for, spread as spread
+from .way import follow as follow, glance as glance, look_for as look_for, spread as spread

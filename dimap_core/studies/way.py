@@ -22,10 +22,12 @@ from ..anatomy import Passed, embed, evaluating, head, passage, segments
 from ..data import check_fit, normalised, restricted, stratified_order
 from ..measure import Outcomes, Predictions, concatenate, predictions
 from ..pipeline import Opened, apply_plan, check_trained, cut_weights, slow
-from ..types import AtBlock, Block, DataError, LabelledImages, PruningPlan, Spread, Way, WayStep, share
+from ..types import AtBlock, Block, DataError, Glance, LabelledImages, PruningPlan, Spread, Way, WayStep, share
 
 LOOKED_AT, FEW = 240, 16  # images in search of one, at most; of a slow model
 MANY = 200  # images that one is compared with
+TOP = 3  # classes of an answer at a glance
+SMALL = 168  # pixels along an edge of a small picture
 
 Token = tuple[int, int]
 """(row, column) of a patch, from 0; (-1, k): the k-th token before the patches."""
@@ -134,6 +136,24 @@ def follow(
     )  # fmt: skip
 
 
+def glance(opened: Opened, data: LabelledImages, plan: PruningPlan, image: int) -> Iterator[Glance | None]:
+    """Yield None after each model's answer to the image of that number, then both; refuses as `follow` does."""
+    check_trained(opened)
+    check_fit(opened.info, data)
+    pixels, _ = _pixels(opened, data, image)
+    model, family, answers = opened.model, opened.info.family, []
+    for weights in ({}, cut_weights(opened, plan, apply_plan(opened, plan)[0])):
+        with _as_judged(opened):
+            stream = embed(model, family, normalised(opened.info, pixels[None]).to(next(model.parameters()).device))
+            for segment in segments(model, family):
+                stream = segment.run(weights, stream)
+        shares = np.array(_answer(opened, data, stream))
+        first = np.argsort(-shares, kind="stable")[:TOP].tolist()
+        answers.append(tuple((data.class_names[place], float(shares[place])) for place in first))
+        yield None
+    yield Glance(_thumbnail(pixels), *answers)
+
+
 def _through(
     opened: Opened, entering: torch.Tensor, weights: Mapping[str, torch.Tensor], token: Token
 ) -> Generator[tuple[str, None], None, list[list[Passed]]]:
@@ -160,6 +180,16 @@ def _png(pixels: np.ndarray) -> str:
     content = io.BytesIO()
     Image.fromarray(pixels.transpose(1, 2, 0)).save(content, "PNG")
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    """The same, small: an image of up to `SMALL` pixels as it is, a larger one scaled down and with losses."""
+    if max(pixels.shape) <= SMALL:
+        return _png(pixels)
+    content, image = io.BytesIO(), Image.fromarray(pixels.transpose(1, 2, 0))
+    image.thumbnail((SMALL, SMALL))
+    image.save(content, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def spread(opened: Opened, data: LabelledImages, plan: PruningPlan) -> Iterator[tuple[str, Spread | None]]:

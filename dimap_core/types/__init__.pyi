@@ -81,7 +81,15 @@ from .scores import (
 )
 from .streams import drain as drain, last as last
 from .text import duration as duration, in_points as in_points, size as size
-from .way import AtBlock as AtBlock, Spread as Spread, Way as Way, WayStep as WayStep, answer as answer, share as share
+from .way import (
+    AtBlock as AtBlock,
+    Glance as Glance,
+    Spread as Spread,
+    Way as Way,
+    WayStep as WayStep,
+    answer as answer,
+    share as share,
+)
 from .writing import (
     TEMPORARY as TEMPORARY,
     check_place as check_place,

@@ -132,6 +132,16 @@ class Way:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """What both models say of one image: a small `picture` of it as a data address, and of `dense` and `pruned` the
+    likeliest classes with their shares of the answer, 0..1."""
+
+    picture: str
+    dense: tuple[tuple[str, float], ...]
+    pruned: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class Spread:
     """How far apart many `images` are, as `WayStep.difference`: by block the 10th, 50th and 90th percentile."""
 

@@ -431,7 +431,7 @@ def test_blocks_are_selected_by_keyboard(browser, app_url):
 
 
 def test_a_stage_whose_blocks_are_drawn_as_one_opens_and_closes_by_hand_and_by_key(browser, app_url):
-    page = opened(browser, f"{app_url}/?model=swin_tiny_patch4_window7_224&weights=random", 1180)
+    page = opened(browser, f"{app_url}/?model=swin_tiny_patch4_window7_224&weights=random", 1260)
     hits = page.locator(".map .hit")
     patiently(expect(hits).to_have_count, 9)  # stage 3 has six blocks, drawn as three
     hits.nth(5).click()
@@ -450,3 +450,18 @@ def test_a_stage_whose_blocks_are_drawn_as_one_opens_and_closes_by_hand_and_by_k
     assert blocks.get_attribute("aria-activedescendant") == "block-6"
     page.keyboard.press("Enter")  # what is selected already closes its stage
     patiently(expect(hits).to_have_count, 9)
+
+
+def test_a_typed_ratio_counts_without_enter_once_the_field_is_left(browser, app_url):
+    page = opened(browser, f"{app_url}/?model=swin-digits&ratio=0.5")
+    judged(page, "540")
+    ratio(page)
+    page.locator("[class*=st-key-w_typed] input").fill("33")
+    page.get_by_role("button", name="Pin this cut as A").click()
+    patiently(page.wait_for_function, "location.search.includes('ratio=0.33')")
+    judged(page, "540")
+    if not page.locator(".answer .pin").count():  # the click that left the field may have done no more than close it
+        page.get_by_role("button", name="Pin this cut as A").click()
+    seen(page.locator(".answer .pin"))
+    now, pinned = page.evaluate("[window.dimapFeed.data.plot.current, window.dimapFeed.data.plot.pins[0]]")
+    assert (pinned["x"], pinned["y"]) == (now["x"], now["y"])

@@ -35,6 +35,7 @@ def act(app, action):
             app.until(lambda runs=runs: app.at.session_state["lesson_facts"].get("runs", 0) > runs, "the times")
             runs = app.at.session_state["lesson_facts"]["runs"]
     elif what == "press":
+        app.until(lambda: any(button.key == value for button in app.at.button), f"the button {value}")
         app.click_key(value)
     elif what == "set":
         for key, chosen in value.items():

@@ -1,5 +1,6 @@
 """An image's way: against both models run whole, hybrids of the two included."""
 
+import base64
 import copy
 import io
 import json
@@ -88,6 +89,30 @@ def test_handing_over_is_a_model_pruned_to_there_and_dense_from_there(tiny, cut)
         hybrid = with_weights(tiny.model, {key: value for key, value in weights.items() if key.startswith(names)})
         assert step.handed["class"] == pytest.approx(shares(hybrid, tiny.info)[found.wanted], abs=SINGLE)
     assert found.steps[-1].handed["class"] == found.pruned[found.wanted]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_glance_is_what_both_judged_models_say_first(tiny, cut):
+    plan = CUTS[cut]
+    *steps, found = module.glance(tiny, DIGITS, plan, 7)
+    assert steps == [None, None]  # others get their turn after each model
+    pruned = pipeline.prune(tiny, plan)[0]
+    for model, said in ((tiny.model, found.dense), (pruned, found.pruned)):
+        expected = shares(model, tiny.info)
+        first = np.argsort(-expected, kind="stable")[:3]
+        assert [name for name, _ in said] == [DIGITS.class_names[place] for place in first]
+        assert [share for _, share in said] == pytest.approx(expected[first], abs=SINGLE)
+    address, _, content = found.picture.partition(",")
+    assert address == "data:image/png;base64"
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))).transpose(2, 0, 1)
+    assert np.array_equal(seen, DIGITS.images[7])
+
+
+def test_a_large_picture_is_small_at_a_glance():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 224, 224), dtype=np.uint8)
+    address, _, content = module._thumbnail(pixels).partition(",")
+    assert address == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (module.SMALL, module.SMALL)
 
 
 def test_the_spread_is_that_of_each_images_way(tiny, monkeypatch):

@@ -1,7 +1,8 @@
 """The game of lesson 9: half of the MACs have to go, stage by stage, and the best accuracy wins.
 
-A cut counts once it was judged on all images, keeps to the budget and was made stage by stage; what is kept of it is
-the session's alone, and goes to its class where it is in one. Next door: `session.lesson` keeps the tries.
+A cut counts once it was judged on all images, keeps to the budget and was made stage by stage by the learner; what is
+kept of it is the session's alone, and goes to its class where it is in one.
+Next door: `session.lesson` keeps the tries.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from . import pictures, words
 _SHOWN = 5  # of the best tries
 
 
-def draw(view: View, point: Tried, settled: bool) -> None:
-    """How far the cut is from its budget, the best tries so far; a cut that counts is taken down."""
+def draw(view: View, point: Tried, settled: bool, start: Setting) -> None:
+    """How far the cut is from its budget, the best tries so far; a cut that counts is taken down.
+    `start`: the step's own cut, which is nobody's try."""
     saved = formats.removed(view.cost.total, "macs")
     meets = view.cost.total.macs_after <= classroom.BUDGET * view.cost.total.macs
-    if settled and meets and not point.passing and point.estimate is not None and point.setting.plan.overrides:
+    own = point.setting != start and bool(point.setting.plan.overrides) and not point.passing
+    if settled and meets and own and point.estimate is not None:
         _taken(point.setting, point.estimate)
     key = "game_meets" if meets else "game_more"
     st.markdown(words.word(key, saved=f"{100 * saved:.1f} %", budget=f"{100 * (1 - classroom.BUDGET):.0f} %"))

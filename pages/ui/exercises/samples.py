@@ -49,7 +49,7 @@ def _judged(ticket: Ticket, locked: bool, sizes: bool, was_running: bool) -> Non
 
 def _draws(right: np.ndarray, locked: bool) -> None:
     """Intervals of draws of a few images, with what all images say once many were drawn."""
-    count = st.session_state.lesson_facts.get("draws", 0)
+    count = st.session_state.lesson_facts.get("asked", 0)
     with st.container(horizontal=True):
         for more in (1, MANY):
             st.button(words.word("sample_draw" if more == 1 else "sample_many", n=FEW, times=more),
@@ -107,7 +107,7 @@ def _one(name: str) -> None:
 
 def _more(count: int) -> None:
     facts = st.session_state.lesson_facts
-    facts["draws"] = facts.get("draws", 0) + count
+    facts["asked"] = facts.get("asked", 0) + count
 
 
 def _percent(value: float) -> str:

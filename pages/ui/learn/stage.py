@@ -28,7 +28,7 @@ from ..exercises import (
 )
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
-from ..session import Tried, View, lesson
+from ..session import Setting, Tried, View, lesson
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
 
@@ -76,12 +76,13 @@ def _game(view: View, step: Step, locked: bool) -> dict[str, Any]:
     with st.container(key="live_map_room"):
         model_map.draw(view, locked)
     if not locked:
-        _answer(below=_played)
+        start, _ = lesson.start_of(step)
+        _answer(below=lambda view, point, settled: _played(view, point, settled, start))
     return game.facts()
 
 
-def _played(view: View, point: Tried, settled: bool) -> None:
-    game.draw(view, point, settled)
+def _played(view: View, point: Tried, settled: bool, start: Setting) -> None:
+    game.draw(view, point, settled, start)
     progress.hear(game.facts())
 
 

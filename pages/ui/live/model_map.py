@@ -16,6 +16,7 @@ from ..parts import live_map
 from ..session import View, state
 from . import moves
 
+_FOLD = "How to read the map; the map as a table, and as a picture"
 _MANY = 16  # blocks from which some may be drawn as one
 
 
@@ -41,14 +42,20 @@ def _moved_by_hand(data: Callable[[], dict[str, Any]]) -> None:
 
 def explained(view: View) -> None:
     """What the drawing's sizes mean, and the map as a table."""
-    meant(view.anatomy)
-    with st.expander("The map as a table, and as a picture"):
+    with st.expander(_FOLD):
+        _meant(view.anatomy)
         st.dataframe(_table(view.cost, view.anatomy.stage_word), hide_index=True)
         st.download_button("The map as SVG", lambda: _drawn(view), f"map_{view.info.architecture}.svg", key="map_svg")
         live_map.way_to_sensitivity(view)
 
 
 def meant(anatomy: Anatomy) -> None:
+    """The same before the model is open, without the table."""
+    with st.expander(_FOLD):
+        _meant(anatomy)
+
+
+def _meant(anatomy: Anatomy) -> None:
     """What the drawing's sizes mean."""
     st.caption(
         "A block’s height goes by the root of its tokens along one edge, its width by the root of its channels: where "

@@ -11,7 +11,7 @@ from dimap_core.service import Ticket
 from ..look import TERMS, formats
 from ..parts import live_map, metrics
 from ..session import Tried, View, opened, state
-from . import accuracy, answer, feed, moves, points, tradeoff
+from . import accuracy, answer, feed, glance, moves, points, tradeoff
 
 
 @st.fragment(key=moves.LIVE)
@@ -33,7 +33,8 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
     data["sub"] = " ".join(filter(None, [data["sub"], metrics.left(ticket)]))
     data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
-    data["running"] = any(one is not None and one.running for one in (ticket, more))
+    data["image"], glanced = glance.found(view, _rests(point, ticket)) if view.judged else (None, None)
+    data["running"] = any(one is not None and one.running for one in (ticket, more, glanced))
     data["page"] = st.session_state.page_drawn
     feed.send(data, moves.moved, tradeoff.back)
     _told(ticket)
@@ -47,6 +48,11 @@ def _badge(view: View, ticket: Ticket | None) -> str:
         return "means nothing on random weights" if view.info.weights == "random" else "no images to judge by"
     doing = ticket.running and ticket.last and "doing" in ticket.last
     return ticket.last["doing"] if doing and ticket.last else "first images on their way"
+
+
+def _rests(point: Tried, ticket: Ticket | None) -> bool:
+    """Whether the cut is judged and no hand moves."""
+    return not point.passing and ticket is not None and ticket.done and not ticket.replaced
 
 
 def _notes(point: Tried, rows: list[dict]) -> list[str]:

@@ -23,7 +23,7 @@ class LiveMap extends MapSliders {
     super();
     this.root = parent.querySelector(".map");
     this.seq = 0;
-    this.answered = 0;
+    this.heardTo = 0;
     this.width = 0;
     this.open = null; // the stage of which each block is drawn, where several are drawn as one
     this.listen = () => this.hear(heard()?.data);
@@ -141,7 +141,7 @@ class LiveMap extends MapSliders {
 
   send() {
     if (!this.pending) return;
-    const now = Date.now(), open = this.seq !== this.answered && now - this.sent < PATIENCE;
+    const now = Date.now(), open = this.seq !== this.heardTo && now - this.sent < PATIENCE;
     const wait = open ? PATIENCE - (now - this.sent) : this.pending.final ? 0 : PACE - (now - (this.sent || 0));
     clearTimeout(this.waiting);
     if (wait > 0) {
@@ -161,7 +161,11 @@ class LiveMap extends MapSliders {
     if (!answer?.cut || !this.data || answer.key !== this.data.key) return;
     const foreign = !this.state || answer.epoch !== this.epoch;
     if (!foreign && answer.seq < this.seq) return; // of an earlier move
-    this.answered = Math.max(this.answered, answer.seq);
+    if (answer.image !== this.shown) {
+      this.shown = answer.image;
+      this.picture();
+    }
+    this.heardTo = Math.max(this.heardTo, answer.seq);
     this.tell();
     if (foreign || !this.pending) {
       this.epoch = answer.epoch;

@@ -1,5 +1,5 @@
-// The map as SVG and words: blocks, bands, stages, the image's grid, and on a phone the numbers above them. One script
-// with map_sliders.js and live_map.js, which follow.
+// The map as SVG and words: blocks, bands, stages, and on a phone the numbers above them. One script with map_image.js,
+// which comes before, and map_sliders.js and live_map.js, which follow.
 
 const LEAST_HEAD = 3; // px of a head's square
 
@@ -13,7 +13,7 @@ const packed = (count, wide, high) => {
   return best;
 };
 
-export class MapDrawing {
+export class MapDrawing extends MapImage {
   build() {
     const { data } = this;
     this.width = this.size();
@@ -32,6 +32,7 @@ export class MapDrawing {
     this.stageArea = html("div", "stages");
     this.stageArea.append(this.drawing());
     this.root.append(this.stageArea);
+    if (this.said) this.root.append(this.said);
     this.sliders = data.sliders ? this.data.labels.stages.map((_, stage) => this.slider(stage)) : [];
     this.placeSliders();
     this.root.append(this.list());
@@ -122,6 +123,7 @@ export class MapDrawing {
     });
     this.scaleTop = top;
     if (geometry.mergings) picture.append(svg("path", { d: geometry.mergings, class: "merging" }));
+    this.photo = this.said = null;
     if (geometry.image) this.image(picture, geometry.image);
     this.blocks = geometry.blocks.map((block) => this.block(picture, block));
     this.was = geometry.blocks.map(([, , , x, y, wide, high]) => {
@@ -140,14 +142,6 @@ export class MapDrawing {
       if (!data.low) this.names(picture);
     }
     return picture;
-  }
-
-  image(picture, [left, y, side]) {
-    const [across, patches] = this.data.labels.image;
-    const [x, line] = this.rows ? [left + side + 12, y + 22] : [left, y - 24];
-    picture.append(svg("path", { d: this.geometry.grid, class: "grid" }));
-    picture.append(svg("text", { x, y: line, class: "name small" }, across));
-    picture.append(svg("text", { x, y: line + 16, class: "muted" }, patches));
   }
 
   block(picture, [stage, first, count, x, y, wide, high, label]) {

@@ -53,7 +53,7 @@ def _keep(key: tuple, ticket: Ticket) -> None:
     lasting = bool(ticket.events) and "file" not in ticket.events[-1]  # files are cleared away in time
     if ticket.done and lasting and not ticket.replaced:
         # The last of some answers says all that the ones before it said.
-        alone = key[2] in ("evaluate", "versus", "explain", "way")
+        alone = key[2] in ("evaluate", "versus", "explain", "way", "glance")
         cache.shared().remember(key, ticket.events[-1:] if alone else ticket.events)
 
 
