@@ -3,8 +3,9 @@
     python -m benchmarks.budget_game   search, then judge the cut that was chosen once; prints its link
 
 Cuts are tried on 1,200 training images that nothing has read and that judge nothing in the lesson, on the Find page's
-bench. What the game asks for orders them, top-1; between equals the divergence from the dense model's answers. From a few plain starts, shares of some stages
-vary at random around the best so far (seed 0), scaled so that the budget is just met; the variation shrinks.
+bench. What the game asks for orders them, top-1; between equals the divergence from the dense model's answers. From a
+few plain starts, shares of some stages vary at random around the best so far (seed 0), scaled so that the budget is
+just met; the variation shrinks.
 """
 
 from __future__ import annotations

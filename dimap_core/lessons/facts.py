@@ -54,8 +54,8 @@ def answered(step: Step, facts: Facts) -> str:
 
 
 def said(text: str, facts: Facts, language: str) -> str:
-    """A text with its facts in words: accuracies as "71.0 %", other shares as "91 %", differences and widths in points, times
-    as "1.43"."""
+    """A text with its facts in words: accuracies as "71.0 %", other shares as "91 %", differences and widths in
+    points, times as "1.43"."""
     return _NAME.sub(lambda found: _told(found[1], facts, language), text)
 
 

@@ -1,7 +1,8 @@
 """Latency: how long the dense and the pruned model really take, and which cut meets an asked saving of time.
 
 Runs are interleaved, so that a machine that slows down slows both; medians and quartiles are of whole batches. Which
-model is faster, each pair of runs says by its ratio; their median has an interval that asks nothing of how times spread.
+model is faster, each pair of runs says by its ratio; their median has an interval that asks nothing of how times
+spread.
 Next door: `cost` counts MACs, which time follows only in part; callers show both.
 """
 
@@ -103,7 +104,8 @@ def measure_latency(
                     seconds(model, images)
             # Who goes first changes, so that neither always finds the caches the other left.
             runs = [_round(pair, images, reverse=bool(turn % 2)) for turn in range(repeats)]
-        yield LatencyRow(size, used, told, repeats, *map(_timing, zip(*runs, strict=True)), _ratio(runs))
+        whole, cut = zip(*runs, strict=True)
+        yield LatencyRow(size, used, told, repeats, _timing(whole), _timing(cut), _ratio(runs))
 
 
 def _on(place: torch.device, model: nn.Module) -> nn.Module:

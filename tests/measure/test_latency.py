@@ -9,7 +9,15 @@ import torch
 from hypothesis import given, strategies as st
 
 from dimap_core.measure.device import SETTING
-from dimap_core.measure.latency import LatencyRow, Ratio, Timing, _ratio, measure_latency, measured_saving, solve_latency
+from dimap_core.measure.latency import (
+    LatencyRow,
+    Ratio,
+    Timing,
+    _ratio,
+    measure_latency,
+    measured_saving,
+    solve_latency,
+)
 from dimap_core.types.errors import InvalidPlan
 
 
