@@ -35,6 +35,7 @@ DRAWN = (
     "[data-testid=stMetric]",
     "[data-testid=stPlotlyChart]",
     "[data-testid=stMain] [data-testid=stCode]",
+    "[class*=st-key-lesson]",
 )
 TOP1 = "[data-testid=stMetric]:has-text('Top-1'), .answer .big"
 TOPS = """() => {

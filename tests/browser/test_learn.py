@@ -1,0 +1,64 @@
+"""Lessons in a real browser: a step done by keyboard alone, and what everyone can read."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.test_app import opened, patiently, seen, settled
+
+pytestmark = pytest.mark.browser
+
+
+def reached(page, name, most=60):
+    """Press Tab until that has the focus."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('[class*=st-key-]')?.className ?? ''").find(name) >= 0:
+            return
+    raise AssertionError(f"Tab does not reach {name}")
+
+
+def test_a_step_is_guessed_moved_and_left_by_keyboard_alone(browser, app_url):
+    page = opened(browser, f"{app_url}/learn?lesson=2&step=2")
+    seen(page.locator(".by-width img.wide"))
+    settled(page)
+    reached(page, "guess_2_2")
+    page.keyboard.press("Space")  # stage 1, which is wrong
+    settled(page)
+    patiently(expect(page.locator(".st-key-lock button")).to_be_enabled)
+    reached(page, "st-key-lock")
+    page.keyboard.press("Enter")
+    seen(page.locator(".options .own"))
+    settled(page)
+    slider = page.locator(".st-key-lesson_ratio [role=slider]")
+    slider.focus()
+    page.keyboard.press("End")
+    for _ in range(18):
+        page.keyboard.press("ArrowLeft")
+    seen(page.locator(".lesson-tick"))
+    seen(page.get_by_text("it is Stage 2").first)
+    settled(page)
+    patiently(expect(page.locator(".st-key-lesson_next button")).to_be_enabled)
+    page.locator(".st-key-lesson_next button").focus()
+    page.keyboard.press("Enter")
+    patiently(page.wait_for_function, "location.search.includes('step=3') && location.search.includes('done=2.2')")
+    page.go_back()
+    patiently(page.wait_for_function, "location.search.includes('step=2')")
+    seen(page.get_by_text("One threshold for all").first)
+    assert page.outside == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_lessons_fit_and_can_be_read_by_everyone(browser, app_url, scheme, width):
+    page = opened(browser, f"{app_url}/learn", width, scheme)
+    for place, sign in (
+        ("", ".st-key-lesson_go_9"),
+        ("?lesson=3&step=2", ".by-width"),
+        ("?lesson=2&step=4", ".map .knob"),
+    ):
+        page.goto(f"{app_url}/learn{place}")
+        seen(page.locator(sign).first)
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
