@@ -54,6 +54,7 @@ def asking(lesson: int, step: int) -> Step | None:
 
 
 def right_answer(step: Step) -> str:
-    """The key of the right option of a step's guess as its claims foretell what will be measured; "" where none is."""
+    """The key of the right option of a step's guess as its claims foretell what will be measured; "" where none is, or
+    it depends on what the learner did."""
     answer = step.guess.answer if step.guess else ""
     return str(step.claims.get(answer[1:], "")) if answer.startswith("@") else answer

@@ -46,4 +46,4 @@ def solved(step: Step) -> str:
 def answer(step: Step) -> str:
     """The right option of a step's guess in words."""
     labels = {option.key: option.label[language()] for option in step.guess.options} if step.guess else {}
-    return labels.get(right_answer(step), word("measured"))
+    return labels.get(right_answer(step), word("no_answer"))
