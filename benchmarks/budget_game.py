@@ -17,7 +17,7 @@ import torch
 
 from dimap_core.pipeline import Opened, apply_plan, default_data, judge_fully, open_model, removed_share
 from dimap_core.plan import sort_overrides, to_link
-from dimap_core.studies.find.bench import Bench, Trial, bench
+from dimap_core.studies import find
 from dimap_core.types import Cell, PruningPlan, drain
 
 MODEL, BUDGET, SEED, CUTS, IMAGES = "swin-textured", 0.5, 0, 60, 1200
@@ -53,7 +53,7 @@ def _stepped(shares: Sequence[float], factor: float) -> np.ndarray:
     return np.round(np.clip(np.asarray(shares) * factor, 0, _MOST), 2)
 
 
-def search(opened: Opened, tested: Bench) -> np.ndarray:
+def search(opened: Opened, tested: find.Bench) -> np.ndarray:
     """The ratios of the cut that does best among `CUTS`."""
     rng, spread = np.random.default_rng(SEED), _SPREAD
     tried: dict[tuple[float, ...], tuple[float, float]] = {}
@@ -69,7 +69,7 @@ def search(opened: Opened, tested: Bench) -> np.ndarray:
     return np.array(min(tried, key=lambda ratios: tried[ratios]))
 
 
-def _trial(tested: Bench, plan: PruningPlan) -> Trial:
+def _trial(tested: find.Bench, plan: PruningPlan) -> find.Trial:
     steps = tested.tried(plan, rule=False, final=True)
     while True:
         try:
@@ -82,7 +82,7 @@ def main() -> None:
     """Search, judge once, print."""
     torch.set_num_threads(1)
     opened = open_model(MODEL)
-    tested = bench(opened, PruningPlan.images, SEED, IMAGES)
+    tested = find.bench(opened, PruningPlan.images, SEED, IMAGES)
     drain(tested.look())
     plan = plan_of(search(opened, tested))
     share = judge_fully(opened, default_data(opened), plan).top1
