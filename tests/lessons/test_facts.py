@@ -54,6 +54,11 @@ def test_the_right_option_is_written_or_measured():
     assert answered(asks("@unknown"), FACTS) == "" and answered(STEP, FACTS) == ""
 
 
+def test_widths_are_said_in_points_and_times_with_two_decimals():
+    facts = {"spread": 0.12, "points_few": 0.241, "speedup_low": 1.0, "promised": 1.818}
+    assert said("{spread}, {points_few}, {speedup_low}, {promised}", facts, "en") == "12, 24, 1.00, 1.82"
+
+
 def test_facts_are_said_in_the_units_that_their_names_tell():
     text = "{top1}, {drop}, {stage2}, {weights}, {score}, {n}, {scope}, {plain.top1_high}, {unknown}"
     assert said(text, FACTS, "en") == "71.0 %, −27.8, 91 %, 1,396,224, 0.123, 1,080, model, 65.0 %, –"

@@ -8,9 +8,11 @@ from hypothesis import given, settings, strategies as st
 from dimap_core.criteria.registry import criterion
 from dimap_core.data.batches import balanced_subset, normalised
 from dimap_core.data.registry import load_data
+from dimap_core.measure.intervals import wilson
 from dimap_core.pipeline import open_model
 from dimap_core.studies.exercises.by_hand import largest, verdict
 from dimap_core.studies.exercises.fit import Fit, read
+from dimap_core.studies.exercises.samples import drawn
 from tests.helpers import SINGLE, same
 
 IMAGES = 200
@@ -146,3 +148,11 @@ def test_two_points_on_a_line_are_fitted_exactly():
     x = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 5.0], [-1.0, 3.0]])
     exact = Fit("m", "d", "l", 0, 2, (0, 1), (1.0, 1.0), (0.0, 0.0), x, x @ [3.0, -0.5] + 7)
     assert exact.best == pytest.approx((3.0, -0.5)) and exact.error(exact.best) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_sample_is_drawn_without_replacement_and_all_images_are_no_sample():
+    right = np.arange(100) < 70
+    assert drawn(right, 100, 1) == drawn(right, 500, 2) == wilson(70, 100)
+    found = [drawn(right, 50, seed) for seed in range(20)]
+    assert len({one.correct for one in found}) > 3 and all(20 <= one.correct <= 50 and one.n == 50 for one in found)
+    assert found[3] == drawn(right, 50, 3)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..look import Look
-from ..way import Picture, picture, text
+from ..way import Picture, box, picture, text
 
 _ROW, _LOW = 52, 15  # px from row to row, and where there are many
 _MANY = 6  # rows, from which they stand closer and have no words of their own
 _TICKS = 5  # on the scale, at most about
 _STEPS = (1, 2, 5, 10)
+_INSET = 22  # px that the words of the outermost ticks need
+_LETTER = 7  # px, about
 _SMALL = 560  # px: below, names stand above their rows
 
 
@@ -44,14 +46,14 @@ def intervals(
     """`show`: a value in words. `line`: a value drawn through all rows, and its name. `within`: beyond which the scale
     never reaches. `width` in px."""
     many, small = len(rows) > _MANY, width <= _SMALL
-    left, right = (0 if small else 150, 0 if many else 96)
+    left, right = (0 if small or many else 150, 0 if many else 96)
     high = _LOW if many else _ROW + (14 if small else 0)
     top = 34 if line else 8
     start, end, step = _scale(rows, line, within)
     bottom = top + high * len(rows) + 6
 
     def across(value: float) -> float:
-        return left + 6 + (width - left - right - 12) * (value - start) / (end - start)
+        return left + _INSET + (width - left - right - 2 * _INSET) * (value - start) / (end - start)
 
     body = ""
     for count in range(round((end - start) / step) + 1):
@@ -103,7 +105,8 @@ def _words(row: Interval, show: Callable[[float], str], y: float, width: float, 
     value, bounds = show(row.value), f"{show(row.low)} to {show(row.high)}"
     body = text(width, y, value, look.ink, 17, 700, "end") + text(width, y + 17, bounds, look.muted, 12, 400, "end")
     if small:
-        return body + text(0, y - 24, f"{row.name} · {row.note}" if row.note else row.name, look.ink, 13, 600)
+        name = f"{row.name} · {row.note}" if row.note else row.name
+        return body + box(0, y - 36, _LETTER * len(name), 16, look.surface) + text(0, y - 24, name, look.ink, 13, 600)
     return body + text(0, y, row.name, look.ink, 15, 600) + text(0, y + 17, row.note, look.muted)
 
 

@@ -5,7 +5,6 @@ Next door: `session.requests` asks the worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -53,7 +52,7 @@ def _compared(ticket: Ticket, names: list[str], was_running: bool) -> None:
         return
     found = _VERSUS.validate_python(ticket.last)
     shares = [_row(name, share, found.total) for name, share in zip(names, (found.first, found.second), strict=True)]
-    pictures.draw(lambda width: intervals(shares, _percent, width, theme.look(), within=(0, 1)))
+    pictures.draw(lambda width: intervals(shares, formats.share, width, theme.look(), within=(0, 1)))
     st.markdown(f"**{words.word('versus_difference', first=names[0], second=names[1])}**")
     row = _row("", found.difference, found.total)
     line = 0.0, words.word("versus_equal")
@@ -79,6 +78,3 @@ def facts(found: Versus) -> dict[str, Any]:
         **{f"{name}{end}": value for name, one in named.items()
            for end, value in (("", one.value), ("_low", one.low), ("_high", one.high))},
     }  # fmt: skip
-
-
-_percent: Callable[[float], str] = "{:.1%}".format

@@ -37,6 +37,11 @@ def removed(total: Part, kind: str) -> float:
     return 1 - after / before
 
 
+def share(value: float) -> str:
+    """A share of images: 0.712 -> "71.2 %"."""
+    return f"{100 * value:.1f} %"
+
+
 def percentage(text: str) -> float:
     """What was typed as a percentage; a comma is a decimal point. Raises ValueError, whose one sentence says what can
     be typed, for anything but a number from 0 to `MOST`."""
