@@ -4,12 +4,12 @@
     python -m benchmarks.methods --table        print the tables from what was measured before
 
 Each row goes to assets/methods.json at once; rows that are there are not measured again without --again. DIMAP: scope
-module, at single weights and at structures; fine-tuning distilled. A search spends half of the steps on searching and
-half on fine-tuning (SPViT searches until its gates meet the budget); DIMAP fine-tunes for 1.3 times as many steps: they
-cost as much as a search's, whose first half trains the dense widths. Steps instead of seconds, so that a busy machine
-does not decide; CPU seconds stand beside them. Judged on the whole validation split, one seed. Latency: batches of 16,
-the shortest of 21 runs of the dense and the smaller model by turns, in processor time of one thread, so that other work
-on the machine does not count.
+module, at single weights and at structures; fine-tuning distilled. `found`: what `benchmarks.find` chose before, with
+its seconds. A search spends half of the steps on searching and half on fine-tuning (SPViT searches until its gates meet
+the budget); DIMAP fine-tunes for 1.3 times as many steps: they cost as much as a search's, whose first half trains the
+dense widths. Steps instead of seconds, so that a busy machine does not decide; CPU seconds stand beside them. Judged on
+the whole validation split, one seed. Latency: batches of 16, the shortest of 21 runs of the dense and the smaller model
+by turns, in processor time of one thread, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from dimap_core.training import (
 )
 from dimap_core.types import PruningPlan
 
+from .find import chosen
 from .measured import store
 from .searches import epoch, in_steps, last
 
@@ -53,6 +54,7 @@ PLANS = {
     "dimap-repair": replace(STRUCTURES, repair=True),
     "dimap-tuned": replace(STRUCTURES, repair=True),
 }
+FOUND = "found"
 SEARCHES = tuple(row.key for row in METHODS)
 
 
@@ -109,6 +111,9 @@ def measured(model: str, key: str, budget: float, steps: int) -> Measurement:
             made = searched(opened, key, budget, steps, out)
         elif key == "dimap-tuned":
             made = tuned(opened, replace(PLANS[key], budget=budget), steps, out)
+        elif key == FOUND:
+            _, plan, searching = chosen(model, budget)
+            made, began = cut(opened, plan), began - searching
         else:
             made = cut(opened, replace(PLANS[key], budget=budget))
         cpu = time.process_time() - began
@@ -167,7 +172,7 @@ def _share(found: Interval) -> str:
 
 def main() -> None:
     """Measure what the command line asks for and is not there yet, then print the tables."""
-    known = [*PLANS, *SEARCHES]
+    known = [*PLANS, FOUND, *SEARCHES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
     parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)

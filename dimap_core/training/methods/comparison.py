@@ -40,10 +40,11 @@ WAYS = (
     Way("dimap-weight", "DIMAP weights", zeros=True),
     Way("dimap", "DIMAP structures"),
     Way("dimap-repair", "DIMAP + repair"),
+    Way("found", "Best cut found"),
     Way("dimap-tuned", "DIMAP + repair + fine-tuning"),
     *(Way(row.key, row.title, softmax_only=row.softmax_only) for row in METHODS),
 )
-"""All that is compared: DIMAP's cuts, then every method."""
+"""All that is compared: cuts, then every method."""
 
 
 @dataclass(frozen=True)
