@@ -1,13 +1,8 @@
 """The game of lesson 9: half of the MACs have to go, stage by stage, and the best accuracy wins.
 
 A cut counts once it was judged on all images, keeps to the budget and was made stage by stage by the learner; what is
-<<<<<<< HEAD:pages/ui/exercises/game.py
 kept of it is the session's alone, and goes to its class where it is in one.
 Next door: `session.lesson` keeps the tries.
-=======
-kept of it is the session's alone, and goes to its class where it is in one. Next door: `session.lesson` keeps the
-tries.
->>>>>>> content:pages/ui/learn/game.py
 """
 
 from __future__ import annotations
