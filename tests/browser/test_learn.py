@@ -30,7 +30,7 @@ def test_a_step_is_guessed_moved_and_left_by_keyboard_alone(browser, app_url):
     page.keyboard.press("Enter")
     seen(page.locator(".options .own"))
     settled(page)
-    slider = page.locator(".st-key-lesson_ratio [role=slider]")
+    slider = page.locator(".st-key-lesson_ratio").get_by_role("slider")
     slider.focus()
     page.keyboard.press("End")
     for _ in range(18):

@@ -26,6 +26,7 @@ def act(app, action):
         app.click_block(*value)
     elif what in ("all", "stages"):
         app.move(**{what: value})
+        app.until(lambda: app.at.session_state["lesson_judged"].get("settled"), "the cut's answer")
     elif what == "slide":
         app.set("lesson_ratio", value)
     elif what == "measure":
