@@ -53,7 +53,7 @@ def _stepped(shares: Sequence[float], factor: float) -> np.ndarray:
     return np.round(np.clip(np.asarray(shares) * factor, 0, _MOST), 2)
 
 
-def search(opened: Opened, tested: find.Bench) -> np.ndarray:
+def search(opened: Opened, tested: find.bench.Bench) -> np.ndarray:
     """The ratios of the cut that does best among `CUTS`."""
     rng, spread = np.random.default_rng(SEED), _SPREAD
     tried: dict[tuple[float, ...], tuple[float, float]] = {}
@@ -69,7 +69,7 @@ def search(opened: Opened, tested: find.Bench) -> np.ndarray:
     return np.array(min(tried, key=lambda ratios: tried[ratios]))
 
 
-def _trial(tested: find.Bench, plan: PruningPlan) -> find.Trial:
+def _trial(tested: find.bench.Bench, plan: PruningPlan) -> find.bench.Trial:
     steps = tested.tried(plan, rule=False, final=True)
     while True:
         try:
@@ -82,7 +82,7 @@ def main() -> None:
     """Search, judge once, print."""
     torch.set_num_threads(1)
     opened = open_model(MODEL)
-    tested = find.bench(opened, PruningPlan.images, SEED, IMAGES)
+    tested = find.bench.bench(opened, PruningPlan.images, SEED, IMAGES)
     drain(tested.look())
     plan = plan_of(search(opened, tested))
     share = judge_fully(opened, default_data(opened), plan).top1

@@ -114,6 +114,8 @@ class App:
         """Value and line below of a number: params, MACs, top-1, change."""
         if self.feed:
             return "{value} | {below}".format(**self.feed["numbers"][place])
+        if place >= len(self.at.metric):  # not drawn yet
+            return ""
         shown = self.at.metric[place]
         return f"{shown.value} | {shown.delta}"
 

@@ -42,8 +42,8 @@ def test_the_weights_page_shows_every_view_and_every_row(app):
     assert "4 · fc2" in next(c.proto.alt for c in app.at.get("plotly_chart") if c.key == "blocks")
 
 
-def test_the_plain_threshold_is_put_in_force_and_taken_back(app):
-    app.page("weights").set("w_ratio", 60.0).live()
+def test_the_plain_threshold_is_put_in_force_and_taken_back(open_app):
+    app = open_app(model="swin-digits", ratio="0.6").page("weights")
     app.until(lambda: any(button.key == "plain_cut" for button in app.at.button), "the threshold")
     app.click("Cut by this threshold instead").live()
     assert (app.plan.criterion, app.plan.scope, app.plan.ratio) == ("magnitude", "model", 0.6)

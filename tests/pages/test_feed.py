@@ -49,7 +49,7 @@ def test_a_browser_is_sent_what_changed_since_the_answer_it_holds(open_app):
         assert answer == json.loads(json.dumps(app.at.session_state["answers"][news["beat"]]))
         assert answer["cut"]["all"] == share and not set(app.at.session_state["answers"]) & set(range(1, beat))
         sizes.append(len(json.dumps(news["patch"])))
-    assert max(sizes) < 1700  # however many were tried before
+    assert max(sizes) < 2000  # however many were tried before, also with the answers that other sessions had
 
 
 def test_a_browser_that_holds_nothing_is_sent_the_whole(open_app):

@@ -27,13 +27,13 @@ def test_the_first_image_has_its_answers_once_the_cut_rests_and_a_picked_one_the
 
 def test_a_hand_that_moves_waits_for_no_glance(open_app):
     app = open_app(model="swin-digits", ratio="0.35").live()
-    app.move(all=0.4, drag="one", final=False).judged()
+    app.move(all=0.413, drag="one", final=False).judged()  # a cut that no other session has looked at
     asked, _ = app.at.session_state["streams"].get(("glance", False), (("", "", "", ""), None))
-    assert '"ratio": 0.4' not in asked[3]
-    app.move(all=0.4, drag="one")
+    assert '"ratio": 0.413' not in asked[3]
+    app.move(all=0.413, drag="one")
     seen(app, 1)
     asked, _ = app.at.session_state["streams"]["glance", False]
-    assert '"ratio": 0.4' in asked[3]
+    assert '"ratio": 0.413' in asked[3]
 
 
 def test_there_is_no_image_where_nothing_is_judged(open_app):
