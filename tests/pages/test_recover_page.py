@@ -73,7 +73,7 @@ def test_what_cannot_be_trained_says_so(open_app):
     app.until(lambda: "Start training" in labels(app), "the controls")
     assert next(button for button in app.at.button if button.label == "Start training").disabled
     app = open_app(model="deit_tiny_patch16_224", weights="random", jobs="nonsense").live().page("recover")
-    app.until(lambda: any("choose a bundled one" in text for text in app.texts()), "the reason")
+    app.until(lambda: any("choose a bundled model" in text for text in app.texts()), "the reason")
     assert app.notices == []
 
 
