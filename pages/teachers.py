@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.lessons import LANGUAGES
+from dimap_core.studies import LANGUAGES
 from pages.ui.look import frame
 from pages.ui.session import lesson
 from pages.ui.teachers import lessons, opening, plan, sheet, words

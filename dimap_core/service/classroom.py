@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from ..measure import paired_difference, wilson
-from ..types import HOME_SET, Difference, Proportion, PruningError, home, told
+from ..types import Difference, Proportion, PruningError, home
+from .databases import usable
 
 MOST_CLASSES = 20
 MOST_BROWSERS = 200
@@ -94,7 +95,7 @@ class Classroom:
         self._folder = folder or home()
         self._lock = threading.Lock()
         self._sent: dict[tuple[str, str], tuple[float, float]] = {}  # (answers left, when) by class and browser
-        with self._told():
+        with usable(self._folder, "Classes"):
             self._folder.mkdir(parents=True, exist_ok=True)
             place = self._folder / "classes.sqlite"
             self._base = sqlite3.connect(place, check_same_thread=False, isolation_level=None, timeout=30)
@@ -227,7 +228,7 @@ class Classroom:
         def do(statement: str, *values: Any) -> list[Any]:
             return self._base.execute(statement, values).fetchall()
 
-        with self._lock, self._told():
+        with self._lock, usable(self._folder, "Classes"):
             do("BEGIN IMMEDIATE")
             try:
                 yield do
@@ -235,15 +236,6 @@ class Classroom:
                 do("ROLLBACK")
                 raise
             do("COMMIT")
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What keeps the folder from being used, in one sentence."""
-        try:
-            with told(self._folder, PruningError, HOME_SET):
-                yield
-        except sqlite3.Error as error:
-            raise PruningError(f"Classes cannot be kept in '{self._folder}' ({error}); choose {HOME_SET}.") from error
 
 
 def _browser(token: str, salt: str) -> str:

@@ -17,15 +17,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from ..types import HOME_SET, PruningError, home, told
+from ..types import PruningError, home
+from .databases import usable
 
 ENDED = ("done", "failed", "cancelled", "interrupted")
 MOST_WAITING = 20
@@ -67,7 +67,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        with self._told():
+        with usable(self.folder, "Jobs"):
             folder.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(
                 folder / "jobs.sqlite", check_same_thread=False, isolation_level=None, timeout=30
@@ -168,17 +168,8 @@ class Ledger:
         shutil.rmtree(self.place(token), ignore_errors=True)
 
     def _do(self, statement: str, *values: Any) -> list[Any]:
-        with self._lock, self._told():
+        with self._lock, usable(self.folder, "Jobs"):
             return self._base.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What keeps the folder from being used, in one sentence."""
-        try:
-            with told(self.folder, PruningError, HOME_SET):
-                yield
-        except sqlite3.Error as error:
-            raise PruningError(f"Jobs cannot be kept in '{self.folder}' ({error}); choose {HOME_SET}.") from error
 
 
 class Jobs:

@@ -30,6 +30,24 @@ from .effort import (
 )
 from .explanations import MethodInfo as MethodInfo, in_words as in_words
 from .leave_one_out import leave_one_out as leave_one_out
+from .lessons import (
+    LANGUAGES as LANGUAGES,
+    Facts as Facts,
+    Guess as Guess,
+    Lesson as Lesson,
+    PlanRow as PlanRow,
+    Step as Step,
+    all_lessons as all_lessons,
+    answered as answered,
+    asking as asking,
+    class_plan as class_plan,
+    class_words as class_words,
+    holds as holds,
+    lesson_words as lesson_words,
+    met as met,
+    right_answer as right_answer,
+    said as said,
+)
 from .sensitivity import sensitivity as sensitivity
 from .steps import (
     Steps as Steps,

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from dimap_core.lessons import lessons
+from dimap_core.studies import all_lessons
 
 ASKED, GAME = (2, 2), (9, 1)
 
@@ -131,7 +131,7 @@ def test_teachers_open_a_class_and_get_both_links(open_app, room):
 def test_each_lesson_has_its_aim_its_question_and_its_answers(open_app, room, language):
     app = opened(open_app, "teachers", lang=language)
     text = " ".join(app.texts())
-    for one in lessons():
+    for one in all_lessons():
         assert all(words[language] in text for words in (one.title, one.aim, one.mistakes, one.ask))
     assert ("Stage 2" if language == "en" else "Stufe 2") in text  # an answer, in its fold
     assert (" 46–50 " in told(app)) and html(app).count("<section>") == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dimap_core.lessons import LANGUAGES, asking, class_words, lessons, plan, right_answer
+from dimap_core.studies import LANGUAGES, all_lessons, asking, class_plan, class_words, right_answer
 from tests.helpers import STUCK, Patience
 
 ASKED = (2, 2)
@@ -136,9 +136,9 @@ def test_a_score_counts_as_this_server_judged_it(room):
 
 
 def test_the_plan_takes_fifty_minutes_and_knows_its_lessons():
-    assert sum(row.minutes for row in plan()) == 50
-    known = {one.number: one for one in lessons()}
-    for row in plan():
+    assert sum(row.minutes for row in class_plan()) == 50
+    known = {one.number: one for one in all_lessons()}
+    for row in class_plan():
         assert set(row.title) == set(row.doing) == set(LANGUAGES)
         assert row.lesson not in known or row.minutes >= known[row.lesson].minutes
 
@@ -158,7 +158,7 @@ def test_all_words_of_a_page_are_said_in_both_languages(page):
 
 
 def test_every_question_has_a_right_answer_among_its_options_or_none():
-    for one in lessons():
+    for one in all_lessons():
         for place, step in enumerate(one.steps, start=1):
             assert (asking(one.number, place) is not None) == (step.guess is not None)
             if step.guess is not None:

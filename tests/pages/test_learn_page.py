@@ -2,7 +2,7 @@
 
 import pytest
 
-from dimap_core.lessons import lessons
+from dimap_core.studies import all_lessons
 from pages.ui.session import lesson as place
 
 
@@ -18,7 +18,7 @@ def labels(app):
 
 def test_the_list_has_every_lesson_and_no_recipe_line(open_app):
     app = open_app(model="swin-digits").page_of("learn")
-    assert [app.widget(f"lesson_go_{one.number}").label for one in lessons()] == ["Start"] * len(lessons())
+    assert [app.widget(f"lesson_go_{one.number}").label for one in all_lessons()] == ["Start"] * len(all_lessons())
     assert not any("recipe_line" in getattr(block.proto, "id", "") for block in app.at.main)
     app.set("lesson_language", "de")
     assert any("Wo sind" in text or "Klein heißt" in text for text in app.texts()) and app.url["lang"] == "de"
@@ -81,13 +81,13 @@ def test_a_step_can_be_skipped_and_is_not_done_then(open_app):
 
 
 def test_the_last_step_leads_to_the_next_lesson(open_app):
-    steps = len(lessons()[0].steps)
+    steps = len(all_lessons()[0].steps)
     app = open_app(lesson="1", step=str(steps)).click_key("lesson_skip")
     assert learner(app).at == (2, 1)
 
 
 def test_every_step_starts_from_a_state_that_can_be_met():
-    for lesson in lessons():
+    for lesson in all_lessons():
         for step in lesson.steps:
             setting, _ = place.start_of(step)
             assert setting.model in ("swin-textured", "deit-textured", "swin-digits"), step.key

@@ -3,8 +3,7 @@
 import pytest
 from safetensors.numpy import load_file
 
-from dimap_core.lessons import holds, lessons
-from dimap_core.studies import exercises
+from dimap_core.studies import all_lessons, exercises, holds
 from dimap_core.types import ASSETS
 from pages.ui.exercises import by_hand
 
@@ -54,10 +53,10 @@ def act(app, action):
         raise AssertionError(f"no such action: {what}")
 
 
-@pytest.mark.parametrize("number", [lesson.number for lesson in lessons()])
+@pytest.mark.parametrize("number", [lesson.number for lesson in all_lessons()])
 def test_a_lesson_is_solved_and_its_claims_hold(open_app, number):
     app = open_app(lesson=str(number), step="1")
-    steps = next(one.steps for one in lessons() if one.number == number)
+    steps = next(one.steps for one in all_lessons() if one.number == number)
     for place, step in enumerate(steps, start=1):
         learner = app.at.session_state["learner"]
         here = number, place

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from dimap_core.lessons import asking
 from dimap_core.service import Board, Place
+from dimap_core.studies import asking
 
 from ..session import cache, classroom, polling
 from . import guesses, scores

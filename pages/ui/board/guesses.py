@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from dimap_core.lessons import Guess, Step, asking, right_answer
 from dimap_core.service import Place, Tally
+from dimap_core.studies import Guess, Step, asking, right_answer
 
 from .words import language, word
 

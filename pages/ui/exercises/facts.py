@@ -1,6 +1,6 @@
 """What a lesson's steps can ask for: the cut, its cost and its accuracy as a flat table.
 
-Next door: `dimap_core.lessons` says when a step's conditions hold on it.
+Next door: `dimap_core.studies` says when a step's conditions hold on it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.lessons import Step, holds, met
+from dimap_core.studies import Step, holds, met
 
 from ..session import Tried, View, lesson
 from . import facts

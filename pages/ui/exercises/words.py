@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dimap_core.lessons import words
+from dimap_core.studies import lesson_words
 
 from ..session import lesson
 
 
 def word(key: str, **filled: object) -> str:
     """A label or sentence that all lessons share, in the learner's language."""
-    return words()[key][lesson.learner().language].format(**filled)
+    return lesson_words()[key][lesson.learner().language].format(**filled)

@@ -9,7 +9,7 @@ from html import escape
 
 import streamlit as st
 
-from dimap_core.lessons import Guess, Lesson, Step, answered, said
+from dimap_core.studies import Guess, Lesson, Step, answered, said
 
 from ..exercises import progress, words
 from ..look import TERMS

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.lessons import LANGUAGES, Lesson, lessons
+from dimap_core.studies import LANGUAGES, Lesson, all_lessons
 
 from ..exercises import words
 from ..session import lesson as place
@@ -20,7 +20,7 @@ def draw() -> None:
             words.word("language"), list(LANGUAGES), default=place.learner().language, format_func=LANGUAGES.get,
             key="lesson_language", on_change=_language, required=True, label_visibility="collapsed",
         )  # fmt: skip
-    for one in lessons():
+    for one in all_lessons():
         _row(one)
     with _framed("sandbox"):
         st.markdown(f"**{words.word('sandbox_title')}**  \n{words.word('sandbox_intro')}", width="content")

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.lessons import Step
+from dimap_core.studies import Step
 
 from ..exercises import (
     by_hand,

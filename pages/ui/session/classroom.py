@@ -11,9 +11,9 @@ from typing import Literal
 
 import streamlit as st
 
-from dimap_core.lessons import asking, class_words
 from dimap_core.measure import predictions
 from dimap_core.plan import to_recipe
+from dimap_core.studies import asking, class_words
 from dimap_core.types import AccuracyEstimate, PruningError
 
 from . import cache, lesson as lessons, opened, requests, state

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dimap_core.lessons import LANGUAGES, Facts, Lesson, Step, lessons
+from dimap_core.studies import LANGUAGES, Facts, Lesson, Step, all_lessons
 from dimap_core.types import AccuracyEstimate
 
 from . import links, state
@@ -65,7 +65,7 @@ def learner() -> Learner:
 def _arrive(me: Learner) -> None:
     params = st.query_params
     me.language = params.get("lang", "en") if params.get("lang", "en") in LANGUAGES else "en"
-    every = {(lesson.number, place) for lesson in lessons() for place in range(1, len(lesson.steps) + 1)}
+    every = {(lesson.number, place) for lesson in all_lessons() for place in range(1, len(lesson.steps) + 1)}
     for number, steps in _DONE.findall(params.get("done", "")):
         me.done |= {(int(number), int(step)) for step in steps} & every
     me.sandbox = params.get("sandbox") == "1"
@@ -83,7 +83,7 @@ def _asked(params: Mapping[str, str]) -> Place | None:
     if not (_NUMBER.fullmatch(number) and _NUMBER.fullmatch(step)):
         return None
     place = int(number), int(step)
-    return place if any(place[0] == one.number and place[1] <= len(one.steps) for one in lessons()) else None
+    return place if any(place[0] == one.number and place[1] <= len(one.steps) for one in all_lessons()) else None
 
 
 def follow(on_page: bool) -> bool:
@@ -157,11 +157,11 @@ def current() -> tuple[Lesson, Step] | None:
 def following() -> Lesson | None:
     """The lesson after the one that the session is in."""
     me = learner()
-    return next((one for one in lessons() if me.at is not None and one.number > me.at[0]), None)
+    return next((one for one in all_lessons() if me.at is not None and one.number > me.at[0]), None)
 
 
 def _lesson(place: Place) -> Lesson:
-    return next(one for one in lessons() if one.number == place[0])
+    return next(one for one in all_lessons() if one.number == place[0])
 
 
 def _step(place: Place) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.lessons import Lesson, Step, lessons, right_answer
+from dimap_core.studies import Lesson, Step, all_lessons, right_answer
 
 from .opening import current
 from .words import language, link, word
@@ -14,7 +14,7 @@ def draw() -> None:
     """A box for each."""
     st.header(word("lessons"), anchor=False)
     st.caption(word("start_told"))
-    for one in lessons():
+    for one in all_lessons():
         _box(one)
 
 

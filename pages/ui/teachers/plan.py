@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from dimap_core.lessons import PlanRow, plan
+from dimap_core.studies import PlanRow, class_plan
 
 from .words import language, word
 
@@ -22,7 +22,7 @@ def draw() -> None:
 def parts() -> Iterator[tuple[int, PlanRow]]:
     """Each part with the minute that it begins at."""
     begins = 0
-    for row in plan():
+    for row in class_plan():
         yield begins, row
         begins += row.minutes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dimap_core.lessons import Lesson, Step, lessons, plan
+from dimap_core.studies import Lesson, Step, all_lessons, class_plan
 
 from .lessons import answer
 from .opening import current
@@ -72,8 +72,8 @@ def _desk() -> str:
 
 def _taught() -> Iterator[Lesson]:
     """The lessons of the plan, in its order."""
-    known = {one.number: one for one in lessons()}
-    return (known[row.lesson] for row in plan() if row.lesson in known)
+    known = {one.number: one for one in all_lessons()}
+    return (known[row.lesson] for row in class_plan() if row.lesson in known)
 
 
 def _guessed(one: Lesson) -> list[Step]:

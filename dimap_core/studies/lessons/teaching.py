@@ -12,9 +12,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from ..types import ASSETS
+from ...types import ASSETS
 from .lesson import Step, Text
-from .reading import lessons
+from .reading import all_lessons
 
 _FOLDER = ASSETS / "lessons" / "class"
 
@@ -31,10 +31,10 @@ class PlanRow:
 
 
 @cache
-def plan() -> tuple[PlanRow, ...]:
+def class_plan() -> tuple[PlanRow, ...]:
     """The class, part after part."""
     found = tomllib.loads((_FOLDER / "plan.toml").read_text(encoding="utf-8"))
-    titles = {one.number: one.title for one in lessons()}
+    titles = {one.number: one.title for one in all_lessons()}
     rows = TypeAdapter(list[PlanRow]).validate_python(found["plan"])
     return tuple(replace(row, title=titles.get(row.lesson, row.title)) for row in rows)
 
@@ -48,7 +48,7 @@ def class_words(page: Literal["board", "teachers"]) -> dict[str, Text]:
 
 def asking(lesson: int, step: int) -> Step | None:
     """The step at that place, both from 1, if there is one and it asks for a guess."""
-    steps = next((one.steps for one in lessons() if one.number == lesson), [])
+    steps = next((one.steps for one in all_lessons() if one.number == lesson), [])
     found = steps[step - 1] if 0 < step <= len(steps) else None
     return found if found is not None and found.guess is not None else None
 

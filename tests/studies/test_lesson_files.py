@@ -6,10 +6,10 @@ from string import Formatter
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from dimap_core.lessons import LANGUAGES, Lesson, lessons, words
-from dimap_core.lessons.facts import holds
+from dimap_core.studies import LANGUAGES, Lesson, all_lessons, lesson_words
+from dimap_core.studies.lessons.facts import holds
 
-STEPS = [pytest.param(step, id=f"{lesson.number}.{place}") for lesson in lessons()
+STEPS = [pytest.param(step, id=f"{lesson.number}.{place}") for lesson in all_lessons()
          for place, step in enumerate(lesson.steps, start=1)]  # fmt: skip
 MOST_WORDS = 60
 
@@ -22,9 +22,9 @@ def texts(step):
 
 
 def test_lessons_count_from_one_and_have_three_to_seven_steps():
-    assert [lesson.number for lesson in lessons()] == list(range(1, len(lessons()) + 1))
-    assert len({lesson.key for lesson in lessons()}) == len(lessons())
-    assert all(3 <= len(lesson.steps) <= 7 for lesson in lessons())
+    assert [lesson.number for lesson in all_lessons()] == list(range(1, len(all_lessons()) + 1))
+    assert len({lesson.key for lesson in all_lessons()}) == len(all_lessons())
+    assert all(3 <= len(lesson.steps) <= 7 for lesson in all_lessons())
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -47,7 +47,7 @@ def test_a_step_asks_for_something_and_says_how_it_is_solved(step):
         assert any("guess" in action for action in step.solution)
 
 
-@pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.key)
+@pytest.mark.parametrize("lesson", all_lessons(), ids=lambda lesson: lesson.key)
 def test_what_a_step_refers_to_was_kept_before(lesson):
     kept = set()
     for step in lesson.steps:
@@ -63,14 +63,14 @@ def test_a_key_that_is_not_known_is_a_mistake_of_the_file():
 
 
 def test_words_around_lessons_exist_in_every_language():
-    assert all(set(text) == set(LANGUAGES) and all(text.values()) for text in words().values())
-    for text in words().values():
+    assert all(set(text) == set(LANGUAGES) and all(text.values()) for text in lesson_words().values())
+    for text in lesson_words().values():
         names = [{name for _, name, _, _ in Formatter().parse(told) if name} for told in text.values()]
         assert all(one == names[0] for one in names)
 
 
 def test_a_written_answer_is_no_fact():
-    for lesson in lessons():
+    for lesson in all_lessons():
         for step in lesson.steps:
             for name, wanted in step.claims.items():
                 assert not holds(wanted, name, {}), "a claim holds without a measurement"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dimap_core.lessons import Guess, Step, answered, holds, met, said
+from dimap_core.studies import Guess, Step, answered, holds, met, said
 
 FACTS = {
     "top1": 0.7101,

@@ -7,7 +7,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from ..types import ASSETS
+from ...types import ASSETS
 from .lesson import Lesson, Text
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
@@ -16,7 +16,7 @@ _WORDS = "words.toml"
 
 
 @cache
-def lessons() -> tuple[Lesson, ...]:
+def all_lessons() -> tuple[Lesson, ...]:
     """All lessons in order of their numbers."""
     files = [file for file in _FOLDER.glob("*.toml") if file.name != _WORDS]
     read = [TypeAdapter(Lesson).validate_python(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
@@ -24,7 +24,7 @@ def lessons() -> tuple[Lesson, ...]:
 
 
 @cache
-def words() -> dict[str, Text]:
+def lesson_words() -> dict[str, Text]:
     """Labels and sentences that every lesson shares, by key."""
     text = (_FOLDER / _WORDS).read_text(encoding="utf-8")
     return TypeAdapter(dict[str, Text]).validate_python(tomllib.loads(text))
