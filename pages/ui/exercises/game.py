@@ -36,7 +36,7 @@ def draw(view: View, point: Tried, settled: bool, start: Setting) -> None:
         return
     order = sorted(range(len(tries)), key=lambda place: -tries[place][1].top1.value)[:_SHOWN]
     rows = [_row(place, tries[place][1], first=place == order[0]) for place in order]
-    pictures.draw(lambda width: intervals(rows, formats.share, width, theme.look(), within=(0, 1)))
+    pictures.draw(lambda width: intervals(rows, formats.share, width, theme.look(), within=(0, 1)), beside=True)
 
 
 def _taken(setting: Setting, estimate: AccuracyEstimate) -> None:

@@ -20,10 +20,11 @@ _STYLE = """
 WIDTHS = (700, 350)  # px
 
 
-def draw(drawn: Callable[[float], Picture]) -> None:
-    """`drawn`: the picture of a width in px."""
-    wide, narrow = (_image(drawn(width), name) for width, name in zip(WIDTHS, ("wide", "narrow"), strict=True))
-    st.html(f'{_STYLE}<div class="by-width">{wide}{narrow}</div>')
+def draw(drawn: Callable[[float], Picture], beside: bool = False) -> None:
+    """`drawn`: the picture of a width in px; `beside`: under the step's words, where it is narrow on any screen."""
+    wide, narrow = WIDTHS
+    images = (("", narrow),) if beside else (("wide", wide), ("narrow", narrow))
+    st.html(f'{_STYLE}<div class="by-width">{"".join(_image(drawn(width), name) for name, width in images)}</div>')
 
 
 def _image(picture: Picture, name: str) -> str:

@@ -28,7 +28,7 @@ from ..exercises import (
 )
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
-from ..session import Setting, Tried, View, lesson
+from ..session import Tried, View, lesson
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
 
@@ -46,7 +46,7 @@ def draw(view: View, step: Step, below: Any) -> None:
     progress.hear(FIGURES[step.figure](view, step, locked))
     if step.figure in ANSWERED and not locked:
         with below:
-            _answer()
+            _answer(step)
 
 
 def _map(view: View, step: Step, locked: bool) -> dict[str, Any]:
@@ -62,27 +62,20 @@ def _distribution(view: View, step: Step, locked: bool) -> dict[str, Any]:
     return {}
 
 
-def _cues(view: View, step: Step, locked: bool) -> dict[str, Any]:
-    """The map, and how often each cue is right."""
-    with st.container(key="live_map_room"):
-        model_map.draw(view, locked)
-    if not locked:
-        _answer(below=lambda _, point, __: cues.draw(point.estimate) if point.estimate else None)
-    return {}
-
-
 def _game(view: View, step: Step, locked: bool) -> dict[str, Any]:
-    """The map, the budget and the tries."""
-    with st.container(key="live_map_room"):
-        model_map.draw(view, locked)
-    if not locked:
-        start, _ = lesson.start_of(step)
-        _answer(below=lambda view, point, settled: _played(view, point, settled, start))
-    return game.facts()
+    """The model with its sliders, and what was played so far."""
+    return _map(view, step, locked) | game.facts()
 
 
-def _played(view: View, point: Tried, settled: bool, start: Setting) -> None:
-    game.draw(view, point, settled, start)
+def _told_by_cue(view: View, point: Tried, settled: bool, step: Step) -> None:
+    """How often each cue is right."""
+    if point.estimate is not None:
+        cues.draw(point.estimate)
+
+
+def _played(view: View, point: Tried, settled: bool, step: Step) -> None:
+    """The budget and the tries."""
+    game.draw(view, point, settled, lesson.start_of(step)[0])
     progress.hear(game.facts())
 
 
@@ -116,12 +109,13 @@ def _sampled(sizes: bool) -> Figure:
     return drawn
 
 
-def _answer(below: Callable[[View, Tried, bool], None] | None = None) -> None:
-    """What the cut answers; `below`: what is drawn anew with it."""
+def _answer(step: Step) -> None:
+    """What the cut answers, and what the figure adds to it."""
+    more = ANSWERED[step.figure]
 
     def news(view: View, point: Tried, settled: bool) -> None:
-        if below is not None:
-            below(view, point, settled)
+        if more is not None:
+            more(view, point, settled, step)
         progress.heard(view, point, settled)
 
     with st.container(key="live_answer_room"):
@@ -135,7 +129,7 @@ FIGURES: dict[str, Figure] = {
     "by_hand": lambda view, step, locked: by_hand.draw(view, words.word, step.controls, locked),
     "truth": lambda view, step, locked: truth.draw(view, words.word, locked),
     "fit": lambda view, step, locked: fit.draw(words.word, locked),
-    "cues": _cues,
+    "cues": _map,
     "game": _game,
     "versus": _versus,
     "against_best": _against_best,
@@ -144,5 +138,10 @@ FIGURES: dict[str, Figure] = {
     "sizes": _sampled(sizes=True),
 }
 """To add one: a function here, in a file of its own where it is more than a few lines."""
-ANSWERED = ("map", "distribution")
-"""Those that move a cut: what it answers stands under the words."""
+ANSWERED: dict[str, Callable[[View, Tried, bool, Step], None] | None] = {
+    "map": None,
+    "distribution": None,
+    "cues": _told_by_cue,
+    "game": _played,
+}
+"""Those that move a cut: what it answers stands under the words, and what is drawn anew with it."""
