@@ -43,6 +43,7 @@ from .lessons import (
     class_plan as class_plan,
     class_words as class_words,
     holds as holds,
+    lacks_earlier as lacks_earlier,
     lesson_words as lesson_words,
     met as met,
     right_answer as right_answer,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dimap_core.studies import Guess, Step, answered, holds, met, said
+from dimap_core.studies import Guess, Step, answered, holds, lacks_earlier, met, said
 
 FACTS = {
     "top1": 0.7101,
@@ -57,6 +57,10 @@ def test_the_right_option_is_written_or_measured():
 def test_widths_are_said_in_points_and_times_with_two_decimals():
     facts = {"spread": 0.12, "points_few": 0.241, "speedup_low": 1.0, "promised": 1.818}
     assert said("{spread}, {points_few}, {speedup_low}, {promised}", facts, "en") == "12, 24, 1.00, 1.82"
+
+
+def test_a_text_tells_whether_an_earlier_step_is_missing():
+    assert lacks_earlier("of {bare.top1}", FACTS) and not lacks_earlier("of {plain.top1_high}, {unknown}", FACTS)
 
 
 def test_facts_are_said_in_the_units_that_their_names_tell():

@@ -60,6 +60,11 @@ def said(text: str, facts: Facts, language: str) -> str:
     return _NAME.sub(lambda found: _told(found[1], facts, language), text)
 
 
+def lacks_earlier(text: str, facts: Facts) -> bool:
+    """Whether a text names results of an earlier step that was not done."""
+    return any("." in name and name not in facts for name in _NAME.findall(text))
+
+
 def _told(name: str, facts: Facts, language: str) -> str:
     value, last = facts.get(name, _UNKNOWN), name.rpartition(".")[2]
     if isinstance(value, bool | str):

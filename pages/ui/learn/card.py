@@ -9,7 +9,7 @@ from html import escape
 
 import streamlit as st
 
-from dimap_core.studies import Guess, Lesson, Step, answered, said
+from dimap_core.studies import Guess, Lesson, Step, answered, lacks_earlier, said
 
 from ..exercises import progress, words
 from ..look import TERMS
@@ -49,6 +49,8 @@ def draw(lesson: Lesson, step: Step) -> None:
         st.html(_bar(lesson, number))
         st.subheader(step.title[language], anchor=False)
         st.markdown(said(step.text[language], facts, language))
+        if lacks_earlier(step.text[language], facts):
+            st.caption(words.word("earlier"))
         if step.guess is not None:
             _guess(step, step.guess, facts)
         _found(step, facts)
