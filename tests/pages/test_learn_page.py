@@ -91,3 +91,29 @@ def test_every_step_starts_from_a_state_that_can_be_met():
         for step in lesson.steps:
             setting, _ = place.start_of(step)
             assert setting.model in ("swin-textured", "deit-textured", "swin-digits"), step.key
+
+
+def settled(app):
+    """Wait until the cut's answer is final."""
+    return app.until(lambda: app.at.session_state["lesson_judged"].get("settled"), "the cut's answer")
+
+
+def test_a_step_ends_with_the_numbers_of_its_own_cut_and_going_back_resets_its_slider(open_app):
+    app = open_app(lesson="2", step="2")
+    app.until(lambda: app.at.session_state["lesson_facts"], "the figure").set("guess_2_2", "2").click_key("lock")
+    settled(app.set("lesson_ratio", 50))
+    assert learner(app).done == set() and (half := app.at.session_state["lesson_judged"]["top1"]) > 0.9
+    app.set("lesson_ratio", 80)
+    app.until(lambda: (2, 2) in learner(app).done, "the tick")
+    assert learner(app).results[2, 2]["top1"] < half - 0.1
+    app.click_key("lesson_back")
+    assert learner(app).at == (2, 1) and app.widget("lesson_ratio").value == 0 == app.plan.ratio
+
+
+def test_a_hand_that_only_passes_ends_no_step(open_app):
+    app = open_app(lesson="2", step="3")
+    app.until(lambda: app.map, "the map").set("guess_2_3", "better").click_key("lock")
+    settled(app.move(all=0.8, drag="one", final=False))
+    assert learner(app).done == set()
+    app.move(all=0.8, drag="one")
+    app.until(lambda: (2, 3) in learner(app).done, "the tick")
