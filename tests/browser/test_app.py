@@ -70,7 +70,7 @@ def settled(page):
 
 
 def opened(browser, url, width=1440, scheme="light"):
-    """The page at that address, drawn; `outside` lists what it asked of other hosts."""
+    """The page at that address, drawn; `outside` lists what it asked of other hosts, `errors` what its scripts threw."""
     page = browser.new_page()
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
@@ -78,6 +78,8 @@ def opened(browser, url, width=1440, scheme="light"):
     page.outside = []
     local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
     page.on("request", lambda request: request.url.startswith(local) or page.outside.append(request.url))
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(error.stack or str(error)))
     page.goto(url)
     seen(page.locator(", ".join(DRAWN)).first)
     return page
@@ -216,9 +218,9 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
         page.wait_for_timeout(300)  # charts follow the width
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        assert found.violations_count == 0, (name, page.errors, page.content()[:2000], found.generate_report())
     assert page.locator("[data-testid=stException]").count() == 0
-    assert page.outside == []
+    assert page.outside == page.errors == []
 
 
 def test_a_link_to_another_page_is_drawn_on_a_phone_and_asks_nothing_outside(browser, app_url):
