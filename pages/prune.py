@@ -6,8 +6,9 @@ import streamlit as st
 
 from pages.ui.live import accuracy, answer, feed, latency, model_map, points, streaming, tradeoff
 from pages.ui.look import frame
-from pages.ui.parts import header, notice, pins, waiting
+from pages.ui.parts import header, notice, waiting
 from pages.ui.session import opened, state
+from pages.ui.story import keep
 
 
 def main() -> None:
@@ -54,11 +55,10 @@ def before_loading() -> None:
 
 
 def buttons() -> None:
-    """Keep this cut as A or B to compare, start afresh, see the figure large."""
+    """Keep this cut, start afresh, see the figure large."""
     with st.container(horizontal=True, vertical_alignment="center", key="pins"):
-        for pin in pins.NAMES:
-            pins.button(pin, f"pin_{pin}", put_pin)
-        st.button("Clear pins and history", key="clear", on_click=pins.clear, disabled=not st.session_state.history)
+        keep.button("keep", state.current(), keep.in_force)
+        st.button("Clear tries", key="clear", on_click=clear, disabled=not st.session_state.history)
         if st.button("Enlarge", key="enlarge", icon=":material/open_in_full:", type="tertiary"):
             view = opened.view()
             if view is not None:
@@ -66,11 +66,9 @@ def buttons() -> None:
                 tradeoff.enlarge(tradeoff.picture(rows, accuracy.current(view)[0], view.facts))
 
 
-def put_pin(pin: str) -> None:
-    """Keep the cut in force as A or B."""
-    now = [one for one in st.session_state.history if one.setting == state.current()]
-    if now:
-        pins.keep(pin, now[0])
+def clear() -> None:
+    """Forget the tried points; kept cuts stay."""
+    st.session_state.history = []
 
 
 frame.enter()

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 UI = ROOT / "pages" / "ui"
-SHARED = ("look", "session", "parts", "live", "recipe_line", "exercises")  # each may import those before it
+SHARED = ("look", "session", "parts", "story", "live", "recipe_line", "exercises")  # each may import those before it
 PAGE_FILES = sorted((ROOT / "pages").glob("*.py"))
 PAGES = [page.stem for page in PAGE_FILES if (UI / page.stem).is_dir()]  # rooms of one page each
 MAY_IMPORT = {room: {*SHARED[:place]} for place, room in enumerate(SHARED)}

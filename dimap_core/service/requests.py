@@ -25,7 +25,7 @@ from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
 from ..studies import Measured, compare, follow, glance, leave_one_out, look_for, sensitivity, spread, versus
 from ..types import AccuracyEstimate, LabelledImages, PruningError, PruningPlan, whole_file
-from . import open_images
+from . import open_images, story_requests
 from .open_models import OpenModels, Request
 
 _SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
@@ -283,4 +283,5 @@ HANDLERS: dict[str, Callable[[OpenModels, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
     "predictions": _predictions, "explain": _explain, "way": _way, "glance": _glance, "spread": _spread,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
+    "tell": story_requests.tell, "pictures": story_requests.pictures,
 }  # fmt: skip

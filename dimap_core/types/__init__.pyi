@@ -7,6 +7,7 @@ from .errors import (
     InvalidPlan as InvalidPlan,
     Offline as Offline,
     PruningError as PruningError,
+    StoryError as StoryError,
     UnsupportedModel as UnsupportedModel,
 )
 from .estimates import (

@@ -5,6 +5,7 @@ PruningError
 ├── InvalidPlan        a plan that is malformed or cannot be met
 ├── DataError          a data set that is unknown or unreadable
 ├── CheckpointError    a checkpoint file or directory that cannot be used
+├── StoryError         a story that is malformed or too long
 └── Offline            something has to be fetched and there is no network
 """
 
@@ -35,6 +36,10 @@ class DataError(PruningError):
 
 class CheckpointError(PruningError):
     """The checkpoint is missing, damaged or belongs to another model."""
+
+
+class StoryError(PruningError):
+    """The story's file or link is malformed, or it is too long."""
 
 
 class Offline(PruningError):

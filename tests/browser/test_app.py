@@ -70,7 +70,7 @@ def settled(page):
 
 
 def opened(browser, url, width=1440, scheme="light"):
-    """The page at that address, drawn; `outside` lists what it asked of other hosts, `errors` what its scripts threw."""
+    """The page at that address, drawn; `outside`: what it asked of other hosts, `errors`: what scripts threw."""
     page = browser.new_page()
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
@@ -83,6 +83,17 @@ def opened(browser, url, width=1440, scheme="light"):
     page.goto(url)
     seen(page.locator(", ".join(DRAWN)).first)
     return page
+
+
+def violations(page):
+    """What axe finds on the page and still finds a moment later: while parts are drawn anew they are faded, or not yet
+    there, for everyone."""
+    for _ in range(6):
+        found = Axe().run(page).response["violations"]
+        if not found:
+            break
+        page.wait_for_timeout(1000)
+    return [(one["id"], node["html"][:300], node["failureSummary"]) for one in found for node in one["nodes"]]
 
 
 def chip(page, key):
@@ -217,8 +228,7 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)  # charts follow the width
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        found = Axe().run(page)
-        assert found.violations_count == 0, (name, page.errors, page.content()[:2000], found.generate_report())
+        assert not violations(page), (name, page.errors, violations(page))
     assert page.locator("[data-testid=stException]").count() == 0
     assert page.outside == page.errors == []
 
@@ -355,8 +365,7 @@ def test_the_parts_of_importance_fit_a_phone_and_can_be_read_by_everyone(browser
         seen(page.get_by_text(sign).first)
         settled(page)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        assert not violations(page), violations(page)
     assert page.outside == [] and page.locator("[data-testid=stException]").count() == 0
 
 
@@ -460,11 +469,11 @@ def test_a_typed_ratio_counts_without_enter_once_the_field_is_left(browser, app_
     judged(page, "540")
     ratio(page)
     page.locator("[class*=st-key-w_typed] input").fill("33")
-    page.get_by_role("button", name="Pin this cut as A").click()
+    page.get_by_role("button", name="Keep this cut").click()
     patiently(page.wait_for_function, "location.search.includes('ratio=0.33')")
     judged(page, "540")
     if not page.locator(".answer .pin").count():  # the click that left the field may have done no more than close it
-        page.get_by_role("button", name="Pin this cut as A").click()
+        page.get_by_role("button", name="Keep this cut").click()
     seen(page.locator(".answer .pin"))
     now, pinned = page.evaluate("[window.dimapFeed.data.plot.current, window.dimapFeed.data.plot.pins[0]]")
     assert (pinned["x"], pinned["y"]) == (now["x"], now["y"])

@@ -4,12 +4,11 @@ import csv
 import xml.etree.ElementTree as ET
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
 from dimap_core.figures.look import INK
-from tests.browser.test_app import opened, patiently, seen, settled
+from tests.browser.test_app import opened, patiently, seen, settled, violations
 
 pytestmark = pytest.mark.browser
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -75,8 +74,7 @@ def test_a_chart_is_read_as_a_table_that_can_be_saved(light, tmp_path):
     shown = [line.locator("td").all_inner_texts() for line in cells.all()]
     assert [line[0] for line in shown][:2] == ["1 · qkv", "1 · proj"]
     assert [[line[2] for line in shown], [line[1] for line in shown]] == drawn
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert not violations(page), violations(page)
     path = saved(page, row, "Save as CSV", tmp_path)
     head, *lines = csv.reader(path.read_text(encoding="utf-8").splitlines())
     assert head[0] == "row" and lines == shown
@@ -118,8 +116,7 @@ def test_an_enlarged_chart_can_be_zoomed_and_closed(light):
     assert plot.evaluate("plot => [plot._fullLayout.dragmode, plot._fullLayout.xaxis.fixedrange]") == ["zoom", False]
     assert plot.bounding_box()["width"] > 1.5 * page.locator(".st-key-argument").bounding_box()["width"]
     settled(page)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert not violations(page), violations(page)
     page.keyboard.press("Escape")
     patiently(expect(dialog).to_have_count, 0)
     settled(page)

@@ -3,9 +3,8 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_app import seen
+from tests.browser.test_app import seen, violations
 
 pytestmark = pytest.mark.browser
 
@@ -28,8 +27,7 @@ def test_a_guess_comes_to_the_board_by_itself_and_a_reload_is_the_same_browser(b
     seen(board.locator("li.right", has_text="Stage 2"))
     for scheme in ("light", "dark"):
         board.emulate_media(color_scheme=scheme)
-        found = Axe().run(board)
-        assert found.violations_count == 0, found.generate_report()
+        assert not violations(board), violations(board)
     assert board.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight <= window.innerHeight")
 
 
@@ -41,5 +39,4 @@ def test_the_sheet_is_two_pages_and_the_page_fits_a_phone(browser, app_url):
         seen(page.locator(".sheet section").last)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(prefer_css_page_size=True))) == 2
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert not violations(page), violations(page)

@@ -82,17 +82,17 @@ def test_the_cut_found_is_pinned_as_it_was_judged_and_compared_on_prune(open_app
     token = ledger.add("find", "deit-digits · half", {"search": asdict(WANTED), "setting": "deit-digits"})
     ledger.move(token, "running", "waiting")
     ledger.finish(token, result)
-    app = open_app(model="deit-digits", ratio="0.4").judged().click("Pin this cut as B")
+    app = open_app(model="deit-digits", ratio="0.4").judged().click("Keep this cut")
     app.at.session_state["jobs"] = [token]
-    find_page(app).click("Pin this cut as A")
-    assert app.widget(f"pin_A_{token}").disabled and not app.widget(f"pin_B_{token}").disabled
-    kept = app.at.session_state["pins"]["A"]
+    find_page(app).click("Keep this cut")
+    assert app.widget(f"keep_{token}").label == "Kept as B"
+    kept = app.at.session_state["history"][-1]
     assert kept.setting.plan == from_recipe({**result["plan"], "model": "deit-digits"}, "deit-digits")
     assert kept.estimate.top1.value == result["top1"] and kept.estimate.n == result["n"]
     assert 1 - kept.total.macs_after / kept.total.macs == pytest.approx(result["macs_removed"])
     plot = app.page("prune").judged().feed["plot"]
-    assert [pin["name"] for pin in plot["pins"]] == ["B", "A"] and "points" in plot["between"]
-    (x, y) = next((pin["x"], pin["y"]) for pin in plot["pins"] if pin["name"] == "A")
+    assert [pin["name"] for pin in plot["pins"]] == ["A", "B"] and "points" in plot["between"]
+    (x, y) = next((pin["x"], pin["y"]) for pin in plot["pins"] if pin["name"] == "B")
     assert (x, y) == pytest.approx((1 - result["macs_removed"], result["top1"]), abs=1e-4)
     other = find_page(open_app(model="swin-digits", jobs=token))
-    assert "Pin this cut as A" not in labels(other)
+    assert "Keep this cut" not in labels(other)

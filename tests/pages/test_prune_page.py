@@ -89,7 +89,7 @@ def test_every_tried_point_stays_as_a_numbered_circle(open_app):
     assert circles(app) == ["1", "2"]
     app.click("Undo").judged()
     assert sorted(circles(app)) == ["1", "3"]  # back on the second point, which is the star now
-    app.click("Clear pins and history")
+    app.click("Clear tries")
     assert circles(app) == []
 
 
@@ -101,15 +101,26 @@ def test_points_of_another_model_are_not_drawn_on_this_ones_picture(open_app):
 
 
 def test_two_pins_are_joined_by_what_one_costs_and_gains_against_the_other(open_app):
-    app = open_app(model="swin-digits", ratio="0.3").judged().click("Pin this cut as A")
+    app = open_app(model="swin-digits", ratio="0.3").judged().click("Keep this cut")
     assert pinned(app) == ["A"] and not app.feed["plot"]["between"]
-    app.set("w_ratio", 90.0).judged().click("Pin this cut as B")
+    app.set("w_ratio", 90.0).judged().click("Keep this cut")
     label = app.feed["plot"]["between"]
     assert label.startswith("−") and "% MACs, " in label and label.endswith("points")
     app.set("axis", "params")
     assert "% params, " in app.feed["plot"]["between"]
-    app.click("Clear pins and history")
-    assert pinned(app) == []
+    assert app.widget("keep").label == "Kept as B" and app.widget("keep").disabled
+    app.set("w_ratio", 30.0).judged()
+    assert app.widget("keep").label == "Kept as A" and pinned(app) == ["A", "B"]
+
+
+def test_kept_cuts_come_back_with_the_link_and_are_judged_anew(open_app):
+    app = open_app(model="swin-digits", ratio="0.3").judged().click("Keep this cut")
+    app.set("w_ratio", 90.0).judged().click("Keep this cut")
+    other = open_app(**app.url).judged()
+    other.until(lambda: pinned(other) == ["A", "B"], "the kept cuts")
+    assert other.feed["plot"]["pins"] == app.feed["plot"]["pins"]
+    broken = open_app(**{**app.url, "story": app.url["story"][:-3]})
+    assert "story is damaged" in broken.at.session_state["notice"] and broken.url["ratio"] == "0.9"
 
 
 def test_a_budget_has_the_star_and_no_ratio_in_its_words(open_app):
@@ -227,7 +238,7 @@ def test_a_cut_into_structures_is_drawn_by_its_weights(open_app):
 def test_sessions_do_not_see_each_other(open_app):
     one, other = open_app(model="swin-digits").judged(), open_app(model="swin-digits", ratio="0.4").judged()
     one.set("w_ratio", 65.0).judged()
-    one.click("Pin this cut as A")
+    one.click("Keep this cut")
     other.run()
     assert other.url["ratio"] == "0.4" and circles(other) == [] and pinned(other) == []
     assert next(button for button in other.at.button if button.label == "Undo").disabled

@@ -17,8 +17,8 @@ from dimap_core.service import Job
 from dimap_core.types import AccuracyEstimate, Part, PruningPlan, in_points
 
 from ..look import TERMS, plan_names, theme
-from ..parts import pins
 from ..session import Setting, Tried, opening, state
+from ..story import keep
 
 _CELLS = TypeAdapter(list[tuple[int | None, str, Part]])
 _ESTIMATE = TypeAdapter(AccuracyEstimate)
@@ -61,7 +61,7 @@ def card(job: Job) -> None:
     )  # fmt: skip
     st.markdown(_verdict(paired, result["looks"]))
     _buttons(job, result["plan"])
-    _pins(job, result)
+    _keep(job, result)
     dense = result["against_dense"]
     st.caption(
         f"Against dense {in_points(dense['value'])} points ({in_points(dense['low'])} to "
@@ -115,19 +115,15 @@ def _buttons(job: Job, recipe: Mapping[str, Any]) -> None:
             st.switch_page(f"pages/{page}.py")
 
 
-def _pins(job: Job, result: Mapping[str, Any]) -> None:
-    """Keep the cut as A or B; of a search with other images than the session's its accuracy would be another's."""
-    if "estimate" not in result or not _looked_at(job) or job.request.get("images") != opening.images(state.current()):
-        return
-    setting = replace(state.current(), plan=_plan(result["plan"]))
-    with st.container(horizontal=True):
-        for pin in pins.NAMES:
-            there = pins.is_kept(pin, setting)
-            pins.button(pin, f"pin_{pin}_{job.token}", _pin, setting, result, disabled=there)
+def _keep(job: Job, result: Mapping[str, Any]) -> None:
+    """Keep the cut found; of a search with other images than the session's its accuracy would be another's."""
+    if "estimate" in result and _looked_at(job) and job.request.get("images") == opening.images(state.current()):
+        setting = replace(state.current(), plan=_plan(result["plan"]))
+        keep.button(f"keep_{job.token}", setting, _kept, setting, result)
 
 
-def _pin(pin: str, setting: Setting, result: Mapping[str, Any]) -> None:
-    """Keep the cut found, and what it was judged to keep, among the tried ones too."""
+def _kept(setting: Setting, result: Mapping[str, Any]) -> None:
+    """Keep the cut found, and put what it was judged to keep among the tried ones."""
     history: list[Tried] = st.session_state.history
     tried = next((one for one in history if one.setting == setting), None)
     if tried is None:
@@ -135,7 +131,7 @@ def _pin(pin: str, setting: Setting, result: Mapping[str, Any]) -> None:
         tried = Tried(max((one.number for one in history), default=-1) + 1, setting, total)
         st.session_state.history = [*history, tried]
     tried.estimate, tried.preview = _ESTIMATE.validate_python(result["estimate"]), False
-    pins.keep(pin, tried)
+    keep.add(setting)
 
 
 def _plan(recipe: Mapping[str, Any]) -> PruningPlan:

@@ -13,7 +13,7 @@ from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 from dimap_core.types import AccuracyEstimate, PruningPlan
 
-from ..session import Tried, View, cache, requests, state
+from ..session import Tried, View, cache, requests, state, story
 
 _HISTORY = 60  # tried points kept
 _CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
@@ -40,10 +40,9 @@ def _tried(view: View) -> Tried:
     history: list[Tried] = st.session_state.history
     point = next((p for p in history if p.setting == state.current()), None)
     if point is None:
-        # A move that was replaced before its first images came leaves no point, unless it was pinned; nor does what a
+        # A move that was replaced before its first images came leaves no point, unless it is kept; nor does what a
         # hand only passed.
-        pinned = list(st.session_state.pins.values())
-        lasting = [p for p in history if (p.estimate and not p.passing) or p in pinned]
+        lasting = [p for p in history if (p.estimate and not p.passing) or story.letter(p.setting)]
         number = max((p.number for p in lasting), default=-1) + 1
         point = Tried(number, state.current(), view.cost.total)
         st.session_state.history = [*lasting, point][-_HISTORY:]

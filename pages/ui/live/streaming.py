@@ -11,6 +11,7 @@ from dimap_core.service import Ticket
 from ..look import TERMS, formats
 from ..parts import live_map, metrics
 from ..session import Tried, View, opened, state
+from ..story import keep
 from . import accuracy, answer, feed, glance, moves, points, tradeoff
 
 
@@ -28,13 +29,14 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
         st.rerun()
     shown = _stand_in(ticket, point) or point
     known = "precomputed" if shown is not point else "preview" if point.preview else ""
+    more_kept = view.judged and keep.settled(point.setting)
     picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
     data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket)
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
     data["sub"] = " ".join(filter(None, [data["sub"], metrics.left(ticket)]))
     data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
     data["image"], glanced = glance.found(view, _rests(point, ticket)) if view.judged else (None, None)
-    data["running"] = any(one is not None and one.running for one in (ticket, more, glanced))
+    data["running"] = more_kept or any(one is not None and one.running for one in (ticket, more, glanced))
     data["page"] = st.session_state.page_drawn
     feed.send(data, moves.moved, tradeoff.back)
     _told(ticket)

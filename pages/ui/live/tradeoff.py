@@ -9,6 +9,7 @@ from dimap_core.figures import Tradeoff, tradeoff
 
 from ..look import TERMS, theme
 from ..session import Setting, Tried, cache, state
+from ..story import keep
 from . import feed, points
 
 
@@ -49,7 +50,7 @@ def _known_cues(setting: Setting) -> list[str]:
 def picture(rows: list[dict], point: Tried, facts: dict | None = None) -> Tradeoff:
     """All that the figure shows; `facts` of chosen images."""
     axis = st.session_state.get("axis") or "MACs"
-    kept = st.session_state.history, st.session_state.pins
+    kept = st.session_state.history, keep.drawn(point.setting)
     guessing = points.chance(point.setting, cue(), facts["classes"] if facts else None)
     dense = {"MACs": point.total.macs, "params": point.total.params}
     trained = () if facts else points.recovered(point.setting.model, dense, axis)

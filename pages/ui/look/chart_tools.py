@@ -22,7 +22,8 @@ from dimap_core.figures import EDGES, FILLS, INK, LEVELS, Look, ramp
 _HERE = Path(__file__).parent
 _BODY = """
 <div class="tools"><div class="row">
-<div class="points" role="slider" tabindex="0" aria-valuemin="1" aria-valuemax="1" aria-valuenow="1">◂ ▸ points</div>
+<div class="points" role="slider" tabindex="0" aria-label="Points of the chart"
+aria-valuemin="1" aria-valuemax="1" aria-valuenow="1">◂ ▸ points</div>
 <button data-do="enlarge">Enlarge</button><button data-do="png">PNG</button><button data-do="svg">SVG</button
 ><button data-do="table">Table</button>
 <div class="walk" aria-hidden="true"><div class="ring"></div><div class="tip"></div></div></div><dialog></dialog></div>

@@ -1,9 +1,9 @@
 """What several pages draw: notice, header, the numbers, the live map and the small one, the picked
-image, pins, a job's state, and waiting.
+image, a job's state, and waiting.
 
 Not here: what one page alone draws, which has a room of that page's name. Next door: `recipe_line`, every page's.
 """
 
-from . import header, job_state, live_map, metrics, notice, part_map, picked, pins, waiting
+from . import header, job_state, live_map, metrics, notice, part_map, picked, waiting
 
-__all__ = ["header", "job_state", "live_map", "metrics", "notice", "part_map", "picked", "pins", "waiting"]
+__all__ = ["header", "job_state", "live_map", "metrics", "notice", "part_map", "picked", "waiting"]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import streamlit as st
-from PIL import Image
 
+from dimap_core.figures import thumbnail
 from dimap_core.measure import Outcomes, predictions
 from dimap_core.types import LabelledImages
 
 from ..look import TERMS
 
 PAGE = 12  # images at a time
-THUMBNAIL = 120  # pixels; as wide as they are shown at most
+THUMBNAIL = 120
+"""Pixels; as wide as they are shown at most. The address holds the image: one on the server may be gone before the
+browser asks for it, as the gallery changes several times a second while answers stream in."""
 SHOWN = {
     "all": "all answers",
     "changed": "changed",
@@ -97,22 +96,13 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     before, after = (data.class_names[answers.classes[place]] for answers in (found.dense, found.pruned))
     label = data.class_names[found.labels[place]]
     with st.container(gap="xsmall", border=True, key=f"card_{image}"):
-        st.image(thumbnail(data, image), alt=f"Image {image + 1}, labelled {label}", width="stretch")
+        st.image(thumbnail(data.images[image], THUMBNAIL), alt=f"Image {image + 1}, labelled {label}", width="stretch")
         text = f"{before} → {after}" if before != after else before
         looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
         st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
         sure = [100 * answers.confidence[place] for answers in (found.dense, found.pruned)]
         truth = "" if before == label else f"label {label}  \n"
         st.caption(f"{BADGES[direction]}  \n{truth}{sure[0]:.0f} → {sure[1]:.0f} % sure")
-
-
-def thumbnail(data: LabelledImages, image: int) -> str:
-    """The image as an address that holds it: an address on the server may be gone before the browser asks for it, as
-    the gallery changes several times a second while answers stream in."""
-    picture, pixels = io.BytesIO(), Image.fromarray(data.images[image].transpose(1, 2, 0))
-    pixels.thumbnail((THUMBNAIL, THUMBNAIL))
-    pixels.save(picture, "PNG")
-    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
 
 
 def pick(image: int) -> None:

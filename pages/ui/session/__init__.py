@@ -3,7 +3,21 @@
 Not here: drawing, save what must be said where a session cannot go on. Next door: `parts` draws what pages share.
 """
 
-from . import cache, classroom, followed, jobs, lesson, links, opened, opening, own_models, polling, requests, state
+from . import (
+    cache,
+    classroom,
+    followed,
+    jobs,
+    lesson,
+    links,
+    opened,
+    opening,
+    own_models,
+    polling,
+    requests,
+    state,
+    story,
+)
 from .opened import View
 from .setting import Setting, Tried
 from .sight import Sight
@@ -25,4 +39,5 @@ __all__ = [
     "polling",
     "requests",
     "state",
+    "story",
 ]

@@ -24,7 +24,20 @@ from .sight import Sight
 
 Place = tuple[int, int]
 """A lesson's number and a step of it, both from 1."""
-_OWN = ("setting", "undo", "redo", "history", "pins", "mode", "selected", "cue", "axis", "zoom", "notice")
+_OWN = (
+    "setting",
+    "undo",
+    "redo",
+    "history",
+    "story",
+    "story_title",
+    "mode",
+    "selected",
+    "cue",
+    "axis",
+    "zoom",
+    "notice",
+)
 _FIGURES = ("hand_", "fit_", "lesson_ratio", "guess_")
 """How keys begin under which figures keep what was typed and moved there."""
 _NUMBER = re.compile(r"[1-9]\d?")
@@ -110,7 +123,7 @@ def enter(place: Place) -> None:
         me.aside = {key: st.session_state.get(key) for key in _OWN}
     me.at = me.last = place
     setting, sight = start_of(_step(place))
-    st.session_state.update(history=[], pins={}, undo=[], redo=[], notice=None, passing=None)
+    st.session_state.update(history=[], story=(), story_title="", undo=[], redo=[], notice=None, passing=None)
     st.session_state.update(lesson_facts={}, lesson_judged={})
     for key in [key for key in st.session_state if str(key).startswith(_FIGURES)]:
         del st.session_state[key]

@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dimap_core.plan import GRANULARITIES, from_recipe, validate
 from dimap_core.types import Anatomy, InvalidPlan, PruningPlan
 
-from . import followed, links
+from . import followed, links, story
 from .setting import Setting
 from .sight import AXES, CUES, Selected, Sight
 
@@ -37,20 +37,23 @@ def start() -> None:
     if "setting" in st.session_state:
         _follow_history()
         return
-    st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], pins={}, notice=None, mode="one")
+    st.session_state.update(setting=Setting(), undo=[], redo=[], history=[], notice=None, mode="one")
     st.session_state.jobs = _TOKEN.findall(st.query_params.get(_JOBS, ""))[:_MOST_JOBS]
     asked = _asked()
     setting, sight, left_out = links.good_parts(asked)
     arrive(setting)
     look(sight)
     followed.arrive(asked, setting.judged)
-    st.session_state.notice = left_out or None
+    told = " ".join(filter(None, (left_out, story.arrive(st.query_params))))
+    st.session_state.notice = told or None
     st.session_state.in_class = st.query_params.get(_CLASS, "")[:_LONGEST] or None
 
 
 def _asked() -> dict[str, str]:
-    """What the address asks for, jobs and class aside."""
-    return {key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS, *links.LESSONS)}
+    """What the address asks for; jobs, class, story and lessons aside."""
+    return {
+        key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS, story.PART, *links.LESSONS)
+    }
 
 
 def _follow_history() -> None:
@@ -207,6 +210,7 @@ def mirror(more: Mapping[str, str] | None = None, own: bool = True) -> None:
     wanted |= more or {}
     if st.session_state.jobs:
         wanted[_JOBS] = "~".join(st.session_state.jobs)
+    wanted |= story.to_link() if own else {}
     if st.session_state.in_class:
         wanted[_CLASS] = st.session_state.in_class
     if {key: st.query_params[key] for key in st.query_params if key not in links.IGNORED} != wanted:

@@ -1,0 +1,121 @@
+"""The session's story: cuts that were kept, named and put in an order; its part of the link.
+
+Next door: `state` mirrors it into the address; the core's `story` says what a story is and writes its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from dimap_core.studies import story as core
+from dimap_core.types import PruningError, StoryError
+
+from .setting import Setting
+
+PART = "story"
+"""The part of a link that it is."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A cut of the story; `key` stays with it while it moves."""
+
+    key: int
+    cut: core.NamedCut
+
+    @property
+    def setting(self) -> Setting:
+        """What it is a cut of, and how."""
+        cut = self.cut
+        return Setting(cut.model, cut.weights, cut.plan, cut.data, cut.count, cut.draw, cut.classes)
+
+
+def arrive(params: Mapping[str, str]) -> str:
+    """Fill a new session from an address; a sentence where its story cannot be read ("" where it can)."""
+    st.session_state.update(story=(), story_title="", story_keys=0)
+    try:
+        if PART in params:
+            take(core.from_link(params[PART]))
+    except StoryError as error:
+        return f"{error} The rest of the link holds."
+    return ""
+
+
+def kept() -> tuple[Kept, ...]:
+    """The cuts in their order."""
+    found: tuple[Kept, ...] = st.session_state.get("story", ())
+    return found
+
+
+def whole() -> core.Story:
+    """All of it, as files and links say it."""
+    return core.Story(tuple(one.cut for one in kept()), st.session_state.story_title)
+
+
+def take(story: core.Story) -> None:
+    """Tell that one from now on, in place of what was told."""
+    st.session_state.story = tuple(Kept(_key(), cut) for cut in story.cuts)
+    st.session_state.story_title = story.title
+
+
+def letter(setting: Setting) -> str:
+    """What the cut is called in the story, A to I; "" where it is not in it."""
+    return next((core.LETTERS[place] for place, one in enumerate(kept()) if one.setting == setting), "")
+
+
+def has_room() -> bool:
+    """Whether another cut can be kept."""
+    return len(kept()) < core.CUTS
+
+
+def keep(setting: Setting, name: str) -> None:
+    """Add a cut at the end, once; a full story says so."""
+    if letter(setting):
+        return
+    if not has_room():
+        st.session_state.notice = f"A story has at most {core.CUTS} cuts; take one out under Compare."
+        return
+    cut = core.NamedCut(
+        name[: core.NAME], setting.model, setting.plan, "", setting.weights, setting.data, setting.count, setting.draw,
+        setting.classes,
+    )  # fmt: skip
+    st.session_state.story = (*kept(), Kept(_key(), cut))
+
+
+def edit(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The title, and names and sentences of the cuts in the order told, each by its key; those not told go.
+
+    A part that is too long leaves all as it was, with a notice.
+    """
+    known = {one.key: one for one in kept()}
+    try:
+        named = [
+            replace(known[row["key"]], cut=replace(known[row["key"]].cut, name=str(row["name"]), note=str(row["note"])))
+            for row in rows if row.get("key") in known
+        ]  # fmt: skip
+        story = core.Story(tuple(one.cut for one in named), str(title))
+    except PruningError as error:
+        st.session_state.notice = str(error)
+        return
+    st.session_state.story = tuple({one.key: one for one in named}.values())
+    st.session_state.story_title = story.title
+
+
+def to_link() -> dict[str, str]:
+    """Its part of a link; nothing where there is no story, or one that is too long."""
+    text = core.to_link(whole()) if kept() else None
+    return {PART: text} if text else {}
+
+
+def is_too_long() -> bool:
+    """Whether only a file can hold it."""
+    return bool(kept()) and core.to_link(whole()) is None
+
+
+def _key() -> int:
+    st.session_state.story_keys += 1
+    return int(st.session_state.story_keys)

@@ -1,0 +1,8 @@
+"""The story on pages: keeping a cut, what is found of the kept ones, the list to name and order them.
+
+Next door: `session.story` holds it, `live` draws its cuts as pins; Compare, slides and report tell it.
+"""
+
+from . import keep, telling
+
+__all__ = ["keep", "telling"]
