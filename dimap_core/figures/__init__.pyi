@@ -32,7 +32,6 @@ from .predictions import (
     confusion_chart as confusion_chart,
     drop_chart as drop_chart,
     explanation_chart as explanation_chart,
-    thumbnail as thumbnail,
 )
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves

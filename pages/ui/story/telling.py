@@ -15,13 +15,13 @@ from pydantic import TypeAdapter
 
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
-from dimap_core.studies.story import LETTERS, Ground, Told, what_differs
+from dimap_core.studies import story as core
 from dimap_core.types import PruningError
 
 from ..session import Setting, Tried, cache, opening, own_models, story
 
 _CHANNEL = "story"
-_GROUND, _TOLD = TypeAdapter(Ground), TypeAdapter(Told)
+_GROUND, _TOLD = TypeAdapter(core.Ground), TypeAdapter(core.Told)
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Found:
 
     letter: str
     kept: story.Kept
-    ground: Ground | None = None
-    told: Told | None = None
+    ground: core.Ground | None = None
+    told: core.Told | None = None
     doing: str = ""
     error: str = ""
 
@@ -40,7 +40,7 @@ class Found:
     def differs(self) -> list[str]:
         """What the file that it came from says otherwise."""
         known = self.kept.cut.known
-        return what_differs(known, self.ground, self.told) if known and self.ground and self.told else []
+        return core.what_differs(known, self.ground, self.told) if known and self.ground and self.told else []
 
     def tried(self, number: int = -1) -> Tried | None:
         """As a tried point."""
@@ -50,7 +50,7 @@ class Found:
 def ask(kept: Sequence[story.Kept]) -> list[Found]:
     """What is found of each; the first that nothing is known of is asked for."""
     found, busy = [], False
-    for letter, one in zip(LETTERS, kept, strict=False):
+    for letter, one in zip(core.LETTERS, kept, strict=False):
         try:
             request = request_of(one.setting)
         except PruningError as error:
