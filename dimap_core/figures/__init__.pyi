@@ -24,6 +24,7 @@ from .model_map import (
     geometry as geometry,
     importance_fill as importance_fill,
     labels as labels,
+    large_picture as large_picture,
     model_picture as model_picture,
     place_name as place_name,
     sensitivity_fill as sensitivity_fill,
@@ -35,6 +36,7 @@ from .predictions import (
 )
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
+from .slides import path_picture as path_picture
 from .tradeoff import (
     Curve as Curve,
     Point as Point,

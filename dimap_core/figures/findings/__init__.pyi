@@ -19,6 +19,7 @@ from .cuts import (
     ridges as ridges,
     units as units,
 )
+from .slides import kind as kind, numbers as numbers, statement as statement
 from .trainings import (
     indicators as indicators,
     kernels as kernels,

@@ -24,7 +24,7 @@ class Page:
     cut: bool = True
 
 
-LEARN = "Learn"
+LEARN, PRESENT = "Learn", "Present"
 PAGES = (
     Page("prune", "Prune", "Cut parts out of a real vision transformer and see at once what it costs in accuracy."),
     Page("weights", "Weights", "How are the weights distributed, and which does the cut remove?"),
@@ -36,6 +36,7 @@ PAGES = (
     Page("compare", "Compare", "Which method wins at this budget?"),
     Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
+    Page("present", PRESENT, "", bar=False),
     Page("teachers", "For teachers", "", bar=False, cut=False),
     Page("board", "Class board", "", bar=False, cut=False),
 )

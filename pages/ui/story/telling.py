@@ -25,6 +25,21 @@ _GROUND, _TOLD = TypeAdapter(core.Ground), TypeAdapter(core.Told)
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A kept cut that all is found of."""
+
+    letter: str
+    kept: story.Kept
+    ground: core.Ground
+    told: core.Told
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are answers to images."""
+        return self.told.estimate is not None and self.ground.estimate is not None
+
+
+@dataclass(frozen=True)
 class Found:
     """A kept cut with its letter and what is found of it so far; `doing`: what goes on meanwhile, `error`: why nothing
     will be."""
@@ -41,6 +56,12 @@ class Found:
         """What the file that it came from says otherwise."""
         known = self.kept.cut.known
         return core.what_differs(known, self.ground, self.told) if known and self.ground and self.told else []
+
+    @property
+    def whole(self) -> Whole | None:
+        """The same once all is found."""
+        both = self.ground, self.told
+        return Whole(self.letter, self.kept, *both) if both[0] and both[1] else None
 
     def tried(self, number: int = -1) -> Tried | None:
         """As a tried point."""
@@ -107,3 +128,21 @@ def _read(letter: str, one: story.Kept, request: dict[str, Any], ticket: Ticket 
         lambda: (_GROUND.validate_python(parts["ground"]), _TOLD.validate_python(parts["told"])),
     )  # fmt: skip
     return Found(letter, one, ground, told)
+
+
+def pictures(setting: Setting, numbers: Sequence[int], side: int = 256) -> dict[int, str]:
+    """Those images of a setting's set as addresses that hold them, once they are there; asked for where they are not."""
+    if not numbers:
+        return {}
+    base = {key: value for key, value in request_of(setting).items() if key != "recipes"}
+    request = {**base, "kind": "pictures", "numbers": sorted(set(numbers)), "side": side}
+    key, shared = ("pictures", json.dumps(request, sort_keys=True)), cache.shared()
+    asked, ticket = st.session_state.get("pictures_asked", (None, None))
+    if (known := shared.results.get(key)) is not None:
+        return {int(number): picture for number, picture in known[-1]["pictures"].items()}
+    if asked != key or ticket is None or ticket.replaced:
+        ticket = shared.worker.submit(cache.session(), "pictures", request)
+        st.session_state.pictures_asked = key, ticket
+    if ticket.done:
+        shared.remember(key, ticket.events)
+    return {int(number): picture for number, picture in ticket.last["pictures"].items()} if ticket.last else {}
