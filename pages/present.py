@@ -1,4 +1,4 @@
-"""Present: the story as slides over the whole window, by keys, with a slider that moves the star in front of everyone."""
+"""Present: the story as slides over the whole window, by keys; a slider moves the star before everyone."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
     }
   };
   show(deck.at, true);
+  deck.querySelector(".doing").textContent = told.doing;
 
   const write = () => { said.textContent = deck.heard ?? `${range.value} %`; };
   const call = () => {

@@ -11,7 +11,6 @@ from typing import Any
 import streamlit as st
 
 from ..look import theme
-from ..parts import live_map
 from .slides import Deck
 
 _KEY = "deck"
@@ -20,7 +19,9 @@ _BODY = """
 <nav aria-label="Slides"><button class="back" aria-label="Slide before">‹</button><span class="place"></span>
 <button class="on" aria-label="Next slide">›</button><button class="live" aria-label="Live slider, key S">S</button>
 <button class="end" aria-label="Leave the slides, key Escape">Esc</button></nav>
-<label class="slider"><span>Cut of all weights</span><input type="range" min="0" max="98" step="1"><output></output></label>
+<p class="doing"></p>
+<label class="slider"><span>Cut of all weights</span><input type="range" min="0" max="98" step="1"><output></output>
+</label>
 <div class="spoken" aria-live="polite"></div></div>
 """
 # The document's own: what a component's style does not reach.
@@ -35,15 +36,15 @@ _PAGE = """
 """
 
 
-def draw(deck: Deck, ratio: float, notice: str = "") -> None:
-    """The slides; `ratio` 0..1 is the one that the live slider begins at."""
+def draw(deck: Deck, ratio: float, doing: str = "") -> None:
+    """The slides; `ratio` 0..1 is the one that the live slider begins at, `doing` what more waits for."""
     st.html(_PAGE)
     here = Path(__file__)
     css, js = (here.with_suffix(kind).read_text(encoding="utf-8") for kind in (".css", ".js"))
-    st.components.v2.component("dimap_deck", html=_BODY, css=live_map.style() + css, js=js)(
+    st.components.v2.component("dimap_deck", html=_BODY, css=css, js=js)(
         key=_KEY, on_at_change=_moved, on_leave_change=_left, on_ratio_change=_cut,
-        data={"slides": [slide.sent() for slide in deck.slides], "at": st.session_state.slide, "live": deck.live, "frame": deck.frame,
-              "ratio": round(100 * ratio), "dark": theme.look().dark, "notice": notice},
+        data={"slides": [slide.sent() for slide in deck.slides], "at": st.session_state.slide, "live": deck.live,
+              "frame": deck.frame, "ratio": round(100 * ratio), "dark": theme.look().dark, "doing": doing},
     )  # fmt: skip
 
 

@@ -88,6 +88,11 @@ def _foot(one: telling.Whole) -> str:
     return f"{_name(one)}, {_images(one)}, {findings.kind(one.kept.cut.plan.granularity)}"
 
 
+def _count(value: float) -> str:
+    """A number that does not break from its unit."""
+    return formats.count(value).replace(" ", "\u00a0")
+
+
 def _title(known: Sequence[telling.Whole], title: str) -> Slide:
     first = known[0]
     models = list(dict.fromkeys(_name(one) for one in known))
@@ -102,7 +107,8 @@ def _map(one: telling.Whole) -> Slide:
     whole = dict.fromkeys(live_map.bands_of(anatomy), 1.0)
     picture = large_picture(anatomy, whole, theme.look(), WIDE, 300)
     right = f", {formats.share(ground.estimate.top1.value)} right" if ground.estimate else ""
-    first = f"{_name(one)}: {formats.count(total.params)} weights, {formats.count(total.macs)} MACs an image{right}."
+    counts = f"{_count(total.params)}\u00a0weights, {_count(total.macs)}\u00a0MACs an image"
+    first = f"{_name(one)}: {counts}{right}."
     note = "The higher a block, the more patches it sees; the wider, the more channels it has."
     return Slide("figure", escape(first), "", picture.svg, f"{_name(one)}, the dense model. {note}")
 
@@ -167,8 +173,8 @@ def _numbers(one: telling.Whole, with_reach: bool) -> list[str]:
     told = one.told
     total = told.total
     counts = (
-        f"{formats.count(total.params_after)} of {formats.count(total.params)} weights, "
-        f"{formats.count(total.macs_after)} of {formats.count(total.macs)} MACs"
+        f"{_count(total.params_after)} of {_count(total.params)} weights, "
+        f"{_count(total.macs_after)} of {_count(total.macs)} MACs"
     )
     return [counts, findings.numbers(told.estimate)] if with_reach or told.estimate else [counts]
 

@@ -131,7 +131,7 @@ def _read(letter: str, one: story.Kept, request: dict[str, Any], ticket: Ticket 
 
 
 def pictures(setting: Setting, numbers: Sequence[int], side: int = 256) -> dict[int, str]:
-    """Those images of a setting's set as addresses that hold them, once they are there; asked for where they are not."""
+    """Those images of a setting's set as addresses that hold them; asked for where they are not there yet."""
     if not numbers:
         return {}
     base = {key: value for key, value in request_of(setting).items() if key != "recipes"}
