@@ -99,7 +99,12 @@ def _ticket(request: dict[str, Any], may_ask: bool) -> Ticket | None:
     key, shared = _key(request), cache.shared()
     if (known := shared.results.get(key)) is not None:
         return Ticket(known, done=True)
+    failed: dict[tuple, Ticket] = st.session_state.setdefault("story_failed", {})
+    if key in failed:  # asked once more it would fail again, and hold up those after it
+        return failed[key]
     asked, ticket = st.session_state.get("story_asked", (None, None))
+    if asked == key and ticket is not None and ticket.error:
+        failed[key] = ticket
     if asked == key and ticket is not None and not ticket.replaced:
         if ticket.done:
             shared.remember(key, [event for event in ticket.events if event.keys() & {"ground", "told"}])
