@@ -31,6 +31,8 @@ _PAGE = """
 @media print {
   @page { size: 1280px 720px; margin: 0; }
   .block-container { padding: 0 !important; max-width: none !important; zoom: 1 !important; }
+  .block-container [data-testid=stElementContainer]:not(.st-key-deck) { display: none !important; }
+  [data-testid=stVerticalBlock] { gap: 0 !important; }
 }
 </style>
 """
