@@ -135,7 +135,7 @@ def test_a_moved_slider_changes_the_link_and_the_numbers_and_the_link_restores_t
 
 def test_a_deit_is_pruned_by_stage(browser, app_url):
     page = opened(browser, f"{app_url}/?model=deit-digits&stages=0_0.2~1_0.4~2_0.4~3_0.6")
-    cut(page, "20 to 60 % by stage")
+    cut(page, "20–60 % by stage")
     chip(page, "amount").click()
     seen(page.get_by_text("Block group 4").first)
     seen(page.locator(TOP1).filter(has_text="n = "))

@@ -60,7 +60,8 @@ export class MapDrawing extends MapImage {
   head() {
     const { data } = this;
     const head = html("div", "head");
-    this.finding = html("h2", "finding", this.state?.finding || data.finding || "");
+    const long = data.labels.word.length > 5; // "block group" against "stage"
+    this.finding = html("h2", `finding${long ? " long" : ""}`, this.state?.finding || data.finding || "");
     head.append(this.finding);
     const line = html("div", "line");
     const fill = this.fill();
@@ -70,7 +71,8 @@ export class MapDrawing extends MapImage {
       : `<i class="box kept"></i>kept<i class="box gone${data.smaller ? " was" : ""}"></i>${data.smaller ? "taken out" : "gone"}`;
     if (fill) this.legend.append(fill.most ? `0 to ${fill.most}` : "not measured");
     line.append(this.legend);
-    const label = html("label", "by", "coloured by ");
+    const label = html("label", "by");
+    label.append(html("span", "", "coloured by "));
     const select = html("select");
     select.dataset.key = "fill";
     select.disabled = Boolean(data.waiting);
@@ -87,13 +89,13 @@ export class MapDrawing extends MapImage {
     line.append(label);
     head.append(line);
     if (fill) head.append(html("p", "note", fill.note));
-    if (data.waiting) line.append(html("p", "hint", "Precomputed. The handles move once the model is open …"));
-    else if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
+    if (data.waiting) line.append(html("p", "hint", "Precomputed; the model is opening …"));
+    else if (data.sliders && !data.off) line.append(this.hint());
     return head;
   }
 
   hint() {
-    const hint = html("p", "hint", "Try it: drag a handle, or press → on it.");
+    const hint = html("p", `hint${window.dimapMoved ? " used" : ""}`, "Try it: drag a handle, or press → on it.");
     const close = html("button", "close", "×");
     close.setAttribute("aria-label", "Close the hint");
     close.addEventListener("click", () => this.used());
@@ -103,7 +105,7 @@ export class MapDrawing extends MapImage {
 
   used() {
     window.dimapMoved = true;
-    this.root.querySelector(".hint")?.remove();
+    this.root.querySelector(".hint")?.classList.add("used"); // its room stays
   }
 
   fillName() {
