@@ -80,6 +80,7 @@ def opened(browser, url, width=1440, scheme="light"):
     page.on("request", lambda request: request.url.startswith(local) or page.outside.append(request.url))
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(error.stack or str(error)))
+    page.on("pageerror", lambda error: print(page.url, error.stack or error))  # told with a test that fails by waiting
     page.goto(url)
     seen(page.locator(", ".join(DRAWN)).first)
     return page
@@ -216,6 +217,7 @@ def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, w
         patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)  # charts follow the width
+        seen(page.get_by_role("main").get_by_role("heading", level=1))  # as a reader finds it, hidden ones not
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         found = Axe().run(page)
         assert found.violations_count == 0, (name, page.errors, page.content()[:2000], found.generate_report())

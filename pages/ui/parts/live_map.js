@@ -212,7 +212,7 @@ class LiveMap extends MapSliders {
       slider.track.style.setProperty("--share", share);
       slider.cut.textContent = `${exact(share)} % cut`;
       const kept = all ? [left, whole] : [state.left[slider.stage], data.size[slider.stage]];
-      slider.left.textContent = `${short(kept[0])} of ${short(kept[1])} left`;
+      slider.left.textContent = `${ofWhole(...kept)} left`;
       const most = data.off ? MOST : all ? Math.min(...data.all.most) : data.each.most[slider.stage];
       slider.knob.setAttribute("aria-valuemax", most || MOST);
       slider.knob.setAttribute("aria-valuenow", Math.round(100 * share));

@@ -95,7 +95,7 @@ export class MapDrawing extends MapImage {
   }
 
   hint() {
-    const hint = html("p", `hint${window.dimapMoved ? " used" : ""}`, "Try it: drag a handle, or press → on it.");
+    const hint = html("p", `hint${window.dimapMoved ? " used" : ""}`, "Drag a handle, or press → on it.");
     const close = html("button", "close", "×");
     close.setAttribute("aria-label", "Close the hint");
     close.addEventListener("click", () => this.used());
