@@ -35,7 +35,7 @@ export class MapDrawing extends MapImage {
     if (this.said) this.root.append(this.said);
     this.sliders = data.sliders ? this.data.labels.stages.map((_, stage) => this.slider(stage)) : [];
     this.placeSliders();
-    this.root.append(this.list());
+    this.root.append(this.list(), this.reading());
     this.detail = html("p", "detail");
     this.root.append(this.detail);
     if (this.state) this.draw();
@@ -63,7 +63,12 @@ export class MapDrawing extends MapImage {
     const long = data.labels.word.length > 5; // "block group" against "stage"
     this.finding = html("h2", `finding${long ? " long" : ""}`, this.state?.finding || data.finding || "");
     head.append(this.finding);
-    const line = html("div", "line");
+    return head;
+  }
+
+  // How the drawing is to be read: below the head on screen, after the sliders for a keyboard.
+  reading() {
+    const { data } = this, reading = html("div", "head reading"), line = html("div", "line");
     const fill = this.fill();
     this.legend = html("span", "legend");
     this.legend.innerHTML = fill
@@ -75,6 +80,7 @@ export class MapDrawing extends MapImage {
     label.append(html("span", "", "coloured by "));
     const select = html("select");
     select.dataset.key = "fill";
+    select.setAttribute("aria-label", "Coloured by"); // on a phone the words before it are not drawn
     select.disabled = Boolean(data.waiting);
     for (const name of ["kept share", ...data.fills.map((one) => one.name)]) {
       const option = html("option", "", name);
@@ -87,11 +93,11 @@ export class MapDrawing extends MapImage {
     });
     label.append(select);
     line.append(label);
-    head.append(line);
-    if (fill) head.append(html("p", "note", fill.note));
+    reading.append(line);
+    if (fill) reading.append(html("p", "note", fill.note));
     if (data.waiting) line.append(html("p", "hint", "Precomputed; the model is opening …"));
     else if (data.sliders && !data.off) line.append(this.hint());
-    return head;
+    return reading;
   }
 
   hint() {
