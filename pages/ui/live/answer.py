@@ -77,8 +77,8 @@ def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, t
         return ""
     params, macs, top1, change = numbers
     return (
-        f"{top1['value']} right, {top1['below']}; {change['value']}; {macs['label']} {macs['below']}; "
-        f"{params['label']} {params['below']}."
+        f"{top1['value']} right, {top1['below']}; {change['value']} against dense; MACs {macs['below']}; "
+        f"weights {params['below']}."
     )
 
 
