@@ -61,7 +61,8 @@ body:has(> #skip) [data-testid=stSkipToContent] { display: none; }  /* one such 
 _SKIP = """
 <script>
 if (!document.getElementById("skip")) {
-  const link = Object.assign(document.createElement("a"), { id: "skip", href: "#content", textContent: "Skip to the page" });
+  const link = document.createElement("a");
+  Object.assign(link, { id: "skip", href: "#content", textContent: "Skip to the page" });
   link.addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("content")?.focus();

@@ -210,7 +210,7 @@ class LiveMap extends MapSliders {
     for (const slider of this.sliders) {
       const all = slider.stage === "all", share = this.value(slider.stage);
       slider.track.style.setProperty("--share", share);
-      slider.cut.textContent = `${exact(share)} % cut`;
+      slider.cut.textContent = `${exact(share)} %${this.rows ? " cut" : ""}`; // beside the rows stands "Cut"
       const kept = all ? [left, whole] : [state.left[slider.stage], data.size[slider.stage]];
       slider.left.textContent = `${ofWhole(...kept)} left`;
       const most = data.off ? MOST : all ? Math.min(...data.all.most) : data.each.most[slider.stage];
