@@ -5,6 +5,7 @@ import json
 import random
 import re
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,19 @@ def opened(browser, url, width=1440, scheme="light"):
     page.on("request", lambda request: request.url.startswith(local) or page.outside.append(request.url))
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(error.stack or str(error)))
-    page.on("pageerror", lambda error: print(page.url, error.stack or error))  # told with a test that fails by waiting
     page.goto(url)
     seen(page.locator(", ".join(DRAWN)).first)
     return page
+
+
+@contextmanager
+def explaining(page, name):
+    """What fails within says on which page, what its scripts threw and what is left of the document."""
+    try:
+        yield
+    except (TimeoutError, AssertionError) as error:
+        error.add_note(f"{name}, {page.url}: {page.errors} {page.evaluate('document.body.innerHTML')[:3000]}")
+        raise
 
 
 def chip(page, key):
@@ -201,23 +211,29 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, ap
     assert page.outside == []
 
 
+def fits_and_can_be_read(page, name, width):
+    """That page once it is drawn, at that width: nothing is cut off, and axe finds nothing."""
+    seen(page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first)
+    if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
+        seen(page.get_by_text("really smaller").first)
+    settled(page)
+    patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)  # charts follow the width
+    page.get_by_role("main").get_by_role("heading", level=1).wait_for()  # as a reader finds it: a hidden one is none
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, width):
     page = opened(browser, f"{app_url}/?model=swin-digits&granularity=structure&ratio=0.5", 1440, scheme)
     for name in HEADINGS:
-        page.set_viewport_size({"width": 1440, "height": 900})  # with all links in the bar
-        page.get_by_role("link", name=name).click()
-        seen(page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first)
-        if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
-            seen(page.get_by_text("really smaller").first)
-        settled(page)
-        patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(300)  # charts follow the width
-        seen(page.get_by_role("main").get_by_role("heading", level=1))  # as a reader finds it, hidden ones not
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        found = Axe().run(page)
-        assert found.violations_count == 0, (name, page.errors, page.content()[:2000], found.generate_report())
+        with explaining(page, name):
+            page.set_viewport_size({"width": 1440, "height": 900})  # with all links in the bar
+            page.get_by_role("link", name=name).click()
+            fits_and_can_be_read(page, name, width)
     assert page.locator("[data-testid=stException]").count() == 0
     assert page.outside == page.errors == []
 
