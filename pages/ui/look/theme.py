@@ -113,7 +113,7 @@ def chart(
         "title": title or alt, "note": note, "large": whole,
         "walk": any(map(chart_tools.walkable, figure.data)),
     }  # fmt: skip
-    spoken = f"{title} {alt}" if title else alt
+    spoken = f"{title.removesuffix('.')}. {alt}" if title else alt
     with st.container(key=f"figure_{key}", gap=None):
         if title:
             st.html(f'<p class="figure-title">{escape(title)}</p>')
