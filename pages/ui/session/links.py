@@ -22,7 +22,7 @@ _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the wh
 _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
 VERSION = "v"
-"""The part of a link that says by which version of links it was written; without it, by the first and only one so far."""
+"""The part of a link that says by which version of links it was written; without it, by the first."""
 IGNORED = {"embed", "embed_options", "key"}
 """Streamlit's own, and the class board's."""
 SLIDES = ("present", "slide")
