@@ -36,6 +36,15 @@ from .predictions import (
 )
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
+from .story import (
+    Half as Half,
+    PairedRow as PairedRow,
+    count_card as count_card,
+    difference_picture as difference_picture,
+    image_card as image_card,
+    kept_by_stage as kept_by_stage,
+    mirrored_picture as mirrored_picture,
+)
 from .tradeoff import (
     Curve as Curve,
     Point as Point,

@@ -79,11 +79,15 @@ def keep(setting: Setting, name: str) -> None:
     if not has_room():
         st.session_state.notice = f"A story has at most {core.CUTS} cuts; take one out under Compare."
         return
-    cut = core.NamedCut(
+    st.session_state.story = (*kept(), Kept(_key(), named(setting, name)))
+
+
+def named(setting: Setting, name: str) -> core.NamedCut:
+    """A setting as a cut of that name, which is cut off where it is too long."""
+    return core.NamedCut(
         name[: core.NAME], setting.model, setting.plan, "", setting.weights, setting.data, setting.count, setting.draw,
         setting.classes,
     )  # fmt: skip
-    st.session_state.story = (*kept(), Kept(_key(), cut))
 
 
 def edit(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,6 +3,6 @@
 Next door: `session.story` holds it, `live` draws its cuts as pins; Compare, slides and report tell it.
 """
 
-from . import keep, telling
+from . import asking, keep, pictures, telling
 
-__all__ = ["keep", "telling"]
+__all__ = ["asking", "keep", "pictures", "telling"]
