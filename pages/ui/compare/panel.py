@@ -29,7 +29,7 @@ def draw(first: Standing, second: Standing) -> None:
         markup.draw(
             "compare_sides", f'<div class="versus">{_side(first, "first")}{picture}{_side(second, "second")}</div>'
         )
-        if picture:
+        if first.told and second.told:
             sides = f"{first.side.called} and {second.side.called}"
             note = "Of the weights that can go; from the middle outwards what is kept, dashed what is gone."
             title = f"Weights kept by {sides}, stage by stage"
@@ -38,9 +38,9 @@ def draw(first: Standing, second: Standing) -> None:
 
 
 def _picture(first: Standing, second: Standing) -> str:
-    """The mirrored bars, for wide and for narrow screens; none while something is on its way."""
-    if not (first.told and second.told and first.ground and second.ground):
-        return ""
+    """The mirrored bars, for wide and for narrow screens; their empty place while something is on its way."""
+    if not (first.told and second.told):
+        return '<div class="middle waiting"></div>'
     halves = [Half(one.side.called, one.told.cost.cells) for one in (first, second) if one.told]
     words = {one.ground.anatomy.stage_word for one in (first, second) if one.ground}
     word = words.pop() if len(words) == 1 else "part"
