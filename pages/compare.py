@@ -53,10 +53,8 @@ def body(polling: bool) -> None:
 
 def invite() -> None:
     """What to do where nothing is kept yet."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="compare_invite"):
-        st.markdown("Nothing is kept yet, so the cut in force stands against the dense model.", width="content")
-        st.page_link("pages/prune.py", label="Keep cuts on Prune", icon=":material/bookmark_add:")
-        st.markdown("to name them and to compare any two.", width="content")
+    label = "Nothing is kept yet: keep cuts on Prune, give them names, and compare any two of them here"
+    st.page_link("pages/prune.py", label=label, icon=":material/bookmark_add:")
 
 
 frame.enter()

@@ -19,7 +19,7 @@ _WIDTHS = {"wide": 560, "narrow": 330}  # px that words are made for
 def draw(first: Standing, second: Standing) -> None:
     """The picture with its finding; a sentence where nothing can be paired."""
     found, why = rows(first, second), unpaired(first, second)
-    with st.container(key=_KEY, gap=None, border=True):
+    with st.container(key=_KEY, gap=None, border=True, height="stretch"):
         content = "<h3>Which differences are beyond chance?</h3>"
         if why:
             content += f"<p>{escape(why[:1].upper() + why[1:])}.</p>"

@@ -30,7 +30,7 @@ def draw(first: Standing, second: Standing, ticket: Ticket | None) -> None:
     """Both rows of images."""
     found = _differing(first, second)
     count = sum(map(len, found))
-    with st.container(key=_KEY, gap=None, border=True):
+    with st.container(key=_KEY, gap=None, border=True, height="stretch"):
         of = f" of {len(second.ground.numbers):,}" if second.ground else ""
         title = f"Where they differ: {count:,} image{'' if count == 1 else 's'}{of}"
         content = f"<h3>{title}</h3>"

@@ -64,7 +64,8 @@ def _side(one: Standing, place: str) -> str:
         body += f'<p class="doing">{escape(one.doing or "Judging")} …</p>'
     else:
         body += _accuracy(one.told.estimate) + _costs(one) + _cues(one.told.estimate)
-    return f'<section class="side {place}" aria-label="{escape(side.label)}">{body}</section>'
+    label = f"{side.label}, in force" if side.in_force else side.label
+    return f'<section class="side {place}" aria-label="{escape(label)}">{body}</section>'
 
 
 def _plan(side: Side) -> str:
@@ -77,7 +78,7 @@ def _accuracy(estimate: AccuracyEstimate | None) -> str:
     if estimate is None:
         return '<p class="big">–</p><p class="below">not judged</p>'
     top1 = estimate.top1
-    between = f"{100 * top1.low:.1f} to {100 * top1.high:.1f}, n = {top1.n:,}"
+    between = f"{100 * top1.low:.1f} to {100 * top1.high:.1f}, n\u00a0=\u00a0{top1.n:,}"
     return f'<p class="big">{formats.share(top1.value)}</p><p class="below">right; {between}</p>'
 
 
@@ -86,13 +87,19 @@ def _costs(one: Standing) -> str:
     assert one.told is not None
     total = one.told.total
     kept = one.side.kept
-    time = _TIMES[kept.cut.plan.granularity] if kept else ("Time", "what cuts are measured by")
+    time = _TIMES[kept.cut.plan.granularity] if kept else ("All of its time", "100 % of dense")
     lines = (
-        (f"{formats.count(total.macs_after)} MACs", f"{100 * total.macs_after / total.macs:.0f} % of dense"),
-        (f"{formats.count(total.params_after)} weights", f"{100 * total.params_after / total.params:.0f} % of dense"),
+        (f"{_count(total.macs_after)} MACs", f"{100 * total.macs_after / total.macs:.0f} % of dense"),
+        (f"{_count(total.params_after)} weights", f"{100 * total.params_after / total.params:.0f} % of dense"),
         time,
     )
     return "<dl>" + "".join(f"<div><dt>{value}</dt><dd>{beside}</dd></div>" for value, beside in lines) + "</dl>"
+
+
+def _count(value: int) -> str:
+    """With three digits, as they stand beside those of the other cut: 8.00 M beside 9.05 M."""
+    number, _, unit = formats.count(value).partition(" ")
+    return f"{float(number):#.3g}".rstrip(".") + f" {unit}" if unit else number
 
 
 def _cues(estimate: AccuracyEstimate | None) -> str:

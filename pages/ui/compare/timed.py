@@ -18,7 +18,8 @@ from ..session import polling
 from ..story import asking
 from .standing import Standing
 
-_BATCHES = [1, 16]
+BATCHES = [1, 16]
+"""Images at a time."""
 
 
 def draw(pair: Sequence[Standing]) -> None:
@@ -48,7 +49,7 @@ def _tickets(cuts: Sequence[Standing]) -> list[Ticket | None]:
     for one in cuts:
         if (kept := one.side.kept) is not None:
             request = {"kind": "latency", **asking.about(kept.setting), "recipe": to_recipe(kept.cut.plan),
-                       "batches": _BATCHES, "threads": 1, "repeats": _repeats()}  # fmt: skip
+                       "batches": BATCHES, "threads": 1, "repeats": _repeats()}  # fmt: skip
             found.append(asking.ticket("background", request, may_ask=not _busy(found), slow=True))
     return found
 
