@@ -7,7 +7,7 @@ import streamlit as st
 from dimap_core.types import PruningError
 from pages.ui.look import frame, theme
 from pages.ui.recipe_line import line
-from pages.ui.session import cache, lesson, polling, state
+from pages.ui.session import cache, lesson, polling, state, story
 
 # Streamlit's loop sends one message at a time and waits for the interpreter before each, by default 5 ms for every page
 # that is being drawn: with many sessions most of a page's time.
@@ -22,7 +22,10 @@ except PruningError as error:  # nowhere to keep anything
 state.start()
 
 page = frame.navigation()
-row, learning = frame.row_of(page), page.title == frame.LEARN
+st.session_state.page_key = frame.row_of(page).key
+row, learning, presenting = frame.row_of(page), page.title == frame.LEARN, page.title == frame.PRESENT
+if story.presented() and not presenting:
+    st.switch_page(f"pages/{frame.PRESENT.lower()}.py")
 if lesson.follow(learning):
     st.switch_page(f"pages/{frame.LEARN.lower()}.py")
 taught = lesson.title()
@@ -31,7 +34,8 @@ if row.cut and row.line and not learning:
     line.draw()
 frame.content()
 if row.cut:
-    state.mirror(lesson.to_link() if learning else {}, own=not taught)
+    more = lesson.to_link() if learning else story.slide_to_link() if presenting else {}
+    state.mirror(more, own=not taught)
 polling.page_began()
 page.run()
 polling.page_ended()

@@ -27,8 +27,7 @@ def main() -> None:
 
 def waiting(pair: tuple[standing.Standing, standing.Standing]) -> bool:
     """Whether more will come, pictures too."""
-    ticket = None if standing.running(pair) else images.ask(*pair)
-    return standing.running(pair) or (ticket is not None and ticket.running)
+    return standing.running(pair) or images.lacking(*pair)
 
 
 def body(polling: bool) -> None:
@@ -40,15 +39,17 @@ def body(polling: bool) -> None:
     choosing.controls(standing.facts(*pair))
     if not story.kept():
         invite()
-    names = [side.side.short for side in pair]
-    chart_tools.source("_".join(names), f"{standing.facts(*pair)} · {' and '.join(names)} · DIMAP Explorer")
+    names = [side.side.called for side in pair]
+    chart_tools.source(
+        "_".join(names).replace(" ", "-"), f"{standing.facts(*pair)} · {' and '.join(names)} · DIMAP Explorer"
+    )
     panel.draw(*pair)
     if first.told and second.told:
         left, right = st.columns([46, 54], gap="medium")
         with left:
             differences.draw(*pair)
         with right:
-            images.draw(*pair, None if standing.running(pair) else images.ask(*pair))
+            images.draw(*pair)
 
 
 def invite() -> None:

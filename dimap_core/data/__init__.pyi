@@ -11,7 +11,7 @@ from .batches import (
     training_subset as training_subset,
     unlabelled_subset as unlabelled_subset,
 )
-from .decode import Decoded as Decoded
+from .decode import Decoded as Decoded, thumbnail as thumbnail
 from .download import download as download
 from .from_source import ChosenImages as ChosenImages, choose as choose, one_image as one_image
 from .registry import DATASETS as DATASETS, image_set as image_set, load_data as load_data

@@ -7,6 +7,7 @@ Next door: `trees` and `archive` open the files, `subset` chooses them.
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import weakref
@@ -199,3 +200,11 @@ class Decoded:
             except (Unreadable, OSError) as error:
                 why = why or (str(error) if isinstance(error, Unreadable) else "gone or not readable")
         return np.zeros(self.shape[1:], np.uint8), why
+
+
+def thumbnail(image: np.ndarray, side: int) -> str:
+    """An image, uint8 [3, H, W], as an address that holds it as PNG; larger ones shrink to `side` pixels."""
+    picture, pixels = io.BytesIO(), Image.fromarray(image.transpose(1, 2, 0))
+    pixels.thumbnail((side, side))
+    pixels.save(picture, "PNG")
+    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()

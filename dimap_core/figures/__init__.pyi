@@ -24,6 +24,7 @@ from .model_map import (
     geometry as geometry,
     importance_fill as importance_fill,
     labels as labels,
+    large_picture as large_picture,
     model_picture as model_picture,
     place_name as place_name,
     sensitivity_fill as sensitivity_fill,
@@ -32,10 +33,10 @@ from .predictions import (
     confusion_chart as confusion_chart,
     drop_chart as drop_chart,
     explanation_chart as explanation_chart,
-    thumbnail as thumbnail,
 )
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
+from .slides import path_picture as path_picture
 from .story import (
     Half as Half,
     PairedRow as PairedRow,

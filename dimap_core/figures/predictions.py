@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from PIL import Image
 
 from ..types import Share, in_points
 from .look import INK, Look, base, rgba
@@ -16,14 +13,6 @@ from .look import INK, Look, base, rgba
 _CELLS = 14  # more classes than this leave no room for numbers
 _NAMED = 10  # about so many of them have room for their names on an axis
 _BRIGHTEST = 99.0  # percentile of a map's values at which colours end, so that single pixels do not fade all others
-
-
-def thumbnail(image: np.ndarray, side: int) -> str:
-    """An image, uint8 [3, H, W], as an address that holds it as PNG; larger ones shrink to `side` pixels."""
-    picture, pixels = io.BytesIO(), Image.fromarray(image.transpose(1, 2, 0))
-    pixels.thumbnail((side, side))
-    pixels.save(picture, "PNG")
-    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
 
 
 def drop_chart(shares: Sequence[Share], look: Look) -> go.Figure:

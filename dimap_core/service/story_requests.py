@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from .. import pipeline
-from ..figures import thumbnail
+from ..data import thumbnail
 from ..plan import from_recipe
 from ..studies import story
 from .open_models import OpenModels, Request

@@ -59,7 +59,7 @@ def test_pictures_are_whole_and_named_and_hold_no_markup_of_names(look, width):
     drawn = [
         mirrored_picture(Half("<b>A & more that has no room</b>", RULE), Half("B", HAND), "stage", look, width),
         difference_picture([ROWS[0]._replace(label="<i>x</i> − A"), *ROWS[1:]], look, width),
-        image_card(PIXEL, "<2> on columns and much more", "B: 2 & 3", 136, look),
+        image_card(PIXEL, 136, "<2> on columns and much more", ("B: 2 & 3", "B says 2 & 3"), look),
         count_card("Only <A> right", "17 images", look),
     ]
     for picture in drawn:
@@ -158,7 +158,9 @@ def test_what_lies_far_off_is_an_arrow_beside_its_number():
 
 
 def test_an_image_has_its_label_and_answers_in_full_for_those_who_do_not_see_it():
-    card = image_card(PIXEL, "great white shark, white shark", "B: tiger shark, Galeocerdo cuvieri", 136, Look())
-    assert card.told == "Image 137, labelled great white shark, white shark. B: tiger shark, Galeocerdo cuvieri"
+    answer = "B: tiger shark, Galeocerdo", "B says tiger shark, Galeocerdo"
+    card = image_card(PIXEL, 136, "great white shark, white shark", answer, Look())
+    assert card.told == "Image 137, labelled great white shark, white shark; B says tiger shark, Galeocerdo"
     assert "great white sha…" in words(card) and PIXEL in card.svg
-    assert "<image" not in image_card("", "2", "B: 3", 0, Look()).svg
+    assert words(count_card("Only this cut right", "1 image", Look())) == ["Only this cut", "right", "1 image"]
+    assert "<image" not in image_card("", 0, "2", ("B: 3", "B says 3"), Look()).svg

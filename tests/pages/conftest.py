@@ -160,6 +160,10 @@ class App:
         """A click on a block of the map."""
         return self._sent("dimap_map", trigger={"selected": {"stage": stage, "block": block}})
 
+    def pull(self, name: str, **triggers: Any) -> "App":
+        """What a component of our own says, trigger by trigger."""
+        return self._sent(name, trigger=triggers)
+
     def _sent(self, name: str, json_value: str = "", trigger: dict[str, Any] | None = None) -> "App":
         states, place = self.at._tree.get_widget_states(), self._proto(name).id
         if trigger is None:

@@ -53,12 +53,12 @@ def story(*cuts):
 
 def test_with_nothing_kept_the_cut_in_force_stands_against_dense(open_app):
     app = compared(open_app(model="swin-digits", ratio="0.95"))
-    assert verdict(app).startswith("This cut needs ") and "fewer MACs than the dense model" in verdict(app)
+    assert verdict(app).startswith("This cut needs ") and "fewer MACs than dense" in verdict(app)
     assert any("keep cuts on Prune" in link.proto.label for link in app.at.get("page_link"))
-    assert [row[0] for row in tables(app)["compare_differences"]["rows"]] == ["this − dense, top-1"]
+    assert [row[0] for row in tables(app)["compare_differences"]["rows"]] == ["this cut − dense, top-1"]
     app.click_key("compare_swap")
-    assert verdict(settled(app)).startswith("The dense model needs ")
-    assert [row[0] for row in tables(app)["compare_differences"]["rows"]] == ["dense − this, top-1"]
+    assert verdict(settled(app)).startswith("Dense needs ")
+    assert [row[0] for row in tables(app)["compare_differences"]["rows"]] == ["dense − this cut, top-1"]
 
 
 def test_two_kept_cuts_are_told_drawn_and_can_be_saved(open_app):
@@ -89,12 +89,12 @@ def test_two_kept_cuts_are_told_drawn_and_can_be_saved(open_app):
 def test_the_other_ones_cut_is_swapped_and_the_cut_in_force_can_be_chosen(open_app):
     app = compared(open_app(model="swin-digits", ratio="0.8", story=story(RULE, MORE)))
     first, second = (app.widget(f"compare_{place}") for place in ("first", "second"))
-    assert first.options == ["A By <b>rule</b>", "B More", "★ The cut in force", "Dense"]
+    assert first.options == ["A By <b>rule</b>", "B More", "★ The cut in force", "○ Dense"]
     app.set("compare_first", second.value)
     assert verdict(settled(app)).startswith("A needs ")
     app.set("compare_second", "now")
     assert verdict(settled(app)).startswith("This cut needs ")
-    assert "this − B, top-1" in drawn(app)
+    assert "this cut − B, top-1" in drawn(app)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from .cuts import (
     foretold as foretold,
     front as front,
     kept as kept,
+    listed as listed,
     mask as mask,
     percent as percent,
     plain_threshold as plain_threshold,
@@ -25,6 +26,7 @@ from .pairs import (
     chance as chance,
     pair as pair,
 )
+from .slides import kind as kind, numbers as numbers, statement as statement
 from .trainings import (
     indicators as indicators,
     kernels as kernels,

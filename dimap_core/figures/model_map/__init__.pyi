@@ -8,4 +8,5 @@ from .fills import (
     sensitivity_fill as sensitivity_fill,
 )
 from .geometry import colors as colors, geometry as geometry, labels as labels
+from .large import large_picture as large_picture
 from .layout import MEDIUM as MEDIUM, NARROW as NARROW, WIDE as WIDE

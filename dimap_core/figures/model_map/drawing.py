@@ -32,13 +32,13 @@ def model_picture(
     small = width == NARROW
     layout = narrow(anatomy) if small else wide(anatomy, width)
     other = any(block.mixer != "softmax" for block in anatomy.blocks)
-    body = _hatches(look) + _legend(layout, look, fill, other) + _order(look, small)
-    body += _image(anatomy, layout, look) + ("" if small else _mergings(layout, look))
+    body = hatches(look) + _legend(layout, look, fill, other) + _order(look, small)
+    body += _image(anatomy, layout, look) + ("" if small else mergings(layout, look))
     groups: dict[str, list[str]] = {}
     for column in layout.columns:
         members = places(anatomy, column.stage)
         for drawn in column.drawn:
-            _block(anatomy, kept, drawn, members, look, fill, groups, smaller)
+            draw_block(anatomy, kept, drawn, members, look, fill, groups, smaller)
     body += "".join(f"<g {style}>{''.join(rects)}</g>" for style, rects in groups.items())
     for column in layout.columns:
         number = selected[1] if selected and selected[0] == column.stage.index else None
@@ -58,7 +58,7 @@ def _rect(x: float, y: float, across: float, down: float) -> str:
     return f'<rect x="{x:.2f}" y="{y:.2f}" width="{across:.2f}" height="{down:.2f}"/>'
 
 
-def _block(
+def draw_block(
     anatomy: Anatomy, kept: Mapping[BandKey, float], drawn: Drawn, members: range, look: Look, fill: Fill | None,
     groups: dict[str, list[str]], smaller: bool,
 ) -> None:  # fmt: skip
@@ -104,7 +104,7 @@ def _styles(band: Band, linear: bool, look: Look, level: int | None, by_number: 
     )
 
 
-def _hatches(look: Look) -> str:
+def hatches(look: Look) -> str:
     """Patterns of what is no softmax attention: grey for convolutions, QKV's colour for linear attention."""
     return "<defs>" + "".join(
         f'<pattern id="{module}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -174,7 +174,7 @@ def patch_grid(layout: Layout) -> str:
     return f"{''.join(lines)}M{left} {top}h{side}v{side}h{-side}z"
 
 
-def _mergings(layout: Layout, look: Look) -> str:
+def mergings(layout: Layout, look: Look) -> str:
     """Grey trapezoids from top to top where tokens are merged between two stages."""
     lines = merging_lines(layout)
     return f'<path d="{lines}" fill="{band_colors(AUX, look)[0]}" fill-opacity="0.28"/>' if lines else ""

@@ -24,6 +24,7 @@ _ROW_HEAD, _ROW_HIGH = 118, 84  # the same of the narrow picture
 _DRAWN, _ROW, _BELOW = 150, 88, 12  # its blocks' room across; of a row at least; between two rows
 _NUMBERS = 20  # below blocks
 _BRIEF_HEAD, _BRIEF_HIGH, _BRIEF_LEFT, _BRIEF_COLUMN = 92, 96, 6, 60  # of the map above another figure
+_BARE_COLUMN = 140  # of a stage under large words
 _BETWEEN, _THIN = 1.5, 4.0  # two bands; of a band at least
 
 
@@ -79,6 +80,12 @@ def brief(anatomy: Anatomy, width: int = WIDE, opened: int | None = None) -> Lay
     ends, base = (_BRIEF_LEFT, width - _BRIEF_LEFT), _BRIEF_HEAD + _BRIEF_HIGH
     columns = _row(anatomy, ends, _BRIEF_COLUMN, base, _BRIEF_HIGH, opened)
     return Layout(width, _BRIEF_HEAD + _BRIEF_HIGH + 24, columns, None)
+
+
+def bare(anatomy: Anatomy, width: int, head: int, high: int) -> Layout:
+    """The same without the image, for large words of two lines: `head` px above the highest block, `high` px high."""
+    columns = _row(anatomy, (_BRIEF_LEFT, width - _BRIEF_LEFT), _BARE_COLUMN, head + high, high, None)
+    return Layout(width, head + high + 4, columns, None)
 
 
 def _row(

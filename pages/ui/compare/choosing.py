@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dimap_core.studies.story import LETTERS
+from dimap_core.studies import story as core
 
 from ..look import plan_names
 from ..session import state, story
@@ -20,13 +20,12 @@ _KEYS = ("compare_first", "compare_second")
 
 @dataclass(frozen=True)
 class Side:
-    """One of both: its `mark` in a circle, what sentences and rows call it, its name and sentence, and the cut; None:
-    the dense model of the other one."""
+    """One of both: its `mark` in a circle, what sentences call it, its name and sentence, and the cut; None: the
+    dense model of the other one."""
 
     option: str
     mark: str
     called: str
-    short: str
     name: str
     note: str = ""
     kept: story.Kept | None = None
@@ -34,7 +33,7 @@ class Side:
     @property
     def label(self) -> str:
         """As a chip says it."""
-        return self.name if self.option == DENSE else f"{self.mark} {self.name}"
+        return f"{self.mark} {self.name}"
 
     @property
     def in_force(self) -> bool:
@@ -45,13 +44,13 @@ class Side:
 def options() -> dict[str, Side]:
     """All that can be chosen: the story's cuts in their order, the cut in force unless it is one of them, dense."""
     sides = [
-        Side(f"{one.key}", letter, letter, letter, one.cut.name or f"Cut {letter}", one.cut.note, one)
-        for letter, one in zip(LETTERS, story.kept(), strict=False)
+        Side(f"{one.key}", letter, letter, one.cut.name or f"Cut {letter}", one.cut.note, one)
+        for letter, one in zip(core.LETTERS, story.kept(), strict=False)
     ]
     if not story.letter(state.current()):
         now = story.named(state.current(), plan_names.label(state.current().plan))
-        sides.append(Side(NOW, "★", "this cut", "this", "The cut in force", "", story.Kept(-1, now)))
-    sides.append(Side(DENSE, "○", "the dense model", "dense", "Dense", "Nothing is cut."))
+        sides.append(Side(NOW, "★", "this cut", "The cut in force", "", story.Kept(-1, now)))
+    sides.append(Side(DENSE, "○", "dense", "Dense", "Nothing is cut."))
     return {side.option: side for side in sides}
 
 
@@ -69,7 +68,7 @@ def sides() -> tuple[Side, Side]:
 def _resolved(option: str) -> str:
     """The cut in force goes by its letter once it is kept."""
     letter = story.letter(state.current())
-    return f"{story.kept()[LETTERS.index(letter)].key}" if option == NOW and letter else option
+    return f"{story.kept()[core.LETTERS.index(letter)].key}" if option == NOW and letter else option
 
 
 def _default(there: list[str]) -> tuple[str, str]:

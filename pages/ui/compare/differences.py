@@ -49,7 +49,7 @@ def draw(first: Standing, second: Standing) -> None:
 
 def _finding(first: Standing, second: Standing) -> str:
     """What the first rows say; "" where nothing is paired."""
-    between = f"{second.side.short} − {first.side.short}"
+    between = f"{second.side.called} − {first.side.called}"
     own = {
         row.label.removeprefix(f"{between}, "): row.difference
         for row in rows(first, second)

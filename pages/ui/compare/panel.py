@@ -10,6 +10,7 @@ from dimap_core.figures import COLUMN_LABELS, Half, mirrored_picture
 from dimap_core.types import PRUNABLE_MODULES, AccuracyEstimate
 
 from ..look import chart_tools, formats, markup, plan_names, theme
+from . import timed
 from .choosing import Side
 from .standing import Standing
 
@@ -87,11 +88,11 @@ def _costs(one: Standing) -> str:
     assert one.told is not None
     total = one.told.total
     kept = one.side.kept
-    time = _TIMES[kept.cut.plan.granularity] if kept else ("All of its time", "100 % of dense")
+    known = _TIMES[kept.cut.plan.granularity] if kept else ("All of its time", "100 % of dense")
     lines = (
         (f"{_count(total.macs_after)} MACs", f"{100 * total.macs_after / total.macs:.0f} % of dense"),
         (f"{_count(total.params_after)} weights", f"{100 * total.params_after / total.params:.0f} % of dense"),
-        time,
+        timed.line(one) or known,
     )
     return "<dl>" + "".join(f"<div><dt>{value}</dt><dd>{beside}</dd></div>" for value, beside in lines) + "</dl>"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dimap_core.figures import PairedRow, findings
-from dimap_core.studies.story import Ground, Told, paired, same_images, uncut
+from dimap_core.studies import story as core
 from dimap_core.types import Difference
 
 from ..session import own_models
@@ -19,8 +19,8 @@ class Standing:
     """A side with what is found of it so far; `doing`: what goes on meanwhile, `error`: why nothing will be."""
 
     side: Side
-    ground: Ground | None = None
-    told: Told | None = None
+    ground: core.Ground | None = None
+    told: core.Told | None = None
     doing: str = ""
     error: str = ""
 
@@ -33,7 +33,7 @@ def of(sides: Sequence[Side]) -> tuple[Standing, Standing]:
     first, second = (
         Standing(side, one.ground, one.told, one.doing, one.error)
         if (one := found.get(side))
-        else Standing(side, known.ground, known.ground and uncut(known.ground), known.doing, known.error)
+        else Standing(side, known.ground, known.ground and core.uncut(known.ground), known.doing, known.error)
         for side in sides
     )
     return first, second
@@ -48,7 +48,7 @@ def difference(first: Standing, second: Standing, cue: str = "joint") -> Differe
     """Accuracy of the second minus that of the first over the same images; None where there is none."""
     if unpaired(first, second) or not (second.ground and first.told and second.told):
         return None
-    return paired(second.ground, second.told, first.told, cue)
+    return core.paired(second.ground, second.told, first.told, cue)
 
 
 def unpaired(first: Standing, second: Standing) -> str:
@@ -56,7 +56,7 @@ def unpaired(first: Standing, second: Standing) -> str:
     for one in (first, second):
         if one.told is not None and one.told.estimate is None:
             return f"accuracy is not compared, as {one.side.called} has no images or random weights"
-    if first.ground and second.ground and not same_images(first.ground, second.ground):
+    if first.ground and second.ground and not core.same_images(first.ground, second.ground):
         return "accuracy is not compared, as they were judged by different images"
     return ""
 
@@ -75,7 +75,7 @@ def rows(first: Standing, second: Standing) -> list[PairedRow]:
     """Paired differences, the two against each other first, by cue too, then each against the dense model."""
     found = []
     if (top1 := difference(first, second)) is not None and second.ground:
-        between = f"{second.side.short} − {first.side.short}"
+        between = f"{second.side.called} − {first.side.called}"
         found.append(PairedRow(f"{between}, top-1", top1))
         for cue in second.ground.cues:
             if (own := difference(first, second, cue)) is not None:
@@ -84,7 +84,8 @@ def rows(first: Standing, second: Standing) -> list[PairedRow]:
     if len(cuts) == 2 or not found:
         found += [
             PairedRow(
-                f"{one.side.short} − {'its ' if _models(first, second) > 1 else ''}dense", paired(one.ground, one.told)
+                f"{one.side.called} − {'its ' if _models(first, second) > 1 else ''}dense",
+                core.paired(one.ground, one.told),
             )
             for one in cuts
             if one.ground and one.told and one.told.estimate

@@ -14,7 +14,7 @@ from dimap_core.service import Ticket
 from ..live import latency
 from ..look import TERMS, formats
 from ..parts import waiting
-from ..session import polling
+from ..session import polling, story
 from ..story import asking
 from .standing import Standing
 
@@ -39,6 +39,24 @@ def draw(pair: Sequence[Standing]) -> None:
         polling.polled(_timed, busy)(cuts, busy)
 
 
+def line(one: Standing) -> tuple[str, str] | None:
+    """Time for one image where it was measured, and against dense; None where it was not."""
+    if one.side.kept is None:
+        return None
+    rows = [event for event in asking.known(_request(one.side.kept)) if event.get("batch_size") == 1]
+    if not rows:
+        return None
+    ratio = rows[0]["dense"]["median"] / rows[0]["pruned"]["median"]
+    told = "too noisy to tell" if latency.noisy(rows[0]) else f"{ratio:.2f}× as fast as dense"
+    return f"{1e3 * rows[0]['pruned']['median']:.3g} ms an image", told
+
+
+def _request(kept: story.Kept) -> dict[str, Any]:
+    recipe = to_recipe(kept.cut.plan)
+    return {"kind": "latency", **asking.about(kept.setting), "recipe": recipe, "batches": BATCHES, "threads": 1,
+            "repeats": _repeats()}  # fmt: skip
+
+
 def _repeats() -> int:
     return int(st.session_state.get("repeats", latency.REPEATS[0]))
 
@@ -47,9 +65,8 @@ def _tickets(cuts: Sequence[Standing]) -> list[Ticket | None]:
     """One after the other, so that neither is slowed down by the other."""
     found: list[Ticket | None] = []
     for one in cuts:
-        if (kept := one.side.kept) is not None:
-            request = {"kind": "latency", **asking.about(kept.setting), "recipe": to_recipe(kept.cut.plan),
-                       "batches": BATCHES, "threads": 1, "repeats": _repeats()}  # fmt: skip
+        if one.side.kept is not None:
+            request = _request(one.side.kept)
             found.append(asking.ticket("background", request, may_ask=not _busy(found), slow=True))
     return found
 

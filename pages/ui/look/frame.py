@@ -25,7 +25,7 @@ class Page:
     line: bool = True
 
 
-LEARN = "Learn"
+LEARN, PRESENT = "Learn", "Present"
 PAGES = (
     Page("prune", "Prune", "Cut parts out of a real vision transformer and see at once what it costs in accuracy."),
     Page("weights", "Weights", "How are the weights distributed, and which does the cut remove?"),
@@ -37,6 +37,7 @@ PAGES = (
     Page("compare", "Compare", "", line=False),
     Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
+    Page("present", PRESENT, "", bar=False, line=False),
     Page("teachers", "For teachers", "", bar=False, cut=False),
     Page("board", "Class board", "", bar=False, cut=False),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.figures import thumbnail
+from dimap_core.data import thumbnail
 from dimap_core.measure import Outcomes, predictions
 from dimap_core.types import LabelledImages
 

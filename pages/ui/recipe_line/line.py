@@ -49,6 +49,7 @@ def draw() -> None:
             _chip(key, formats.plain(said[key]))
         _chip("more", "More settings")
         _steps_back()
+        _present()
         st.session_state.line_end = st.container(
             horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="line_end"
         )
@@ -95,6 +96,13 @@ _BODIES: dict[str, tuple[Callable[[], None], str | None]] = {
     "more": (_more, None),
 }
 """What a chip holds, and the terms it speaks of."""
+
+
+def _present() -> None:
+    """The way to the slides, back to this page by Escape."""
+    if st.button("Present (P)", shortcut="P", key="present", type="tertiary", help="Your kept cuts as slides, by keys"):
+        st.session_state.present_from = st.session_state.page_key
+        st.switch_page("pages/present.py")
 
 
 def _steps_back() -> None:

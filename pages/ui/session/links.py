@@ -23,6 +23,8 @@ _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
 IGNORED = {"embed", "embed_options", "key"}
 """Streamlit's own, and the class board's."""
+SLIDES = ("present", "slide")
+"""Parts of a link that slides read: whether they are shown, and which, from 1."""
 LESSONS = ("lesson", "step", "done", "lang", "sandbox")
 """Parts of a link that `lesson` reads."""
 

@@ -52,7 +52,9 @@ def start() -> None:
 def _asked() -> dict[str, str]:
     """What the address asks for; jobs, class, story and lessons aside."""
     return {
-        key: st.query_params[key] for key in st.query_params if key not in (_JOBS, _CLASS, story.PART, *links.LESSONS)
+        key: st.query_params[key]
+        for key in st.query_params
+        if key not in (_JOBS, _CLASS, story.PART, *links.SLIDES, *links.LESSONS)
     }
 
 

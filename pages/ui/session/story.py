@@ -82,6 +82,11 @@ def keep(setting: Setting, name: str) -> None:
     st.session_state.story = (*kept(), Kept(_key(), named(setting, name)))
 
 
+def standing_in(setting: Setting, name: str) -> tuple[Kept, ...]:
+    """What is told: the kept cuts or, where there are none, this one alone."""
+    return kept() or (Kept(0, named(setting, name)),)
+
+
 def named(setting: Setting, name: str) -> core.NamedCut:
     """A setting as a cut of that name, which is cut off where it is too long."""
     return core.NamedCut(
@@ -113,6 +118,21 @@ def to_link() -> dict[str, str]:
     """Its part of a link; nothing where there is no story, or one that is too long."""
     text = core.to_link(whole()) if kept() else None
     return {PART: text} if text else {}
+
+
+def presented() -> bool:
+    """Whether a new session's address asks for slides; told once."""
+    asked = "presented" not in st.session_state and st.query_params.get("present") == "1"
+    if "slide" not in st.session_state:
+        text = st.query_params.get("slide", "1")
+        st.session_state.slide = max(0, int(text) - 1) if text.isdecimal() and len(text) < 4 else 0
+    st.session_state.presented = True
+    return asked
+
+
+def slide_to_link() -> dict[str, str]:
+    """What a link says while slides are shown."""
+    return {"present": "1", "slide": str(st.session_state.slide + 1)}
 
 
 def is_too_long() -> bool:

@@ -1,6 +1,6 @@
 """Asking the worker for the story: what was found stays for all sessions, whatever model is open on the pages.
 
-Next door: `telling` and `pictures` ask; `session.requests` asks about the opened model.
+Next door: `telling` asks; `session.requests` asks about the opened model.
 """
 
 from __future__ import annotations
@@ -26,21 +26,26 @@ def about(setting: Setting) -> dict[str, Any]:
 def ticket(channel: str, request: dict[str, Any], may_ask: bool = True, slow: bool = False) -> Ticket | None:
     """The answer known to anyone, or this session's request, or a new one where it `may_ask`; `slow`: of the second
     worker. A new one ends what this session asked on that channel before."""
-    known, shared = key(request), cache.shared()
-    if (found := shared.results.get(known)) is not None:
+    name, shared = key(request), cache.shared()
+    if (found := shared.results.get(name)) is not None:
         return Ticket(found, done=True)
     asked = st.session_state.setdefault("story_asked", {})
     last, mine = asked.get((channel, slow), (None, None))
-    if last == known and mine is not None and not mine.replaced:
+    if last == name and mine is not None and not mine.replaced:
         if mine.done:
-            shared.remember(known, [event for event in mine.events if event.keys() & _LASTING])
+            shared.remember(name, [event for event in mine.events if event.keys() & _LASTING])
         return mine
     if not may_ask:
         return None
     worker = shared.slow if slow else shared.worker
     mine = worker.submit(cache.session(), channel, request)
-    asked[channel, slow] = known, mine
+    asked[channel, slow] = name, mine
     return mine
+
+
+def known(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was answered to anyone; nothing is asked."""
+    return cache.shared().results.get(key(request), [])
 
 
 def key(request: dict[str, Any]) -> tuple[str, str]:

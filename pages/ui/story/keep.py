@@ -31,6 +31,12 @@ def add(setting: Setting) -> None:
     story.keep(setting, plan_names.label(setting.plan))
 
 
+def told() -> tuple[story.Kept, ...]:
+    """The story's cuts; the cut in force where none is kept."""
+    setting = state.current()
+    return story.standing_in(setting, plan_names.label(setting.plan))
+
+
 def settled(setting: Setting) -> bool:
     """Put what is found of kept cuts that came from a link or a file among the tried ones, as far as they are judged as
     `setting` is; whether more will come."""

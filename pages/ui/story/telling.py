@@ -1,6 +1,6 @@
 """What is found of the story's cuts: asked of the worker one after another, shared with all sessions.
 
-Next door: `asking` keeps the answers, `pictures` asks for images.
+Next door: `asking` keeps the answers.
 """
 
 from __future__ import annotations
@@ -13,14 +13,29 @@ from pydantic import TypeAdapter
 
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
-from dimap_core.studies.story import LETTERS, Ground, Told, what_differs
+from dimap_core.studies import story as core
 from dimap_core.types import PruningError
 
 from ..session import Setting, Tried, cache, story
 from . import asking
 
 _CHANNEL = "story"
-_GROUND, _TOLD = TypeAdapter(Ground), TypeAdapter(Told)
+_GROUND, _TOLD = TypeAdapter(core.Ground), TypeAdapter(core.Told)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A kept cut that all is found of."""
+
+    letter: str
+    kept: story.Kept
+    ground: core.Ground
+    told: core.Told
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are answers to images."""
+        return self.told.estimate is not None and self.ground.estimate is not None
 
 
 @dataclass(frozen=True)
@@ -30,8 +45,8 @@ class Found:
 
     letter: str
     kept: story.Kept
-    ground: Ground | None = None
-    told: Told | None = None
+    ground: core.Ground | None = None
+    told: core.Told | None = None
     doing: str = ""
     error: str = ""
 
@@ -39,7 +54,13 @@ class Found:
     def differs(self) -> list[str]:
         """What the file that it came from says otherwise."""
         known = self.kept.cut.known
-        return what_differs(known, self.ground, self.told) if known and self.ground and self.told else []
+        return core.what_differs(known, self.ground, self.told) if known and self.ground and self.told else []
+
+    @property
+    def whole(self) -> Whole | None:
+        """The same once all is found."""
+        both = self.ground, self.told
+        return Whole(self.letter, self.kept, *both) if both[0] and both[1] else None
 
     def tried(self, number: int = -1) -> Tried | None:
         """As a tried point."""
@@ -49,7 +70,7 @@ class Found:
 def ask(kept: Sequence[story.Kept]) -> list[Found]:
     """What is found of each; the first that nothing is known of is asked for."""
     found, busy = [], False
-    for letter, one in zip(LETTERS, kept, strict=False):
+    for letter, one in zip(core.LETTERS, kept, strict=False):
         try:
             request = request_of(one.setting)
         except PruningError as error:
@@ -84,3 +105,13 @@ def _read(letter: str, one: story.Kept, request: dict[str, Any], ticket: Ticket 
         lambda: (_GROUND.validate_python(parts["ground"]), _TOLD.validate_python(parts["told"])),
     )  # fmt: skip
     return Found(letter, one, ground, told)
+
+
+def pictures(setting: Setting, numbers: Sequence[int], side: int = 256) -> dict[int, str]:
+    """Those images of a setting's set as addresses that hold them; asked for where they are not there yet."""
+    if not numbers:
+        return {}
+    request = {"kind": "pictures", **asking.about(setting), "data": None, "numbers": sorted({*numbers}), "side": side}
+    ticket = asking.ticket("pictures", request)
+    found = (event["pictures"] for event in (ticket.events if ticket else ()) if "pictures" in event)
+    return {int(number): address for number, address in next(found, {}).items()}

@@ -1,0 +1,144 @@
+// One slide at a time, by the keys that keyboards and clickers send; S calls up a slider that moves the star.
+
+const NEXT = new Set(["ArrowRight", "ArrowDown", " ", "PageDown", "Enter"]);
+const BACK = new Set(["ArrowLeft", "ArrowUp", "PageUp", "Backspace"]);
+const node = (name, className, html) => {
+  const made = document.createElement(name);
+  made.className = className;
+  if (html !== undefined) made.innerHTML = html;
+  return made;
+};
+
+export default function ({ parentElement: root, data: told, setStateValue, setTriggerValue }) {
+  const deck = root.querySelector(".deck"), room = deck.querySelector(".slides"), nav = deck.querySelector("nav");
+  const place = nav.querySelector(".place"), slider = deck.querySelector(".slider"), range = slider.querySelector("input");
+  const said = slider.querySelector("output"), spoken = deck.querySelector(".spoken");
+  deck.classList.toggle("dark", told.dark);
+  deck.classList.toggle("light", !told.dark);
+  const count = told.slides.length;
+  const first = deck.at === undefined;
+  if (first) deck.at = told.at;
+
+  const key = JSON.stringify(told.slides);
+  if (deck.key !== key) {
+    deck.key = key;
+    room.replaceChildren(...told.slides.map((one, at) => {
+      const slide = node("section", `slide ${one.kind}`);
+      slide.setAttribute("aria-roledescription", "slide");
+      slide.setAttribute("aria-label", `${at + 1} of ${count}`);
+      const head = node("h2", "", one.first);
+      if (one.second) head.append(node("span", "second", one.second));
+      const body = node("div", "body", one.body), foot = node("div", "foot");
+      if (body.querySelectorAll("tbody tr").length > 7) body.querySelector("table").classList.add("many");
+      foot.append(node("span", "", one.foot), node("b", "", `${at + 1} / ${count}`));
+      slide.append(head, body, foot);
+      return slide;
+    }));
+  }
+  const words = () => room.children[deck.at]?.querySelector("h2").textContent ?? "";
+  const show = (at, silent) => {
+    const to = Math.min(Math.max(at, 0), count - 1), moved = to !== deck.at;
+    deck.at = to;
+    [...room.children].forEach((slide, k) => {
+      slide.classList.toggle("shown", k === to);
+      slide.setAttribute("aria-hidden", k === to ? "false" : "true");
+    });
+    place.textContent = `${to + 1} / ${count}`;
+    if (moved && !silent) {
+      spoken.textContent = words();
+      setStateValue("at", to);
+      if (to !== told.live) deck.classList.remove("moving");
+    }
+  };
+  show(deck.at, true);
+  deck.querySelector(".doing").textContent = told.doing;
+
+  const write = () => { said.textContent = deck.heard ?? `${range.value} %`; };
+  const call = () => {
+    if (told.live < 0) return;
+    deck.classList.toggle("moving");
+    if (!deck.classList.contains("moving")) return;
+    show(told.live);
+    deck.classList.add("moving");
+    if (!deck.begun) range.value = told.ratio;
+    deck.begun = true;
+    write();
+    range.focus();
+    setTriggerValue("ratio", Number(range.value));
+  };
+  range.oninput = () => {
+    deck.heard = undefined;
+    write();
+    clearTimeout(deck.later);
+    deck.later = setTimeout(() => setTriggerValue("ratio", Number(range.value)), 60);
+  };
+  range.setAttribute("aria-label", "Share of all weights that is cut");
+
+  const leave = () => setTriggerValue("leave", true);
+  nav.querySelector(".back").onclick = () => show(deck.at - 1);
+  nav.querySelector(".on").onclick = () => show(deck.at + 1);
+  nav.querySelector(".live").onclick = call;
+  nav.querySelector(".live").hidden = told.live < 0;
+  nav.querySelector(".end").onclick = leave;
+
+  const pressed = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const within = root.activeElement ?? root.getRootNode().activeElement;
+    const onSlider = deck.classList.contains("moving") && within === range;
+    const onButton = within?.tagName === "BUTTON" && (event.key === " " || event.key === "Enter");
+    if (onButton) return;
+    if (onSlider && event.key.startsWith("Arrow")) return;
+    if (event.key === "Escape") deck.classList.contains("moving") ? deck.classList.remove("moving") : leave();
+    else if (event.key.toLowerCase() === "s") call();
+    else if (NEXT.has(event.key)) show(deck.at + 1);
+    else if (BACK.has(event.key)) show(deck.at - 1);
+    else if (event.key === "Home") show(0);
+    else if (event.key === "End") show(count - 1);
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  // The star has a place once images judged the live cut.
+  const star = ({ detail: live }) => {
+    deck.heard = live.said;
+    write();
+    const group = room.children[told.live]?.querySelector("g.live");
+    if (!group || !told.frame.length) return;
+    const [left, right, top, bottom, low, high] = told.frame;
+    const x = left + ((right - left) * live.x) / 1.05, y = (share) => bottom - ((bottom - top) * (Math.max(share, low) - low)) / (high - low);
+    group.setAttribute("display", live.y === null ? "none" : "inline");
+    if (live.y === null) return;
+    group.querySelector(".star").style.transform = `translate(${x}px, ${y(live.y)}px)`;
+    const line = group.querySelector(".between");
+    for (const [name, value] of [["x1", x], ["x2", x], ["y1", y(live.low)], ["y2", y(live.high)]]) line.setAttribute(name, value);
+  };
+  let shy;
+  const wake = () => {
+    nav.classList.add("seen");
+    clearTimeout(shy);
+    shy = setTimeout(() => nav.classList.remove("seen"), 2500);
+  };
+  let from = null;
+  const down = (event) => { from = event.clientX; };
+  const up = (event) => {
+    const by = from === null ? 0 : event.clientX - from;
+    from = null;
+    if (Math.abs(by) > 60 && event.pointerType === "touch") show(deck.at + (by < 0 ? 1 : -1));
+  };
+  deck.stop?.();
+  window.addEventListener("keydown", pressed, true);
+  window.addEventListener("dimap-star", star);
+  deck.addEventListener("pointermove", wake);
+  deck.addEventListener("pointerdown", down);
+  deck.addEventListener("pointerup", up);
+  if (first) wake();
+  deck.stop = () => {
+    window.removeEventListener("keydown", pressed, true);
+    window.removeEventListener("dimap-star", star);
+    deck.removeEventListener("pointermove", wake);
+    deck.removeEventListener("pointerdown", down);
+    deck.removeEventListener("pointerup", up);
+    clearTimeout(shy);
+  };
+  return deck.stop;
+}
