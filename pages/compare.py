@@ -10,6 +10,7 @@ from pages.ui.compare import choosing, differences, images, panel, standing, sto
 from pages.ui.look import chart_tools, frame
 from pages.ui.parts import notice
 from pages.ui.session import polling, story
+from pages.ui.story import rows, telling
 
 _STYLE = Path(__file__).parent / "ui" / "compare" / "compare.css"
 
@@ -26,8 +27,8 @@ def main() -> None:
 
 
 def waiting(pair: tuple[standing.Standing, standing.Standing]) -> bool:
-    """Whether more will come, pictures too."""
-    return standing.running(pair) or images.lacking(*pair)
+    """Whether more will come: what is found of both, pictures, then what is found of the other kept cuts."""
+    return standing.running(pair) or images.lacking(*pair) or telling.running(telling.ask(story.kept()))
 
 
 def body(polling: bool) -> None:
@@ -36,8 +37,11 @@ def body(polling: bool) -> None:
     if polling != waiting(pair):
         st.rerun()
     st.title(standing.verdict(*pair), anchor=False)
-    choosing.controls(standing.facts(*pair))
-    if not story.kept():
+    row = choosing.controls(standing.facts(*pair))
+    if story.kept():
+        with row.popover("Names and order", icon=":material/edit_note:", key="compare_story"):
+            rows.draw([] if standing.running(pair) else telling.ask(story.kept()))  # one request at a time
+    else:
         invite()
     names = [side.side.called for side in pair]
     chart_tools.source(

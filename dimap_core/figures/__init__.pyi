@@ -43,7 +43,6 @@ from .story import (
     count_card as count_card,
     difference_picture as difference_picture,
     image_card as image_card,
-    kept_by_stage as kept_by_stage,
     mirrored_picture as mirrored_picture,
 )
 from .tradeoff import (

@@ -2,4 +2,4 @@
 
 from .differences import PairedRow as PairedRow, difference_picture as difference_picture
 from .images import count_card as count_card, image_card as image_card
-from .mirrored import Half as Half, kept_by_stage as kept_by_stage, mirrored_picture as mirrored_picture
+from .mirrored import Half as Half, mirrored_picture as mirrored_picture

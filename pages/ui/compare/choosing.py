@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dimap_core.studies import story as core
 
@@ -76,10 +77,11 @@ def _default(there: list[str]) -> tuple[str, str]:
     return (cuts[0], cuts[1]) if len(cuts) > 1 else (dense, cuts[0])
 
 
-def controls(facts: str) -> None:
-    """The sentence with both chips; `facts`: what both are judged by, behind it."""
+def controls(facts: str) -> DeltaGenerator:
+    """The sentence with both chips, and its row; `facts`: what both are judged by, behind it."""
     there, chosen = options(), sides()
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="compare_choice"):
+    row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="compare_choice")
+    with row:
         for place, (word, key, side) in enumerate(zip(("Compare", "with"), _KEYS, chosen, strict=True)):
             st.markdown(word, width="content")
             at = list(there).index(state.fill(key, side.option))
@@ -90,6 +92,7 @@ def controls(facts: str) -> None:
             )  # fmt: skip
         st.button("Swap", key="compare_swap", on_click=_swap, type="tertiary", icon=":material/swap_horiz:")
         st.caption(facts)
+    return row
 
 
 def _take(place: int) -> None:
