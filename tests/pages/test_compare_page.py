@@ -92,9 +92,19 @@ def test_the_other_ones_cut_is_swapped_and_the_cut_in_force_can_be_chosen(open_a
     assert first.options == ["A By <b>rule</b>", "B More", "★ The cut in force", "○ Dense"]
     app.set("compare_first", second.value)
     assert verdict(settled(app)).startswith("A needs ")
+    assert app.url["pair"] == "B.A"
     app.set("compare_second", "now")
     assert verdict(settled(app)).startswith("This cut needs ")
-    assert "this cut − B, top-1" in drawn(app)
+    assert "this cut − B, top-1" in drawn(app) and app.url["pair"] == "B.now"
+    again = compared(open_app(**app.url))
+    assert again.notices == [] and verdict(again) == verdict(app) and again.url == app.url
+
+
+@pytest.mark.parametrize("pair", ["A.C", "A.A", "A", "A.B.now", "<b>.A"])
+def test_a_link_to_no_two_cuts_says_so_and_the_rest_holds(open_app, pair):
+    app = open_app(model="swin-digits", ratio="0.8", story=story(RULE, MORE), pair=pair)
+    assert f"The link compares '{pair}', which are no two of its cuts" in " ".join(app.notices)
+    assert app.url["story"] and "pair" not in app.url and app.plan.ratio == 0.8
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ..way.svg import Picture, picture, text
 
 _WIDE = 460  # px from which words stand beside their interval
 _LETTER, _VALUE, _WORD = 7.4, 54.0, 104.0  # px of a bold letter, and of the columns behind the labels
-_ROW, _TALL = 28.0, 46.0  # px of a row beside its words, and of one below them
+_ROW, _TALL = 28.0, 48.0  # px of a row beside its words, and of one below them
 _HEAD, _FOOT = 6.0, 20.0
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)  # points between two ticks
 _TICKS = 7
@@ -57,7 +57,7 @@ def difference_picture(rows: Sequence[PairedRow], look: Look, width: float = 560
     body = _axis(scale, bottom, look)
     for place, row in enumerate(rows):
         top = _HEAD + high * place
-        body += _row(row, scale, top + high - _ROW / 2 + (0 if wide else 4), look)
+        body += _row(row, scale, top + (_ROW / 2 if wide else _TALL - 19), look)
         body += _words(row, top + (_ROW / 2 + 5 if wide else 15), values if wide else None, width, look)
     return picture(body, width, bottom + _FOOT, "; ".join(map(_told, rows)))
 

@@ -13,9 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 from dimap_core.studies import story as core
 
 from ..look import plan_names
-from ..session import state, story
+from ..session import lesson, state, story
 
-NOW, DENSE = "now", "dense"
 _KEYS = ("compare_first", "compare_second")
 
 
@@ -50,15 +49,15 @@ def options() -> dict[str, Side]:
     ]
     if not story.letter(state.current()):
         now = story.named(state.current(), plan_names.label(state.current().plan))
-        sides.append(Side(NOW, "★", "this cut", "The cut in force", "", story.Kept(-1, now)))
-    sides.append(Side(DENSE, "○", "dense", "Dense", "Nothing is cut."))
+        sides.append(Side(story.NOW, "★", "this cut", "The cut in force", "", story.Kept(-1, now)))
+    sides.append(Side(story.DENSE, "○", "dense", "Dense", "Nothing is cut."))
     return {side.option: side for side in sides}
 
 
 def sides() -> tuple[Side, Side]:
     """The two that are compared: as chosen, or as far as that is no more there, the first two of the story; with fewer
     kept, the cut in force and the dense model take part."""
-    there, chosen = options(), [_resolved(option) for option in st.session_state.get("compared", ())]
+    there, chosen = options(), [_resolved(option) for option in story.compared() or ()]
     if len({*chosen}) == 2 and {*chosen} <= there.keys():
         first, second = chosen
     else:
@@ -69,7 +68,7 @@ def sides() -> tuple[Side, Side]:
 def _resolved(option: str) -> str:
     """The cut in force goes by its letter once it is kept."""
     letter = story.letter(state.current())
-    return f"{story.kept()[core.LETTERS.index(letter)].key}" if option == NOW and letter else option
+    return f"{story.kept()[core.LETTERS.index(letter)].key}" if option == story.NOW and letter else option
 
 
 def _default(there: list[str]) -> tuple[str, str]:
@@ -102,9 +101,15 @@ def _take(place: int) -> None:
         pair.reverse()
     else:
         pair[place] = st.session_state[_KEYS[place]]
-    st.session_state.compared = tuple(pair)
+    _compare(*pair)
 
 
 def _swap() -> None:
     first, second = sides()
-    st.session_state.compared = second.option, first.option
+    _compare(second.option, first.option)
+
+
+def _compare(first: str, second: str) -> None:
+    """Keep the choice, in the address too: a fragment's own runs end before the page's mirror."""
+    story.compare(first, second)
+    state.mirror(own=not lesson.title())
