@@ -47,6 +47,11 @@ def verdict(app):
     return app.at.title[0].value.replace("\u00a0", " ")
 
 
+def renamed(kept, names):
+    """Kept cuts with other names."""
+    return tuple(replace(one, cut=replace(one.cut, name=name)) for one, name in zip(kept, names, strict=True))
+
+
 def story(*cuts):
     return to_link(Story(cuts))
 
@@ -96,6 +101,9 @@ def test_the_other_ones_cut_is_swapped_and_the_cut_in_force_can_be_chosen(open_a
     app.set("compare_second", "now")
     assert verdict(settled(app)).startswith("This cut needs ")
     assert "this cut − B, top-1" in drawn(app) and app.url["pair"] == "B.now"
+    app.at.session_state["story"] = renamed(app.at.session_state["story"], ("By rule", "More"))
+    app.run().set("compare_first", "dense")
+    assert verdict(settled(app)).startswith("This cut needs ") and app.url["pair"] == "dense.now"
     again = compared(open_app(**app.url))
     assert again.notices == [] and verdict(again) == verdict(app) and again.url == app.url
 

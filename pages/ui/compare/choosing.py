@@ -5,6 +5,7 @@ Next door: `standing` has what is found of them.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import streamlit as st
@@ -80,27 +81,29 @@ def controls(facts: str) -> DeltaGenerator:
     """The sentence with both chips, and its row; `facts`: what both are judged by, behind it."""
     there, chosen = options(), sides()
     row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="compare_choice")
+    # Streamlit tells what was chosen by its label: with other labels they are other controls.
+    labels = zlib.crc32("\n".join(side.label for side in there.values()).encode())
     with row:
-        for place, (word, key, side) in enumerate(zip(("Compare", "with"), _KEYS, chosen, strict=True)):
+        for place, (word, name, side) in enumerate(zip(("Compare", "with"), _KEYS, chosen, strict=True)):
+            key = f"{name}-{labels}"
             st.markdown(word, width="content")
-            at = list(there).index(state.fill(key, side.option))
             st.selectbox(
-                ("First cut", "Second cut")[place], list(there), at, key=key,
-                format_func=lambda option: there[option].label if option in there else "", width=250,
-                label_visibility="collapsed", on_change=_take, args=(place,),
+                ("First cut", "Second cut")[place], list(there), list(there).index(state.fill(key, side.option)),
+                key=key, format_func=lambda option: there[option].label if option in there else "", width=250,
+                label_visibility="collapsed", on_change=_take, args=(place, key),
             )  # fmt: skip
         st.button("Swap", key="compare_swap", on_click=_swap, type="tertiary", icon=":material/swap_horiz:")
         st.caption(facts)
     return row
 
 
-def _take(place: int) -> None:
+def _take(place: int, key: str) -> None:
     """What the chip shows; choosing the other one's cut swaps both."""
     pair = [side.option for side in sides()]
-    if st.session_state[_KEYS[place]] == pair[1 - place]:
+    if st.session_state[key] == pair[1 - place]:
         pair.reverse()
     else:
-        pair[place] = st.session_state[_KEYS[place]]
+        pair[place] = st.session_state[key]
     _compare(*pair)
 
 
