@@ -58,7 +58,7 @@ def body(polling: bool) -> None:
 
 def invite() -> None:
     """What to do where nothing is kept yet."""
-    label = "Nothing is kept yet: keep cuts on Prune, give them names, and compare any two of them here"
+    label = "Nothing is kept yet; keep cuts on Prune"
     st.page_link("pages/prune.py", label=label, icon=":material/bookmark_add:")
 
 

@@ -112,7 +112,9 @@ def _words(row: PairedRow, y: float, values: float | None, width: float, look: L
     body = text(0, y, row.label, look.ink, 13, 700)
     body += text(values, y, value, look.ink, 13, 400, "end") if values else ""
     last = said if values else f"{value}, {said}"
-    return body + text(width, y, last, look.muted if luck else look.ink, 13, 400 if luck else 700, "end")
+    body += text(width, y, last, look.muted if luck else look.ink, 13, 400 if luck else 700, "end")
+    # Words above their interval cross the lines of the axis, which end around them.
+    return body if values else f'<g stroke="{look.surface}" stroke-width="4" paint-order="stroke">{body}</g>'
 
 
 def _told(row: PairedRow) -> str:
