@@ -41,7 +41,7 @@ def main() -> None:
         st.markdown("For other runtimes, any batch size: input `images`, normalised, output `logits`.")
         downloads.prepared(view, "onnx", "live", f"{name}-pruned.onnx", "application/octet-stream")
         st.subheader("Recipe", anchor=False)
-        st.markdown("JSON, to paste under More settings or to pass to `prune --recipe`.")
+        st.markdown("JSON, to paste under More or to pass to `prune --recipe`.")
         recipe = json.dumps(state.current().recipe(), indent=1)
         st.download_button("Download recipe.json", recipe, "recipe.json", "application/json", on_click="ignore")
     st.subheader("All tried points", anchor=False)

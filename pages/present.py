@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui.look import frame
 from pages.ui.present import deck, slides, star
-from pages.ui.session import polling, state
+from pages.ui.session import Setting, polling, state
 from pages.ui.story import keep, telling
 
 
@@ -14,27 +14,30 @@ def main() -> None:
     """The slides as far as their cuts are known."""
     if st.session_state.pop("leaving", False):
         st.switch_page(f"pages/{st.session_state.pop('present_from', 'compare')}.py")
+    st.session_state.deck_heard = False
     told = keep.told()
-    polling.polled(body, _running(telling.ask(told)))()
+    polling.polled(body, st.session_state.get("deck_whole") != _cuts())()
     star.draw(told[0].setting)
 
 
-def _running(found: list[telling.Found]) -> bool:
-    """Whether cuts or pictures are on their way."""
-    return telling.running(found) or bool(st.session_state.get("pictures_missing"))
+def _cuts() -> list[Setting]:
+    return [one.setting for one in keep.told()]
 
 
 def body() -> None:
-    """All slides; drawn anew while cuts are being judged."""
+    """All slides; drawn anew while cuts are being judged. What was pressed on them concerns the whole page."""
+    if st.session_state.pop("deck_heard", False):
+        st.rerun()
     found = telling.ask(keep.told())
     known = [whole for one in found if (whole := one.whole)]
     numbers = slides.numbers(known)
     pictures = telling.pictures(known[0].kept.setting, numbers) if known else {}
-    missing = st.session_state.pictures_missing = bool(set(numbers) - pictures.keys())
     made = slides.build(known, st.session_state.story_title, pictures, slides.rows(known))
-    deck.draw(made, state.current().plan.ratio or 0.5, next((one.doing or one.error for one in found), ""))
-    if not telling.running(found) and not missing and st.session_state.get("deck_whole") != len(known):
-        st.session_state.deck_whole = len(known)  # the page polls no more
+    doing = next((said for one in found if (said := one.doing or one.error)), "")
+    deck.draw(made, state.current().plan.ratio or 0.5, doing)
+    whole = not telling.running(found) and pictures.keys() >= set(numbers)
+    if whole and st.session_state.get("deck_whole") != _cuts():
+        st.session_state.deck_whole = _cuts()  # nothing more to poll for
         st.rerun()
 
 

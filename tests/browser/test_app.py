@@ -5,6 +5,7 @@ import json
 import random
 import re
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,10 @@ DRAWN = (
     "[class*=st-key-lesson]",
 )
 TOP1 = "[data-testid=stMetric]:has-text('Top-1'), .answer .big"
-TOPS = """() => {
-  window.tops = new Set();
-  const look = () => {
-    window.tops.add(document.querySelector(".st-key-pins").getBoundingClientRect().top + window.scrollY);
-    requestAnimationFrame(look);
-  };
-  look();
+SHIFTS = """() => {
+  window.shifts = [];
+  const told = (one) => [one.value, one.sources.map((at) => [at.node?.textContent, at.previousRect, at.currentRect])];
+  new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map(told))).observe({type: "layout-shift"});
 }"""
 VALUE, PARAMS = ".answer .big .value", ".answer dl > div:nth-child(3) dd >> nth=0"
 
@@ -94,6 +92,16 @@ def violations(page):
             break
         page.wait_for_timeout(1000)
     return [(one["id"], node["html"][:300], node["failureSummary"]) for one in found for node in one["nodes"]]
+
+
+@contextmanager
+def explaining(page, name):
+    """What fails within says on which page, what its scripts threw and what is left of the document."""
+    try:
+        yield
+    except (TimeoutError, AssertionError) as error:
+        error.add_note(f"{name}, {page.url}: {page.errors} {page.evaluate('document.body.innerHTML')[:3000]}")
+        raise
 
 
 def chip(page, key):
@@ -146,7 +154,7 @@ def test_a_moved_slider_changes_the_link_and_the_numbers_and_the_link_restores_t
 
 def test_a_deit_is_pruned_by_stage(browser, app_url):
     page = opened(browser, f"{app_url}/?model=deit-digits&stages=0_0.2~1_0.4~2_0.4~3_0.6")
-    cut(page, "20 to 60 % by stage")
+    cut(page, "20–60 % by stage")
     chip(page, "amount").click()
     seen(page.get_by_text("Block group 4").first)
     seen(page.locator(TOP1).filter(has_text="n = "))
@@ -158,7 +166,7 @@ def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser
     knobs, cuts = page.locator(".map .knob"), page.locator(".map .cut")
     third, before = cuts.nth(2).inner_text(), page.locator(PARAMS).inner_text()
     settled(page)
-    page.evaluate(TOPS)
+    page.evaluate(SHIFTS)
     knobs.nth(2).focus()
     # Both in one task of the browser, before any message can have come.
     press = "k => { k.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', bubbles: true}));"
@@ -167,7 +175,7 @@ def test_the_map_counts_at_once_and_the_page_follows_when_the_hand_rests(browser
     patiently(page.wait_for_function, "location.search.includes('stages=')")
     cut(page, "by stage")
     judged(page, "540")
-    assert len(page.evaluate("[...window.tops]")) == 1  # nothing below the answer has moved meanwhile
+    assert page.evaluate("window.shifts") == []  # nothing has moved meanwhile but what follows the hand
     others = [cuts.nth(place).inner_text() for place in (0, 1, 3)]
     again = opened(browser, page.url)
     judged(again, "540")
@@ -214,23 +222,38 @@ def test_nonsense_in_a_link_is_one_sentence_and_the_default_is_shown(browser, ap
     assert page.outside == []
 
 
+def fits_and_can_be_read(page, name, width):
+    """That page once it is drawn, at that width: nothing is cut off, and axe finds nothing."""
+    seen(page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first)
+    if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
+        seen(page.get_by_text("really smaller").first)
+    settled(page)
+    patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)  # charts follow the width
+    seen(page.get_by_role("main").get_by_role("heading", level=1))  # as a reader finds it: a hidden one is none
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert not violations(page), violations(page)
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_every_page_fits_and_can_be_read_by_everyone(browser, app_url, scheme, width):
     page = opened(browser, f"{app_url}/?model=swin-digits&granularity=structure&ratio=0.5", 1440, scheme)
     for name in HEADINGS:
-        page.set_viewport_size({"width": 1440, "height": 900})  # with all links in the bar
-        page.get_by_role("link", name=name).click()
-        seen(page.locator("[data-testid=stHeading]").filter(has_text=HEADINGS[name]).first)
-        if name not in ("Find", "Compare"):  # which are about other cuts than the one in force
-            seen(page.get_by_text("really smaller").first)
-        settled(page)
-        patiently(expect(page.get_by_text("Loading the model")).to_have_count, 0)  # it fades away
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(300)  # charts follow the width
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert not violations(page), (name, page.errors, violations(page))
+        with explaining(page, name):
+            page.set_viewport_size({"width": 1440, "height": 900})  # with all links in the bar
+            page.get_by_role("link", name=name).click()
+            fits_and_can_be_read(page, name, width)
     assert page.locator("[data-testid=stException]").count() == 0
     assert page.outside == page.errors == []
+
+
+def test_a_page_that_vanished_draws_itself_again(browser, app_url):
+    page = opened(browser, f"{app_url}/export?model=swin-digits&ratio=0.35")
+    seen(page.get_by_text("All tried points"))
+    page.evaluate("document.getElementById('root').replaceChildren()")  # as after an error of the browser's own part
+    seen(page.get_by_text("All tried points"))
+    assert "ratio=0.35" in page.url
 
 
 def test_a_link_to_another_page_is_drawn_on_a_phone_and_asks_nothing_outside(browser, app_url):

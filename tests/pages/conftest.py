@@ -192,7 +192,7 @@ class App:
         for part in line.children.values():
             chip = isinstance(part, Block) and part.type == "popover"
             parts.append(f"[{part.proto.popover.label}]" if chip else getattr(part, "value", ""))
-        return " ".join(parts).split(" [More settings]")[0].replace("\\", "")
+        return " ".join(parts).split(" [More]")[0].replace("\\", "")
 
     @property
     def url(self) -> dict[str, str]:

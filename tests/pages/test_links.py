@@ -160,6 +160,12 @@ def test_what_fits_holds_where_model_plan_or_images_of_a_link_do_not(open_app):
         assert len(app.notices) == 1 and app.url == {**DEFAULT, **kept}
 
 
+def test_a_link_of_a_later_version_holds_as_far_as_it_is_known_and_says_so(open_app):
+    app = open_app(v="2", ratio="0.25", story="2abc", present="0")
+    assert len(app.notices) == 1 and "later version" in app.notices[0] and "has version '2'" in app.notices[0]
+    assert app.url == {**DEFAULT, "ratio": "0.25"}
+
+
 def test_a_link_to_a_page_works_as_the_first_visit_of_a_server(monkeypatch):
     """Until st.navigation was called once, Streamlit runs a script in the folder pages/ without app.py."""
     monkeypatch.setattr(app_test, "PagesManager", PagesManager)

@@ -24,7 +24,7 @@ def test_a_file_is_judged_and_drawn_on_every_page(open_app, folder):
     app = open_app(model=link, ratio="0.5").judged()
     assert app.url["model"] == link and app.notices == []
     assert "n = 540" in app.metric(2) and "1.51 M" in app.metric(0)
-    assert "[my *first* model_1.safetensors]" in app.sentence and app.sentence.endswith("judge it on [digits]")
+    assert "[my *first* model_1.safetensors]" in app.sentence and app.sentence.endswith("judge on [digits]")
     assert any(text.startswith("(swin-digits, 32 px)") for text in app.texts())
     assert app.feed["plot"]["current"]
     for page in ("weights", "importance", "predictions", "export"):

@@ -11,22 +11,22 @@ from pages.ui.look import frame
         (
             {"model": "swin-textured"},
             "[Set to zero] [80 %] of the weights of [swin-textured] with the smallest [DIMAP score] within "
-            "[each module] and judge it on [1,080 textured digits]",
+            "[each module] and judge on [1,080 textured digits]",
         ),
         (
             {"model": "swin-digits", "granularity": "structure", "macs": "0.5", "pay": "1", "repair": "1"},
             "[Take out] heads and hidden units worth [50 % of the MACs] of [swin-digits] with the smallest "
-            "[DIMAP score per MAC] within [each kind] then refit the rest and judge it on [540 digits]",
+            "[DIMAP score per MAC] within [each kind] then refit the rest and judge on [540 digits]",
         ),
         (
             {"model": "swin-digits", "granularity": "nm", "nm": "2:4", "criterion": "magnitude"},
             "[Keep only] [2 of every 4] neighbouring weights of [swin-digits] with the largest [Magnitude score] "
-            "and judge it on [540 digits]",
+            "and judge on [540 digits]",
         ),
         (
             {"model": "deit-digits", "stages": "0_0.2~1_0.4~2_0.4~3_0.6", "scope": "layer"},
-            "[Set to zero] [20 to 60 % by stage] of the weights of [deit-digits] with the smallest [DIMAP score] "
-            "within [each layer] and judge it on [540 digits]",
+            "[Set to zero] [20–60 % by stage] of the weights of [deit-digits] with the smallest [DIMAP score] "
+            "within [each layer] and judge on [540 digits]",
         ),
     ],
 )

@@ -147,7 +147,7 @@ def test_what_is_said_keeps_to_the_numbers():
     assert words.headline(way) == "The two models part in stage 2: a\\*b turns into c."
     assert words.details(way) == (
         "Image 7 of 9, labelled **a\\*b**. The answer gets lost in **stage 2, block 1**: a dense "
-        "model that takes over before it still says a\\*b with 90 %, after it with 10 %."
+        "model taking over before it says a\\*b with 90 %, after it 10 %."
     )
     slowly = [replace(step, handed={"class": left}) for step, left in zip(steps, (0.6, 0.35, 0.1), strict=True)]
     told = words.details(replace(way, steps=tuple(slowly), image=None, label=None))

@@ -17,7 +17,7 @@ from ..parts import part_map
 from ..session import View, state
 
 FIRST_LAYER, FIRST_LAYER_OF_KIND = ("qkv", "proj", "fc1"), ("fc1", "qkv", "qkv", "qkv")
-VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs saved"}
+VALUES = {"kept": "kept, %", "score": "mean score", "lost": "lost per M MACs"}
 
 
 def draw(view: View) -> None:

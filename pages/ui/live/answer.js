@@ -150,13 +150,13 @@ class Answer {
 
   axes(picture, { low, high, chance, unit }) {
     const right = PLOT.width - PLOT.right, base = this.high - PLOT.bottom;
-    const step = high - low > 0.3 ? 0.2 : 0.05;
+    const step = high - low > 0.3 ? 0.2 : 0.05, mute = { "aria-hidden": "true" };
     for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= Math.min(1, high) + 1e-9; tick += step) {
       picture.append(svg("path", { d: `M${PLOT.left} ${this.y(tick)}H${right}`, class: "line" }));
-      picture.append(svg("text", { x: PLOT.left - 6, y: this.y(tick) + 4, class: "muted end" }, `${Math.round(100 * tick)}`));
+      picture.append(svg("text", { x: PLOT.left - 6, y: this.y(tick) + 4, class: "muted end", ...mute }, `${Math.round(100 * tick)}`));
     }
     for (let tick = 0; tick <= 100; tick += 20) {
-      picture.append(svg("text", { x: this.x(tick / 100), y: base + 17, class: "muted middle" }, `${tick}`));
+      picture.append(svg("text", { x: this.x(tick / 100), y: base + 17, class: "muted middle", ...mute }, `${tick}`));
     }
     picture.append(svg("text", { x: right, y: base + 34, class: "muted end" }, `${unit} kept, % of dense`));
     picture.append(svg("text", { x: PLOT.left + 4, y: PLOT.top - 3, class: "muted" }, `${this.data.plot.judged}, %`));

@@ -68,7 +68,7 @@ def time(point: Tried) -> tuple[str, str]:
     granularity = point.setting.plan.granularity
     if granularity == "structure":
         return "see below", "really smaller"
-    return "as before", "zeros are not faster" if granularity == "weight" else "a pattern is not faster here"
+    return "as before", "zeros are not faster" if granularity == "weight" else "not faster here"
 
 
 def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, ticket: Ticket | None) -> str:
@@ -77,8 +77,8 @@ def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, t
         return ""
     params, macs, top1, change = numbers
     return (
-        f"{top1['value']} right, {top1['below']}; {change['value']}; {macs['label']} {macs['below']}; "
-        f"{params['label']} {params['below']}."
+        f"{top1['value']} right, {top1['below']}; {change['value']} against dense; MACs {macs['below']}; "
+        f"weights {params['below']}."
     )
 
 

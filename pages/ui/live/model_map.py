@@ -16,7 +16,7 @@ from ..parts import live_map
 from ..session import View, state
 from . import moves
 
-_FOLD = "How to read the map; the map as a table, and as a picture"
+_FOLD = "About this map"
 _MANY = 16  # blocks from which some may be drawn as one
 
 

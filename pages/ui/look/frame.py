@@ -52,6 +52,7 @@ _CSS = """
 #skip { position: fixed; left: 0.5rem; top: -4rem; z-index: 1000001; padding: 0.6rem 1rem; border-radius: 6px;
   background: #0067A3; color: #FFFFFF; }
 #skip:focus { top: 0.5rem; }
+body:has(> #skip) [data-testid=stSkipToContent] { display: none; }  /* one such link is enough */
 [data-testid=stHeading] h3 { font-size: 1.125rem; padding: 0.25rem 0; }
 @media (max-width: 1400px) { [data-testid=stHeading] h1 { font-size: 1.5rem; } }
 @media (max-width: 640px) { [data-testid=stHeading] h1 { font-size: 1.25rem; } }
@@ -62,12 +63,21 @@ _CSS = """
 _SKIP = """
 <script>
 if (!document.getElementById("skip")) {
-  const link = Object.assign(document.createElement("a"), { id: "skip", href: "#content", textContent: "To the page" });
+  const link = document.createElement("a");
+  Object.assign(link, { id: "skip", href: "#content", textContent: "Skip to the page" });
   link.addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("content")?.focus();
   });
   document.body.prepend(link);
+  // An error that Streamlit catches nowhere leaves nothing of a page. Its address has all to draw it once more.
+  const root = document.getElementById("root"), BETWEEN = 20000;
+  const look = () => {
+    if (root.childElementCount || Date.now() - (sessionStorage.dimapVanished ?? 0) < BETWEEN) return;
+    sessionStorage.dimapVanished = Date.now();
+    location.reload();
+  };
+  if (root) new MutationObserver(() => setTimeout(look, 300)).observe(root, { childList: true });
 }
 </script>
 """

@@ -21,6 +21,18 @@ CSS = """
 .st-key-gallery { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); }
 .st-key-gallery > div, .st-key-gallery > div > div { width: auto !important; }
 .st-key-gallery [data-testid="stElementContainer"]:has(img) { max-width: 120px; }
+@media print {
+  @page { size: A4 landscape; margin: 10mm; }
+  [data-testid=stHeader], [data-testid=stToolbar], [data-testid=stSidebar], [data-testid=stStatusWidget], #skip {
+    display: none !important;
+  }
+  /* The app scrolls within the window; a printed page holds all of it, charts as wide as they are on screen. */
+  html, body, #root, .stApp, [data-testid=stAppViewContainer], [data-testid=stMain] {
+    position: static !important; height: auto !important; overflow: visible !important; display: block !important;
+  }
+  .block-container { padding: 0 !important; zoom: 0.68; }
+  [class*="st-key-figure_"], [data-testid=stPlotlyChart], [data-testid=stDataFrame], svg { break-inside: avoid; }
+}
 @media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
 .st-key-part_row { min-height: 4.5rem; }
@@ -101,7 +113,7 @@ def chart(
         "title": title or alt, "note": note, "large": whole,
         "walk": any(map(chart_tools.walkable, figure.data)),
     }  # fmt: skip
-    spoken = f"{title} {alt}" if title else alt
+    spoken = f"{title.removesuffix('.')}. {alt}" if title else alt
     with st.container(key=f"figure_{key}", gap=None):
         if title:
             st.html(f'<p class="figure-title">{escape(title)}</p>')

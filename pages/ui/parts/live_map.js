@@ -158,7 +158,10 @@ class LiveMap extends MapSliders {
   }
 
   hear(answer) {
-    if (!answer?.cut || !this.data || answer.key !== this.data.key) return;
+    if (!answer?.cut || !this.data || answer.key !== this.data.key) {
+      this.tell();
+      return;
+    }
     const foreign = !this.state || answer.epoch !== this.epoch;
     if (!foreign && answer.seq < this.seq) return; // of an earlier move
     if (answer.image !== this.shown) {
@@ -206,11 +209,10 @@ class LiveMap extends MapSliders {
     const whole = data.size.reduce((a, b) => a + b, 0), left = state.left.reduce((a, b) => a + b, 0);
     for (const slider of this.sliders) {
       const all = slider.stage === "all", share = this.value(slider.stage);
-      slider.knob.style.left = `${100 * share}%`;
-      slider.rest.style.left = `${100 * share}%`;
-      slider.cut.textContent = `${exact(share)} % cut`;
+      slider.track.style.setProperty("--share", share);
+      slider.cut.textContent = `${exact(share)} %${this.rows ? " cut" : ""}`; // beside the rows stands "Cut"
       const kept = all ? [left, whole] : [state.left[slider.stage], data.size[slider.stage]];
-      slider.left.textContent = `${short(kept[0])} of ${short(kept[1])} left`;
+      slider.left.textContent = `${ofWhole(...kept)} left`;
       const most = data.off ? MOST : all ? Math.min(...data.all.most) : data.each.most[slider.stage];
       slider.knob.setAttribute("aria-valuemax", most || MOST);
       slider.knob.setAttribute("aria-valuenow", Math.round(100 * share));

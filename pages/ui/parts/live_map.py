@@ -30,7 +30,7 @@ SIZES = 1100, 860, 720, NARROW
 _PARTS = tuple(HERE / f"{name}.js" for name in ("map_image", "map_drawing", "map_sliders", "live_map"))
 _LEVELS = 16
 _TOLD = 2  # words of a stage that tell of its form, the rest tells shares
-_LATE = '<p class="late">The drawing could not start in this browser. All ratios are under More settings.</p>'
+_LATE = '<p class="late">The drawing could not start in this browser. All ratios are under More.</p>'
 
 
 def component() -> Callable[..., Any]:

@@ -22,6 +22,11 @@ const short = (value) => {
   }
   return `${Math.round(value)}`;
 };
+// Both in the whole's unit: "10.7 of 13.8 k".
+const ofWhole = (value, whole) => {
+  const [limit, unit] = [[1e9, " G"], [1e6, " M"], [1e3, " k"]].find(([least]) => whole >= least) ?? [1, ""];
+  return `${Number((value / limit).toPrecision(3))} of ${Number((whole / limit).toPrecision(3))}${unit}`;
+};
 
 // The newest answer of the server, as `data`; it comes as what changed since one that is held here. `ask` pulls a trigger
 // of the feed, `tell` sets what it says.

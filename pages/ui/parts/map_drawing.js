@@ -35,7 +35,7 @@ export class MapDrawing extends MapImage {
     if (this.said) this.root.append(this.said);
     this.sliders = data.sliders ? this.data.labels.stages.map((_, stage) => this.slider(stage)) : [];
     this.placeSliders();
-    this.root.append(this.list());
+    this.root.append(this.list(), this.reading());
     this.detail = html("p", "detail");
     this.root.append(this.detail);
     if (this.state) this.draw();
@@ -60,9 +60,15 @@ export class MapDrawing extends MapImage {
   head() {
     const { data } = this;
     const head = html("div", "head");
-    this.finding = html("h2", "finding", this.state?.finding || data.finding || "");
+    const long = data.labels.word.length > 5; // "block group" against "stage"
+    this.finding = html("h2", `finding${long ? " long" : ""}`, this.state?.finding || data.finding || "");
     head.append(this.finding);
-    const line = html("div", "line");
+    return head;
+  }
+
+  // How the drawing is to be read: below the head on screen, after the sliders for a keyboard.
+  reading() {
+    const { data } = this, reading = html("div", "head reading"), line = html("div", "line");
     const fill = this.fill();
     this.legend = html("span", "legend");
     this.legend.innerHTML = fill
@@ -70,9 +76,11 @@ export class MapDrawing extends MapImage {
       : `<i class="box kept"></i>kept<i class="box gone${data.smaller ? " was" : ""}"></i>${data.smaller ? "taken out" : "gone"}`;
     if (fill) this.legend.append(fill.most ? `0 to ${fill.most}` : "not measured");
     line.append(this.legend);
-    const label = html("label", "by", "coloured by ");
+    const label = html("label", "by");
+    label.append(html("span", "", "coloured by "));
     const select = html("select");
     select.dataset.key = "fill";
+    select.setAttribute("aria-label", "Coloured by"); // on a phone the words before it are not drawn
     select.disabled = Boolean(data.waiting);
     for (const name of ["kept share", ...data.fills.map((one) => one.name)]) {
       const option = html("option", "", name);
@@ -85,15 +93,15 @@ export class MapDrawing extends MapImage {
     });
     label.append(select);
     line.append(label);
-    head.append(line);
-    if (fill) head.append(html("p", "note", fill.note));
-    if (data.waiting) line.append(html("p", "hint", "Precomputed. The handles move once the model is open …"));
-    else if (data.sliders && !data.off && !window.dimapMoved) line.append(this.hint());
-    return head;
+    reading.append(line);
+    if (fill) reading.append(html("p", "note", fill.note));
+    if (data.waiting) line.append(html("p", "hint", "Precomputed; the model is opening …"));
+    else if (data.sliders && !data.off) line.append(this.hint());
+    return reading;
   }
 
   hint() {
-    const hint = html("p", "hint", "Try it: drag a handle, or press → on it.");
+    const hint = html("p", `hint${window.dimapMoved ? " used" : ""}`, "Drag a handle, or press → on it.");
     const close = html("button", "close", "×");
     close.setAttribute("aria-label", "Close the hint");
     close.addEventListener("click", () => this.used());
@@ -103,7 +111,7 @@ export class MapDrawing extends MapImage {
 
   used() {
     window.dimapMoved = true;
-    this.root.querySelector(".hint")?.remove();
+    this.root.querySelector(".hint")?.classList.add("used"); // its room stays
   }
 
   fillName() {

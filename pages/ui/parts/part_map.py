@@ -61,7 +61,7 @@ def _told(view: View) -> str:
     """Weights of each module, heads and MACs of the selected part: kept of all."""
     at = state.selected()
     if at.stage is None:
-        return "Click a block to follow it over all pages."
+        return "Click a block to follow it everywhere."
     cost = place_cost(view.anatomy, view.cost, at.stage, at.block)
     total = add(cost.values())
     told = [

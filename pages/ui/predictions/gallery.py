@@ -97,12 +97,21 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     label = data.class_names[found.labels[place]]
     with st.container(gap="xsmall", border=True, key=f"card_{image}"):
         st.image(thumbnail(data.images[image], THUMBNAIL), alt=f"Image {image + 1}, labelled {label}", width="stretch")
-        text = f"{before} → {after}" if before != after else before
+        text = _change(before, after) if before != after else before
         looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
         st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
         sure = [100 * answers.confidence[place] for answers in (found.dense, found.pruned)]
         truth = "" if before == label else f"label {label}  \n"
         st.caption(f"{BADGES[direction]}  \n{truth}{sure[0]:.0f} → {sure[1]:.0f} % sure")
+
+
+def _change(before: str, after: str) -> str:
+    """Words that both names end with are said once: "1 on rows", "4 on rows" -> "1 → 4 on rows"."""
+    first, second = before.split(), after.split()
+    same = 0
+    while same < min(len(first), len(second)) - 1 and first[-1 - same] == second[-1 - same]:
+        same += 1
+    return f"{' '.join(first[: len(first) - same])} → {after}"
 
 
 def pick(image: int) -> None:

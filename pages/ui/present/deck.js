@@ -112,11 +112,10 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
     const line = group.querySelector(".between");
     for (const [name, value] of [["x1", x], ["x2", x], ["y1", y(live.low)], ["y2", y(live.high)]]) line.setAttribute(name, value);
   };
-  let shy;
   const wake = () => {
     nav.classList.add("seen");
-    clearTimeout(shy);
-    shy = setTimeout(() => nav.classList.remove("seen"), 2500);
+    clearTimeout(deck.shy);
+    deck.shy = setTimeout(() => nav.classList.remove("seen"), 2500);
   };
   let from = null;
   const down = (event) => { from = event.clientX; };
@@ -138,7 +137,6 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
     deck.removeEventListener("pointermove", wake);
     deck.removeEventListener("pointerdown", down);
     deck.removeEventListener("pointerup", up);
-    clearTimeout(shy);
   };
   return deck.stop;
 }

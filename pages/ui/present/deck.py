@@ -30,7 +30,9 @@ _PAGE = """
 [data-testid=stHeader], [data-testid=stToolbar], [data-testid=stSidebar], #skip, #MainMenu { display: none !important; }
 @media print {
   @page { size: 1280px 720px; margin: 0; }
-  .block-container { padding: 0 !important; max-width: none !important; }
+  .block-container { padding: 0 !important; max-width: none !important; zoom: 1 !important; }
+  .block-container [data-testid=stElementContainer]:not(.st-key-deck) { display: none !important; }
+  [data-testid=stVerticalBlock] { gap: 0 !important; }
 }
 </style>
 """
@@ -55,14 +57,14 @@ def _heard(what: str) -> Any:
 def _moved() -> None:
     place = _heard("at")
     if isinstance(place, int) and 0 <= place < 100:
-        st.session_state.slide = place
+        st.session_state.update(slide=place, deck_heard=True)
 
 
 def _left() -> None:
-    st.session_state.leaving = True
+    st.session_state.update(leaving=True, deck_heard=True)
 
 
 def _cut() -> None:
     percent = _heard("ratio")
     if isinstance(percent, int) and 0 <= percent <= 98:
-        st.session_state.live_ratio = percent / 100
+        st.session_state.update(live_ratio=percent / 100, deck_heard=True)

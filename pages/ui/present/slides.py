@@ -109,7 +109,7 @@ def _map(one: telling.Whole) -> Slide:
     right = f", {formats.share(ground.estimate.top1.value)} right" if ground.estimate else ""
     counts = f"{_count(total.params)}\u00a0weights, {_count(total.macs)}\u00a0MACs an image"
     first = f"{_name(one)}: {counts}{right}."
-    note = "The higher a block, the more patches it sees; the wider, the more channels it has."
+    note = "Higher blocks see more patches, wider ones have more channels."
     return Slide("figure", escape(first), "", picture.svg, f"{_name(one)}, the dense model. {note}")
 
 

@@ -17,7 +17,7 @@ from ..live import accuracy
 from ..parts import metrics
 from ..session import Setting, Tried, opened, polling, state
 
-_SCRIPT = 'export default ({ data }) => window.dispatchEvent(new CustomEvent("dimap-star", { detail: data }))'
+_SCRIPT = 'export default ({ data }) => { window.dispatchEvent(new CustomEvent("dimap-star", { detail: data })); }'
 
 
 def draw(first: Setting | None) -> None:

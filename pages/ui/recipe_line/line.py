@@ -16,15 +16,19 @@ from . import checkpoint, images, model, plan, ratios, recipe, sentence
 _CSS = """
 <style>
 .st-key-line_controls [role=radiogroup] { flex-direction: row; flex-wrap: wrap; gap: 0.25rem 1.25rem; }
-.st-key-recipe_line { row-gap: 0.3rem; column-gap: 0.4rem; }
+.st-key-recipe_line { row-gap: 0.3rem; column-gap: 0.3rem; font-variant-numeric: tabular-nums; }
 .st-key-recipe_line p { font-size: 0.9375rem; }
 .st-key-recipe_line [data-testid=stButton] kbd { display: none; }
 .st-key-recipe_line [data-testid=stPopover] button, .st-key-recipe_line [data-testid=stButton] button {
-  min-height: 2rem; padding: 0 0.5rem; border-radius: 6px; text-align: left; overflow-wrap: anywhere;
+  min-height: 2rem; padding: 0 0.4rem; border-radius: 6px; text-align: left; overflow-wrap: anywhere;
 }
 .st-key-recipe_line [data-testid=stPopover] button {
   border-color: transparent; background: var(--soft); color: var(--action); font-weight: 600;
 }
+/* As wide with any shares: a moved slider does not move the words after it. */
+.st-key-recipe_line .st-key-chip_amount [data-testid=stPopover] button { min-width: 8.6rem; white-space: nowrap; }
+.st-key-recipe_line .st-key-chip_amount button > div { width: 100%; justify-content: space-between; }
+.st-key-recipe_line .st-key-chip_amount button > div > div:first-child { justify-content: start; }
 .st-key-recipe_line .st-key-chip_more [data-testid=stPopover] button { background: none; }
 [data-testid=stPopoverBody]:has([class*=st-key-chip_body]) { width: min(32rem, calc(100vw - 1.5rem)); max-width: none; }
 [data-testid=stPopoverBody]:has(.st-key-chip_body_model) { width: min(40rem, calc(100vw - 1.5rem)); }
@@ -47,7 +51,7 @@ def draw() -> None:
             if words:
                 st.markdown(words, width="content")
             _chip(key, formats.plain(said[key]))
-        _chip("more", "More settings")
+        _chip("more", "More")
         _steps_back()
         _present()
         st.session_state.line_end = st.container(

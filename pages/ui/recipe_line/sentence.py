@@ -46,7 +46,7 @@ def words(plan: PruningPlan) -> tuple[tuple[str, str], ...]:
     pattern, units = plan.granularity == "nm", _UNITS[plan.granularity]
     worth, of = (f"{units} worth", "of") if plan.budget is not None else ("", f"of the {units} of")
     spared = f"sparing {len(plan.protected)} layers " if plan.protected else ""
-    judged = f"{spared}{'then refit the rest ' if plan.repair else ''}and judge it on"
+    judged = f"{spared}{'then refit the rest ' if plan.repair else ''}and judge on"
     return (
         ("", "units"),
         (worth, "amount"),
@@ -66,7 +66,7 @@ def amount(plan: PruningPlan) -> str:
         return f"{100 * plan.budget:g} % of the {plan_names.COST_LABELS[plan.budget_kind]}"
     if plan.overrides:
         shares = [round(100 * share) for _, share in plan.overrides]
-        between = f"{min(shares)} %" if min(shares) == max(shares) else f"{min(shares)} to {max(shares)} %"
+        between = f"{min(shares)} %" if min(shares) == max(shares) else f"{min(shares)}–{max(shares)} %"
         return f"{between} {_BY[state.mode_of(plan)]}"
     return f"{100 * (plan.ratio or 0):g} %"
 

@@ -21,6 +21,8 @@ _KEYS = set(_ORDER)
 _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the whole link is left out
 _SHORT = 400  # characters of classes set by hand that a link carries
 _AS_AT_FIRST = Sight()
+VERSION = "v"
+"""The part of a link that says by which version of links it was written; without it, by the first and only one so far."""
 IGNORED = {"embed", "embed_options", "key"}
 """Streamlit's own, and the class board's."""
 SLIDES = ("present", "slide")

@@ -44,7 +44,7 @@ def start() -> None:
     arrive(setting)
     look(sight)
     followed.arrive(asked, setting.judged)
-    told = " ".join(filter(None, (left_out, story.arrive(st.query_params))))
+    told = " ".join(filter(None, (_newer(), left_out, story.arrive(st.query_params))))
     st.session_state.notice = told or None
     st.session_state.in_class = st.query_params.get(_CLASS, "")[:_LONGEST] or None
 
@@ -54,8 +54,15 @@ def _asked() -> dict[str, str]:
     return {
         key: st.query_params[key]
         for key in st.query_params
-        if key not in (_JOBS, _CLASS, story.PART, story.PAIR, *links.SLIDES, *links.LESSONS)
+        if key not in (_JOBS, _CLASS, story.PART, story.PAIR, links.VERSION, *links.SLIDES, *links.LESSONS)
     }
+
+
+def _newer() -> str:
+    """What is said of a link that a later version of this program wrote."""
+    if st.query_params.get(links.VERSION, "1") == "1":
+        return ""
+    return "The link was made by a later version of this program; what this one knows of it holds."
 
 
 def _follow_history() -> None:

@@ -29,8 +29,13 @@ def ticket(channel: str, request: dict[str, Any], may_ask: bool = True, slow: bo
     name, shared = key(request), cache.shared()
     if (found := shared.results.get(name)) is not None:
         return Ticket(found, done=True)
+    failed: dict[tuple, Ticket] = st.session_state.setdefault("story_failed", {})
+    if name in failed:  # asked once more it would fail again, and hold up those after it
+        return failed[name]
     asked = st.session_state.setdefault("story_asked", {})
     last, mine = asked.get((channel, slow), (None, None))
+    if last == name and mine is not None and mine.error:
+        failed[name] = mine
     if last == name and mine is not None and not mine.replaced:
         if mine.done:
             shared.remember(name, [event for event in mine.events if event.keys() & _LASTING])

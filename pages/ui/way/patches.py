@@ -44,7 +44,7 @@ def draw(anatomy: Anatomy, way: Way) -> None:
         "before": said, "label": f"The image in {grid[0]} by {grid[1]} patches; arrow keys follow another one",
     }  # fmt: skip
     _COMPONENT(key="way_patches", data=data, on_token_change=lambda: _take(st.session_state.way_patches["token"], grid))
-    st.caption(f"Followed: **{said}**. Click a patch to follow that one.", help=TERMS["token"])
+    st.caption(f"Followed: **{said}**. Click another.", help=TERMS["token"])
     _by_name(before, grid, at)
     if row >= 0:
         with st.popover("Patch by number"):

@@ -108,8 +108,8 @@ def _lost(way: Way, by: str) -> str:
     at_once = before - after >= _AT_ONCE * (way.share(way.dense, by) - way.share(way.pruned, by))
     how = f"gets lost in {place}" if at_once else f"gets lost little by little, most in {place}"
     return (
-        f"{what} {how}: a dense model that takes over before it still says {formats.plain(way.name(by))} with "
-        f"{_percent(before)}, after it with {_percent(after)}."
+        f"{what} {how}: a dense model taking over before it says {formats.plain(way.name(by))} with "
+        f"{_percent(before)}, after it {_percent(after)}."
     )
 
 
