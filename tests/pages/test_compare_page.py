@@ -137,6 +137,7 @@ def test_two_models_are_paired_over_the_same_images(open_app):
     labels = [row[0] for row in tables(app)["compare_differences"]["rows"]]
     assert labels == ["B − A, top-1", "A − its dense", "B − its dense"]
     assert "Weights kept, part by part" in drawn(app)
+    assert "swin-digits: Ninety" in drawn(app) and "deit-digits: Ninety" in drawn(app)
 
 
 def test_a_cut_that_cannot_be_made_says_so_in_its_place(open_app):

@@ -12,10 +12,11 @@ from dimap_core.types import PRUNABLE_MODULES, AccuracyEstimate
 from ..look import chart_tools, formats, markup, plan_names, theme
 from . import timed
 from .choosing import Side
-from .standing import Standing
+from .standing import Standing, models
 
 _KEY = "compare_panel"
 _WIDTHS = {"wide": 600, "narrow": 340}  # px that words are made for
+_LONG = 24  # letters of a name from which it is set in smaller ones
 _TIMES = {
     "structure": ("Time to be measured", "really smaller"),
     "weight": ("Time as before", "zeros are not faster"),
@@ -27,13 +28,16 @@ def draw(first: Standing, second: Standing) -> None:
     """The panel, with what saves its picture."""
     with st.container(key=_KEY, gap=None):
         picture = _picture(first, second)
-        markup.draw(
-            "compare_sides", f'<div class="versus">{_side(first, "first")}{picture}{_side(second, "second")}</div>'
-        )
+        names = models(first, second)
+        sides = [
+            _side(one, place, names[one.side] if len({*names.values()}) > 1 else "")
+            for one, place in ((first, "first"), (second, "second"))
+        ]
+        markup.draw("compare_sides", f'<div class="versus">{picture.join(sides)}</div>')
         if first.told and second.told:
-            sides = f"{first.side.called} and {second.side.called}"
+            both = f"{first.side.called} and {second.side.called}"
             note = "Of the weights that can go; from the middle outwards what is kept, dashed what is gone."
-            title = f"Weights kept by {sides}, stage by stage"
+            title = f"Weights kept by {both}, stage by stage"
             told = {"title": title, "note": note, "large": False, "walk": False}
             chart_tools.draw(_KEY, told, _table(first, second), theme.look().dark)
 
@@ -52,12 +56,12 @@ def _picture(first: Standing, second: Standing) -> str:
     return f'<div class="saved middle"><h3>Weights kept, {escape(word)} by {escape(word)}</h3>{drawn}</div>'
 
 
-def _side(one: Standing, place: str) -> str:
-    """A cut in words and numbers."""
-    side, body = one.side, ""
-    force = " force" if side.in_force else ""
-    name = f'<span class="mark{force}" aria-hidden="true">{escape(side.mark)}</span><h2>{escape(side.name)}</h2>'
-    said = side.note or _plan(side)
+def _side(one: Standing, place: str, model: str) -> str:
+    """A cut in words and numbers; `model`: what it is one of, where the other one's is another."""
+    side = one.side
+    force, long = " force" if side.in_force else "", ' class="long"' if len(side.name) > _LONG else ""
+    name = f'<span class="mark{force}" aria-hidden="true">{escape(side.mark)}</span><h2{long}>{escape(side.name)}</h2>'
+    said = ": ".join(filter(None, (model, side.note or _plan(side))))
     body = f'<div class="name">{name}</div><p class="said">{escape(said)}</p>'
     if one.error:
         body += f'<p role="alert">{escape(one.error)}</p>'

@@ -97,12 +97,17 @@ def _models(first: Standing, second: Standing) -> int:
     return len({one.ground.fingerprint for one in (first, second) if one.ground})
 
 
+def models(first: Standing, second: Standing) -> dict[Side, str]:
+    """Of which model each side is; the dense one is the other's."""
+    found = {one.side: own_models.shown(one.side.kept.cut.model) for one in (first, second) if one.side.kept}
+    return {one.side: found.get(one.side, next(iter(found.values()))) for one in (first, second)}
+
+
 def facts(first: Standing, second: Standing) -> str:
     """Of which models both are, and by what they are judged."""
     if not first.ground or not second.ground:
         return ""
-    names = [own_models.shown(one.side.kept.cut.model) for one in (first, second) if one.side.kept]
-    models = " and ".join(dict.fromkeys(names))
+    names = " and ".join(dict.fromkeys(models(first, second).values()))
     if unpaired(first, second):
-        return models
-    return f"{models}, the same {len(second.ground.numbers):,} images for both"
+        return names
+    return f"{names}, the same {len(second.ground.numbers):,} images for both"
