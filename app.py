@@ -30,7 +30,7 @@ if lesson.follow(learning):
     st.switch_page(f"pages/{frame.LEARN.lower()}.py")
 taught = lesson.title()
 frame.heading(page, taught)
-if row.cut and not learning and not presenting:
+if row.cut and row.line and not learning:
     line.draw()
 frame.content()
 if row.cut:

@@ -1,94 +1,65 @@
-"""Compare: which method wins at this budget? Measured beforehand, with the session's jobs; papers' figures below."""
+"""Compare: which of two cuts is better, and what of it is beyond chance? Own cuts first, stored results below."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
-from dimap_core.figures import comparison as drawn, findings
-from dimap_core.models import BUNDLED, published
-from dimap_core.training import BUDGETS, Measurement, comparison
-from pages.ui.compare import results
-from pages.ui.look import chart_tools, frame, theme
+from pages.ui.compare import choosing, differences, images, panel, standing, stored, timed
+from pages.ui.look import chart_tools, frame
 from pages.ui.parts import notice
-from pages.ui.session import cache, state
+from pages.ui.session import polling, story
+from pages.ui.story import rows, telling
 
-NAMES = [spec.name for spec in BUNDLED]
-SHOWN = {"both": BUDGETS, **{f"{100 * budget:.0f} %": (budget,) for budget in BUDGETS}}
-PAPER = {
-    "method": "Method", "model": "Model", "dense": "Dense top-1, %", "top1": "Top-1, %", "change": "Change, points",
-    "macs": "FLOPs (MACs)", "params": "Params", "where": "Printed in", "how": "Training",
-}  # fmt: skip
+_STYLE = Path(__file__).parent / "ui" / "compare" / "compare.css"
 
 
 def main() -> None:
-    """Filters, the answer in a sentence, the figure, the table; below, what papers print."""
+    """The two as a fragment, which looks again while something is on its way; below it what takes longer."""
     notice.show()
-    left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
-    current = state.current().model
-    model = left.selectbox("Bundled model", NAMES, index=NAMES.index(current) if current in NAMES else 0,
-                           key="compare_model", persist_state="session")  # fmt: skip
-    shown = right.segmented_control("FLOPs (MACs) removed", list(SHOWN), default="both", key="compare_budget",
-                                     required=True, persist_state="session")  # fmt: skip
-    budgets = SHOWN[shown or "both"]
-    rows = [row for row in cache.methods() if row.model == model and row.budget in budgets]
-    figure(model, rows)
-    for budget in budgets:
-        if absent := comparison.missing(rows, model, budget):
-            st.caption(f"Not measured yet at {100 * budget:.0f} %: {', '.join(absent)}.")
-    if rows:
-        results.table(rows)
-    papers()
+    st.html(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>")
+    pair = standing.of(choosing.sides())
+    running = waiting(pair)
+    polling.polled(body, running)(running)
+    timed.draw(pair)
+    stored.draw()
 
 
-def figure(model: str, rows: Sequence[Measurement]) -> None:
-    """The answer, and all methods with the session's own results."""
-    if not rows:
-        how = f"`python -m benchmarks.methods {model}` does it in some minutes."
-        st.info(f"Nothing was measured on {model} yet; {how}", icon=":material/pending:")
-        return
-    for line in filter(None, (answer(rows, budget) for budget in BUDGETS)):
-        st.markdown(line)
-    entries = [*map(results.entry, rows), *results.own(model, cache.cards()[model]["macs"])]
-    alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
-    chart_tools.source(model, f"{model} · methods compared · DIMAP Explorer")
-    title = findings.against_dense([one.top1 for one in entries], rows[0].dense)
-    note = (
-        f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; vertical "
-        "line and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. "
-        "Searches train for 160 steps (SPViT until its gates meet the budget, then 80 without distillation), DIMAP for "
-        "208, about the same work. Methods are reconstructions from what we could read of each paper; the Recover page "
-        "lists where each differs."
+def waiting(pair: tuple[standing.Standing, standing.Standing]) -> bool:
+    """Whether more will come: what is found of both, pictures, then what is found of the other kept cuts."""
+    return standing.running(pair) or images.lacking(*pair) or telling.running(telling.ask(story.kept()))
+
+
+def body(polling: bool) -> None:
+    """Verdict, choice, both in numbers, differences, images."""
+    first, second = pair = standing.of(choosing.sides())
+    if polling != waiting(pair):
+        st.rerun()
+    st.title(standing.verdict(*pair), anchor=False)
+    row = choosing.controls(standing.facts(*pair))
+    if story.kept():
+        with row.popover("Names and order", icon=":material/edit_note:", key="compare_story"):
+            rows.draw([] if standing.running(pair) else telling.ask(story.kept()))  # one request at a time
+    else:
+        invite()
+    names = [side.side.called for side in pair]
+    chart_tools.source(
+        "_".join(names).replace(" ", "-"), f"{standing.facts(*pair)} · {' and '.join(names)} · DIMAP Explorer"
     )
-    theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt, title, note)
+    panel.draw(*pair)
+    if first.told and second.told:
+        left, right = st.columns([46, 54], gap="medium")
+        with left:
+            differences.draw(*pair)
+        with right:
+            images.draw(*pair)
 
 
-def answer(rows: Sequence[Measurement], budget: float) -> str:
-    """Who leads at a budget; nobody where intervals overlap."""
-    found = comparison.leaders(row for row in rows if row.budget == budget)
-    if found is None:
-        return ""
-    best, others = found
-    begun, reached = f"**{100 * budget:.0f} % removed:**", results.text(best.top1).replace(" (", " % (", 1)
-    if others:
-        close = "one other’s interval overlaps" if len(others) == 1 else f"{len(others)} others’ intervals overlap"
-        return f"{begun} no clear winner. {best.label} is highest, {reached}, but {close} with its own."
-    return f"{begun} {best.label} leads with {reached}, its interval apart from all others measured."
-
-
-def papers() -> None:
-    """Published results, marked as the papers'."""
-    st.subheader("What the papers report", anchor=False)
-    st.caption(
-        "Printed by the papers or their repositories: ImageNet-1k, large models, long training. Never mixed with the "
-        "figures above, which are ours on small models, and hardly comparable with each other."
-    )
-    st.dataframe(
-        pd.DataFrame(published.results()).rename(columns=PAPER), hide_index=True, height="content",
-        column_config={"Method": st.column_config.TextColumn(width=210)},
-    )  # fmt: skip
+def invite() -> None:
+    """What to do where nothing is kept yet."""
+    label = "Nothing is kept yet; keep cuts on Prune"
+    st.page_link("pages/prune.py", label=label, icon=":material/bookmark_add:")
 
 
 frame.enter()

@@ -26,8 +26,8 @@ settings.load_profile("core")
 
 APART = {
     "architecture", "catalogue", "classroom", "cli", "client", "contributing", "data", "fetch", "figures",
-    "figures_lessons",
-    "figures_predictions", "figures_way", "files", "hostile_files", "hostile_images", "hub", "jobs", "methods",
+    "figures_lessons", "figures_predictions", "figures_story", "figures_way", "files", "hostile_files",
+    "hostile_images", "hub", "jobs", "methods",
     "model_map", "package", "plan", "readme", "recovery", "reproduce", "search_state",
     "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip

@@ -37,6 +37,14 @@ from .predictions import (
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
 from .slides import path_picture as path_picture
+from .story import (
+    Half as Half,
+    PairedRow as PairedRow,
+    count_card as count_card,
+    difference_picture as difference_picture,
+    image_card as image_card,
+    mirrored_picture as mirrored_picture,
+)
 from .tradeoff import (
     Curve as Curve,
     Point as Point,

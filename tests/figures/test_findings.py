@@ -127,11 +127,61 @@ def test_stages_are_told_by_what_can_go_of_them():
     assert told(findings.kept(parts, "Stage")) == "Stage 2 keeps 20 % of its weights, stage 1 keeps 90 %"
 
 
-def test_below_dense_counts_only_intervals_that_lie_apart():
-    dense = (0.98, 0.97, 0.99)
-    tops = [(0.975, 0.96, 0.985), (0.9, 0.88, 0.92), (0.96, 0.95, 0.97)]
-    assert findings.against_dense(tops, dense).startswith("1 of 3 smaller models lies")
-    assert findings.against_dense(tops[:1], dense).startswith("None of 1")
+def test_beside_dense_smaller_models_are_told_by_their_reach_and_nothing_more():
+    assert findings.beside_dense([0.975, 0.9, 0.96], 0.98) == (
+        "3 smaller models reach 90.0 to 97.5 %, the dense one 98.0 %"
+    )
+    assert findings.beside_dense([0.9, 0.9001], 0.98).startswith("2 smaller models reach 90.0 %, ")
+
+
+RULE = Part(1_517_964, 19_680_768, 400_984, 9_053_212)  # swin-textured: 80 % cut by DIMAP over all stages
+HAND = Part(1_517_964, 19_680_768, 439_694, 8_002_448)  # 40, 60, 75 and 80 % of its stages
+WHOLE = Part(1_517_964, 19_680_768, 1_517_964, 19_680_768)
+LUCK = Difference(1080, 6 / 1080, -0.006336, 0.017724)  # as they were judged on the textured digits
+LOST = Difference(1080, -41 / 1080, -0.051937, -0.025971)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "difference", "sentence"),
+    [
+        (
+            ("A", RULE), ("B", HAND), LUCK,
+            "B needs 12 % fewer MACs than A and 10 % more weights; its 0.6 points more on 1,080 images could be luck.",
+        ),
+        (
+            ("the dense model", WHOLE), ("this cut", RULE), LOST,
+            "This cut needs 54 % fewer MACs than the dense model and 74 % fewer weights; its 3.8 points less on 1,080 "
+            "images are beyond chance.",
+        ),
+        (
+            ("A", RULE), ("the dense model", WHOLE), Difference(1080, 0.038, 0.026, 0.052),
+            "The dense model needs 2.2 times the MACs of A and 3.8 times the weights; its 3.8 points more on 1,080 "
+            "images are beyond chance.",
+        ),
+        (
+            ("A", RULE), ("B", RULE), Difference(1080, 0.0, -0.003, 0.003),
+            "B needs as many MACs and weights as A; both are right on equally many of 1,080 images.",
+        ),
+        (
+            ("A", RULE), ("B", Part(1_517_964, 19_680_768, 400_984, 9_053_213)), None,
+            "B needs nearly as many MACs as A and as many weights; why not.",
+        ),
+    ],
+)  # fmt: skip
+def test_two_cuts_are_told_by_what_the_second_costs_and_by_their_paired_difference(first, second, difference, sentence):
+    said = findings.pair(findings.Named(*first), findings.Named(*second), difference, "why not")
+    assert told(said) == sentence
+
+
+def test_chance_is_told_by_zero_in_the_paired_interval_alone():
+    texture = Difference(1080, -0.015741, -0.025208, -0.008694)
+    assert [findings.chance(found) for found in (LUCK, texture)] == ["could be luck", "beyond chance"]
+    assert findings.chance(Difference(1080, 0.01, 0.0, 0.02)) == "could be luck"
+    both = {"top-1": LUCK, "digit": Difference(1080, 0.02037, 0.011302, 0.031004), "texture": texture}
+    assert findings.beyond("B − A", both) == (
+        "B − A: digit +2.0 and texture −1.6 points are beyond chance; top-1 could be luck"
+    )
+    assert findings.beyond("B − A", {"top-1": LUCK}) == "B − A: top-1 could be luck"
 
 
 def test_a_curve_leads_only_where_intervals_lie_apart_and_the_other_was_measured_on_both_sides():

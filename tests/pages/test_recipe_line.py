@@ -42,7 +42,7 @@ def test_each_page_has_one_heading_and_the_line(open_app):
         app.run()
         (title,) = app.at.title
         assert title.value == row.sentence or not row.sentence  # those that stand apart have one of their own
-        if row.cut and row.title != frame.LEARN:  # lessons show only what they need
+        if row.line and row.cut and row.title != frame.LEARN:  # lessons show only what they need
             assert app.sentence.startswith("[Set to zero] [80 %]")
         assert not app.at.sidebar.children
 

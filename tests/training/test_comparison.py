@@ -9,7 +9,7 @@ from dimap_core.figures.comparison import Entry, comparison as drawn
 from dimap_core.figures.look import Look
 from dimap_core.models.bundled import BUNDLED
 from dimap_core.training import comparison
-from dimap_core.training.methods.comparison import WAYS, Measurement, leaders, missing, read, write
+from dimap_core.training.methods.comparison import WAYS, Measurement, highest, missing, read, write
 
 ROW = Measurement(
     "swin-digits", "dimap-tuned", 0.5, 540, (0.99, 0.98, 0.995), (0.9, 0.87, 0.92), (0.98, 0.965, 0.99), 750_000,
@@ -36,14 +36,14 @@ def test_what_is_missing_is_named_by_its_label():
     assert len(missing([], "swin-flatten", 0.5)) == len(WAYS) - 1  # no SPViT on linear attention
 
 
-def test_the_leader_is_the_highest_and_close_ones_overlap_with_it():
+def test_the_highest_is_told_by_accuracy_in_the_end():
     best, close, far = (
         replace(ROW, method=key, after=after)
         for key, after in (("nvit", (0.98, 0.97, 0.99)), ("spvit", (0.96, 0.94, 0.97)), ("apma", (0.9, 0.88, 0.92)))
     )
-    assert leaders([far, close, best]) == (best, [close])
-    assert leaders([]) is None
-    assert leaders([ONE_SHOT])[0].top1 == ONE_SHOT.before
+    assert highest([far, close, best]) == best
+    assert highest([]) is None
+    assert highest([ONE_SHOT]).top1 == ONE_SHOT.before
 
 
 def test_the_tables_have_a_line_a_method_and_a_column_a_model():

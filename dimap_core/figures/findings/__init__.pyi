@@ -1,8 +1,8 @@
 """What other rooms may import from `figures.findings`."""
 
 from .cuts import (
-    against_dense as against_dense,
     bears as bears,
+    beside_dense as beside_dense,
     cells as cells,
     confusions as confusions,
     curves as curves,
@@ -19,6 +19,12 @@ from .cuts import (
     ranks as ranks,
     ridges as ridges,
     units as units,
+)
+from .pairs import (
+    Named as Named,
+    beyond as beyond,
+    chance as chance,
+    pair as pair,
 )
 from .slides import kind as kind, numbers as numbers, statement as statement
 from .trainings import (

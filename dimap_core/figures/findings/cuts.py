@@ -198,13 +198,11 @@ def kept(parts: Mapping[tuple[int | None, str], Part], stage_word: str) -> str:
     return f"{stage_word.capitalize()} {least} of its weights, {stage_word.lower()} {most}"
 
 
-def against_dense(tops: Sequence[tuple[float, float, float]], dense: tuple[float, float, float]) -> str:
-    """How many smaller models lie below the dense one with their intervals apart; each (share, low, high)."""
-    below = sum(high < dense[1] for _, _, high in tops)
-    if not below:
-        return f"None of {len(tops)} smaller models lies below the dense one beyond its interval"
-    verb = "lies" if below == 1 else "lie"
-    return f"{below} of {len(tops)} smaller models {verb} below the dense one with intervals apart"
+def beside_dense(tops: Sequence[float], dense: float) -> str:
+    """From where to where top-1 of smaller models reaches, beside the dense one's, shares 0..1; nothing on chance."""
+    low, high = f"{100 * min(tops):.1f}", f"{100 * max(tops):.1f}"
+    reach = f"{low} %" if low == high else f"{low} to {high} %"
+    return f"{len(tops)} smaller models reach {reach}, the dense one {100 * dense:.1f} %"
 
 
 def cut(macs_kept: float, estimate: AccuracyEstimate | None, cue: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...types import AccuracyEstimate, Difference, Granularity, Part, in_points
 from .cuts import percent
+from .pairs import chance
 
 
 def statement(total: Part, estimate: AccuracyEstimate | None) -> tuple[str, str]:
@@ -28,8 +29,7 @@ def numbers(estimate: AccuracyEstimate | None) -> str:
 def against_dense_in_words(drop: Difference) -> str:
     """A paired change with its interval and whether that is chance."""
     between = f"{in_points(drop.low)} to {in_points(drop.high)}"
-    luck = "could be luck" if drop.low <= 0 <= drop.high else "beyond chance"
-    return f"{in_points(drop.value)} points against dense ({between}), {luck}"
+    return f"{in_points(drop.value)} points against dense ({between}), {chance(drop)}"
 
 
 def kind(granularity: Granularity) -> str:

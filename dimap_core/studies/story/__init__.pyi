@@ -6,6 +6,8 @@ from .differences import (
     differing as differing,
     hits as hits,
     paired as paired,
+    same_images as same_images,
+    uncut as uncut,
     what_differs as what_differs,
 )
 from .files import from_file as from_file, to_file as to_file

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...measure import paired_difference
+from ...measure import cost_report, kept_by_band, paired_difference
 from ...types import Difference
 from .story import Ground, Known, Told
 
@@ -21,6 +21,21 @@ class Shown:
     number: int
     label: str
     answers: tuple[str, ...]
+
+
+def uncut(ground: Ground) -> Told:
+    """The dense model as a cut that takes nothing."""
+    cost = cost_report(ground.anatomy)
+    cells = tuple((stage, module, part) for (stage, module), part in cost.cells.items())
+    bands = tuple(kept_by_band(ground.anatomy, cost).values())
+    return Told(cost.total, cells, bands, ground.estimate, ground.answers)
+
+
+def same_images(one: Ground, other: Ground) -> bool:
+    """Whether both were judged by the same images with the same labels, so that answers can be paired; of one model or
+    of two."""
+    told = (one.images, one.numbers, one.labels, one.class_names)
+    return one.images is not None and told == (other.images, other.numbers, other.labels, other.class_names)
 
 
 def paired(ground: Ground, first: Told, second: Told | None = None, cue: str = "joint") -> Difference:

@@ -1,8 +1,9 @@
-"""The Compare page's parts: single results as text and table, and the session's own jobs among them.
+"""The Compare page's parts: the choice of two cuts, what is found of both, their panel, differences, images and times;
+below them what was measured beforehand.
 
-Not here: what was measured beforehand (`session.cache`). Next door: `parts`.
+Not here: asking the worker (`story`). Next door: `story`, `live`.
 """
 
-from . import results
+from . import choosing, differences, images, panel, standing, stored, timed
 
-__all__ = ["results"]
+__all__ = ["choosing", "differences", "images", "panel", "standing", "stored", "timed"]

@@ -82,12 +82,13 @@ def _row(row: dict, promised: float) -> dict[str, str]:
     faster = row["dense"]["median"] / row["pruned"]["median"]
     return {
         "images": str(row["batch_size"]),
-        "dense, ms": _spread(row["dense"]),
-        "this cut, ms": _spread(row["pruned"]),
+        "dense, ms": spread(row["dense"]),
+        "this cut, ms": spread(row["pruned"]),
         "speed-up": "too noisy to tell" if noisy(row) else f"{faster:.2f}×",
         "of what MACs promise": "–" if noisy(row) else f"{100 * faster / promised:.0f} %",
     }
 
 
-def _spread(found: dict) -> str:
+def spread(found: dict) -> str:
+    """Milliseconds of a batch: median and quartiles."""
     return f"{1e3 * found['median']:.3g} ({1e3 * found['low']:.3g} to {1e3 * found['high']:.3g})"

@@ -3,7 +3,7 @@
 Not here: anything that knows of the session or asks a worker. Next door: `session`.
 """
 
-from . import chart_tools, formats, frame, plan_names, theme
+from . import chart_tools, formats, frame, markup, plan_names, theme
 from .glossary import TERMS
 
-__all__ = ["TERMS", "chart_tools", "formats", "frame", "plan_names", "theme"]
+__all__ = ["TERMS", "chart_tools", "formats", "frame", "markup", "plan_names", "theme"]

@@ -13,8 +13,8 @@ class Page:
     """A row of the list: pages/`key`.py, at the address /`key`, called `title` in the bar, headed by `sentence` ("": it
     has a heading of its own).
 
-    `bar`: whether it stands there; `cut`: whether it is about the setting, which then stands in a line above it and in
-    its address.
+    `bar`: whether it stands there; `cut`: whether it is about the setting, which then stands in its address, and `line`
+    in a line above it.
     """
 
     key: str
@@ -22,6 +22,7 @@ class Page:
     sentence: str
     bar: bool = True
     cut: bool = True
+    line: bool = True
 
 
 LEARN, PRESENT = "Learn", "Present"
@@ -33,10 +34,10 @@ PAGES = (
     Page("way", "Way", "Where in the network does an image get lost?"),
     Page("find", "Find", "What is the best cut for this budget?"),
     Page("recover", "Recover", "Can training bring back what the cut has lost?"),
-    Page("compare", "Compare", "Which method wins at this budget?"),
+    Page("compare", "Compare", "", line=False),
     Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
-    Page("present", PRESENT, "", bar=False),
+    Page("present", PRESENT, "", bar=False, line=False),
     Page("teachers", "For teachers", "", bar=False, cut=False),
     Page("board", "Class board", "", bar=False, cut=False),
 )

@@ -19,8 +19,10 @@ function lines(text, size, weight, width) {
 
 // The drawn layers of what lies in `place`: plotly's main SVGs, and what is marked as `saved`.
 function layers(place) {
-  const box = place.getBoundingClientRect();
-  const plots = [...place.querySelectorAll(".js-plotly-plot .svg-container > svg.main-svg, .saved svg")];
+  const found = [...place.querySelectorAll(".js-plotly-plot .svg-container > svg.main-svg, .saved svg")];
+  const plots = found.filter((node) => node.getBoundingClientRect().width);  // others wait for another width
+  const reach = plots.map((node) => node.getBoundingClientRect());
+  const box = { x: Math.min(...reach.map((part) => part.x)), y: Math.min(...reach.map((part) => part.y)) };
   const drawn = plots.map((node) => {
     const part = node.getBoundingClientRect();
     const svg = node.cloneNode(true);
@@ -31,11 +33,10 @@ function layers(place) {
     for (const [name, value] of Object.entries(sizes)) svg.setAttribute(name, value.toFixed(2));
     return new XMLSerializer().serializeToString(svg);
   });
-  const reach = plots.map((node) => node.getBoundingClientRect());
   return {
     drawn: drawn.join(""),
-    width: Math.max(...reach.map((part) => part.right)) - box.left,
-    height: Math.max(...reach.map((part) => part.bottom)) - box.top,
+    width: Math.max(...reach.map((part) => part.right)) - box.x,
+    height: Math.max(...reach.map((part) => part.bottom)) - box.y,
   };
 }
 

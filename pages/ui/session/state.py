@@ -54,7 +54,7 @@ def _asked() -> dict[str, str]:
     return {
         key: st.query_params[key]
         for key in st.query_params
-        if key not in (_JOBS, _CLASS, story.PART, links.VERSION, *links.SLIDES, *links.LESSONS)
+        if key not in (_JOBS, _CLASS, story.PART, story.PAIR, links.VERSION, *links.SLIDES, *links.LESSONS)
     }
 
 

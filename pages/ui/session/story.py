@@ -16,8 +16,10 @@ from dimap_core.types import PruningError, StoryError
 
 from .setting import Setting
 
-PART = "story"
-"""The part of a link that it is."""
+PART, PAIR = "story", "pair"
+"""The parts of a link that it is, and which two of its cuts are compared."""
+NOW, DENSE = "now", "dense"
+"""What else can be compared: the cut in force, and the dense model."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,28 @@ def arrive(params: Mapping[str, str]) -> str:
             take(core.from_link(params[PART]))
     except StoryError as error:
         return f"{error} The rest of the link holds."
-    return ""
+    return _arrive_pair(params.get(PAIR, ""))
+
+
+def _arrive_pair(text: str) -> str:
+    """Compare the two that a link names, as "A.now"; a sentence where it names no two."""
+    there = {NOW: NOW, DENSE: DENSE} | {letter: f"{one.key}" for letter, one in zip(core.LETTERS, kept(), strict=False)}
+    pair = text.split(".")
+    if len({*pair}) == 2 == len(pair) and {*pair} <= there.keys():
+        compare(there[pair[0]], there[pair[1]])
+        return ""
+    return f"The link compares '{text[:20]}', which are no two of its cuts; the rest of it holds." if text else ""
+
+
+def compare(first: str, second: str) -> None:
+    """Compare those two from now on, each the key of a kept cut as text, or `NOW` or `DENSE`."""
+    st.session_state.compared = first, second
+
+
+def compared() -> tuple[str, str] | None:
+    """The two that were chosen, if any were; a kept one may be gone."""
+    pair: tuple[str, str] | None = st.session_state.get("compared")
+    return pair
 
 
 def kept() -> tuple[Kept, ...]:
@@ -79,15 +102,16 @@ def keep(setting: Setting, name: str) -> None:
     if not has_room():
         st.session_state.notice = f"A story has at most {core.CUTS} cuts; take one out under Compare."
         return
-    st.session_state.story = (*kept(), Kept(_key(), _named(setting, name)))
+    st.session_state.story = (*kept(), Kept(_key(), named(setting, name)))
 
 
 def standing_in(setting: Setting, name: str) -> tuple[Kept, ...]:
     """What is told: the kept cuts or, where there are none, this one alone."""
-    return kept() or (Kept(0, _named(setting, name)),)
+    return kept() or (Kept(0, named(setting, name)),)
 
 
-def _named(setting: Setting, name: str) -> core.NamedCut:
+def named(setting: Setting, name: str) -> core.NamedCut:
+    """A setting as a cut of that name, which is cut off where it is too long."""
     return core.NamedCut(
         name[: core.NAME], setting.model, setting.plan, "", setting.weights, setting.data, setting.count, setting.draw,
         setting.classes,
@@ -116,7 +140,10 @@ def edit(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def to_link() -> dict[str, str]:
     """Its part of a link; nothing where there is no story, or one that is too long."""
     text = core.to_link(whole()) if kept() else None
-    return {PART: text} if text else {}
+    names = {NOW: NOW, DENSE: DENSE}
+    names |= {f"{one.key}": letter for letter, one in zip(core.LETTERS, kept() if text else (), strict=False)}
+    pair = [names[option] for option in compared() or () if option in names]
+    return ({PART: text} if text else {}) | ({PAIR: ".".join(pair)} if len(pair) == 2 else {})
 
 
 def presented() -> bool:

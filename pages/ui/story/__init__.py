@@ -4,6 +4,6 @@ Not here: the story itself (`session.story`), and its pictures (Compare, slides)
 Next door: `session.story` holds it, `live` draws its cuts as pins; Compare, slides and report tell it.
 """
 
-from . import keep, telling
+from . import asking, keep, rows, telling
 
-__all__ = ["keep", "telling"]
+__all__ = ["asking", "keep", "rows", "telling"]

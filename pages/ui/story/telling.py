@@ -1,16 +1,14 @@
 """What is found of the story's cuts: asked of the worker one after another, shared with all sessions.
 
-Next door: `session.requests` asks about the opened model; a story's cuts may be of others.
+Next door: `asking` keeps the answers.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import streamlit as st
 from pydantic import TypeAdapter
 
 from dimap_core.plan import to_recipe
@@ -18,7 +16,8 @@ from dimap_core.service import Ticket
 from dimap_core.studies import story as core
 from dimap_core.types import PruningError
 
-from ..session import Setting, Tried, cache, opening, own_models, story
+from ..session import Setting, Tried, cache, story
+from . import asking
 
 _CHANNEL = "story"
 _GROUND, _TOLD = TypeAdapter(core.Ground), TypeAdapter(core.Told)
@@ -77,7 +76,7 @@ def ask(kept: Sequence[story.Kept]) -> list[Found]:
         except PruningError as error:
             found.append(Found(letter, one, error=str(error)))
             continue
-        ticket = _ticket(request, may_ask=not busy)
+        ticket = asking.ticket(_CHANNEL, request, may_ask=not busy)
         busy = busy or (ticket is not None and ticket.running)
         found.append(_read(letter, one, request, ticket))
     return found
@@ -90,34 +89,7 @@ def running(found: Sequence[Found]) -> bool:
 
 def request_of(setting: Setting) -> dict[str, Any]:
     """What a worker tells of that cut by; raises PruningError where this session may not read model or images."""
-    return {"kind": "tell", "model": own_models.place(setting.model), "weights": setting.weights,
-            "images": opening.images(setting), "data": None, "recipes": [to_recipe(setting.plan)]}  # fmt: skip
-
-
-def _ticket(request: dict[str, Any], may_ask: bool) -> Ticket | None:
-    """The answer known to anyone, or this session's request, or a new one."""
-    key, shared = _key(request), cache.shared()
-    if (known := shared.results.get(key)) is not None:
-        return Ticket(known, done=True)
-    failed: dict[tuple, Ticket] = st.session_state.setdefault("story_failed", {})
-    if key in failed:  # asked once more it would fail again, and hold up those after it
-        return failed[key]
-    asked, ticket = st.session_state.get("story_asked", (None, None))
-    if asked == key and ticket is not None and ticket.error:
-        failed[key] = ticket
-    if asked == key and ticket is not None and not ticket.replaced:
-        if ticket.done:
-            shared.remember(key, [event for event in ticket.events if event.keys() & {"ground", "told"}])
-        return ticket
-    if not may_ask:
-        return None
-    ticket = shared.worker.submit(cache.session(), _CHANNEL, request)
-    st.session_state.story_asked = key, ticket
-    return ticket
-
-
-def _key(request: dict[str, Any]) -> tuple[str, str]:
-    return "tell", json.dumps(request, sort_keys=True)
+    return {"kind": "tell", **asking.about(setting), "data": None, "recipes": [to_recipe(setting.plan)]}
 
 
 def _read(letter: str, one: story.Kept, request: dict[str, Any], ticket: Ticket | None) -> Found:
@@ -129,7 +101,7 @@ def _read(letter: str, one: story.Kept, request: dict[str, Any], ticket: Ticket 
         return Found(letter, one, doing=(ticket.last or {}).get("doing", "Opening the model"))
     parts = {name: event[name] for event in ticket.events for name in ("ground", "told") if name in event}
     ground, told = cache.memo(
-        f"told {letter}", (*_key(request), len(ticket.events)),
+        f"told {letter}", (*asking.key(request), len(ticket.events)),
         lambda: (_GROUND.validate_python(parts["ground"]), _TOLD.validate_python(parts["told"])),
     )  # fmt: skip
     return Found(letter, one, ground, told)
@@ -139,15 +111,7 @@ def pictures(setting: Setting, numbers: Sequence[int], side: int = 256) -> dict[
     """Those images of a setting's set as addresses that hold them; asked for where they are not there yet."""
     if not numbers:
         return {}
-    base = {key: value for key, value in request_of(setting).items() if key != "recipes"}
-    request = {**base, "kind": "pictures", "numbers": sorted(set(numbers)), "side": side}
-    key, shared = ("pictures", json.dumps(request, sort_keys=True)), cache.shared()
-    asked, ticket = st.session_state.get("pictures_asked", (None, None))
-    if (known := shared.results.get(key)) is not None:
-        return {int(number): picture for number, picture in known[-1]["pictures"].items()}
-    if asked != key or ticket is None or ticket.replaced:
-        ticket = shared.worker.submit(cache.session(), "pictures", request)
-        st.session_state.pictures_asked = key, ticket
-    if ticket.done:
-        shared.remember(key, ticket.events)
-    return {int(number): picture for number, picture in ticket.last["pictures"].items()} if ticket.last else {}
+    request = {"kind": "pictures", **asking.about(setting), "data": None, "numbers": sorted({*numbers}), "side": side}
+    ticket = asking.ticket("pictures", request)
+    found = (event["pictures"] for event in (ticket.events if ticket else ()) if "pictures" in event)
+    return {int(number): address for number, address in next(found, {}).items()}
