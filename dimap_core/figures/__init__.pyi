@@ -13,7 +13,7 @@ from .lessons import (
     intervals as intervals,
     thresholds as thresholds,
 )
-from .look import COLUMN_LABELS as COLUMN_LABELS, EDGES as EDGES, FILLS as FILLS, INK as INK, Look as Look
+from .look import COLUMN_LABELS as COLUMN_LABELS, EDGES as EDGES, FILLS as FILLS, INK as INK, Look as Look, Themed as Themed, css_variables as css_variables
 from .model_map import (
     NARROW as NARROW,
     Fill as Fill,
@@ -37,6 +37,7 @@ from .predictions import (
 from .redistribution import redistribution as redistribution
 from .sensitivity import stage_curves as stage_curves
 from .slides import path_picture as path_picture
+from .told import told_tradeoff as told_tradeoff
 from .tradeoff import (
     Curve as Curve,
     Point as Point,

@@ -12,6 +12,7 @@ from .cuts import (
     foretold as foretold,
     front as front,
     kept as kept,
+    listed as listed,
     mask as mask,
     percent as percent,
     plain_threshold as plain_threshold,
