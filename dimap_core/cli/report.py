@@ -17,7 +17,9 @@ from .console import Json, emit
 
 
 def report(
-    named: Annotated[list[Path], typer.Argument(metavar="STORY|DIR...", help="a story's file, or what prune --out wrote")],
+    named: Annotated[
+        list[Path], typer.Argument(metavar="STORY|DIR...", help="a story's file, or what prune --out wrote")
+    ],
     out: Annotated[Path, typer.Option(help="file to write")],
     format: Annotated[str, typer.Option(help="html (one file, default), md (pictures beside it), csv, tex")] = "html",
     as_json: Json = False,

@@ -13,9 +13,18 @@ from .lessons import (
     intervals as intervals,
     thresholds as thresholds,
 )
-from .look import COLUMN_LABELS as COLUMN_LABELS, EDGES as EDGES, FILLS as FILLS, INK as INK, Look as Look, Themed as Themed, css_variables as css_variables
+from .look import (
+    COLUMN_LABELS as COLUMN_LABELS,
+    EDGES as EDGES,
+    FILLS as FILLS,
+    INK as INK,
+    Look as Look,
+    Themed as Themed,
+    css_variables as css_variables,
+)
 from .model_map import (
     NARROW as NARROW,
+    WIDE as WIDE,
     Fill as Fill,
     colors as colors,
     common_depth as common_depth,

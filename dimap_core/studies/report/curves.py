@@ -45,8 +45,9 @@ def _rows(rows: Iterable[Mapping[str, Any]], plan: PruningPlan) -> list[Mapping[
 
 
 def _points(rows: Iterable[Mapping[str, Any]]) -> list[Point]:
-    return [
-        Point(1 - row["macs_removed"], row["top1"], *row["ci95"], row["n"], f"{100 * row['ratio']:g} % cut",
-              smaller=row["granularity"] == "structure")
-        for row in rows
-    ]  # fmt: skip
+    found = []
+    for row in rows:
+        low, high = row["ci95"]
+        label, smaller = f"{100 * row['ratio']:g} % cut", row["granularity"] == "structure"
+        found.append(Point(1 - row["macs_removed"], row["top1"], low, high, row["n"], label, smaller=smaller))
+    return found

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ...figures import (
     NARROW,
+    WIDE,
     Look,
     Picture,
     Point,
@@ -24,11 +25,11 @@ from ...measure import cost_report, kept_by_band
 from .contents import Basis, Report, Reported
 from .curves import curves
 
-_WIDE, _HIGH = 1180, 620  # px of the still trade-off
+_ACROSS, _HIGH = 1180, 620  # px of the still trade-off
 
 
 class Drawn(NamedTuple):
-    """The trade-off of a model: its title, which says what was found; still, and for light and dark as plotly's JSON."""
+    """The trade-off of a model: its title, which says what was found; still, and as plotly's JSON by theme."""
 
     title: str
     still: Picture
@@ -39,8 +40,7 @@ def model_map(one: Reported, look: Look, narrow: bool = False) -> Picture:
     """The model as a map, with what the cut keeps of each band."""
     anatomy = one.basis.anatomy
     kept = dict(zip(kept_by_band(anatomy, cost_report(anatomy)), one.told.bands, strict=True))
-    more = {"width": NARROW} if narrow else {}
-    return model_picture(anatomy, kept, look, smaller=one.smaller, **more)
+    return model_picture(anatomy, kept, look, width=NARROW if narrow else WIDE, smaller=one.smaller)
 
 
 def kept_title(one: Reported) -> str:
@@ -58,7 +58,7 @@ def trade_off(report: Report, basis: Basis, look: Look) -> Drawn | None:
     pins = {one.letter: _point(one) for one in cuts}
     names = {one.letter: one.cut.name for one in cuts}
     data = Tradeoff(dense, under, pins=pins, chance=1 / max(len(basis.ground.class_names), 1))
-    still, _ = path_picture(data, names, look, _WIDE, _HIGH)
+    still, _ = path_picture(data, names, look, _ACROSS, _HIGH)
     live = {
         theme: json.loads(told_tradeoff(data, names, Look(dark=theme == "dark")).to_json())
         for theme in ("light", "dark")
@@ -73,7 +73,7 @@ def _title(basis: Basis, cuts: tuple[Reported, ...]) -> str:
         return f"Every cut of {basis.model} loses beyond chance"
     least = min(held, key=lambda one: one.total.macs_after)
     kept = findings.percent(least.total.macs_after / least.total.macs)
-    return f"{least.letter} keeps {kept} of the MACs without a loss beyond chance, the least of those that lose nothing"
+    return f"{least.letter} goes farthest without a loss beyond chance: {kept} of the MACs kept"
 
 
 def _point(one: Reported) -> Point:

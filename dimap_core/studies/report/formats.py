@@ -5,7 +5,6 @@ Next door: `page`, `paper`, `latex` and `tables` say what is in them.
 
 from __future__ import annotations
 
-import io
 import zipfile
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def write(report: Report, path: Path, form: str) -> None:
     if form == "md":
         pictures = path.with_name(f"{path.stem}-pictures")
         text, files = paper(report, pictures.name)
-        with whole_folder(pictures, StoryError, "another file") as part:
+        with whole_folder(pictures, StoryError, _OTHER) as part:
             for name, content in files.items():
                 (part / name).write_bytes(content)
     else:
@@ -36,15 +35,13 @@ def write(report: Report, path: Path, form: str) -> None:
         place.write_text(text, encoding="utf-8")
 
 
-def zipped(report: Report) -> bytes:
+def write_zipped(report: Report, path: Path) -> None:
     """The Markdown with its pictures as one zip."""
     text, files = paper(report, "pictures")
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
+    with whole_file(path, StoryError, _OTHER) as place, zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("report.md", text)
         for name, picture in files.items():
             packed.writestr(f"pictures/{name}", picture)
-    return content.getvalue()
 
 
 def _csv(report: Report) -> str:

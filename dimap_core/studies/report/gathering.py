@@ -18,7 +18,7 @@ from ...types import UPLOAD, PruningError, StoryError
 from ..story import LETTERS, Ground, NamedCut, Story, Told, changed_images, hits, tell, what_differs
 from .contents import Basis, Method, Report, Reported
 from .made import made
-from .naming import called, images_called, without_paths
+from .naming import Names, called, without_paths
 
 MOST_IMAGES = 8
 """Changed images that are shown of a cut."""
@@ -41,10 +41,14 @@ Opener = Callable[[NamedCut], Opened]
 
 
 def gather(
-    story: Story, opener: Opener, methods: Sequence[Method] = (), cards: Sequence[Card | None] = ()
+    story: Story,
+    opener: Opener,
+    methods: Sequence[Method] = (),
+    cards: Sequence[Card | None] = (),
+    names: Names = {},  # noqa: B006 - nobody writes to it
 ) -> Iterator[tuple[str, Report | None]]:
     """Yield (what is done, None), at last the report. `cards`: what directories say of the cuts that were read from
-    them, in the story's order.
+    them, in the story's order; `names`: see `naming`.
 
     Raises PruningError where a model or image cannot be had, and StoryError, which names the cut, where one cannot be
     met.
@@ -55,9 +59,9 @@ def gather(
         raise StoryError("There is no cut to report on; keep one on the Prune page first.")
     for places in _groups(story).values():
         first = story.cuts[places[0]]
-        yield f"Opening {called(first.model)}", None
+        yield f"Opening {called(first.model, names)}", None
         opened = opener(first)
-        for doing, told in _group(opened, story, places):
+        for doing, told in _group(opened, story, places, names):
             yield doing, None
             found.update(told)
         del opened  # before the next one takes memory
@@ -101,7 +105,9 @@ def _groups(story: Story) -> dict[tuple, list[int]]:
     return dict(sorted(groups.items(), key=lambda item: order.index(item[0][:3])))
 
 
-def _group(opened: Opened, story: Story, places: Sequence[int]) -> Iterator[tuple[str, dict[int, Reported]]]:
+def _group(
+    opened: Opened, story: Story, places: Sequence[int], names: Names
+) -> Iterator[tuple[str, dict[int, Reported]]]:
     """Steps of judging the cuts of one model, with what is found at each place."""
     done: list[Told] = []
     ground = None
@@ -117,20 +123,18 @@ def _group(opened: Opened, story: Story, places: Sequence[int]) -> Iterator[tupl
     if ground is None:
         return
     yield "Looking for images that changed", {}
-    basis = _basis(opened, ground, story.cuts[places[0]])
+    basis = _basis(opened, ground, without_paths(story.cuts[places[0]], names))
     for place, told in zip(places, done, strict=True):
-        cut = without_paths(story.cuts[place])
+        cut = without_paths(story.cuts[place], names)
         yield "Looking for images that changed", {place: _reported(opened, basis, cut, place, told)}
 
 
 def _basis(opened: Opened, ground: Ground, cut: NamedCut) -> Basis:
     notes = () if opened.chosen is None else opened.chosen.facts.notes
     names = tuple(shown(name) for name in ground.class_names)
-    model = called(cut.model)
-    return Basis(
-        replace(ground, class_names=names, model=called(ground.model)), model, opened.info.weights,
-        images_called(cut.data), _hash_of(opened) if ground.estimate else "", tuple(shown(note) for note in notes),
-    )  # fmt: skip
+    ground = replace(ground, class_names=names, model=cut.model)
+    pixels = _hash_of(opened) if ground.estimate else ""
+    return Basis(ground, cut.model, opened.info.weights, cut.data, pixels, tuple(shown(note) for note in notes))
 
 
 def _hash_of(opened: Opened) -> str:
@@ -166,8 +170,8 @@ def _checked(one: Reported, card: Card | None) -> Reported:
     total, said = one.total, []
     if card.before != (total.params, total.macs):
         raise StoryError(
-            f"'{one.cut.name}' was cut from a model that had been cut before, which its recipe does not tell; report on "
-            "a directory that was cut from the dense model."
+            f"'{one.cut.name}' was cut from a model that had been cut before, which its recipe does not tell; report "
+            "on a directory that was cut from the dense model."
         )
     if card.fingerprint not in ("", one.basis.ground.fingerprint):
         said.append("the model has other weights here than when the directory was written")

@@ -53,7 +53,9 @@ def _change(drop: Difference | None) -> str:
 
 
 def _caption(report: Report) -> str:
-    kinds = sorted({f"{words.kind(one)} ({', '.join(each.letter for each in report.cuts if words.kind(each) == words.kind(one))})"
-                    for one in report.cuts})  # fmt: skip
+    letters: dict[str, list[str]] = {}
+    for one in report.cuts:
+        letters.setdefault(words.kind(one), []).append(one.letter)
+    kinds = "; ".join(f"{', '.join(those)}: {kind}" for kind, those in letters.items())
     models = "; ".join(f"{basis.model} on {basis.ground.images or 'no images'}" for basis in report.bases)
-    return escaped(f"{words.title(report)}. {models}. {'; '.join(kinds)}. {words.CHANCE}")
+    return escaped(f"{words.title(report)}. {models}. {kinds}. {words.CHANCE}")

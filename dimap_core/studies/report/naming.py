@@ -5,6 +5,7 @@ Next door: `command` writes them as options.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from ...data import FOLDER, ZIP, shown
 from ...types import UPLOAD, ModelName, is_file, is_folder
 from ..story import NamedCut
 
+Names = Mapping[str, str]
+"""What models and images of somebody's own are called, by what a story names them by: "upload:TOKEN" tells nobody."""
 
-def called(model: str) -> str:
+
+def called(model: str, names: Names) -> str:
     """A model's name without where it lies."""
+    if model in names:
+        return shown(names[model])
     name = ModelName.parse(model, is_file)
     if name.kind == "upload":
         return "uploaded file"
@@ -22,8 +28,10 @@ def called(model: str) -> str:
     return shown(str(ModelName("plain", Path(name.what).name if on_disk else name.what, name.architecture)))
 
 
-def images_called(data: str) -> str:
+def images_called(data: str, names: Names) -> str:
     """What images are named by in a story, without where they lie; "" for the model's own."""
+    if data in names:
+        return f"{ZIP}{shown(names[data])}"
     if data.startswith(UPLOAD):
         return "uploaded zip"
     for prefix in (FOLDER, ZIP):
@@ -32,6 +40,6 @@ def images_called(data: str) -> str:
     return shown(data)
 
 
-def without_paths(cut: NamedCut) -> NamedCut:
+def without_paths(cut: NamedCut, names: Names) -> NamedCut:
     """The cut as a report tells it: its model and images by their names alone."""
-    return replace(cut, model=called(cut.model), data=images_called(cut.data))
+    return replace(cut, model=called(cut.model, names), data=images_called(cut.data, names))

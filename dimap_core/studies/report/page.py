@@ -33,8 +33,8 @@ def page(report: Report) -> str:
     bases = [_basis(report, basis, place) for place, basis in enumerate(report.bases)]
     return template.render(
         report=report, title=words.title(report), question=words.question(report), bases=bases, chance=words.CHANCE,
-        methods=tables.methods(report.methods), story=_story(report), paths=_on_disk(report), style=Markup(_style()),
-        script=Markup((_HERE / "page.js").read_text("utf-8")),
+        methods=tables.methods(report.methods), alike=tables.alike(report.methods), story=_story(report),
+        paths=_on_disk(report), style=Markup(_style()), script=Markup((_HERE / "page.js").read_text("utf-8")),
         plotly=Markup(get_plotlyjs()) if any(basis["figure"] for basis in bases) else "",
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def _cut(report: Report, one: Reported) -> dict[str, Any]:
         "map_title": drawing.kept_title(one), "changed": words.changed(one) if one.basis.judged else "",
         "wide": Markup(drawing.own_names(wide.svg, f"w{one.letter}")),
         "narrow": Markup(drawing.own_names(narrow.svg, f"n{one.letter}")),
-        "recipe_text": json.dumps(to_recipe(one.cut.plan), indent=1), "command": command.command(one),
+        "recipe_text": json.dumps(to_recipe(one.cut.plan)), "command": command.command(one),
         "needs_recipe": command.needs_recipe(one), "exact": command.is_exact(one),
     }  # fmt: skip
 

@@ -1,5 +1,5 @@
-"""The report as Markdown with its pictures beside it, for a paper: SVG that we draw ourselves and small PNG of images, so
-that no browser is needed.
+"""The report as Markdown with its pictures beside it, for a paper: SVG that we draw ourselves and small PNG of images,
+so that no browser is needed.
 
 Names that somebody typed are text: Markdown makes no link, picture or markup of them.
 Next door: `page` writes the same as HTML.
@@ -31,8 +31,12 @@ def paper(report: Report, pictures: str) -> tuple[str, dict[str, bytes]]:
         parts += _basis(report, basis, place, pictures, files)
     if report.methods:
         rows = [[_text(str(value)) for value in row.values()] for row in tables.methods(report.methods)]
-        head = ("Model", "Method", "MACs removed", "Params removed", "Before training", "After training", "Time", "n")
-        parts += ["## Other ways, measured beforehand", "Stored with the program, one seed each.", _table(head, rows)]
+        head = ("Model", "Method", "MACs removed", "Params removed", "Before training", "After training", "Time")
+        parts += [
+            "## Other ways, measured beforehand",
+            f"Stored with the program, one seed each; {tables.alike(report.methods)}.",
+            _table(head, rows),
+        ]
     return "\n\n".join([*parts, *_again(report)]) + "\n", files
 
 

@@ -72,7 +72,9 @@ def _directory(path: Path) -> tuple[NamedCut, Card]:
         plan = replace(plan, seed=card["seed"])
     fingerprint = checkpoints.dense_file(card).get("fingerprint", "")
     name = (path.resolve().name or "cut")[:NAME]
-    return NamedCut(name, _model(path, card), plan, weights=weights), Card((params, macs), (left, macs_left), fingerprint)
+    return NamedCut(name, _model(path, card), plan, weights=weights), Card(
+        (params, macs), (left, macs_left), fingerprint
+    )
 
 
 def _model(path: Path, card: dict[str, Any]) -> str:

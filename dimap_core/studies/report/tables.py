@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ...figures import findings
 from ...pipeline import counts, removed_share
 from ...plan import to_recipe
 from ...types import in_points
@@ -26,7 +27,7 @@ def overview(cuts: Iterable[Reported]) -> list[dict[str, Any]]:
             "letter": one.letter, "name": one.cut.name, "kind": words.kind(one),
             "params": words.percent(one.total.params_after / one.total.params),
             "macs": words.percent(one.total.macs_after / one.total.macs),
-            "top1": words.top1(one.told.estimate),
+            "top1": words.top1(one.told.estimate).partition(", n")[0] + ")" * (one.told.estimate is not None),
             "drop": _drop(one),
         }
         for one in cuts
@@ -46,10 +47,16 @@ def methods(rows: Sequence[Method]) -> list[dict[str, Any]]:
         {
             "model": row.model, "label": row.label, "macs": words.percent(row.macs_removed),
             "params": words.percent(row.params_removed), "before": _share(row.before), "after": _share(row.after),
-            "time": "zeros, not faster" if row.zeros else f"{words.percent(row.latency_removed)} less", "n": row.n,
+            "time": "zeros, not faster" if row.zeros else f"{words.percent(row.latency_removed)} less",
         }
         for row in rows
     ]  # fmt: skip
+
+
+def alike(rows: Sequence[Method]) -> str:
+    """Of which models the stored results are, and on how many images."""
+    said = {f"{row.model} on {row.n:,} images": None for row in rows}
+    return findings.listed([*said]) if said else ""
 
 
 def _share(found: tuple[float, float, float] | None) -> str:

@@ -14,8 +14,8 @@ from ...types import MODULES, PRUNABLE_MODULES, AccuracyEstimate, Difference, Pa
 from .contents import Basis, Report, Reported
 
 CHANCE = (
-    "Intervals are at 95 %: Wilson's for shares, Newcombe's for paired differences over the same images. Each comparison "
-    "stands for itself; of twenty without any effect one would look beyond chance."
+    "Intervals are at 95 %: Wilson's for shares, Newcombe's for paired differences over the same images. Each "
+    "comparison stands for itself; of twenty without any effect one would look beyond chance."
 )
 
 
@@ -83,18 +83,11 @@ def kind(one: Reported) -> str:
 def counts(one: Reported) -> list[tuple[str, int, int]]:
     """(what, before, after) of params and MACs; zeros are told apart from what is gone."""
     total, zeros = one.total, "" if one.smaller else " that are not zero"
-    rows = [(f"Params{zeros}", total.params, total.params_after), (f"MACs{zeros and ' by such params'}", total.macs,
+    rows = [(f"Params{zeros}", total.params, total.params_after), (f"MACs{zeros and ' with such params'}", total.macs,
             total.macs_after)]  # fmt: skip
     if not one.smaller:
         rows.append(("Params that are stored", total.params, total.params))
     return rows
-
-
-def saved(one: Reported) -> str:
-    """Shares kept, and in which sense."""
-    total = one.total
-    macs, params = percent(total.macs_after / total.macs), percent(total.params_after / total.params)
-    return f"{macs} of the MACs and {params} of the params kept ({kind(one)})"
 
 
 def facts(basis: Basis) -> list[tuple[str, str]]:
@@ -110,7 +103,10 @@ def facts(basis: Basis) -> list[tuple[str, str]]:
         return [*rows, ("Images", "none: counts only")]
     where = f" ({basis.data})" if basis.data else ", its own validation split"
     rows += [
-        ("Images", f"{ground.images}{where}: n = {estimate.n:,} of {len(ground.class_names):,} classes, hash {basis.pixels}"),
+        (
+            "Images",
+            f"{ground.images}{where}: n = {estimate.n:,} of {len(ground.class_names):,} classes, hash {basis.pixels}",
+        ),
         ("Dense", f"{top1(estimate)} top-1"),
     ]
     return [*rows, ("How chosen", " ".join(basis.notes))] if basis.notes else rows
@@ -126,7 +122,11 @@ def step(one: Reported, other: Reported, drop: Difference | None) -> str:
     """A cut against the one told before it."""
     macs = one.total.macs_after / max(other.total.macs_after, 1) - 1
     cost = f"{abs(100 * macs):.0f} % {'fewer' if macs < 0 else 'more'} MACs" if round(100 * macs) else "the same MACs"
-    told = f"{one.letter} has {cost} than {other.letter}" if round(100 * macs) else f"{one.letter} has {cost} as {other.letter}"
+    told = (
+        f"{one.letter} has {cost} than {other.letter}"
+        if round(100 * macs)
+        else f"{one.letter} has {cost} as {other.letter}"
+    )
     if drop is None:
         return f"{told}."
     said, numbers = against(drop, other.letter)
@@ -165,4 +165,5 @@ def changed(one: Reported) -> str:
     parts = [f"{lost:,} lost", f"{won:,} won"] + ([f"{other:,} wrong before and after"] if other else [])
     shown = len(one.changed)
     some = f" The first {shown} of them:" if shown < lost + won + other else ""
-    return f"{lost + won + other:,} answers changed: {findings.listed(parts)}.{some}"
+    many = lost + won + other
+    return f"{many:,} answer{'s' * (many > 1)} changed: {findings.listed(parts)}.{some}"
