@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui.export import downloads, report, stories, tried_points
 from pages.ui.look import frame
-from pages.ui.parts import header, notice
+from pages.ui.parts import header
 from pages.ui.session import own_models, state
 
 LOADER = """from dimap_core import load_model
@@ -26,7 +26,6 @@ def main() -> None:
     view = header.begin()
     if view is None:
         return
-    notice.show()
     left, right = st.columns(2, gap="medium")
     with left:
         report.draw(view)

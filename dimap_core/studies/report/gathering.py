@@ -15,14 +15,14 @@ import numpy as np
 from ...data import ImageSource, shown, thumbnail
 from ...pipeline import Opened, default_data, judged_by, open_model
 from ...types import UPLOAD, PruningError, StoryError
-from ..story import LETTERS, Ground, NamedCut, Story, Told, changed_images, hits, tell, what_differs
+from ..story import CUTS, LETTERS, Ground, NamedCut, Story, Told, changed_images, hits, tell, what_differs
 from .contents import Basis, Method, Report, Reported
 from .made import made
 from .naming import Names, called, without_paths
 
 MOST_IMAGES = 8
 """Changed images that are shown of a cut."""
-_SIDE = 64  # px of them at most
+_SIDES = ((6, 64), (CUTS, 48))  # px of them at most, up to so many cuts: a report is to stay under 6 MB whatever they show
 _CHUNK = 256  # images hashed at a time
 
 
@@ -126,7 +126,8 @@ def _group(
     basis = _basis(opened, ground, without_paths(story.cuts[places[0]], names))
     for place, told in zip(places, done, strict=True):
         cut = without_paths(story.cuts[place], names)
-        yield "Looking for images that changed", {place: _reported(opened, basis, cut, place, told)}
+        side = next(side for most, side in _SIDES if len(story.cuts) <= most)
+        yield "Looking for images that changed", {place: _reported(opened, basis, cut, place, told, side)}
 
 
 def _basis(opened: Opened, ground: Ground, cut: NamedCut) -> Basis:
@@ -149,7 +150,7 @@ def _hash_of(opened: Opened) -> str:
     return digest.hexdigest()[:16]
 
 
-def _reported(opened: Opened, basis: Basis, cut: NamedCut, place: int, told: Told) -> Reported:
+def _reported(opened: Opened, basis: Basis, cut: NamedCut, place: int, told: Told, side: int) -> Reported:
     ground = basis.ground
     differs = tuple(what_differs(cut.known, ground, told)) if cut.known else ()
     if not basis.judged:
@@ -159,7 +160,7 @@ def _reported(opened: Opened, basis: Basis, cut: NamedCut, place: int, told: Tol
     lost, won = int((before & ~after).sum()), int((~before & after).sum())
     numbers = [one.number for one in changed[:MOST_IMAGES]]
     pixels = default_data(opened).images[np.array(numbers, np.int64)] if numbers else []
-    kept = tuple((one, thumbnail(image, _SIDE)) for one, image in zip(changed, pixels, strict=False))
+    kept = tuple((one, thumbnail(image, side)) for one, image in zip(changed, pixels, strict=False))
     return Reported(LETTERS[place], cut, basis, told, kept, (lost, won, len(changed) - lost - won), differs)
 
 

@@ -1,5 +1,4 @@
-"""The Export page's parts: files that a worker makes first, the report, the story, the table of tried
-points.
+"""The Export page's parts: files that a worker makes first, report and story, tried points as a table.
 
 Not here: the recipe (a `session.Setting` has it). Next door: `parts`.
 """

@@ -64,4 +64,4 @@ def offered(view: View, file: File, request: dict[str, Any], slow: bool = True) 
 
 def _wait(ticket: Ticket) -> None:
     polling.ended(ticket)
-    waiting.doing(ticket, "Starting")
+    waiting.doing(ticket, "Starting a process for it")
