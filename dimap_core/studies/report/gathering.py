@@ -22,7 +22,10 @@ from .naming import Names, called, without_paths
 
 MOST_IMAGES = 8
 """Changed images that are shown of a cut."""
-_SIDES = ((6, 64), (CUTS, 48))  # px of them at most, up to so many cuts: a report is to stay under 6 MB whatever they show
+_SIDES = (
+    (6, 64),
+    (CUTS, 48),
+)  # px of them at most, up to so many cuts: a report is to stay under 6 MB whatever they show
 _CHUNK = 256  # images hashed at a time
 
 
