@@ -28,7 +28,7 @@ APART = {
     "architecture", "catalogue", "classroom", "cli", "client", "contributing", "data", "fetch", "figures",
     "figures_lessons",
     "figures_predictions", "figures_way", "files", "hostile_files", "hostile_images", "hub", "jobs", "methods",
-    "model_map", "package", "plan", "readme", "recovery", "report_command", "report_file", "reproduce", "search_state",
+    "model_map", "package", "plan", "readme", "recovery", "report_command", "reproduce", "search_state",
     "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip
 """About processes, files, pictures and whole trainings; all others compare numbers, and are run once more by other

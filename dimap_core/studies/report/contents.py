@@ -100,6 +100,16 @@ class Reported:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What a directory's card says of its cut: params and MACs before it, and after it; the hash of the model's weights
+    where that came as a file."""
+
+    before: tuple[int, int]
+    after: tuple[int, int]
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
 class Made:
     """When, by what and on what a report was made: UTC, versions by name, processor, threads, seconds of work."""
 

@@ -29,9 +29,11 @@ _ACROSS, _HIGH = 1180, 620  # px of the still trade-off
 
 
 class Drawn(NamedTuple):
-    """The trade-off of a model: its title, which says what was found; still, and as plotly's JSON by theme."""
+    """The trade-off of a model: its title, which says what was found; whether there are curves; still, and as plotly's
+    JSON by theme."""
 
     title: str
+    curves: bool
     still: Picture
     live: dict[str, Any]
 
@@ -63,14 +65,14 @@ def trade_off(report: Report, basis: Basis, look: Look) -> Drawn | None:
         theme: json.loads(told_tradeoff(data, names, Look(dark=theme == "dark")).to_json())
         for theme in ("light", "dark")
     }
-    return Drawn(_title(basis, cuts), still, live)
+    return Drawn(_title(basis, cuts), bool(under), still, live)
 
 
 def _title(basis: Basis, cuts: tuple[Reported, ...]) -> str:
     """How little of the MACs is enough so that nothing is lost beyond chance."""
     held = [one for one in cuts if one.drop is not None and one.drop.high >= 0]
     if not held:
-        return f"Every cut of {basis.model} loses beyond chance"
+        return f"{'Every' if len(cuts) > 1 else 'This'} cut of {basis.model} loses beyond chance"
     least = min(held, key=lambda one: one.total.macs_after)
     kept = findings.percent(least.total.macs_after / least.total.macs)
     return f"{least.letter} goes farthest without a loss beyond chance: {kept} of the MACs kept"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ...data import ImageSource, shown, thumbnail
 from ...pipeline import Opened, default_data, judged_by, open_model
 from ...types import UPLOAD, PruningError, StoryError
 from ..story import CUTS, LETTERS, Ground, NamedCut, Story, Told, changed_images, hits, tell, what_differs
-from .contents import Basis, Method, Report, Reported
+from .contents import Basis, Card, Method, Report, Reported
 from .made import made
 from .naming import Names, called, without_paths
 
@@ -27,16 +27,6 @@ _SIDES = (
     (CUTS, 48),
 )  # px of them at most, up to so many cuts: a report is to stay under 6 MB whatever they show
 _CHUNK = 256  # images hashed at a time
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a directory's card says of its cut: params and MACs before it, and after it; the hash of the model's weights
-    where that came as a file."""
-
-    before: tuple[int, int]
-    after: tuple[int, int]
-    fingerprint: str = ""
 
 
 Opener = Callable[[NamedCut], Opened]

@@ -20,13 +20,13 @@ from . import command, drawing, tables, words
 from .contents import Basis, Report, Reported
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
-_COLUMNS = ("Cut", "What it saves", "Params kept", "MACs kept", "Top-1", "Points against dense, paired")
+_COLUMNS = ("Cut", "Top-1", "Points against dense, paired", "MACs kept", "Params kept", "In which sense")
 
 
 def paper(report: Report, pictures: str) -> tuple[str, dict[str, bytes]]:
     """The text, and its pictures by name, which lie in the folder `pictures` beside it."""
     files: dict[str, bytes] = {}
-    parts = [f"# {_text(words.title(report))}", words.question(report)]
+    parts = [f"# {_text(words.title(report))}", _text(words.question(report))]
     for place, basis in enumerate(report.bases, start=1):
         parts += _basis(report, basis, place, pictures, files)
     if report.methods:
@@ -47,7 +47,7 @@ def _basis(report: Report, basis: Basis, place: int, pictures: str, files: dict[
     figure = drawing.trade_off(report, basis, Look())
     if figure is not None:
         files[f"tradeoff-{place}.svg"] = figure.still.svg.encode()
-        parts.append(f"![{figure.title}]({pictures}/tradeoff-{place}.svg)")
+        parts.append(f"![{_text(figure.title)}]({pictures}/tradeoff-{place}.svg)")
     rows = [[f"{row['letter']} {_text(row['name'])}", *list(row.values())[2:]] for row in tables.overview(cuts)]
     parts += [_table(_COLUMNS, rows), words.CHANCE if basis.judged else ""]
     return [*filter(None, parts), *(part for one in cuts for part in _cut(report, one, pictures, files))]

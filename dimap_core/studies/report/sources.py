@@ -14,7 +14,7 @@ from ...models import checkpoints
 from ...plan import from_recipe
 from ...types import CheckpointError, ModelName, StoryError, is_file
 from ..story import CUTS, NAME, NamedCut, Story, from_file
-from .gathering import Card
+from .contents import Card
 
 _COUNTED = ("params_before", "macs_before", "params_after", "macs_after")
 

@@ -24,11 +24,11 @@ def overview(cuts: Iterable[Reported]) -> list[dict[str, Any]]:
     """A row a cut as it is read."""
     return [
         {
-            "letter": one.letter, "name": one.cut.name, "kind": words.kind(one),
-            "params": words.percent(one.total.params_after / one.total.params),
-            "macs": words.percent(one.total.macs_after / one.total.macs),
+            "letter": one.letter, "name": one.cut.name,
             "top1": words.top1(one.told.estimate).partition(", n")[0] + ")" * (one.told.estimate is not None),
             "drop": _drop(one),
+            "macs": words.percent(one.total.macs_after / one.total.macs),
+            "params": words.percent(one.total.params_after / one.total.params), "kind": words.kind(one),
         }
         for one in cuts
     ]  # fmt: skip
@@ -38,7 +38,8 @@ def _drop(one: Reported) -> str:
     if one.drop is None:
         return "–"
     luck = "could be luck" if one.drop.low <= 0 <= one.drop.high else "beyond chance"
-    return f"{in_points(one.drop.value)} ({in_points(one.drop.low)} to {in_points(one.drop.high)}), {luck}"
+    numbers = f"{in_points(one.drop.value)} ({in_points(one.drop.low)} to {in_points(one.drop.high)})"
+    return numbers.replace(" ", "\u00a0") + f", {luck}"
 
 
 def methods(rows: Sequence[Method]) -> list[dict[str, Any]]:

@@ -127,6 +127,8 @@ def step(one: Reported, other: Reported, drop: Difference | None) -> str:
         if round(100 * macs)
         else f"{one.letter} has {cost} as {other.letter}"
     )
+    if one.smaller != other.smaller:
+        told += f" (those of {other.letter if one.smaller else one.letter} are saved on paper only)"
     if drop is None:
         return f"{told}."
     said, numbers = against(drop, other.letter)
