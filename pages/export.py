@@ -1,4 +1,5 @@
-"""Export: how do I take it home? Checkpoint, ONNX, recipe, every tried point as CSV; downloads don't rerun the page."""
+"""Export: how do I take it home? Report, story, checkpoint, ONNX, recipe, every tried point as CSV; downloads don't
+rerun the page."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.export import downloads, tried_points
+from pages.ui.export import downloads, report, stories, tried_points
 from pages.ui.look import frame
 from pages.ui.parts import header
 from pages.ui.session import own_models, state
@@ -21,10 +22,15 @@ print(info.name, info.input_size)
 
 
 def main() -> None:
-    """What can be taken home, the heaviest first."""
+    """What can be taken home: what was found first, then what was cut."""
     view = header.begin()
     if view is None:
         return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        report.draw(view)
+    with right:
+        stories.draw()
     name = Path(own_models.shown(view.info.name)).stem
     left, right = st.columns(2, gap="medium")
     with left:
@@ -33,13 +39,13 @@ def main() -> None:
         st.markdown(
             f"One zip of safetensors, recipe and card: {size}. It loads without pickle and without the original."
         )
-        downloads.prepared(view, "checkpoint", "open", f"{name}-pruned.zip", "application/zip")
+        downloads.prepared(view, downloads.File("checkpoint", "open", f"{name}-pruned.zip", "application/zip"))
         with st.expander("Load it in Python"):
             st.code(LOADER, language=None)  # its colours would stand out too little
     with right:
         st.subheader("ONNX", anchor=False)
         st.markdown("For other runtimes, any batch size: input `images`, normalised, output `logits`.")
-        downloads.prepared(view, "onnx", "live", f"{name}-pruned.onnx", "application/octet-stream")
+        downloads.prepared(view, downloads.File("onnx", "live", f"{name}-pruned.onnx", "application/octet-stream"))
         st.subheader("Recipe", anchor=False)
         st.markdown("JSON, to paste under More or to pass to `prune --recipe`.")
         recipe = json.dumps(state.current().recipe(), indent=1)

@@ -27,8 +27,8 @@ settings.load_profile("core")
 APART = {
     "architecture", "catalogue", "classroom", "cli", "client", "contributing", "data", "fetch", "figures",
     "figures_lessons", "figures_predictions", "figures_story", "figures_way", "files", "hostile_files",
-    "hostile_images", "hub", "jobs", "methods",
-    "model_map", "package", "plan", "readme", "recovery", "reproduce", "search_state",
+    "hostile_images", "hub", "jobs", "methods", "model_map", "package", "plan", "readme", "recovery",
+    "report_command", "reproduce", "search_state", "slides",
     "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip
 """About processes, files, pictures and whole trainings; all others compare numbers, and are run once more by other

@@ -32,9 +32,8 @@ def installed(tmp_path_factory):
 
 
 def test_the_wheel_holds_every_module_and_every_asset_that_is_read(installed):
-    modules = {
-        path.relative_to(ROOT) for path in (ROOT / "dimap_core").rglob("*.py*") if path.suffix in (".py", ".pyi")
-    }
+    kinds = (".py", ".pyi", ".jinja", ".css", ".js")
+    modules = {path.relative_to(ROOT) for path in (ROOT / "dimap_core").rglob("*") if path.suffix in kinds}
     assets = {"dimap_core" / path.relative_to(ROOT) for pattern in ASSETS for path in (ROOT / "assets").glob(pattern)}
     found = {path.relative_to(installed) for path in (installed / "dimap_core").rglob("*") if path.is_file()}
     assert found == modules | assets

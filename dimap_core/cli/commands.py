@@ -22,7 +22,7 @@ from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
-from . import find, reproduce, search, train
+from . import find, report, reproduce, search, train
 from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table
 from .fetch import fetch
 
@@ -34,6 +34,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 app.add_typer(reproduce.app, name="reproduce")
 app.command()(fetch)
 app.command()(find.find)
+app.command()(report.report)
 app.command()(train.train)
 app.command()(train.recover)
 app.add_typer(search.app, name="search")

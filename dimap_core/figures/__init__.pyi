@@ -13,9 +13,18 @@ from .lessons import (
     intervals as intervals,
     thresholds as thresholds,
 )
-from .look import COLUMN_LABELS as COLUMN_LABELS, EDGES as EDGES, FILLS as FILLS, INK as INK, Look as Look
+from .look import (
+    COLUMN_LABELS as COLUMN_LABELS,
+    EDGES as EDGES,
+    FILLS as FILLS,
+    INK as INK,
+    Look as Look,
+    Themed as Themed,
+    css_variables as css_variables,
+)
 from .model_map import (
     NARROW as NARROW,
+    WIDE as WIDE,
     Fill as Fill,
     colors as colors,
     common_depth as common_depth,
@@ -45,6 +54,7 @@ from .story import (
     image_card as image_card,
     mirrored_picture as mirrored_picture,
 )
+from .told import told_tradeoff as told_tradeoff
 from .tradeoff import (
     Curve as Curve,
     Point as Point,

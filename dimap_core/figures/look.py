@@ -119,6 +119,30 @@ class Look:
         return [[0, INK["low"][self.dark]], [1, INK[end][self.dark]]]
 
 
+class Themed(Look):
+    """Colours as CSS variables, for SVG inside a page that says by `css_variables` what they are, light or dark."""
+
+    def fill(self, column: str) -> str:
+        """Of a module or kind."""
+        return f"var(--fill-{_CUT_FROM.get(column, column)})"
+
+    def edge(self, column: str) -> str:
+        """Of a module's or kind's fill."""
+        return f"var(--edge-{_CUT_FROM.get(column, column)})"
+
+    def __getattribute__(self, name: str) -> Any:
+        """Inks by their names; what lies under a figure is the ground."""
+        ink = "ground" if name == "surface" else name
+        return f"var(--{ink})" if ink in INK else super().__getattribute__(name)
+
+
+def css_variables(dark: bool) -> dict[str, str]:
+    """What `Themed` names, light or dark."""
+    inks = {name: pair[dark] for name, pair in INK.items()}
+    fills = {f"fill-{module}": pair[dark] for module, pair in FILLS.items()}
+    return inks | fills | {f"edge-{module}": pair[dark] for module, pair in EDGES.items()}
+
+
 def base(look: Look, height: int, **layout: Any) -> go.Figure:
     """An empty figure with our fonts, margins and grid; `layout` goes to plotly as it is."""
     figure = go.Figure()

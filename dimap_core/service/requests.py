@@ -25,11 +25,10 @@ from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
 from ..studies import Measured, compare, follow, glance, leave_one_out, look_for, sensitivity, spread, versus
 from ..types import AccuracyEstimate, LabelledImages, PruningError, PruningPlan, whole_file
-from . import open_images, story_requests
+from . import made_files, open_images, story_requests
 from .open_models import OpenModels, Request
 
 _SIZES = (30, 60, 120)  # batches tried out on a dense model that is fast
-_EXPORTS = 20  # files kept for downloads
 
 Events = Iterator[dict[str, Any]]
 
@@ -236,19 +235,16 @@ def _export(models: OpenModels, request: Request) -> Events:
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     yield {"doing": "Writing the file"}
-    folder = models.folder / "exports" / request["ticket"]
-    if request["format"] == "onnx":
-        path = folder / "model.onnx"
+    onnx = request["format"] == "onnx"
+    path = made_files.place(models.folder, request["ticket"], "model.onnx" if onnx else "checkpoint.zip")
+    if onnx:
         pruned, _, _ = pipeline.prune(opened, plan)
         write_onnx(pruned, opened.info, path)
     else:
-        path = folder / "checkpoint.zip"
-        pipeline.save_pruned(folder / "checkpoint", opened, plan)
+        pipeline.save_pruned(path.with_suffix(""), opened, plan)
         with whole_file(path) as part:
-            shutil.make_archive(str(part.with_suffix("")), "zip", folder / "checkpoint")
-    for older in sorted(folder.parent.iterdir(), key=lambda found: found.stat().st_mtime_ns)[:-_EXPORTS]:
-        shutil.rmtree(older, ignore_errors=True)
-    yield {"file": str(path), "bytes": path.stat().st_size}
+            shutil.make_archive(str(part.with_suffix("")), "zip", path.with_suffix(""))
+    yield made_files.kept(path)
 
 
 def _truth(models: OpenModels, request: Request) -> Events:
@@ -283,5 +279,5 @@ HANDLERS: dict[str, Callable[[OpenModels, Request], Events]] = {
     "open": _open, "evaluate": _evaluate, "curve": _curve, "latency": _latency, "export": _export,
     "predictions": _predictions, "explain": _explain, "way": _way, "glance": _glance, "spread": _spread,
     "truth": _truth, "sensitivity": _sensitivity, "versus": _versus,
-    "tell": story_requests.tell, "pictures": story_requests.pictures,
+    "tell": story_requests.tell, "pictures": story_requests.pictures, "report": story_requests.report,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,11 @@ from pydantic import TypeAdapter
 from .. import pipeline
 from ..data import thumbnail
 from ..plan import from_recipe
-from ..studies import story
-from .open_models import OpenModels, Request
+from ..studies import report as reports, story
+from ..training import comparison
+from ..types import StoryError
+from . import made_files
+from .open_models import OpenModels, Request, model_key
 
 _FOUND = {story.Ground: "ground", story.Told: "told"}
 
@@ -25,6 +29,33 @@ def tell(models: OpenModels, request: Request) -> Iterator[dict[str, Any]]:
             yield {"doing": doing}
         else:
             yield {"doing": doing, _FOUND[type(found)]: TypeAdapter(type(found)).dump_python(found, mode="json")}
+
+
+def report(models: OpenModels, request: Request) -> Iterator[dict[str, Any]]:
+    """Write a report on a story; the last event says where. `opens`: what each cut is opened by, as a request's model,
+    weights and images; `names`: what those of somebody's own are called."""
+    told = story.from_file(request["story"])
+    opens = {_where(cut): asked for cut, asked in zip(told.cuts, request["opens"], strict=True)}
+
+    def opener(cut: story.NamedCut) -> pipeline.Opened:
+        asked = opens[_where(cut)]
+        own = model_key(request)
+        if model_key(asked) != own and not models.admits(asked, Counter([own])):
+            raise StoryError("The story's models do not fit into memory together; report on the cuts of one at a time.")
+        return models.model(asked)
+
+    form, found = request["format"], None
+    for doing, found in reports.gather(told, opener, comparison.read(), names=request["names"]):  # noqa: B007
+        yield {"doing": doing}
+    if found is not None:
+        path = made_files.place(models.folder, request["ticket"], f"report.{'zip' if form == 'md' else form}")
+        reports.write_zipped(found, path) if form == "md" else reports.write(found, path, form)
+        yield made_files.kept(path)
+
+
+def _where(cut: story.NamedCut) -> tuple:
+    """What a cut is opened by."""
+    return cut.model, cut.weights, cut.data, cut.count, cut.draw, cut.classes
 
 
 def pictures(models: OpenModels, request: Request) -> Iterator[dict[str, Any]]:

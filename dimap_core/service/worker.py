@@ -31,9 +31,9 @@ from .open_models import OpenModels, model_key
 from .requests import HANDLERS, Events
 from .threads import Threads
 
-CHANNELS = ("open", "live", "glance", "pictures", "versus", "story", "background", "truth", "sensitivity")
-"""Most urgent first; a channel is served only while the ones before it are idle. Versus, story, truth and sensitivity
-last for a while; each has a channel of its own, so that none replaces another."""
+CHANNELS = ("open", "live", "glance", "pictures", "versus", "story", "report", "background", "truth", "sensitivity")
+"""Most urgent first; a channel is served only while the ones before it are idle. Versus, story, report, truth and
+sensitivity last for a while; each has a channel of its own, so that none replaces another."""
 
 _WAITING = "Waiting until other sessions' models leave room in memory"
 _PATIENCE = 20.0  # seconds after which a request that waits for memory holds up those that come later

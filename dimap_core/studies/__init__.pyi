@@ -8,6 +8,7 @@ from . import (
     explanations as explanations,
     find as find,
     published_counts as published_counts,
+    report as report,
     story as story,
     summaries as summaries,
     sweep as sweep,

@@ -1,8 +1,10 @@
 """The Export page: files made by the second worker, and what they hold."""
 
+import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ import torch
 
 from dimap_core import load_model, pipeline
 from dimap_core.plan.recipe import from_recipe
+from dimap_core.studies import story
+from dimap_core.types.plan import PruningPlan
+from tests.helpers import FLIPS
 
 LINK = {"model": "deit-digits", "granularity": "structure", "macs": "0.5", "round": "2"}
 
@@ -68,3 +73,67 @@ def test_speed_is_measured_on_request_with_batch_and_threads(open_app):
     row = app.at.dataframe[-1].value.iloc[0]
     assert row["images"] == "1" and row["speed-up"].endswith(("×", "too noisy to tell")) and "to" in row["dense, ms"]
     assert any("1 thread(s)" in text for text in app.texts())
+
+
+KEPT = story.Story(
+    (
+        story.NamedCut("Half [of](x) all", "swin-digits", PruningPlan(ratio=0.5), "As said."),
+        story.NamedCut("Too far", "swin-digits", PruningPlan(ratio=0.9, scope="layer")),
+    ),
+    "What goes",
+)
+
+
+def reported(app, form):
+    """The report's file in that form, made by a press on its button."""
+    app.set("report_form", form).click("Make the report file")
+    app.until(lambda: app.downloads("get_report"), f"the report as {form}")
+    asked = app.at.session_state["streams"]["report", False]
+    return Path(asked[1].last["file"])
+
+
+def test_the_report_tells_the_kept_cuts_by_the_numbers_of_the_core(open_app):
+    app = open_app(model="swin-digits", ratio="0.6", story=story.to_link(KEPT)).live().page("export")
+    assert any("your 2 kept cuts" in text for text in app.texts())
+    rows = list(csv.DictReader(io.StringIO(reported(app, "CSV").read_text("utf-8"))))
+    told = [one for _, one in story.tell(pipeline.open_model("swin-digits"), [cut.plan for cut in KEPT.cuts]) if one]
+    for row, cut, one in zip(rows, KEPT.cuts, told[1:], strict=True):
+        assert row["name"] == cut.name and int(row["params_nonzero"]) == one.total.params_after
+        assert abs(int(row["correct"]) - one.estimate.top1.correct) <= FLIPS
+    page = reported(app, "Web page").read_text("utf-8")
+    assert "Half [of](x) all" in page and "<title>What goes</title>" in page and "/tmp" not in page
+    assert zipfile.ZipFile(reported(app, "Markdown")).read("report.md").startswith(b"# What goes")
+
+
+def test_with_nothing_kept_the_report_is_of_the_cut_in_force(open_app):
+    app = open_app(model="swin-digits", ratio="0.35").live().page("export")
+    (row,) = csv.DictReader(io.StringIO(reported(app, "CSV").read_text("utf-8")))
+    assert from_recipe(row["recipe"]) == app.plan and row["name"] == "DIMAP, module, 35 %"
+
+
+def test_a_story_is_saved_with_what_was_found(open_app, monkeypatch):
+    saved, write = [], story.to_file
+    monkeypatch.setattr(story, "to_file", lambda whole: saved.append(whole) or write(whole))
+    app = open_app(model="swin-digits", ratio="0.6", story=story.to_link(KEPT)).live().page("export")
+    app.until(lambda: app.downloads("save_story"), "the story's file")
+    whole = next(whole for whole in reversed(saved) if whole.cuts[0].known)
+    assert [cut.name for cut in whole.cuts] == [cut.name for cut in KEPT.cuts] and whole.title == "What goes"
+    assert all(cut.known.told.estimate.n == len(cut.known.told.answers) == 540 for cut in whole.cuts)
+
+
+def test_an_opened_story_takes_the_place_of_the_kept_one_and_says_what_differs(open_app):
+    ground, told = [one for _, one in story.tell(pipeline.open_model("swin-digits"), [KEPT.cuts[0].plan]) if one]
+    other = replace(told, total=replace(told.total, params_after=1))
+    cut = replace(KEPT.cuts[0], name="Brought", known=story.Known("0" * 16, ground.images, other))
+    app = open_app(model="swin-digits", ratio="0.6").live().page("export")
+
+    def bring(content):
+        app.widget("story_file").set_value(("story.json", content, "application/json"))
+        app.run()
+
+    bring(story.to_file(story.Story((cut,), "Elsewhere")).encode())
+    assert app.at.session_state["story_title"] == "Elsewhere" and any("one cut" in text for text in app.notices)
+    app.until(lambda: any("in the file" in text for text in app.texts()), "what differs")
+    assert any("the model has other weights here" in text and "Brought" in text for text in app.texts())
+    bring(b"{}")
+    assert any("no story" in text for text in app.notices) and app.at.session_state["story_title"] == "Elsewhere"

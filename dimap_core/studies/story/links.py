@@ -30,9 +30,9 @@ _FIRST = ("", "pretrained", "", COUNT, 0)
 
 
 def to_link(story: Story) -> str | None:
-    """The story in at most 2,000 characters of letters, digits, "-" and "_"; None where it needs more, or has classes
-    set by hand. Settings that follow each other alike are said once."""
-    if any(cut.classes for cut in story.cuts):
+    """The story in at most 2,000 characters of letters, digits, "-" and "_"; None where it needs more, has classes
+    set by hand, or a budget that no link says. Settings that follow each other alike are said once."""
+    if any(cut.classes or plan_to_link(cut.plan).keys() - {*LINK_KEYS} for cut in story.cuts):
         return None
     said: list[Any] = [story.title]
     before: tuple = ()

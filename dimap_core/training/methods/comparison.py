@@ -86,6 +86,11 @@ class Measurement:
         return way(self.method).label
 
     @property
+    def zeros(self) -> bool:
+        """Whether MACs went on paper only."""
+        return way(self.method).zeros
+
+    @property
     def top1(self) -> Interval:
         """Accuracy in the end."""
         return self.after or self.before

@@ -15,6 +15,7 @@ from dimap_core.studies import story as core
 
 from ..look import plan_names
 from ..session import lesson, state, story
+from ..story import keep
 
 _KEYS = ("compare_first", "compare_second")
 
@@ -93,6 +94,7 @@ def controls(facts: str) -> DeltaGenerator:
                 label_visibility="collapsed", on_change=_take, args=(place, key),
             )  # fmt: skip
         st.button("Swap", key="compare_swap", on_click=_swap, type="tertiary", icon=":material/swap_horiz:")
+        keep.present()
         st.caption(facts)
     return row
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dimap_core.figures import Entry
 from dimap_core.pipeline import kept_count
-from dimap_core.training import Interval, Measurement, comparison
+from dimap_core.training import Interval, Measurement
 
 from ..look import formats
 from ..session import jobs
@@ -24,12 +24,8 @@ def entry(row: Measurement) -> Entry:
 
 def said(row: Measurement) -> str:
     """What stands beside a method's name."""
-    speed = "zeros, not faster" if _zeros(row) else f"{-100 * row.latency_removed:+.0f} % time"
+    speed = "zeros, not faster" if row.zeros else f"{-100 * row.latency_removed:+.0f} % time"
     return f"−{100 * row.macs_removed:.0f} % MACs, {speed}".replace("-", "−")
-
-
-def _zeros(row: Measurement) -> bool:
-    return comparison.way(row.method).zeros
 
 
 def own(model: str, dense: float) -> list[Entry]:
@@ -66,7 +62,7 @@ def table(rows: Sequence[Measurement]) -> None:
         "n": [row.n for row in rows],
         "Params": [_counted(row.params, row.params_nonzero) for row in rows],
         "FLOPs (MACs)": [_counted(row.macs, row.macs_nonzero) for row in rows],
-        "Time saved, %": ["not faster" if _zeros(row) else f"{100 * row.latency_removed:.0f}" for row in rows],
+        "Time saved, %": ["not faster" if row.zeros else f"{100 * row.latency_removed:.0f}" for row in rows],
         "CPU s in all": [round(row.cpu_seconds) for row in rows],
     }
     long = ("Top-1 before training", "Top-1 after training", "Params", "FLOPs (MACs)")

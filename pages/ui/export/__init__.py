@@ -1,8 +1,8 @@
-"""The Export page's parts: files that a worker makes first, and the table of tried points.
+"""The Export page's parts: files that a worker makes first, report and story, tried points as a table.
 
 Not here: the recipe (a `session.Setting` has it). Next door: `parts`.
 """
 
-from . import downloads, tried_points
+from . import downloads, report, stories, tried_points
 
-__all__ = ["downloads", "tried_points"]
+__all__ = ["downloads", "report", "stories", "tried_points"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -16,19 +18,37 @@ from ..session import View, polling, requests, state
 _CALLED = {"onnx": "ONNX"}
 
 
-def prepared(view: View, form: str, channel: str, name: str, mime: str) -> None:
+@dataclass(frozen=True)
+class File:
+    """A file to be made: its `form` (one of each is offered), the channel it is asked for on, its name and type."""
+
+    form: str
+    channel: str
+    name: str
+    mime: str
+
+
+def prepared(view: View, file: File) -> None:
     """A button that asks for the current cut in that form, and once it is made the download."""
-    recipe = to_recipe(state.current().plan)
-    wanted = (view.info.fingerprint, str(recipe))
-    asked = st.session_state.setdefault("exports", {})
+    request = {"kind": "export", "format": file.form, "recipe": to_recipe(state.current().plan)}
+    offered(view, file, request)
+
+
+def offered(view: View, file: File, request: dict[str, Any], slow: bool = True) -> None:
+    """A button that asks for a file, and once it is made the download; `slow`: by the second worker."""
+    wanted = (view.info.fingerprint, str(request))
+    asked, form = st.session_state.setdefault("exports", {}), file.form
     if asked.get(form) != wanted:
         if not st.button(f"Make the {_CALLED.get(form, form)} file", key=f"make_{form}", icon=":material/build:"):
             return
         asked[form] = wanted
-    request = {"kind": "export", "format": form, "recipe": recipe}
-    ticket = requests.stream(view, channel, request, slow=True)
+    ticket = requests.stream(view, file.channel, request, slow=slow)
     if ticket.running:
         polling.polled(_wait)(ticket)
+        if not slow and st.button("Stop", key=f"stop_{form}"):
+            requests.stop(file.channel)
+            asked.pop(form)
+            st.rerun()
         return
     made = Path(ticket.last["file"]) if ticket.last and "file" in ticket.last else None
     if ticket.error or made is None or not made.exists():
@@ -36,8 +56,10 @@ def prepared(view: View, form: str, channel: str, name: str, mime: str) -> None:
         st.error(formats.plain(ticket.error or "The file was cleared away; make it again."))
         return
     size = formats.count(made.stat().st_size) + "B"
-    label = f"Download {name} ({size})"
-    st.download_button(label, made.read_bytes, name, mime, key=f"get_{form}", on_click="ignore", type="primary")
+    label = f"Download {file.name} ({size})"
+    st.download_button(
+        label, made.read_bytes, file.name, file.mime, key=f"get_{form}", on_click="ignore", type="primary"
+    )
 
 
 def _wait(ticket: Ticket) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from ..look import TERMS, formats
 from ..session import state
+from ..story import keep
 from . import checkpoint, images, model, plan, ratios, recipe, sentence
 
 _CSS = """
@@ -53,7 +54,7 @@ def draw() -> None:
             _chip(key, formats.plain(said[key]))
         _chip("more", "More")
         _steps_back()
-        _present()
+        keep.present()
         st.session_state.line_end = st.container(
             horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="line_end"
         )
@@ -100,13 +101,6 @@ _BODIES: dict[str, tuple[Callable[[], None], str | None]] = {
     "more": (_more, None),
 }
 """What a chip holds, and the terms it speaks of."""
-
-
-def _present() -> None:
-    """The way to the slides, back to this page by Escape."""
-    if st.button("Present (P)", shortcut="P", key="present", type="tertiary", help="Your kept cuts as slides, by keys"):
-        st.session_state.present_from = st.session_state.page_key
-        st.switch_page("pages/present.py")
 
 
 def _steps_back() -> None:

@@ -56,3 +56,10 @@ def drawn(setting: Setting) -> dict[str, Tried]:
     tried = {one.setting: one for one in st.session_state.history}
     kept = {story.letter(one.setting): one.setting for one in story.kept()}
     return {letter: tried[one] for letter, one in kept.items() if one.judged == setting.judged and one in tried}
+
+
+def present() -> None:
+    """The way to the slides, back to this page by Escape."""
+    if st.button("Present (P)", shortcut="P", key="present", type="tertiary", help="Your kept cuts as slides, by keys"):
+        st.session_state.present_from = st.session_state.page_key
+        st.switch_page("pages/present.py")
