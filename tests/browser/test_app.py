@@ -26,7 +26,7 @@ HEADINGS = {
     "Way": "Where in the network does an image get lost?",
     "Find": "What is the best cut for this budget?",
     "Recover": "Jobs",
-    "Compare": "Which method wins at this budget?",
+    "Compare": "Is either faster here?",
     "Export": "All tried points",
 }
 ROOT = Path(__file__).resolve().parents[2]
