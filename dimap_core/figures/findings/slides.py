@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...types import AccuracyEstimate, Difference, Granularity, Part, in_points
+from ...types import AccuracyEstimate, Granularity, Part, in_points
 from .cuts import percent
+from .pairs import chance
 from .pairs import chance
 
 
@@ -23,13 +24,10 @@ def numbers(estimate: AccuracyEstimate | None) -> str:
     top1 = estimate.top1
     said = f"{100 * top1.value:.1f} % right, {100 * top1.low:.1f} to {100 * top1.high:.1f}, n = {top1.n:,}"
     drop = estimate.drops.get("joint")
-    return said if drop is None else f"{said}; {against_dense_in_words(drop)}"
-
-
-def against_dense_in_words(drop: Difference) -> str:
-    """A paired change with its interval and whether that is chance."""
+    if drop is None:
+        return said
     between = f"{in_points(drop.low)} to {in_points(drop.high)}"
-    return f"{in_points(drop.value)} points against dense ({between}), {chance(drop)}"
+    return f"{said}; {in_points(drop.value)} points against dense ({between}), {chance(drop)}"
 
 
 def kind(granularity: Granularity) -> str:

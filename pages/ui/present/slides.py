@@ -22,7 +22,7 @@ from ..story import telling
 
 WIDE, HIGH = 1152, 452
 """Px of the picture on a slide of 1280 x 720."""
-_MAP = (720, 250)
+_MAP, _HALF = (720, 250), (556, 150)
 _METHODS = 7  # rows of a table that can be read from the last row
 
 
@@ -154,15 +154,13 @@ def _share_point(x: float, estimate: AccuracyEstimate, smaller: bool = False) ->
 
 def _cut(one: telling.Whole, pictures: Mapping[int, str]) -> Slide:
     """A cut: its own sentence or what it reaches; numbers, map, two images that changed."""
-    ground, told, cut = one.ground, one.told, one.kept.cut
-    kept = dict(zip(live_map.bands_of(ground.anatomy), told.bands, strict=True))
-    picture = large_picture(ground.anatomy, kept, theme.look(), *_MAP, cut.plan.granularity == "structure")
+    told, cut = one.told, one.kept.cut
     reach = findings.statement(told.total, told.estimate)
     first, second = (cut.note, "") if cut.note else reach
     numbers = "".join(f"<li>{escape(line)}</li>" for line in _numbers(one, bool(cut.note)))
     changed = "".join(_changed(shown, pictures) for shown in changed_images(one))
     body = (
-        f"<div class='cut'><div class='map'>{picture.svg}</div>"
+        f"<div class='cut'><div class='map'>{_drawn(one, *_MAP)}</div>"
         f"<div class='changed'>{changed}</div></div><ul class='numbers'>{numbers}</ul>"
     )
     name = f"<span class='letter'>{one.letter}</span> {escape(cut.name)}"
@@ -196,14 +194,20 @@ def _changed(shown: core.Shown, pictures: Mapping[int, str]) -> str:
 
 
 def _versus(a: telling.Whole, b: telling.Whole) -> Slide:
-    ground, one, other = a.ground, a.told, b.told
-    drop = core.paired(ground, other, one)
-    fewer = 1 - other.total.macs_after / one.total.macs_after
-    cost = f"{abs(100 * fewer):.0f} % {'fewer' if fewer >= 0 else 'more'} MACs than {a.letter}"
-    luck = "could be luck" if drop.low <= 0 <= drop.high else "is beyond chance"
-    more = f"{abs(100 * drop.value):.1f} points {'more' if drop.value >= 0 else 'less'} right"
-    table = _table([a, b])
-    return Slide("table", escape(f"{b.letter} needs {cost};"), escape(f"{more}: that {luck}."), table, _foot(a))
+    """What the second costs against the first, and whether its accuracy differs; both maps."""
+    named = (findings.Named(one.letter, one.told.total) for one in (a, b))
+    first, _, second = findings.pair(*named, core.paired(a.ground, b.told, a.told)).partition("; ")
+    maps = "".join(f"<div class='map'><p><span class='letter'>{one.letter}</span></p>{_drawn(one, *_HALF)}</div>"
+                   for one in (a, b))  # fmt: skip
+    body = f"<div class='cut both'>{maps}</div>{_table([a, b])}"
+    return Slide("table", escape(f"{first};"), escape(second), body, _foot(a))
+
+
+def _drawn(one: telling.Whole, width: int, high: int) -> str:
+    """A cut's map."""
+    kept = dict(zip(live_map.bands_of(one.ground.anatomy), one.told.bands, strict=True))
+    smaller = one.kept.cut.plan.granularity == "structure"
+    return large_picture(one.ground.anatomy, kept, theme.look(), width, high, smaller).svg
 
 
 def _table(shown: Sequence[telling.Whole]) -> str:
