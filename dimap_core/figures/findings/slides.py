@@ -5,7 +5,6 @@ from __future__ import annotations
 from ...types import AccuracyEstimate, Granularity, Part, in_points
 from .cuts import percent
 from .pairs import chance
-from .pairs import chance
 
 
 def statement(total: Part, estimate: AccuracyEstimate | None) -> tuple[str, str]:

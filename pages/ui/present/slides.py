@@ -84,8 +84,13 @@ def _images(one: telling.Whole) -> str:
     return f"{ground.estimate.total:,} validation images, 95 % intervals"
 
 
-def _foot(one: telling.Whole) -> str:
-    return f"{_name(one)}, {_images(one)}, {findings.kind(one.kept.cut.plan.granularity)}"
+def _foot(*shown: telling.Whole) -> str:
+    """Model, images, and what the cuts do to time: where they differ in that, which does what."""
+    kinds: dict[str, list[str]] = {}
+    for one in shown:
+        kinds.setdefault(findings.kind(one.kept.cut.plan.granularity), []).append(one.letter)
+    told = [f"{findings.listed(letters)} {kind}" for kind, letters in kinds.items()] if len(kinds) > 1 else [*kinds]
+    return f"{_name(shown[0])}, {_images(shown[0])}; {'; '.join(told)}"
 
 
 def _count(value: float) -> str:
@@ -125,7 +130,7 @@ def _tradeoff(judged: Sequence[telling.Whole], rows: Sequence[Mapping]) -> tuple
     picture, frame = path_picture(data, names, look, WIDE, HIGH)
     best = min(pins, key=lambda letter: (pins[letter].x, -pins[letter].y))
     first, second = _reach(judged, best)
-    return Slide("figure live", escape(first), escape(second), picture.svg, _foot(judged[0])), tuple(frame)
+    return Slide("figure live", escape(first), escape(second), picture.svg, _foot(*judged)), tuple(frame)
 
 
 def _short(curve: Curve) -> Curve:
@@ -157,7 +162,7 @@ def _cut(one: telling.Whole, pictures: Mapping[int, str]) -> Slide:
     told, cut = one.told, one.kept.cut
     reach = findings.statement(told.total, told.estimate)
     first, second = (cut.note, "") if cut.note else reach
-    numbers = "".join(f"<li>{escape(line)}</li>" for line in _numbers(one, bool(cut.note)))
+    numbers = "".join(f"<li>{escape(line)}</li>" for line in _numbers(one))
     changed = "".join(_changed(shown, pictures) for shown in changed_images(one))
     body = (
         f"<div class='cut'><div class='map'>{_drawn(one, *_MAP)}</div>"
@@ -167,14 +172,14 @@ def _cut(one: telling.Whole, pictures: Mapping[int, str]) -> Slide:
     return Slide("point", escape(first), escape(second), f"<p class='name'>{name}</p>{body}", _foot(one))
 
 
-def _numbers(one: telling.Whole, with_reach: bool) -> list[str]:
+def _numbers(one: telling.Whole) -> list[str]:
     told = one.told
     total = told.total
     counts = (
         f"{_count(total.params_after)} of {_count(total.params)} weights, "
         f"{_count(total.macs_after)} of {_count(total.macs)} MACs"
     )
-    return [counts, findings.numbers(told.estimate)] if with_reach or told.estimate else [counts]
+    return [counts, findings.numbers(told.estimate)]
 
 
 def changed_images(one: telling.Whole) -> list[core.Shown]:
@@ -200,7 +205,7 @@ def _versus(a: telling.Whole, b: telling.Whole) -> Slide:
     maps = "".join(f"<div class='map'><p><span class='letter'>{one.letter}</span></p>{_drawn(one, *_HALF)}</div>"
                    for one in (a, b))  # fmt: skip
     body = f"<div class='cut both'>{maps}</div>{_table([a, b])}"
-    return Slide("table", escape(f"{first};"), escape(second), body, _foot(a))
+    return Slide("table", escape(f"{first};"), escape(second), body, _foot(a, b))
 
 
 def _drawn(one: telling.Whole, width: int, high: int) -> str:
@@ -248,7 +253,7 @@ def _methods(model: str) -> list[Slide]:
 
 def _end(known: Sequence[telling.Whole]) -> Slide:
     chance = "* beyond chance. Its link opens all of this again." if len(known) else ""
-    return Slide("table", "What was tried", "", _table(known), f"{_foot(known[0])}. {chance}")
+    return Slide("table", "What was tried", "", _table(known), f"{_foot(*known)}. {chance}")
 
 
 def numbers(known: Sequence[telling.Whole]) -> list[int]:
