@@ -27,7 +27,8 @@ def draw() -> None:
     kept = story.kept()
     if kept:
         polling.polled(_save, telling.running(telling.ask(kept)))()
-    st.file_uploader("Open a story", "json", key=_OPENED, on_change=_open, max_upload_size=32)
+    with st.popover("Open a story", icon=":material/folder_open:"):
+        st.file_uploader("The file story.json", "json", key=_OPENED, on_change=_open, max_upload_size=32)
 
 
 def _save() -> None:
