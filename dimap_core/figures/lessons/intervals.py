@@ -42,9 +42,10 @@ def intervals(
     look: Look,
     line: tuple[float, str] | None = None,
     within: tuple[float, float] = (-math.inf, math.inf),
+    to: str = "to",
 ) -> Picture:
     """`show`: a value in words. `line`: a value drawn through all rows, and its name. `within`: beyond which the scale
-    never reaches. `width` in px."""
+    never reaches. `to`: the word between an interval's ends. `width` in px."""
     many, small = len(rows) > _MANY, width <= _SMALL
     left, right = (0 if small or many else 150, 0 if many else 96)
     high = _LOW if many else _ROW + (14 if small else 0)
@@ -68,8 +69,8 @@ def intervals(
         floor = top + high * (place + 0.5) + (14 if small and not many else 0)
         body += _bar(row, across, floor, 5 if many else 9, look)
         if not many:
-            body += _words(row, show, floor, width, small, look)
-    told = "; ".join(f"{row.name}: {show(row.value)} ({show(row.low)} to {show(row.high)})" for row in rows)
+            body += _words(row, show, to, floor, width, small, look)
+    told = "; ".join(f"{row.name}: {show(row.value)} ({show(row.low)} {to} {show(row.high)})" for row in rows)
     return picture(body, width, bottom + 24, told)
 
 
@@ -100,9 +101,11 @@ def _bar(row: Interval, across: Callable[[float], float], y: float, high: float,
     return body
 
 
-def _words(row: Interval, show: Callable[[float], str], y: float, width: float, small: bool, look: Look) -> str:
+def _words(
+    row: Interval, show: Callable[[float], str], to: str, y: float, width: float, small: bool, look: Look
+) -> str:
     """Name and note beside the bar, or above it; value and interval at the right."""
-    value, bounds = show(row.value), f"{show(row.low)} to {show(row.high)}"
+    value, bounds = show(row.value), f"{show(row.low)} {to} {show(row.high)}"
     body = text(width, y, value, look.ink, 17, 700, "end") + text(width, y + 17, bounds, look.muted, 12, 400, "end")
     if small:
         name = f"{row.name} · {row.note}" if row.note else row.name

@@ -58,9 +58,9 @@ def draw(lesson: Lesson, step: Step) -> None:
     assert me.at is not None
     language, number = me.language, me.at[1]
     facts = progress.known() | me.results.get(me.at, {})
-    st.html(_STYLE.replace("LATE", str(_LATE)) + _FOCUS, unsafe_allow_javascript=True)
+    st.html(_STYLE.replace("LATE", str(_LATE)))
     with st.container(key="lesson_card"):
-        st.html(_bar(lesson, number))
+        st.html(_bar(lesson, number) + _FOCUS, unsafe_allow_javascript=True)
         st.subheader(step.title[language], anchor=False)
         st.markdown(said(step.text[language], facts, language))
         if lacks_earlier(step.text[language], facts):
