@@ -5,6 +5,7 @@ Next door: `live_map` in `parts` draws it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -16,9 +17,10 @@ from ..parts import live_map
 from ..session import View, cache, lesson, opened
 
 
-def draw(view: View, *plans: PruningPlan) -> None:
-    """What each of these plans leaves of the view's model, beside each other; a block can be clicked."""
-    for place, (column, plan) in enumerate(zip(st.columns(len(plans)), plans, strict=True)):
+def draw(view: View, plans: Mapping[str, PruningPlan]) -> None:
+    """What each of these plans leaves of the view's model, beside each other under their names; a block can be
+    clicked."""
+    for place, (column, (name, plan)) in enumerate(zip(st.columns(len(plans)), plans.items(), strict=True)):
         scores = cache.scores(view.folder, plan.criterion, plan.seed, plan.scored, plan.images)
         selection, _ = opened.attempt(plan, scores, view.anatomy)
         if selection is None:
@@ -27,4 +29,6 @@ def draw(view: View, *plans: PruningPlan) -> None:
         data = {**live_map.data(own, plan, low=True), "cut": live_map.cut(own, plan), "words": lesson.drawn_words()}
         key = f"lesson_cut_{place}"
         with column:
+            if name:
+                st.markdown(f"**{name}**")
             live_map.component()(key=key, data=data, on_selected_change=lambda key=key: live_map.choose(key))

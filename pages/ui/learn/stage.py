@@ -105,14 +105,14 @@ def _against_best(view: View, step: Step, locked: bool) -> dict[str, Any]:
 def _compared(view: View, other: PruningPlan, locked: bool, names: tuple[str, str] = versus.NAMES) -> dict[str, Any]:
     """Two cuts: what is measured of both, and what they leave."""
     versus.draw(view, other, locked, names)
-    cuts.draw(view, state.current().plan, other)
+    cuts.draw(view, dict(zip(map(words.word, names), (state.current().plan, other), strict=True)))
     return {}
 
 
 def _timed(view: View, step: Step, locked: bool) -> dict[str, Any]:
     """How long the cut takes here."""
     timing.draw(view, locked)
-    cuts.draw(view, state.current().plan)
+    cuts.draw(view, {"": state.current().plan})
     return {}
 
 
@@ -121,7 +121,7 @@ def _sampled(sizes: bool) -> Figure:
 
     def drawn(view: View, step: Step, locked: bool) -> dict[str, Any]:
         samples.draw(view, locked, sizes)
-        cuts.draw(view, state.current().plan)
+        cuts.draw(view, {"": state.current().plan})
         return {}
 
     return drawn
