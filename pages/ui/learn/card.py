@@ -27,7 +27,7 @@ _STYLE = """
   font-size: 14px; }
 .lesson-hint b { color: var(--action); display: block; }
 .lesson-hint.later { animation: lesson-late 0s LATEs both; }
-@keyframes lesson-late { from { visibility: hidden; } }
+@keyframes lesson-late { from { visibility: hidden; height: 0; padding: 0 14px; overflow: hidden; } }
 .st-key-lesson_card .options { display: flex; flex-wrap: wrap; gap: 8px; list-style: none; padding: 0; margin: 0; }
 .st-key-lesson_card .options li { border: 1px solid var(--line); border-radius: 6px; padding: 6px 12px;
   margin: 0; color: var(--muted); }
@@ -68,12 +68,12 @@ def draw(lesson: Lesson, step: Step) -> None:
         if step.guess is not None:
             _guess(step, step.guess, facts)
         _found(step, facts)
-        _hint(step)
         if step.terms:
             with st.popover(words.word("terms"), type="tertiary"):
                 for term in step.terms:
                     st.markdown(f"**{term}**: {TERMS[term]}")
         _ways_on(lesson, step)
+        _hint(step)  # last: when it shows itself, nothing that is about to be pressed moves
 
 
 def _bar(lesson: Lesson, number: int) -> str:
