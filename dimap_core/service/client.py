@@ -27,7 +27,7 @@ class Ticket:
     """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set.
 
     `replaced`: a newer request of the session, or its end, cut it short, and no other session waited for it; its events
-    are not the whole answer. `kind`: the error's class name, where the core raised it.
+    are not the whole answer. `kind`: the error's class name, where the core raised it. `asked`: channel and request.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -35,6 +35,7 @@ class Ticket:
     replaced: bool = False
     error: str | None = None
     kind: str = ""
+    asked: str = ""
 
     @property
     def running(self) -> bool:
@@ -55,7 +56,6 @@ class WorkerClient:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._tickets: dict[str, Ticket] = {}
-        self._asked: dict[str, str] = {}  # channel and request of each ticket under way
         self._process: subprocess.Popen[str] | None = None
 
     def submit(self, session: str, channel: str, request: Mapping[str, Any]) -> Ticket:
@@ -68,10 +68,11 @@ class WorkerClient:
         whose = {"session": session, "channel": channel}
         with self._lock:
             process = self._running()
-            number = next((one for one, same in self._asked.items() if same == asked and channel != "open"), None)
+            same = (one for one, ticket in self._tickets.items() if ticket.asked == asked)
+            number = next(same, None) if channel != "open" else None
             if number is None:
                 number = str(next(self._numbers))
-                self._tickets[number], self._asked[number] = Ticket(), asked
+                self._tickets[number] = Ticket(asked=asked)
                 message = {**request, **whose, "ticket": number}
             else:
                 message = {**whose, "join": number}
@@ -150,11 +151,10 @@ class WorkerClient:
                 ticket.kind, ticket.error = message.get("kind", ""), message.get("error")
                 ticket.replaced = message.get("replaced", False)
                 ticket.done = ticket.error is None
-                del self._tickets[number], self._asked[number]
+                del self._tickets[number]
 
     def _fail_all(self) -> None:
         """Tell every ticket that its process is gone; the caller holds the lock."""
         for ticket in self._tickets.values():
             ticket.error = _RESTARTED
         self._tickets.clear()
-        self._asked.clear()
