@@ -137,9 +137,10 @@ def _answer(step: Step) -> None:
         progress.heard(view, point, settled)
 
     with st.container(key="live_answer_room"):
-        first = st.container()
+        above = st.container()
         answer.draw()
-        with first:
+        below = st.container()
+        with above if step.figure == "cues" else below:  # cues are its answer, tries are what came before
             streaming.draw(news, plot=False)
 
 
