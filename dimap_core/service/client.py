@@ -26,8 +26,8 @@ _RESTARTED = "The evaluation process stopped and was started anew; move a slider
 class Ticket:
     """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set.
 
-    `replaced`: a newer request of the session, or its end, cut it short; its events are not the whole answer. `kind`:
-    the error's class name, where the core raised it.
+    `replaced`: a newer request of the session, or its end, cut it short, and no other session waited for it; its events
+    are not the whole answer. `kind`: the error's class name, where the core raised it. `asked`: channel and request.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -35,6 +35,7 @@ class Ticket:
     replaced: bool = False
     error: str | None = None
     kind: str = ""
+    asked: str = ""
 
     @property
     def running(self) -> bool:
@@ -58,14 +59,25 @@ class WorkerClient:
         self._process: subprocess.Popen[str] | None = None
 
     def submit(self, session: str, channel: str, request: Mapping[str, Any]) -> Ticket:
-        """Send a request; it replaces the one this session has on that channel (requests to open a model queue up)."""
-        ticket, number = Ticket(), str(next(self._numbers))
+        """Send a request; it replaces the one this session has on that channel (requests to open a model queue up).
+
+        One that another session waits for already is not sent again: both share its ticket.
+        """
         # Before anyone waits for it: what is no JSON is this caller's error and leaves no ticket behind.
-        line = json.dumps({**request, "session": session, "channel": channel, "ticket": number})
+        asked = json.dumps([channel, request], sort_keys=True)
+        whose = {"session": session, "channel": channel}
         with self._lock:
             process = self._running()
-            self._tickets[number] = ticket
-            self._send(process, line)
+            same = (one for one, ticket in self._tickets.items() if ticket.asked == asked)
+            number = next(same, None) if channel != "open" else None
+            if number is None:
+                number = str(next(self._numbers))
+                self._tickets[number] = Ticket(asked=asked)
+                message = {**request, **whose, "ticket": number}
+            else:
+                message = {**whose, "join": number}
+            ticket = self._tickets[number]
+            self._send(process, json.dumps(message))
         return ticket
 
     @property

@@ -19,7 +19,7 @@ import time
 import traceback
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -43,7 +43,7 @@ _TIDY = 10.0  # seconds between two returns of free memory to the system
 @dataclass
 class Task:
     """A request under way: `asked` is when its session asked on this channel first without being started, `told`
-    whether it knows that it waits for memory."""
+    whether it knows that it waits for memory; `others`: sessions that joined the one that asked."""
 
     ticket: str
     request: dict[str, Any]
@@ -51,6 +51,7 @@ class Task:
     asked: float
     started: bool = False
     told: bool = False
+    others: set[str] = field(default_factory=set)
 
 
 class Worker:
@@ -63,7 +64,7 @@ class Worker:
 
     def accept(self, message: dict[str, Any]) -> list[str]:
         """Start a request, or cancel what a session has (on one channel, if it is named), or forget models whose names
-        begin as told; returns the tickets that end by this.
+        begin as told, or let a session join a request of another one; returns the tickets that end by this.
 
         A request replaces the one its session has on the same channel, but for requests to open a model, which all run;
         one that has to read images to score it is live, and is replaced like any other.
@@ -74,10 +75,12 @@ class Worker:
             channels = (message["channel"],) if message.get("channel") else CHANNELS
             if len(channels) > 1:
                 self.models.leave(message["cancel"])
-            ended = [self.tasks[channel].pop(message["cancel"], None) for channel in channels]
+            ended = [ticket for channel in channels for ticket in _left(self.tasks[channel], message["cancel"])]
             if not message.get("channel"):
                 self.models.images.end(self.models.folder, message["cancel"])
-            return [task.ticket for task in ended if task]
+            return ended
+        if "join" in message:
+            return _joined(self.tasks[message["channel"]], message["session"], message["join"])
         # All that others will ask of the task is looked up before anything is changed: it may not be there.
         tasks, ticket, session = self.tasks[message["channel"]], message["ticket"], message["session"]
         if not all(isinstance(part, str) for part in (ticket, session, *model_key(message))):
@@ -85,12 +88,13 @@ class Worker:
         steps = HANDLERS[message["kind"]](self.models, message)
         stays = message["kind"] == message["channel"] == "open"
         key = ticket if stays else session
-        replaced = tasks.pop(key, None)
+        replaced = tasks.get(key)
+        ended = [] if stays else _left(tasks, session)
         asked = replaced.asked if replaced and not replaced.started else time.monotonic()
         tasks[key] = Task(ticket, message, steps, asked)
         if not stays:
             tasks.move_to_end(key, last=False)  # a first number soon; then it takes turns with the others
-        return [replaced.ticket] if replaced else []
+        return ended
 
     def take(self, line: str) -> list[dict[str, Any]]:
         """`accept` what the client sent, as it sent it; returns the events that follow at once."""
@@ -162,6 +166,28 @@ class Worker:
             event = {"ticket": task.ticket, "event": next(task.steps)}
         tasks.move_to_end(key)
         return event
+
+
+def _left(tasks: OrderedDict[str, Task], session: str) -> list[str]:
+    """A session wants nothing more of a channel: its request goes on for those who joined it, or ends."""
+    for task in tasks.values():
+        task.others.discard(session)
+    own = tasks.pop(session, None)
+    if own is None or not own.others:
+        return [] if own is None else [own.ticket]
+    tasks[own.others.pop()] = own
+    return []
+
+
+def _joined(tasks: OrderedDict[str, Task], session: str, ticket: str) -> list[str]:
+    """A session waits for a request of another one, if that has not ended meanwhile, and for nothing else there."""
+    if session in tasks and tasks[session].ticket == ticket:
+        return []
+    ended = _left(tasks, session)
+    for task in tasks.values():
+        if task.ticket == ticket:
+            task.others.add(session)
+    return ended
 
 
 def _failure(error: Exception) -> dict[str, str]:

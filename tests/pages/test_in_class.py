@@ -44,6 +44,12 @@ def test_a_guess_of_the_lesson_arrives_and_the_class_stays_in_the_link(open_app,
     assert guesses(room) == {ASKED: {"4": 1, "2": 1}} and room.board("7b").browsers == 2
 
 
+@pytest.mark.parametrize("params", [{}, {"class": "7b"}], ids=["alone", "in a class"])
+def test_the_list_of_lessons_says_where_guesses_go(open_app, params):
+    told = " ".join(open_app(**params).page_of("learn").texts())
+    assert ("Class 7b: your guesses" in told) == bool(params)
+
+
 @pytest.mark.parametrize("params", [{}, {"class": "8c"}, {"class": "no name!"}], ids=["none", "not open", "no name"])
 def test_without_a_class_lessons_go_on(open_app, room, params):
     app = guess(open_app(lesson="2", step="2", **params), "4")

@@ -84,7 +84,7 @@ def test_the_newest_request_of_a_session_replaces_the_older_ones(client):
 
 
 def test_sessions_take_turns(client):
-    first, second = (evaluate(client, session, 0.42) for session in ("left", "right"))
+    first, second = (evaluate(client, session, ratio) for session, ratio in (("left", 0.42), ("right", 0.43)))
     wait(lambda: first.done or second.done)
     assert abs(len(first.events) - len(second.events)) <= 2
     finish(first, second)
@@ -108,6 +108,29 @@ def test_cancelling_ends_the_tickets_of_a_session(client):
     finish(mine, other)
     assert mine.done and mine.last["n"] < 540
     assert other.last["n"] == 540
+
+
+def test_what_several_sessions_ask_is_judged_once_and_goes_on_while_one_of_them_wants_it(client):
+    first, *others = (evaluate(client, session, 0.23) for session in ("asker", "neighbour", "third"))
+    assert all(other is first for other in others) and client.waiting == 1
+    wait(lambda: first.events)
+    client.cancel("asker")
+    moved = evaluate(client, "neighbour", 0.24)  # the newest of its session, which lets go of the shared one
+    finish(first, moved)
+    assert first.last["n"] == moved.last["n"] == 540 and not first.replaced
+    assert [event["n"] for event in first.events] == sorted({event["n"] for event in first.events})
+    again = evaluate(client, "asker", 0.23)
+    finish(again)
+    assert again is not first and again.last["right"] == first.last["right"]
+
+
+def test_a_shared_request_ends_with_the_last_session_that_wants_it(client):
+    first, second = (evaluate(client, session, 0.26) for session in ("one", "two"))
+    wait(lambda: first.events)
+    client.cancel("one")
+    client.cancel("two")
+    finish(first)
+    assert second is first and first.replaced and first.last["n"] < 540
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ..way import Picture, box, picture, text
 
 _ROW, _LOW = 52, 15  # px from row to row, and where there are many
 _MANY = 6  # rows, from which they stand closer and have no words of their own
-_TICKS = 5  # on the scale, at most about
+_TICKS, _FEW_TICKS = 5, 3  # on the scale, about; where it is small
 _STEPS = (1, 2, 5, 10)
 _INSET = 22  # px that the words of the outermost ticks need
 _LETTER = 7  # px, about
@@ -42,14 +42,15 @@ def intervals(
     look: Look,
     line: tuple[float, str] | None = None,
     within: tuple[float, float] = (-math.inf, math.inf),
+    to: str = "to",
 ) -> Picture:
     """`show`: a value in words. `line`: a value drawn through all rows, and its name. `within`: beyond which the scale
-    never reaches. `width` in px."""
+    never reaches. `to`: the word between an interval's ends. `width` in px."""
     many, small = len(rows) > _MANY, width <= _SMALL
     left, right = (0 if small or many else 150, 0 if many else 96)
     high = _LOW if many else _ROW + (14 if small else 0)
     top = 34 if line else 8
-    start, end, step = _scale(rows, line, within)
+    start, end, step = _scale(rows, line, within, _FEW_TICKS if small else _TICKS)
     bottom = top + high * len(rows) + 6
 
     def across(value: float) -> float:
@@ -68,20 +69,20 @@ def intervals(
         floor = top + high * (place + 0.5) + (14 if small and not many else 0)
         body += _bar(row, across, floor, 5 if many else 9, look)
         if not many:
-            body += _words(row, show, floor, width, small, look)
-    told = "; ".join(f"{row.name}: {show(row.value)} ({show(row.low)} to {show(row.high)})" for row in rows)
+            body += _words(row, show, to, floor, width, small, look)
+    told = "; ".join(f"{row.name}: {show(row.value)} ({show(row.low)} {to} {show(row.high)})" for row in rows)
     return picture(body, width, bottom + 24, told)
 
 
 def _scale(
-    rows: Sequence[Interval], line: tuple[float, str] | None, within: tuple[float, float]
+    rows: Sequence[Interval], line: tuple[float, str] | None, within: tuple[float, float], ticks: int
 ) -> tuple[float, float, float]:
     """Where the scale begins and ends, and from tick to tick: round numbers around all that is drawn."""
     seen = [bound for row in rows for bound in (row.low, row.high, row.mark) if bound is not None]
     seen += [line[0]] if line else []
     span = max(max(seen) - min(seen), 1e-9)
-    power = 10.0 ** math.floor(math.log10(span / _TICKS))
-    step = next(power * one for one in _STEPS if power * one >= span / _TICKS)
+    power = 10.0 ** math.floor(math.log10(span / ticks))
+    step = next(power * one for one in _STEPS if power * one >= span / ticks)
     start = max(step * math.floor(min(seen) / step), within[0])
     end = min(step * math.ceil(max(seen) / step), within[1])
     return start, max(end, start + step), step
@@ -100,9 +101,11 @@ def _bar(row: Interval, across: Callable[[float], float], y: float, high: float,
     return body
 
 
-def _words(row: Interval, show: Callable[[float], str], y: float, width: float, small: bool, look: Look) -> str:
+def _words(
+    row: Interval, show: Callable[[float], str], to: str, y: float, width: float, small: bool, look: Look
+) -> str:
     """Name and note beside the bar, or above it; value and interval at the right."""
-    value, bounds = show(row.value), f"{show(row.low)} to {show(row.high)}"
+    value, bounds = show(row.value), f"{show(row.low)} {to} {show(row.high)}"
     body = text(width, y, value, look.ink, 17, 700, "end") + text(width, y + 17, bounds, look.muted, 12, 400, "end")
     if small:
         name = f"{row.name} · {row.note}" if row.note else row.name

@@ -16,10 +16,16 @@ _SMALL = 560  # px: below, what stands beside the ridges gets less room
 
 
 def thresholds(
-    rows: Sequence[WeightRow], notes: Sequence[str], width: float, look: Look, line: float | None = None
+    rows: Sequence[WeightRow],
+    notes: Sequence[str],
+    width: float,
+    look: Look,
+    line: float | None = None,
+    words: tuple[str, str] = ("gone", "threshold"),
 ) -> Picture:
     """One ridge a row over log10 |w|: what is gone pale and dashed, what is kept filled; `line`: log10 of one threshold
-    for all, drawn through them. `notes`: a second line below each row's name. `width` in px."""
+    for all, drawn through them. `notes`: a second line below each row's name. `words`: what
+    stands below a row's share, and over the line. `width` in px."""
     left, right = (120, 84) if width > _SMALL else (88, 62)
     low, high = _range(rows)
     edges = rows[0].edges[low : high + 1]
@@ -34,13 +40,13 @@ def thresholds(
         body += text(0, floor - 26, row.label, look.ink, 15, 600) + text(0, floor - 8, note, look.muted)
         if row.removed.any():
             body += text(width, floor - 26, f"{100 * row.removed_share:.0f} %", look.ink, 18, 700, "end")
-            body += text(width, floor - 8, "gone", look.muted, 13, 400, "end")
+            body += text(width, floor - 8, words[0], look.muted, 13, 400, "end")
     for power in range(int(np.ceil(edges[0])), int(np.floor(edges[-1])) + 1):
         body += text(across(power), bottom + 18, f"{10.0**power:g}", look.muted, 13, 400, "middle")
     if line is not None and edges[0] < line < edges[-1]:
         x = across(line)
         body += f'<path d="M{x:.1f} {_TOP - 8}V{bottom}" stroke="{look.cut}" stroke-width="2.5"/>'
-        body += text(x, _TOP - 16, f"threshold {10**line:.2g}", look.cut_text, 14, 600, "middle")
+        body += text(x, _TOP - 16, f"{words[1]} {10**line:.2g}", look.cut_text, 14, 600, "middle")
     gone = ", ".join(f"{row.label} {100 * row.removed_share:.0f} %" for row in rows)
     return picture(body, width, bottom + 24, f"How large the weights are, by stage; gone: {gone}")
 

@@ -4,11 +4,12 @@ of it ends a step.
 Not here: the step's card and the list of lessons (`learn`), the map and its answer (`live`). Next door: `recipe_line`.
 """
 
-from . import by_hand, cues, facts, fit, game, progress, samples, thresholds, timing, truth, versus, words
+from . import by_hand, cues, cuts, facts, fit, game, progress, samples, thresholds, timing, truth, versus, words
 
 __all__ = [
     "by_hand",
     "cues",
+    "cuts",
     "facts",
     "fit",
     "game",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.figures import Interval, intervals
+from dimap_core.figures import Interval
 from dimap_core.types import AccuracyEstimate
 
-from ..look import formats, theme
+from ..look import formats
 from ..session import cache, state
 from . import pictures, words
 
@@ -25,6 +25,6 @@ def draw(estimate: AccuracyEstimate) -> None:
         dense = None if drop is None else share.value - drop.value
         n = words.word("versus_images" if estimate.done else "versus_so_far", n=f"{estimate.n:,}")
         rows.append(Interval(words.word(f"cue_{cue}"), share.value, share.low, share.high, n, dense))
-    pictures.draw(lambda width: intervals(rows, formats.share, width, theme.look(), within=(0, 1)), beside=True)
+    pictures.rows(rows, formats.share, within=(0, 1), beside=True)
     chance = cache.cards()[state.current().model]["chance"]
     st.caption(words.word("cue_note", **{cue: f"{100 * chance[cue]:.0f} %" for cue in _CUES}))

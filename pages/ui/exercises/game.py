@@ -11,10 +11,10 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import Interval, intervals
+from dimap_core.figures import Interval
 from dimap_core.types import AccuracyEstimate
 
-from ..look import formats, theme
+from ..look import formats
 from ..session import Setting, Tried, View, classroom, lesson
 from . import pictures, words
 
@@ -36,7 +36,7 @@ def draw(view: View, point: Tried, settled: bool, start: Setting) -> None:
         return
     order = sorted(range(len(tries)), key=lambda place: -tries[place][1].top1.value)[:_SHOWN]
     rows = [_row(place, tries[place][1], first=place == order[0]) for place in order]
-    pictures.draw(lambda width: intervals(rows, formats.share, width, theme.look(), within=(0, 1)), beside=True)
+    pictures.rows(rows, formats.share, within=(0, 1), beside=True)
 
 
 def _taken(setting: Setting, estimate: AccuracyEstimate) -> None:

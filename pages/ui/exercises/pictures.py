@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from html import escape
 
 import streamlit as st
 
-from dimap_core.figures import Picture
+from dimap_core.figures import Interval, Picture, intervals
+
+from ..look import theme
+from . import words
 
 _STYLE = """
 <style>
@@ -25,6 +29,18 @@ def draw(drawn: Callable[[float], Picture], beside: bool = False) -> None:
     wide, narrow = WIDTHS
     images = (("", narrow),) if beside else (("wide", wide), ("narrow", narrow))
     st.html(f'{_STYLE}<div class="by-width">{"".join(_image(drawn(width), name) for name, width in images)}</div>')
+
+
+def rows(
+    measured: Sequence[Interval],
+    show: Callable[[float], str],
+    line: tuple[float, str] | None = None,
+    within: tuple[float, float] = (-math.inf, math.inf),
+    beside: bool = False,
+) -> None:
+    """Measured values with their intervals, as `figures.intervals` draws them."""
+    to = words.word("to")
+    draw(lambda width: intervals(measured, show, width, theme.look(), line, within, to), beside)
 
 
 def _image(picture: Picture, name: str) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dimap_core.figures import Interval, intervals
+from dimap_core.figures import Interval
 from dimap_core.measure import predictions
 from dimap_core.service import Ticket
 from dimap_core.studies import exercises
 from dimap_core.types import Proportion
 
 from ..live import accuracy
-from ..look import formats, theme
+from ..look import formats
 from ..parts import waiting
 from ..session import View, polling
 from . import pictures, progress, words
@@ -66,7 +66,7 @@ def _draws(right: np.ndarray, locked: bool) -> None:
         for place, (one, out) in enumerate(zip(found, missed, strict=True), start=1)
     ]
     line = (every.value, name) if known else None
-    pictures.draw(lambda width: intervals(rows, _percent, width, theme.look(), line, within=(0, 1)))
+    pictures.rows(rows, _percent, line, within=(0, 1))
     values = [one.value for one in found]
     progress.hear(
         {"draws": count, "share_least": min(values), "share_most": max(values), "spread": max(values) - min(values),
@@ -86,7 +86,7 @@ def _sizes(right: np.ndarray, locked: bool) -> None:
     if locked or not found:
         return
     rows = [_row(one) for one in found.values()]
-    pictures.draw(lambda width: intervals(rows, _percent, width, theme.look(), within=(0, 1)))
+    pictures.rows(rows, _percent, within=(0, 1))
     progress.hear(_widths(found))
 
 

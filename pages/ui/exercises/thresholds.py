@@ -12,19 +12,24 @@ from dimap_core.studies import summaries
 
 from ..look import formats, theme
 from ..session import View, state
-from . import pictures
+from . import pictures, words
 
 
 def draw(view: View, locked: bool) -> None:
     """The picture with its slider; `locked`: the slider waits for the guess."""
     rows = summaries.stage_rows(view.anatomy, view.weights, view.scores, view.selection)
-    notes = [f"{formats.count(int(row.counts.sum()))}, used {_used(view, place)}×" for place, row in enumerate(rows)]
+    rows = [replace(row, label=words.word("stage", number=place)) for place, row in enumerate(rows, start=1)]
+    notes = [
+        words.word("used", count=formats.count(int(row.counts.sum())), uses=_used(view, place))
+        for place, row in enumerate(rows)
+    ]
+    names = words.word("gone"), words.word("threshold")
     plan = state.current().plan
     whole = plan.scope == "model" and view.scores.by_magnitude and view.selection.ratio > 0
     line = float(np.log10(max(max(row.thresholds, default=0.0) for row in rows))) if whole else None
-    pictures.draw(lambda width: thresholds(rows, notes, width, theme.look(), line))
+    pictures.draw(lambda width: thresholds(rows, notes, width, theme.look(), line, names))
     st.slider(
-        "Remove the smallest, % of all weights", 0, 98, round(100 * (plan.ratio or 0)), 1, key="lesson_ratio",
+        words.word("smallest"), 0, 98, round(100 * (plan.ratio or 0)), 1, key="lesson_ratio",
         on_change=_moved, disabled=locked, format="%d %%",
     )  # fmt: skip
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.figures import Interval, intervals
+from dimap_core.figures import Interval
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 
-from ..look import formats, theme
+from ..look import formats
 from ..parts import waiting
 from ..session import View, lesson, polling, requests, state
 from . import pictures, progress, words
@@ -79,7 +79,7 @@ def _picture(now: dict[str, Any]) -> None:
         rows.append(_row(words.word(f"time_{_kind()}"), now))
     if rows:
         line = 1.0, words.word("time_dense")
-        pictures.draw(lambda width: intervals(rows, _times, width, theme.look(), line))
+        pictures.rows(rows, _times, line)
         st.caption(words.word("time_note", runs=f"{(now or {'runs': REPEATS[0]})['runs']}"))
 
 

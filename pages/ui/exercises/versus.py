@@ -10,20 +10,22 @@ from typing import Any
 import streamlit as st
 from pydantic import TypeAdapter
 
-from dimap_core.figures import Interval, intervals
+from dimap_core.figures import Interval
 from dimap_core.plan import to_recipe
 from dimap_core.service import Ticket
 from dimap_core.types import Difference, Proportion, PruningPlan, Versus, in_points
 
-from ..look import formats, plan_names, theme
+from ..look import formats, plan_names
 from ..parts import waiting
 from ..session import View, polling, requests, state
 from . import pictures, progress, words
 
 _VERSUS = TypeAdapter(Versus)
+NAMES = "versus_a", "versus_b"
+"""Words that the cuts are called by, where a lesson has no others."""
 
 
-def draw(view: View, other: PruningPlan, locked: bool, names: tuple[str, str] = ("versus_a", "versus_b")) -> None:
+def draw(view: View, other: PruningPlan, locked: bool, names: tuple[str, str] = NAMES) -> None:
     """The cut in force against another one, once asked for; `names`: words that both are called by."""
     own = state.current().plan
     told = [words.word(name) for name in names]
@@ -52,11 +54,11 @@ def _compared(ticket: Ticket, names: list[str], was_running: bool) -> None:
         return
     found = _VERSUS.validate_python(ticket.last)
     shares = [_row(name, share, found.total) for name, share in zip(names, (found.first, found.second), strict=True)]
-    pictures.draw(lambda width: intervals(shares, formats.share, width, theme.look(), within=(0, 1)))
+    pictures.rows(shares, formats.share, within=(0, 1))
     st.markdown(f"**{words.word('versus_difference', first=names[0], second=names[1])}**")
     row = _row("", found.difference, found.total)
     line = 0.0, words.word("versus_equal")
-    pictures.draw(lambda width: intervals([row], in_points, width, theme.look(), line))
+    pictures.rows([row], in_points, line)
     st.caption(words.word("versus_note"))
     if found.done:
         progress.hear(facts(found))

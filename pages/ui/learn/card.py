@@ -27,14 +27,28 @@ _STYLE = """
   font-size: 14px; }
 .lesson-hint b { color: var(--action); display: block; }
 .lesson-hint.later { animation: lesson-late 0s LATEs both; }
-@keyframes lesson-late { from { visibility: hidden; } }
+@keyframes lesson-late { from { visibility: hidden; height: 0; padding: 0 14px; overflow: hidden; } }
 .st-key-lesson_card .options { display: flex; flex-wrap: wrap; gap: 8px; list-style: none; padding: 0; margin: 0; }
 .st-key-lesson_card .options li { border: 1px solid var(--line); border-radius: 6px; padding: 6px 12px;
   margin: 0; color: var(--muted); }
 .st-key-lesson_card .options li.own { border: 2px solid var(--action); background: var(--soft);
   color: var(--action); font-weight: 600; }
 .st-key-lesson_card .options li.right { border-color: var(--done); color: var(--done); }
+[data-here] { outline: none; }
 </style>
+"""
+# A button that is pressed is often gone or off afterwards, and the focus with it: it goes to the newest that was said.
+_FOCUS = """
+<script>
+if (!window.dimapFocus) {
+  document.addEventListener("focusin", ({ target }) => { window.dimapFocus = target; });
+  window.dimapFocus = document.body;
+  setInterval(() => {
+    const last = window.dimapFocus, lost = !last.isConnected || last.matches(":disabled");
+    if (lost && document.activeElement === document.body) [...document.querySelectorAll("[data-here]")].pop()?.focus();
+  }, 200);
+}
+</script>
 """
 
 
@@ -46,7 +60,7 @@ def draw(lesson: Lesson, step: Step) -> None:
     facts = progress.known() | me.results.get(me.at, {})
     st.html(_STYLE.replace("LATE", str(_LATE)))
     with st.container(key="lesson_card"):
-        st.html(_bar(lesson, number))
+        st.html(_bar(lesson, number) + _FOCUS, unsafe_allow_javascript=True)
         st.subheader(step.title[language], anchor=False)
         st.markdown(said(step.text[language], facts, language))
         if lacks_earlier(step.text[language], facts):
@@ -54,12 +68,12 @@ def draw(lesson: Lesson, step: Step) -> None:
         if step.guess is not None:
             _guess(step, step.guess, facts)
         _found(step, facts)
-        _hint(step)
         if step.terms:
             with st.popover(words.word("terms"), type="tertiary"):
                 for term in step.terms:
                     st.markdown(f"**{term}**: {TERMS[term]}")
         _ways_on(lesson, step)
+        _hint(step)  # last: when it shows itself, nothing that is about to be pressed moves
 
 
 def _bar(lesson: Lesson, number: int) -> str:
@@ -68,7 +82,7 @@ def _bar(lesson: Lesson, number: int) -> str:
     told = words.word("step", number=number, of=len(lesson.steps))
     kinds = ("now" if one == number else "done" if one in done else "" for one in range(1, len(lesson.steps) + 1))
     strokes = "".join(f'<i class="{kind}"></i>' for kind in kinds)
-    return f'<div class="lesson-bar"><span>{escape(told)}</span>{strokes}</div>'
+    return f'<div class="lesson-bar" tabindex="-1" data-here><span>{escape(told)}</span>{strokes}</div>'
 
 
 def _guess(step: Step, guess: Guess, facts: dict) -> None:
@@ -86,7 +100,7 @@ def _guess(step: Step, guess: Guess, facts: dict) -> None:
     right = answered(step, facts) if me.at in me.results or not step.done else ""
     marks = {own: "own"} | ({right: "own right" if right == own else "right"} if right else {})
     items = "".join(f'<li class="{marks.get(name, "")}">{escape(label)}</li>' for name, label in labels.items())
-    st.html(f'<ul class="options">{items}</ul>')
+    st.html(f'<ul class="options" tabindex="-1" data-here>{items}</ul>')
     if right:
         verdict = "was_right" if right == own else "was_wrong"
         st.markdown(words.word(verdict, own=labels[own], right=labels.get(right, right)))
@@ -110,7 +124,7 @@ def _found(step: Step, facts: dict) -> None:
     me = place.learner()
     if me.at not in me.done or progress.reading(step):
         return
-    st.html(f'<p class="lesson-tick" role="status">✓ {escape(words.word("done"))}</p>')
+    st.html(f'<p class="lesson-tick" role="status" tabindex="-1" data-here>✓ {escape(words.word("done"))}</p>')
     if step.after:
         st.markdown(said(step.after[me.language], facts, me.language))
 

@@ -9,7 +9,8 @@ import streamlit as st
 from dimap_core.studies import LANGUAGES, Lesson, all_lessons
 
 from ..exercises import words
-from ..session import lesson as place
+from ..look import formats
+from ..session import classroom, lesson as place
 
 
 def draw() -> None:
@@ -20,6 +21,8 @@ def draw() -> None:
             words.word("language"), list(LANGUAGES), default=place.learner().language, format_func=LANGUAGES.get,
             key="lesson_language", on_change=_language, required=True, label_visibility="collapsed",
         )  # fmt: skip
+    if (joined := classroom.name()) is not None:
+        st.caption(words.word("in_class", name=formats.plain(joined)))
     for one in all_lessons():
         _row(one)
     with _framed("sandbox"):

@@ -11,10 +11,12 @@ from typing import Any
 import streamlit as st
 
 from dimap_core.studies import Step
+from dimap_core.types import PruningPlan
 
 from ..exercises import (
     by_hand,
     cues,
+    cuts,
     facts,
     fit,
     game,
@@ -28,9 +30,17 @@ from ..exercises import (
 )
 from ..live import answer, model_map, streaming
 from ..recipe_line import line
-from ..session import Tried, View, lesson
+from ..session import Tried, View, lesson, state
 
 Figure = Callable[[View, Step, bool], dict[str, Any]]
+# On a phone the map's own strip says what the answer does; readers still hear it.
+_STRIP = """
+<style>
+@media (max-width: 640px) {
+  .st-key-live_drawn { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+}
+</style>
+"""
 
 
 def draw(view: View, step: Step, below: Any) -> None:
@@ -51,6 +61,7 @@ def draw(view: View, step: Step, below: Any) -> None:
 
 def _map(view: View, step: Step, locked: bool) -> dict[str, Any]:
     """The model with its sliders."""
+    st.html(_STRIP)
     with st.container(key="live_map_room"):
         model_map.draw(view, locked)
     return {}
@@ -81,21 +92,27 @@ def _played(view: View, point: Tried, settled: bool, step: Step) -> None:
 
 def _versus(view: View, step: Step, locked: bool) -> dict[str, Any]:
     """The step's cut against its other one."""
-    versus.draw(view, lesson.other_of(step).plan, locked)
-    return {}
+    return _compared(view, lesson.other_of(step).plan, locked)
 
 
 def _against_best(view: View, step: Step, locked: bool) -> dict[str, Any]:
     """The step's cut against the learner's best, or, where there is none, against the step's other one."""
     mine = game.best()
     names = ("game_app", "game_mine" if mine else "game_uniform")
-    versus.draw(view, (mine or lesson.other_of(step)).plan, locked, names)
-    return game.facts()
+    return game.facts() | _compared(view, (mine or lesson.other_of(step)).plan, locked, names)
+
+
+def _compared(view: View, other: PruningPlan, locked: bool, names: tuple[str, str] = versus.NAMES) -> dict[str, Any]:
+    """Two cuts: what is measured of both, and what they leave."""
+    versus.draw(view, other, locked, names)
+    cuts.draw(view, dict(zip(map(words.word, names), (state.current().plan, other), strict=True)))
+    return {}
 
 
 def _timed(view: View, step: Step, locked: bool) -> dict[str, Any]:
     """How long the cut takes here."""
     timing.draw(view, locked)
+    cuts.draw(view, {"": state.current().plan})
     return {}
 
 
@@ -104,6 +121,7 @@ def _sampled(sizes: bool) -> Figure:
 
     def drawn(view: View, step: Step, locked: bool) -> dict[str, Any]:
         samples.draw(view, locked, sizes)
+        cuts.draw(view, {"": state.current().plan})
         return {}
 
     return drawn
@@ -119,8 +137,11 @@ def _answer(step: Step) -> None:
         progress.heard(view, point, settled)
 
     with st.container(key="live_answer_room"):
+        above = st.container()
         answer.draw()
-        streaming.draw(news, plot=False)
+        below = st.container()
+        with above if step.figure == "cues" else below:  # cues are its answer, tries are what came before
+            streaming.draw(news, plot=False)
 
 
 FIGURES: dict[str, Figure] = {

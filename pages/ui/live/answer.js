@@ -45,6 +45,7 @@ class Answer {
   set(data) {
     const focus = this.root.getRootNode().activeElement?.dataset?.key;
     this.data = data;
+    speak(data.words);
     this.root.className = `answer ${data.dark ? "dark" : "light"}`;
     this.numbers();
     this.plot();
@@ -106,7 +107,7 @@ class Answer {
     for (const [key, now] of [["params", params], ["macs", macs]]) {
       const [value, below, of] = this.counts[key];
       value.textContent = short(now);
-      below.textContent = `−${(100 * (1 - now / of)).toFixed(1)} % of ${short(of)}`;
+      below.textContent = said(`−${(100 * (1 - now / of)).toFixed(1)} % of ${short(of)}`);
     }
     this.root.classList.add("moving");
     const unit = this.data.plot?.unit === "params" ? params / this.data.of.params : macs / this.data.of.macs;

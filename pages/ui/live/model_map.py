@@ -13,7 +13,7 @@ from dimap_core.measure import kept_by_band
 from dimap_core.types import PRUNABLE_MODULES, Anatomy, CostReport
 
 from ..parts import live_map
-from ..session import View, state
+from ..session import View, lesson, state
 from . import moves
 
 _FOLD = "About this map"
@@ -34,7 +34,8 @@ def draw_beforehand(known: live_map.Beforehand) -> None:
 @st.fragment(key="map")
 def _moved_by_hand(data: Callable[[], dict[str, Any]]) -> None:
     found = live_map.component()(
-        key=moves.KEY, data=data(), on_selected_change=moves.selected, on_rest_change=moves.rested
+        key=moves.KEY, data=data() | {"words": lesson.drawn_words()}, on_selected_change=moves.selected,
+        on_rest_change=moves.rested,
     )  # fmt: skip
     if found.get("rest") or found.get("selected"):
         st.rerun()

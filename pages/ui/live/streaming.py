@@ -10,7 +10,7 @@ from dimap_core.service import Ticket
 
 from ..look import TERMS, formats
 from ..parts import live_map, metrics
-from ..session import Tried, View, opened, state
+from ..session import Tried, View, lesson, opened, state
 from ..story import keep
 from . import accuracy, answer, feed, glance, moves, points, tradeoff
 
@@ -34,6 +34,10 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
     data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket)
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
     data["sub"] = " ".join(filter(None, [data["sub"], metrics.left(ticket)]))
+    if not plot:  # its heading goes with it, and what stands below
+        data["title"] = data["sub"] = ""
+        data["time"] = data["time"][0].replace("see below", "–"), data["time"][1]
+    data["words"] = lesson.drawn_words()
     data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
     data["image"], glanced = glance.found(view, _rests(point, ticket)) if view.judged else (None, None)
     data["running"] = more_kept or any(one is not None and one.running for one in (ticket, more, glanced))

@@ -35,6 +35,7 @@ CSS = """
 }
 @media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
+.st-key-present kbd { display: none; }
 .st-key-part_row { min-height: 4.5rem; }
 .st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
 [data-testid="stTopNavLink"]:focus-visible { outline: 2px solid #0067A3; outline-offset: 1px; }

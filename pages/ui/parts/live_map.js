@@ -43,6 +43,7 @@ class LiveMap extends MapSliders {
     const fresh = !this.data || this.data.key !== data.key;
     this.component = component;
     this.data = data;
+    speak(data.words);
     if (fresh) this.state = null;
     if (fresh) this.open = null;
     this.build();
@@ -176,7 +177,7 @@ class LiveMap extends MapSliders {
       this.state = { own, ratios, all, kept, left, params, macs, finding, heads };
       if (foreign) this.pending = null;
       this.follow(answer.cut.selected);
-      this.finding.textContent = finding;
+      this.finding.textContent = said(finding);
       this.draw();
     }
     this.send();
@@ -210,9 +211,9 @@ class LiveMap extends MapSliders {
     for (const slider of this.sliders) {
       const all = slider.stage === "all", share = this.value(slider.stage);
       slider.track.style.setProperty("--share", share);
-      slider.cut.textContent = `${exact(share)} %${this.rows ? " cut" : ""}`; // beside the rows stands "Cut"
+      slider.cut.textContent = said(`${exact(share)} %${this.rows ? " cut" : ""}`); // beside the rows stands "Cut"
       const kept = all ? [left, whole] : [state.left[slider.stage], data.size[slider.stage]];
-      slider.left.textContent = `${ofWhole(...kept)} left`;
+      slider.left.textContent = said(`${ofWhole(...kept)} left`);
       const most = data.off ? MOST : all ? Math.min(...data.all.most) : data.each.most[slider.stage];
       slider.knob.setAttribute("aria-valuemax", most || MOST);
       slider.knob.setAttribute("aria-valuenow", Math.round(100 * share));
@@ -230,10 +231,10 @@ class LiveMap extends MapSliders {
       this.frames[place].classList.toggle("on", Boolean(hit));
       this.number(place, hit);
       const { option } = this.options[place];
-      option.textContent = count > 1 ? this.words_of_group(stage, first, count) : this.words_of({ stage, block: first });
+      option.textContent = said(count > 1 ? this.words_of_group(stage, first, count) : this.words_of({ stage, block: first }));
       option.setAttribute("aria-selected", Boolean(hit));
     });
-    this.detail.textContent = this.data.low ? "" : this.words_of(chosen);
+    this.detail.textContent = this.data.low ? "" : said(this.words_of(chosen));
   }
 
   // The selected block has its number; where there are many, those beside it make room.

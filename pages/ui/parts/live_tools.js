@@ -1,17 +1,27 @@
 // What all live scripts draw and write with; it stands before each of them.
 
+// Phrases that stand in another language instead, the longest first; `speak` sets them.
+let spoken = {}, phrases = null;
+const speak = (words = {}) => {
+  spoken = words;
+  const all = Object.keys(words).filter((phrase) => words[phrase]).sort((a, b) => b.length - a.length);
+  const plain = all.map((phrase) => phrase.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  phrases = all.length ? new RegExp(`(?<![\\w-])(?:${plain.join("|")})(?![\\w-])`, "g") : null;
+};
+const said = (text) => (phrases ? text.replace(phrases, (phrase) => spoken[phrase]) : text);
+
 const NS = "http://www.w3.org/2000/svg";
 
 const svg = (name, attributes = {}, text = "") => {
   const node = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text) node.textContent = text;
+  if (text) node.textContent = said(text);
   return node;
 };
 const html = (name, className = "", text = "") => {
   const node = document.createElement(name);
   if (className) node.className = className;
-  if (text) node.textContent = text;
+  if (text) node.textContent = said(text);
   return node;
 };
 const percent = (share) => (share > 0 && share < 0.005 ? "<1" : `${Math.round(100 * share)}`);

@@ -71,9 +71,10 @@ export class MapDrawing extends MapImage {
     const { data } = this, reading = html("div", "head reading"), line = html("div", "line");
     const fill = this.fill();
     this.legend = html("span", "legend");
+    const [kept, gone] = ["kept", data.smaller ? "taken out" : "gone"].map(said);
     this.legend.innerHTML = fill
       ? `<i class="ramp" style="background:linear-gradient(90deg, ${data.ramp[0]}, ${data.ramp[data.ramp.length - 1]})"></i>`
-      : `<i class="box kept"></i>kept<i class="box gone${data.smaller ? " was" : ""}"></i>${data.smaller ? "taken out" : "gone"}`;
+      : `<i class="box kept"></i>${kept}<i class="box gone${data.smaller ? " was" : ""}"></i>${gone}`;
     if (fill) this.legend.append(fill.most ? `0 to ${fill.most}` : "not measured");
     line.append(this.legend);
     const label = html("label", "by");
@@ -84,6 +85,7 @@ export class MapDrawing extends MapImage {
     select.disabled = Boolean(data.waiting);
     for (const name of ["kept share", ...data.fills.map((one) => one.name)]) {
       const option = html("option", "", name);
+      option.value = name;
       option.selected = name === this.fillName();
       select.append(option);
     }

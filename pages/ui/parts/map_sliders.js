@@ -6,7 +6,7 @@ const GRAB = 4; // px a pointer moves on the drawing before it drags
 export class MapSliders extends MapDrawing {
   slider(stage) {
     const all = stage === "all", word = this.data.labels.word;
-    const name = all ? "All together" : `${word[0].toUpperCase()}${word.slice(1)} ${stage + 1}`;
+    const name = all ? "Cut all together" : `${word[0].toUpperCase()}${word.slice(1)} ${stage + 1}`;
     const box = html("div", "slider");
     const above = html("div", "above");
     const cut = html("b", "cut");
@@ -18,7 +18,7 @@ export class MapSliders extends MapDrawing {
     knob.tabIndex = 0;
     knob.dataset.key = `knob-${stage}`;
     knob.setAttribute("role", "slider");
-    knob.setAttribute("aria-label", all ? `All ${word}s` : name);
+    knob.setAttribute("aria-label", said(all ? `All ${word}s` : name));
     knob.setAttribute("aria-valuemin", 0);
     if (this.data.off) knob.setAttribute("aria-disabled", "true");
     track.append(rest, knob);

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dimap_core.studies import LANGUAGES, Facts, Lesson, Step, all_lessons
+from dimap_core.studies import LANGUAGES, Facts, Lesson, Step, all_lessons, lesson_words
 from dimap_core.types import AccuracyEstimate
 
 from . import links, state
@@ -203,6 +203,14 @@ def to_link() -> dict[str, str]:
     if me.done:
         told["done"] = "~".join(done)
     return told if me.language == "en" else told | {"lang": me.language}
+
+
+def drawn_words() -> dict[str, str]:
+    """What the drawing and its answer write instead of their English phrases: nothing outside of lessons."""
+    language = learner().language
+    if learner().at is None or language == "en":
+        return {}
+    return {text["en"]: text[language] for key, text in lesson_words().items() if key.startswith("drawn_")}
 
 
 def title() -> str:
