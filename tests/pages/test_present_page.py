@@ -57,6 +57,7 @@ def test_the_live_slider_moves_a_star_and_is_the_cut_in_force(open_app):
 def test_a_cut_that_cannot_be_is_told_and_the_others_are_shown(open_app):
     bad = core.NamedCut("Nowhere", "swin-digits", PruningPlan(ratio=0.5, protected=("no.such.layer",)))
     app = open_app(model="swin-digits", present="1", story=core.to_link(core.Story((bad, HALF), "Why")))
-    app.until(lambda: len(app.component("dimap_deck").get("slides", [])) >= 5, "slides")
+    app.until(lambda: "no.such.layer" in app.component("dimap_deck").get("doing", ""), "what is wrong")
+    app.until(lambda: len(app.component("dimap_deck")["slides"]) >= 5, "slides")
     deck = app.component("dimap_deck")
     assert "no.such.layer" in deck["doing"] and "1 cut of swin-digits" in words(deck["slides"][0])

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from dimap_core.data import thumbnail
 from dimap_core.figures import explanation_chart
 from dimap_core.measure import Outcomes
 from dimap_core.plan import to_recipe
@@ -29,7 +30,7 @@ def draw(view: View, found: Outcomes, data: LabelledImages, streaming: bool) -> 
     label, before, after = (int(a[place]) for a in (found.labels, found.dense.classes, found.pruned.classes))
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="picked_image"):
         image = int(found.images[place])
-        st.image(gallery.thumbnail(data, image), alt=f"Image {image + 1}", width=76)
+        st.image(thumbnail(data.images[image], gallery.THUMBNAIL), alt=f"Image {image + 1}", width=76)
         st.markdown(_facts(found, data, place), width="content")
     info = _method(view)
     target = _target(data, label, before, after) if info.of_class else before

@@ -12,7 +12,7 @@ const node = (name, className, html) => {
 export default function ({ parentElement: root, data: told, setStateValue, setTriggerValue }) {
   const deck = root.querySelector(".deck"), room = deck.querySelector(".slides"), nav = deck.querySelector("nav");
   const place = nav.querySelector(".place"), slider = deck.querySelector(".slider"), range = slider.querySelector("input");
-  const said = slider.querySelector("output"), spoken = deck.querySelector(".spoken");
+  const said = slider.querySelector("output"), spoken = deck.querySelector("div.spoken");
   deck.classList.toggle("dark", told.dark);
   deck.classList.toggle("light", !told.dark);
   const count = told.slides.length;

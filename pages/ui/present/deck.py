@@ -15,7 +15,7 @@ from .slides import Deck
 
 _KEY = "deck"
 _BODY = """
-<div class="deck"><div class="slides"></div>
+<div class="deck"><h1 class="spoken">Slides</h1><div class="slides"></div>
 <nav aria-label="Slides"><button class="back" aria-label="Slide before">‹</button><span class="place"></span>
 <button class="on" aria-label="Next slide">›</button><button class="live" aria-label="Live slider, key S">S</button>
 <button class="end" aria-label="Leave the slides, key Escape">Esc</button></nav>

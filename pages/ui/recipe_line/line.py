@@ -54,7 +54,6 @@ def draw() -> None:
             _chip(key, formats.plain(said[key]))
         _chip("more", "More")
         _steps_back()
-        keep.present()
         st.session_state.line_end = st.container(
             horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="line_end"
         )
@@ -110,3 +109,4 @@ def _steps_back() -> None:
         st.button(
             "Redo", shortcut="Ctrl+Y", on_click=state.back, args=("redo", "undo"), type="tertiary", disabled=not redo
         )
+        keep.present()
