@@ -31,7 +31,8 @@ CSS = """
     position: static !important; height: auto !important; overflow: visible !important; display: block !important;
   }
   .block-container { padding: 0 !important; zoom: 0.68; }
-  [class*="st-key-figure_"], [data-testid=stPlotlyChart], [data-testid=stDataFrame], svg { break-inside: avoid; }
+  [class*="st-key-figure_"], [data-testid=stPlotlyChart], [data-testid=stDataFrame], [data-testid=stHorizontalBlock],
+  svg { break-inside: avoid; }
 }
 @media (max-width: 1100px) { .st-key-gallery { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .st-key-way_words { min-height: 3.4rem; }
