@@ -46,7 +46,7 @@ class Answer {
     const focus = this.root.getRootNode().activeElement?.dataset?.key;
     this.data = data;
     speak(data.words);
-    this.root.className = `answer ${data.dark ? "dark" : "light"}`;
+    this.root.className = `answer ${data.dark ? "dark" : "light"}${data.title ? "" : " bare"}`; // a lesson says it itself
     this.numbers();
     this.plot();
     if (focus) this.root.querySelector(`[data-key="${focus}"]`)?.focus();
