@@ -40,7 +40,7 @@ def body(polling: bool) -> None:
     row = choosing.controls(standing.facts(*pair))
     if story.kept():
         with row.popover("Names and order", icon=":material/edit_note:", key="compare_story"):
-            rows.draw([] if standing.running(pair) else telling.ask(story.kept()))  # one request at a time
+            rows.draw(telling.ask(story.kept(), may_ask=not standing.running(pair)))  # one request at a time
     else:
         invite()
     names = [side.side.called for side in pair]

@@ -129,6 +129,8 @@ def edit(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
             replace(known[row["key"]], cut=replace(known[row["key"]].cut, name=str(row["name"]), note=str(row["note"])))
             for row in rows if row.get("key") in known
         ]  # fmt: skip
+        if rows and not named:
+            return  # of another story
         story = core.Story(tuple(one.cut for one in named), str(title))
     except PruningError as error:
         st.session_state.notice = str(error)

@@ -59,8 +59,9 @@ def _found(one: Found) -> str:
 
 def _edited() -> None:
     told = st.session_state[_KEY].get("edit") or {}
-    if isinstance(told.get("rows"), list):
-        story.edit(told.get("title", ""), [row for row in told["rows"] if isinstance(row, dict)])
+    rows = told.get("rows")
+    if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+        story.edit(told.get("title", ""), rows)
 
 
 def _forced() -> None:

@@ -67,9 +67,9 @@ class Found:
         return None if self.told is None else Tried(number, self.kept.setting, self.told.total, self.told.estimate)
 
 
-def ask(kept: Sequence[story.Kept]) -> list[Found]:
-    """What is found of each; the first that nothing is known of is asked for."""
-    found, busy = [], False
+def ask(kept: Sequence[story.Kept], may_ask: bool = True) -> list[Found]:
+    """What is found of each; the first that nothing is known of is asked for, where that may be."""
+    found, busy = [], not may_ask
     for letter, one in zip(core.LETTERS, kept, strict=False):
         try:
             request = request_of(one.setting)
