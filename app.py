@@ -22,8 +22,8 @@ except PruningError as error:  # nowhere to keep anything
 state.start()
 
 page = frame.navigation()
-st.session_state.page_key = frame.row_of(page).key
 row, learning, presenting = frame.row_of(page), page.title == frame.LEARN, page.title == frame.PRESENT
+st.session_state.page_key = row.key
 if story.presented() and not presenting:
     st.switch_page(f"pages/{frame.PRESENT.lower()}.py")
 if lesson.follow(learning):

@@ -2,7 +2,7 @@
 
 from .budget import count_to_remove as count_to_remove
 from .fields import link_number as link_number
-from .names import family as family, label as label
+from .names import UNIFORM as UNIFORM, family as family, label as label
 from .recipe import (
     LINK_BEGINS as LINK_BEGINS,
     LINK_KEYS as LINK_KEYS,

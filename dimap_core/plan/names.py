@@ -17,6 +17,10 @@ _GROUP_SCOPES = {
 }
 
 
+UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
+"""What all curves are compared with."""
+
+
 def family(plan: PruningPlan) -> str:
     """What a curve is called: criterion, scope, what goes, repair and cost exponent."""
     name, repair = criterion(plan.criterion).label, " + repair" if plan.repair else ""

@@ -15,7 +15,7 @@ STORY = core.to_link(
             core.NamedCut("By the rule", "swin-digits", PruningPlan(ratio=0.5), "Half is enough."),
             core.NamedCut("Too far", "swin-digits", PruningPlan(ratio=0.95)),
         ),
-        "How far can one go?",
+        "How far <b>can</b> one go?",
     )
 )
 READ = """() => {
@@ -45,7 +45,7 @@ def test_slides_go_by_keys_stay_live_and_print_one_a_page(browser, app_url):
     page.set_viewport_size({"width": 1280, "height": 720})
     page.locator("body").press("p")
     shown = page.locator(".slide.shown")
-    seen(shown.filter(has_text="How far can one go?"))
+    seen(shown.filter(has_text="How far <b>can</b> one go?"))
     assert not page.locator("[data-testid=stHeader]").is_visible()
     count = all_there(page)
     for key in ("ArrowRight", "PageDown", "Space"):

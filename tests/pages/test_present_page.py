@@ -24,8 +24,8 @@ def test_a_link_opens_the_slides_with_what_was_measured(open_app):
     assert deck["at"] == 2 and app.url["present"] == "1" and app.url["slide"] == "3"
     title, drawn, tradeoff, half, most, versus, *_, end = deck["slides"]
     assert title["first"] == "Why" and "2 cuts of swin-digits" in words(title) and "<svg" in drawn["body"]
-    assert deck["live"] == 2 and "live" in tradeoff["kind"] and len(deck["frame"]) == 6
-    assert half["first"] == "Half of it &lt;b&gt;is&lt;/b&gt; enough." and not half["second"]
+    assert deck["live"] == 2 and "live" in tradeoff["kind"] and len(deck["frame"]) == 5
+    assert half["first"] == "Half of it <b>is</b> enough." and not half["second"]
     assert "of the images still right" in most["second"] and "<script" not in most["body"]
     assert re.search(r"n = 540; −?[+\d.]+ points against dense", words(most))
     assert "B needs" in versus["first"] and words(end).count("%") >= 6
@@ -61,3 +61,15 @@ def test_a_cut_that_cannot_be_is_told_and_the_others_are_shown(open_app):
     app.until(lambda: len(app.component("dimap_deck")["slides"]) >= 5, "slides")
     deck = app.component("dimap_deck")
     assert "no.such.layer" in deck["doing"] and "1 cut of swin-digits" in words(deck["slides"][0])
+
+
+def test_more_than_can_go_is_said_and_asked_once(open_app):
+    cut = core.NamedCut("Far", "swin-digits", PruningPlan(criterion="magnitude", scope="stage-module", ratio=0.3))
+    app = presented(open_app, cut, HALF)
+    app.pull("dimap_deck", ratio=98)
+    app.until(lambda: app.component("dimap_star").get("y") is not None, "the star")
+    said = app.component("dimap_star")["said"]
+    assert app.plan.ratio < 0.98 and "the largest ratio" in said
+    app.pull("dimap_deck", ratio=20)
+    app.until(lambda: "% right" in app.component("dimap_star")["said"] and app.plan.ratio == 0.2, "the star again")
+    assert "largest" not in app.component("dimap_star")["said"]

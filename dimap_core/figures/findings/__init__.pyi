@@ -21,6 +21,7 @@ from .cuts import (
     units as units,
 )
 from .pairs import (
+    BEYOND as BEYOND,
     Named as Named,
     beyond as beyond,
     chance as chance,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ...types import Difference, Part, in_points
 from .cuts import listed
 
+LUCK, BEYOND = "could be luck", "beyond chance"
 _TIMES = 2.0  # from so many times as much on, in times and no longer in percents
 
 
@@ -23,7 +24,7 @@ class Named(NamedTuple):
 
 def chance(difference: Difference) -> str:
     """What chance has to do with a paired difference: its interval holds zero, or it does not."""
-    return "could be luck" if difference.low <= 0 <= difference.high else "beyond chance"
+    return LUCK if difference.low <= 0 <= difference.high else BEYOND
 
 
 def pair(first: Named, second: Named, difference: Difference | None, why: str = "") -> str:
@@ -60,15 +61,15 @@ def _accuracy(difference: Difference) -> str:
     if difference.value == 0:
         return f"both are right on equally many of {images}"
     points = f"its {abs(100 * difference.value):.1f} points {'more' if difference.value > 0 else 'less'} on {images}"
-    luck = chance(difference) == "could be luck"
+    luck = chance(difference) == LUCK
     return f"{points} could be luck" if luck else f"{points} are beyond chance"
 
 
 def beyond(called: str, differences: Mapping[str, Difference]) -> str:
     """Which of some differences are beyond chance, and which are not; `called`: of what ("B − A"), keyed by what was
     judged ("top-1", "digit")."""
-    sure = [f"{name} {in_points(found.value)}" for name, found in differences.items() if chance(found)[0] == "b"]
-    luck = [name for name, found in differences.items() if chance(found)[0] == "c"]
+    sure = [f"{name} {in_points(found.value)}" for name, found in differences.items() if chance(found) == BEYOND]
+    luck = [name for name, found in differences.items() if chance(found) == LUCK]
     parts = [f"{listed(sure)} points {'is' if len(sure) == 1 else 'are'} beyond chance"] if sure else []
     parts += [f"{listed(luck)} could be luck"] if luck else []
     return f"{called}: {'; '.join(parts)}"

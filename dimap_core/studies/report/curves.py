@@ -11,11 +11,10 @@ from typing import Any
 
 from ...figures import Curve, Point
 from ...models import bundled
-from ...plan import family
+from ...plan import UNIFORM, family
 from ...types import ASSETS, PruningPlan
 from .contents import Basis, Reported
 
-_UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
 _MOST = 2  # of the cuts' own ways of cutting
 
 
@@ -28,9 +27,9 @@ def curves(basis: Basis, cuts: Sequence[Reported]) -> list[Curve]:
         return []
     rows = [row for row in json.loads(path.read_text("utf-8"))["rows"] if row["budget"] is None]
     ways = {family(plan): plan for plan in (one.cut.plan for one in cuts) if not plan.repair}
-    ways.pop(family(_UNIFORM), None)
+    ways.pop(family(UNIFORM), None)
     found = [Curve(name, _points(_rows(rows, plan))) for name, plan in list(ways.items())[:_MOST]]
-    found.append(Curve(family(_UNIFORM), _points(_rows(rows, _UNIFORM)), reference=True))
+    found.append(Curve(family(UNIFORM), _points(_rows(rows, UNIFORM)), reference=True))
     return [curve for curve in found if curve.points]
 
 

@@ -37,9 +37,8 @@ def overview(cuts: Iterable[Reported]) -> list[dict[str, Any]]:
 def _drop(one: Reported) -> str:
     if one.drop is None:
         return "–"
-    luck = "could be luck" if one.drop.low <= 0 <= one.drop.high else "beyond chance"
     numbers = f"{in_points(one.drop.value)} ({in_points(one.drop.low)} to {in_points(one.drop.high)})"
-    return numbers.replace(" ", "\u00a0") + f", {luck}"
+    return numbers.replace(" ", "\u00a0") + f", {findings.chance(one.drop)}"
 
 
 def methods(rows: Sequence[Method]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...plan import from_recipe, to_recipe
 from ...types import PruningError, StoryError
-from .story import Known, NamedCut, Story
+from .story import CUTS, Known, NamedCut, Story
 
 VERSION = 1
 MOST = 32 * 1024**2
@@ -46,7 +46,7 @@ def from_file(text: str | bytes) -> Story:
     cuts, title = found.get("cuts"), found.get("title", "")
     if not isinstance(cuts, list) or not isinstance(title, str):
         raise StoryError("The story's file has no list of cuts; save it once more.")
-    return Story(tuple(_cut_in(cut, place) for place, cut in enumerate(cuts[: 2 * 9], start=1)), title)
+    return Story(tuple(_cut_in(cut, place) for place, cut in enumerate(cuts[: 2 * CUTS], start=1)), title)
 
 
 def _cut_out(cut: NamedCut) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from ...data import COUNT
 from ...plan import LINK_KEYS, from_link as plan_from_link, to_link as plan_to_link
 from ...types import PruningError, StoryError
-from .story import NamedCut, Story
+from .story import CUTS, NamedCut, Story
 
 MOST = 2000
 """Characters of a link's part; browsers, mail and chat take as many."""
@@ -64,7 +64,7 @@ def from_link(text: str) -> Story:
         title, *cuts = said
         where: tuple = _FIRST
         made = []
-        for name, note, plan, *here in cuts[:18]:
+        for name, note, plan, *here in cuts[: 2 * CUTS]:
             where = (*here, *_FIRST[len(here) :]) if here else where
             params = dict(zip(plan[::2], plan[1::2], strict=True))
             if params.keys() - {*LINK_KEYS}:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from dimap_core.figures import Curve, Point, Tradeoff
 from dimap_core.measure import add, wilson
 from dimap_core.pipeline import kept_count
+from dimap_core.plan import UNIFORM
 from dimap_core.types import AccuracyEstimate, CostReport, Part, Proportion, PruningError
 
 from ..look import plan_names
@@ -127,10 +128,10 @@ def curves(setting: Setting, rows: Any, cue: str, axis: str) -> list[Curve]:
     """The current criterion's curve over global ratios, and what was measured beforehand beside it: uniform magnitude,
     and the criterion as published where its own curve is a repaired one."""
     plan, own = setting.plan, plan_names.family(setting.plan)
-    found = [Curve(own, row_points(rows, cue, axis), reference=own == plan_names.family(plan_names.UNIFORM))]
+    found = [Curve(own, row_points(rows, cue, axis), reference=own == plan_names.family(UNIFORM))]
     if not found[0].reference and not setting.data:
-        other = row_points(cache.precomputed_rows(setting.model, plan_names.UNIFORM), cue, axis)
-        name = plan_names.family(plan_names.UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
+        other = row_points(cache.precomputed_rows(setting.model, UNIFORM), cue, axis)
+        name = plan_names.family(UNIFORM) + (" (zeros)" if plan.granularity == "structure" else "")
         found.insert(0, Curve(name, other, reference=True))
     plain = replace(plan, repair=False)
     if plan.repair and not setting.data and (known := cache.precomputed_rows(setting.model, plain)):

@@ -15,7 +15,6 @@ SHORT = {
     "v_dim": "V",
 }  # fmt: skip
 COST_LABELS = {"macs": "MACs", "params": "params"}
-UNIFORM = PruningPlan(criterion="magnitude", scope="layer")
 
 
 def short(plan: PruningPlan) -> str:

@@ -2,12 +2,8 @@
 
 const NEXT = new Set(["ArrowRight", "ArrowDown", " ", "PageDown", "Enter"]);
 const BACK = new Set(["ArrowLeft", "ArrowUp", "PageUp", "Backspace"]);
-const node = (name, className, html) => {
-  const made = document.createElement(name);
-  made.className = className;
-  if (html !== undefined) made.innerHTML = html;
-  return made;
-};
+const node = (name, className, text = "") =>
+  Object.assign(document.createElement(name), { className, textContent: text });
 
 export default function ({ parentElement: root, data: told, setStateValue, setTriggerValue }) {
   const deck = root.querySelector(".deck"), room = deck.querySelector(".slides"), nav = deck.querySelector("nav");
@@ -28,7 +24,7 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
       slide.setAttribute("aria-label", `${at + 1} of ${count}`);
       const head = node("h2", "", one.first);
       if (one.second) head.append(node("span", "second", one.second));
-      const body = node("div", "body", one.body), foot = node("div", "foot");
+      const body = Object.assign(node("div", "body"), { innerHTML: one.body }), foot = node("div", "foot");
       if (body.querySelectorAll("tbody tr").length > 7) body.querySelector("table").classList.add("many");
       foot.append(node("span", "", one.foot), node("b", "", `${at + 1} / ${count}`));
       slide.append(head, body, foot);
@@ -104,8 +100,8 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
     write();
     const group = room.children[told.live]?.querySelector("g.live");
     if (!group || !told.frame.length) return;
-    const [left, right, top, bottom, low, high] = told.frame;
-    const x = left + ((right - left) * live.x) / 1.05, y = (share) => bottom - ((bottom - top) * (Math.max(share, low) - low)) / (high - low);
+    const [none, all, wrong, right, low] = told.frame;
+    const x = none + (all - none) * live.x, y = (share) => wrong + (right - wrong) * Math.max(share, low);
     group.setAttribute("display", live.y === null ? "none" : "inline");
     if (live.y === null) return;
     group.querySelector(".star").style.transform = `translate(${x}px, ${y(live.y)}px)`;

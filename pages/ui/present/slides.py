@@ -1,6 +1,6 @@
 """The slides of a story as HTML: title, map, trade-off, each cut, two against each other, methods, end.
 
-Whatever a user wrote is escaped. Next door: `deck` shows them, the core's `figures` draws what is in them.
+Next door: `deck` shows them, the core's `figures` draws what is in them.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ from dataclasses import dataclass
 from html import escape
 
 from dimap_core.figures import Curve, Point, Tradeoff, findings, large_picture, path_picture
-from dimap_core.measure import wilson
 from dimap_core.studies import story as core
-from dimap_core.types import AccuracyEstimate, in_points
+from dimap_core.types import Proportion, in_points
 
 from ..live import points
 from ..look import formats, theme
 from ..parts import live_map
-from ..session import cache, own_models
+from ..session import Tried, cache, own_models
 from ..story import telling
 
 WIDE, HIGH = 1152, 452
 """Px of the picture on a slide of 1280 x 720."""
 _MAP, _HALF = (720, 250), (556, 150)
-_METHODS = 7  # rows of a table that can be read from the last row
 
 
 @dataclass(frozen=True)
 class Slide:
-    """`kind` names its layout; a statement of two lines, the second in the cut's colour; `body` is HTML."""
+    """`kind` names its layout; a statement of two lines, the second in the cut's colour, and a line at the foot are plain
+    text; only `body` is HTML, in which whatever a user wrote is escaped."""
 
     kind: str
     first: str
@@ -43,7 +42,8 @@ class Slide:
 
 @dataclass(frozen=True)
 class Deck:
-    """Slides; where the axes of the trade-off lie, for the star, and which slide it is on."""
+    """Slides; for the star where shares lie on the trade-off in px: x of nothing and of all kept, y of none and of all
+    right, and the lowest share that the axis shows; and which slide that is on."""
 
     slides: Sequence[Slide]
     frame: tuple[float, ...] = ()
@@ -78,10 +78,8 @@ def _name(one: telling.Whole) -> str:
 
 
 def _images(one: telling.Whole) -> str:
-    ground = one.ground
-    if ground is None or ground.estimate is None:
-        return "counts only"
-    return f"{ground.estimate.total:,} validation images, 95 % intervals"
+    estimate = one.ground.estimate
+    return "counts only" if estimate is None else f"{estimate.total:,} validation images, 95 % intervals"
 
 
 def _foot(*shown: telling.Whole) -> str:
@@ -103,7 +101,7 @@ def _title(known: Sequence[telling.Whole], title: str) -> Slide:
     models = list(dict.fromkeys(_name(one) for one in known))
     count = f"{len(known)} cut{'s' * (len(known) > 1)} of {findings.listed(models)}"
     body = f"<p class='under'>{escape(count)}</p><p class='under quiet'>{escape(_images(first))}</p>"
-    return Slide("title", escape(title or "What can be cut, and what does it cost?"), "", body, "DIMAP Explorer")
+    return Slide("title", title or "What can be cut, and what does it cost?", "", body, "DIMAP Explorer")
 
 
 def _map(one: telling.Whole) -> Slide:
@@ -115,14 +113,15 @@ def _map(one: telling.Whole) -> Slide:
     counts = f"{_count(total.params)}\u00a0weights, {_count(total.macs)}\u00a0MACs an image"
     first = f"{_name(one)}: {counts}{right}."
     note = "Higher blocks see more patches, wider ones have more channels."
-    return Slide("figure", escape(first), "", picture.svg, f"{_name(one)}, the dense model. {note}")
+    return Slide("figure", first, "", picture.svg, f"{_name(one)}, the dense model. {note}")
 
 
 def _tradeoff(judged: Sequence[telling.Whole], rows: Sequence[Mapping]) -> tuple[Slide, tuple[float, ...]]:
     ground = judged[0].ground
     look, setting = theme.look(), judged[0].kept.setting
     pins = {one.letter: _point(one) for one in judged}
-    dense = _share_point(1.0, ground.estimate) if ground.estimate else None
+    top1 = ground.estimate.top1 if ground.estimate else None
+    dense = Point(1.0, top1.value, top1.low, top1.high, top1.n) if top1 else None
     curves = points.curves(setting, list(rows), "joint", "MACs") if rows else []
     chance = points.chance(setting, "joint", len(ground.class_names))
     data = Tradeoff(dense, [_short(curve) for curve in curves], pins=pins, chance=chance)
@@ -130,7 +129,8 @@ def _tradeoff(judged: Sequence[telling.Whole], rows: Sequence[Mapping]) -> tuple
     picture, frame = path_picture(data, names, look, WIDE, HIGH)
     best = min(pins, key=lambda letter: (pins[letter].x, -pins[letter].y))
     first, second = _reach(judged, best)
-    return Slide("figure live", escape(first), escape(second), picture.svg, _foot(*judged)), tuple(frame)
+    places = frame.x(0), frame.x(1), frame.y(0), frame.y(1), frame.low
+    return Slide("figure live", first, second, picture.svg, _foot(*judged)), places
 
 
 def _short(curve: Curve) -> Curve:
@@ -146,15 +146,8 @@ def _reach(judged: Sequence[telling.Whole], letter: str) -> tuple[str, str]:
 
 def _point(one: telling.Whole) -> Point:
     """A judged cut's place."""
-    total, smaller = one.told.total, one.kept.cut.plan.granularity == "structure"
-    if one.told.estimate is None:
-        raise ValueError("a cut without an estimate has no place")
-    return _share_point(total.macs_after / total.macs, one.told.estimate, smaller)
-
-
-def _share_point(x: float, estimate: AccuracyEstimate, smaller: bool = False) -> Point:
-    top1 = wilson(estimate.top1.correct, estimate.n)
-    return Point(x, top1.value, top1.low, top1.high, top1.n, smaller=smaller)
+    tried = Tried(0, one.kept.setting, one.told.total, one.told.estimate)
+    return points.point(tried, "joint", "MACs")
 
 
 def _cut(one: telling.Whole, pictures: Mapping[int, str]) -> Slide:
@@ -169,7 +162,7 @@ def _cut(one: telling.Whole, pictures: Mapping[int, str]) -> Slide:
         f"<div class='changed'>{changed}</div></div><ul class='numbers'>{numbers}</ul>"
     )
     name = f"<span class='letter'>{one.letter}</span> {escape(cut.name)}"
-    return Slide("point", escape(first), escape(second), f"<p class='name'>{name}</p>{body}", _foot(one))
+    return Slide("point", first, second, f"<p class='name'>{name}</p>{body}", _foot(one))
 
 
 def _numbers(one: telling.Whole) -> list[str]:
@@ -205,7 +198,7 @@ def _versus(a: telling.Whole, b: telling.Whole) -> Slide:
     maps = "".join(f"<div class='map'><p><span class='letter'>{one.letter}</span></p>{_drawn(one, *_HALF)}</div>"
                    for one in (a, b))  # fmt: skip
     body = f"<div class='cut both'>{maps}</div>{_table([a, b])}"
-    return Slide("table", escape(f"{first};"), escape(second), body, _foot(a, b))
+    return Slide("table", f"{first};", second, body, _foot(a, b))
 
 
 def _drawn(one: telling.Whole, width: int, high: int) -> str:
@@ -221,14 +214,19 @@ def _table(shown: Sequence[telling.Whole]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
+def _interval(share: Proportion) -> str:
+    """95.0 % (93.5 to 96.1)."""
+    return f"{100 * share.value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
+
+
 def _row(one: telling.Whole) -> str:
     told = one.told
     total, estimate = told.total, told.estimate
     drop = estimate.drops.get("joint") if estimate else None
     cells = [
         f"{100 * total.macs_after / total.macs:.0f} %", f"{100 * total.params_after / total.params:.0f} %",
-        "not judged" if estimate is None else f"{100 * estimate.top1.value:.1f} %",
-        "" if drop is None else f"{in_points(drop.value)}{'' if drop.low <= 0 <= drop.high else ' *'}",
+        "not judged" if estimate is None else _interval(estimate.top1),
+        "" if drop is None else f"{in_points(drop.value)}{' *' * (findings.chance(drop) == findings.BEYOND)}",
     ]  # fmt: skip
     name = f"<span class='letter'>{one.letter}</span> {escape(one.kept.cut.name)}"
     return f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
@@ -236,10 +234,10 @@ def _row(one: telling.Whole) -> str:
 
 def _methods(model: str) -> list[Slide]:
     """Whole methods at half of the MACs, measured beforehand on a bundled model; none for others."""
-    rows = [row for row in cache.methods() if row.model == model and row.budget == 0.5][:_METHODS]
+    rows = [row for row in cache.methods() if row.model == model and row.budget == 0.5]
     if not rows:
         return []
-    best = max(rows, key=lambda row: (row.after or row.before or (0,))[0])
+    best = max(row.top1[0] for row in rows)
     body = "".join(
         f"<tr><th scope='row'>{escape(row.label)}</th><td>{100 * row.macs_removed:.0f} %</td>"
         f"<td>{100 * row.top1[0]:.1f} %</td><td>{100 * row.top1[1]:.1f} to {100 * row.top1[2]:.1f}</td></tr>"
@@ -247,13 +245,12 @@ def _methods(model: str) -> list[Slide]:
     )
     head = "".join(f"<th scope='col'>{name}</th>" for name in ("", "MACs gone", "Right", "95 % interval"))
     table = f"<table class='small'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    first = f"Other ways to half of the MACs: up to {100 * best.top1[0]:.1f} % right."
-    return [Slide("table", escape(first), "", table, f"{model}, measured beforehand, n = {rows[0].n:,}, one seed each")]
+    first = f"Other ways to half of the MACs: up to {100 * best:.1f} % right."
+    return [Slide("table", first, "", table, f"{model}, measured beforehand, n = {rows[0].n:,}, one seed each")]
 
 
 def _end(known: Sequence[telling.Whole]) -> Slide:
-    chance = "* beyond chance. Its link opens all of this again." if len(known) else ""
-    return Slide("table", "What was tried", "", _table(known), f"{_foot(*known)}. {chance}")
+    return Slide("table", "What was tried", "", _table(known), f"{_foot(*known)}; * beyond chance")
 
 
 def numbers(known: Sequence[telling.Whole]) -> list[int]:

@@ -10,8 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dimap_core.plan import validate
-from dimap_core.types import InvalidPlan
+from dimap_core.types import Granularity
 
 from ..live import accuracy
 from ..parts import metrics
@@ -20,29 +19,24 @@ from ..session import Setting, Tried, opened, polling, state
 _SCRIPT = 'export default ({ data }) => { window.dispatchEvent(new CustomEvent("dimap-star", { detail: data })); }'
 
 
-def draw(first: Setting | None) -> None:
+def draw(first: Setting) -> None:
     """What the slider's cut reaches; nothing before it was called up. `first`: the story's cut whose model and images
     it is of."""
-    ratio = st.session_state.get("live_ratio")
-    if ratio is None or first is None:
+    # Taken once: in the place of a cut that cannot be met the one before stays in force.
+    if (ratio := st.session_state.pop("live_ratio", None)) is not None:
+        st.session_state.star_asked = ratio
+        state.go(_with(first, ratio))
+    if "star_asked" not in st.session_state:
         return
-    wanted = _with(first, ratio)
-    if wanted is not None and wanted != state.current():
-        state.go(wanted)
     view = opened.view()
     ticket = None if view is None else accuracy.current(view)[1]
     polling.polled(_told, view is None or (ticket is not None and ticket.running))()
 
 
-def _with(first: Setting, ratio: float) -> Setting | None:
-    """The cut of that share by the same criterion; None where it cannot be."""
-    plan = replace(first.plan, ratio=ratio, overrides=(), budget=None, nm=None)
-    if plan.granularity == "nm":
-        plan = replace(plan, granularity="weight")
-    try:
-        return replace(first, plan=validate(plan))
-    except InvalidPlan:
-        return None
+def _with(first: Setting, ratio: float) -> Setting:
+    """The cut of that share by the same criterion; of single weights where it is of a pattern, which has no share."""
+    units: Granularity = "structure" if first.plan.granularity == "structure" else "weight"
+    return replace(first, plan=replace(first.plan, ratio=ratio, overrides=(), budget=None, nm=None, granularity=units))
 
 
 def _told() -> None:
@@ -65,4 +59,6 @@ def _sent(point: Tried) -> dict[str, Any]:
         told |= {"y": round(top1.value, 4), "low": round(top1.low, 4), "high": round(top1.high, 4)}
         so_far = "" if found.done else f" so far, n = {found.n:,}"
         told["said"] += f", {100 * top1.value:.1f} % right{so_far}"
+    if point.setting.plan.ratio != st.session_state.star_asked and st.session_state.notice:
+        told["said"] = st.session_state.notice
     return told

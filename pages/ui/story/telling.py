@@ -62,7 +62,7 @@ class Found:
         both = self.ground, self.told
         return Whole(self.letter, self.kept, *both) if both[0] and both[1] else None
 
-    def tried(self, number: int = -1) -> Tried | None:
+    def tried(self, number: int) -> Tried | None:
         """As a tried point."""
         return None if self.told is None else Tried(number, self.kept.setting, self.told.total, self.told.estimate)
 
