@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.ui.live import feed
 
@@ -61,3 +62,21 @@ def test_a_browser_that_holds_nothing_is_sent_the_whole(open_app):
         assert (app.news["base"] == 0) == (unknown == 0)  # 0 says that it has none; the others say nothing
     app.look(0)
     assert "of" in app.news["patch"]
+
+
+def test_what_arrives_when_its_page_has_gone_says_nothing():
+    def script():
+        import streamlit as st
+
+        from pages.ui.live import feed, moves
+
+        feed.send({})
+        if st.button("late"):
+            del st.session_state[feed.KEY]  # as another page's run leaves it
+            moves.moved()
+            moves.selected()
+            st.write(f"heard: {feed.heard('look')}")
+
+    app = AppTest.from_function(script).run()
+    app.button[0].click().run()
+    assert not app.exception and app.markdown[0].value == "heard: None"

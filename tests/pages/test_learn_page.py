@@ -3,7 +3,7 @@
 import pytest
 
 from dimap_core.studies import all_lessons
-from pages.ui.session import lesson as place
+from pages.ui.session import cache, lesson as place
 
 
 def learner(app):
@@ -117,3 +117,15 @@ def test_a_hand_that_only_passes_ends_no_step(open_app):
     assert learner(app).done == set()
     app.move(all=0.8, drag="one")
     app.until(lambda: (2, 3) in learner(app).done, "the tick")
+
+
+def test_a_step_opened_by_its_link_waits_for_scores_that_nobody_has_asked_for(open_app):
+    cache.shared().close()  # as on a server that has just started
+    cache.shared.clear()
+
+    def maps():
+        return [one.proto.component_name for one in app.at.get("bidi_component")].count("dimap_map")
+
+    app = open_app(lesson="4", step="4")
+    app.until(lambda: maps() == 2, "both cuts")
+    assert not app.at.error

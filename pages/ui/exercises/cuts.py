@@ -13,15 +13,21 @@ import streamlit as st
 from dimap_core.measure import cost_report
 from dimap_core.types import PruningPlan
 
-from ..parts import live_map
-from ..session import View, cache, lesson, opened
+from ..parts import live_map, waiting
+from ..session import View, cache, lesson, opened, opening, state
 
 
 def draw(view: View, plans: Mapping[str, PruningPlan]) -> None:
     """What each of these plans leaves of the view's model, beside each other under their names; a block can be
     clicked."""
     for place, (column, (name, plan)) in enumerate(zip(st.columns(len(plans)), plans.items(), strict=True)):
-        scores = cache.scores(view.folder, plan.criterion, plan.seed, plan.scored, plan.images)
+        setting = replace(state.current(), plan=plan)
+        ranked = opening.folder(setting)
+        if ranked is None:  # nobody has asked for a cut of that kind before
+            with column:
+                waiting.wait_for(other=setting)
+            continue
+        scores = cache.scores(ranked, plan.criterion, plan.seed, plan.scored, plan.images)
         selection, _ = opened.attempt(plan, scores, view.anatomy)
         if selection is None:
             continue

@@ -11,6 +11,8 @@ from typing import Any
 
 import streamlit as st
 
+from ..session import state
+
 KEY = "live_answer"
 _SCRIPT = 'export default (news) => { window.dimapNews = news; window.dispatchEvent(new CustomEvent("dimap-feed")); }'
 _KEPT = 40  # answers that a browser may still hold; of an older one it is sent the whole
@@ -27,8 +29,8 @@ def send(
 
 
 def heard(event: str) -> Any:
-    """What the browser said of that kind."""
-    return st.session_state[KEY].get(event)
+    """What the browser said of that kind, if anything."""
+    return state.heard(KEY, event)
 
 
 def held(beat: Any) -> None:

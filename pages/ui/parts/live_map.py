@@ -202,7 +202,7 @@ def _cut(
 
 def choose(key: str) -> None:
     """The callback of the map under `key`: a click on a block selects it for the whole app."""
-    chosen = st.session_state[key].get("selected")
+    chosen = state.heard(key, "selected")
     if isinstance(chosen, Mapping):
         stage, block = (_whole(chosen.get(what)) for what in ("stage", "block"))
         state.select(stage, block)

@@ -14,6 +14,9 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
   const count = told.slides.length;
   const first = deck.at === undefined;
   if (first) deck.at = told.at;
+  // Streamlit may put a new deck in the old one's place at any time: what the hand had called up is kept beside it.
+  const hand = (window.dimapHand ??= { moving: false, value: null, heard: null, live: null });
+  const moving = (on) => { hand.moving = on; deck.classList.toggle("moving", on); };
 
   const key = JSON.stringify(told.slides);
   if (deck.key !== key) {
@@ -43,34 +46,36 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
     if (moved && !silent) {
       spoken.textContent = words();
       setStateValue("at", to);
-      if (to !== told.live) deck.classList.remove("moving");
+      if (to !== told.live) moving(false);
     }
   };
   show(deck.at, true);
   deck.querySelector(".doing").textContent = told.doing;
 
-  const write = () => { said.textContent = deck.heard ?? `${range.value} %`; };
+  const write = () => { said.textContent = hand.heard ?? `${range.value} %`; };
   const call = () => {
     if (told.live < 0) return;
-    deck.classList.toggle("moving");
-    if (!deck.classList.contains("moving")) return;
+    moving(!hand.moving);
+    if (!hand.moving) return;
     show(told.live);
-    deck.classList.add("moving");
-    if (!deck.begun) range.value = told.ratio;
-    deck.begun = true;
+    range.value = hand.value ??= told.ratio;
     write();
     range.focus();
     setTriggerValue("ratio", Number(range.value));
   };
   range.oninput = () => {
-    deck.heard = undefined;
+    hand.value = Number(range.value);
+    hand.heard = null;
     write();
     clearTimeout(deck.later);
     deck.later = setTimeout(() => setTriggerValue("ratio", Number(range.value)), 60);
   };
   range.setAttribute("aria-label", "Share of all weights that is cut");
 
-  const leave = () => setTriggerValue("leave", true);
+  const leave = () => {
+    delete window.dimapHand;
+    setTriggerValue("leave", true);
+  };
   nav.querySelector(".back").onclick = () => show(deck.at - 1);
   nav.querySelector(".on").onclick = () => show(deck.at + 1);
   nav.querySelector(".live").onclick = call;
@@ -80,11 +85,11 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
   const pressed = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const within = root.activeElement ?? root.getRootNode().activeElement;
-    const onSlider = deck.classList.contains("moving") && within === range;
+    const onSlider = hand.moving && within === range;
     const onButton = within?.tagName === "BUTTON" && (event.key === " " || event.key === "Enter");
     if (onButton) return;
     if (onSlider && event.key.startsWith("Arrow")) return;
-    if (event.key === "Escape") deck.classList.contains("moving") ? deck.classList.remove("moving") : leave();
+    if (event.key === "Escape") hand.moving ? moving(false) : leave();
     else if (event.key.toLowerCase() === "s") call();
     else if (NEXT.has(event.key)) show(deck.at + 1);
     else if (BACK.has(event.key)) show(deck.at - 1);
@@ -96,8 +101,14 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
   };
   // The star has a place once images judged the live cut.
   const star = ({ detail: live }) => {
-    deck.heard = live.said;
+    hand.live = live;
+    hand.heard = live.said;
     write();
+    put();
+  };
+  const put = () => {
+    const live = hand.live;
+    if (!live) return;
     const group = room.children[told.live]?.querySelector("g.live");
     if (!group || !told.frame.length) return;
     const [none, all, wrong, right, low] = told.frame;
@@ -126,7 +137,14 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
   deck.addEventListener("pointermove", wake);
   deck.addEventListener("pointerdown", down);
   deck.addEventListener("pointerup", up);
-  if (first) wake();
+  if (first) {
+    wake();
+    moving(hand.moving);
+    if (hand.value !== null) range.value = hand.value;
+    write();
+    if (hand.moving) range.focus();
+  }
+  put();
   deck.stop = () => {
     window.removeEventListener("keydown", pressed, true);
     window.removeEventListener("dimap-star", star);

@@ -6,11 +6,11 @@ Next door: `slides` makes them, `star` moves the live cut.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from ..look import theme
+from ..session import state
 from .slides import Deck
 
 _KEY = "deck"
@@ -50,12 +50,8 @@ def draw(deck: Deck, ratio: float, doing: str = "") -> None:
     )  # fmt: skip
 
 
-def _heard(what: str) -> Any:
-    return st.session_state[_KEY].get(what)
-
-
 def _moved() -> None:
-    place = _heard("at")
+    place = state.heard(_KEY, "at")
     if isinstance(place, int) and 0 <= place < 100:
         st.session_state.update(slide=place, deck_heard=True)
 
@@ -65,6 +61,6 @@ def _left() -> None:
 
 
 def _cut() -> None:
-    percent = _heard("ratio")
+    percent = state.heard(_KEY, "ratio")
     if isinstance(percent, int) and 0 <= percent <= 98:
         st.session_state.update(live_ratio=percent / 100, deck_heard=True)

@@ -26,8 +26,8 @@ _MAP, _HALF = (720, 250), (556, 150)
 
 @dataclass(frozen=True)
 class Slide:
-    """`kind` names its layout; a statement of two lines, the second in the cut's colour, and a foot line, plain text all;
-    only `body` is HTML, in which whatever a user wrote is escaped."""
+    """`kind` names its layout; a statement of two lines, the second in the cut's colour, and a foot line, all plain
+    text; only `body` is HTML, in which whatever a user wrote is escaped."""
 
     kind: str
     first: str

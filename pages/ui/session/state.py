@@ -153,6 +153,12 @@ def fill(key: str, value: Any) -> Any:
     return value
 
 
+def heard(key: str, event: str) -> Any:
+    """What the browser said of that kind through the component under `key`; None where nothing was, or where the page
+    has gone that held it: what was on its way then arrives late."""
+    return (st.session_state.get(key) or {}).get(event)
+
+
 def take(name: str, options: Sequence[Any] | None = None, units: Sequence[str] = GRANULARITIES) -> None:
     """A control's callback: the field of the plan gets what the control shows.
 

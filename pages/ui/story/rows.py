@@ -58,14 +58,14 @@ def _found(one: Found) -> str:
 
 
 def _edited() -> None:
-    told = st.session_state[_KEY].get("edit") or {}
+    told = state.heard(_KEY, "edit") or {}
     rows = told.get("rows")
     if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
         story.edit(told.get("title", ""), rows)
 
 
 def _forced() -> None:
-    key = st.session_state[_KEY].get("force")
+    key = state.heard(_KEY, "force")
     chosen = next((one for one in story.kept() if one.key == key), None)
     if chosen is not None:
         state.go(chosen.setting)

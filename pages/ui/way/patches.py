@@ -32,6 +32,7 @@ _COMPONENT = st.components.v2.component(
 )
 _BEFORE = {"class": "the class token", "distillation": "the distillation token"}
 _PATCH = "a patch"
+_KEY = "way_patches"
 
 
 def draw(anatomy: Anatomy, way: Way) -> None:
@@ -43,7 +44,7 @@ def draw(anatomy: Anatomy, way: Way) -> None:
         "picture": way.picture, "rows": grid[0], "columns": grid[1], "token": None if row < 0 else [row, column],
         "before": said, "label": f"The image in {grid[0]} by {grid[1]} patches; arrow keys follow another one",
     }  # fmt: skip
-    _COMPONENT(key="way_patches", data=data, on_token_change=lambda: _take(st.session_state.way_patches["token"], grid))
+    _COMPONENT(key=_KEY, data=data, on_token_change=lambda: _take(state.heard(_KEY, "token"), grid))
     st.caption(f"Followed: **{said}**. Click another.", help=TERMS["token"])
     _by_name(before, grid, at)
     if row >= 0:
