@@ -57,7 +57,13 @@ TORCH_FREE = [
     "cut.keep",
 ]
 TORCH_FREE += ["measure.cost", "measure.intervals", "measure.predictions", "models.bundled", "models.catalogue"]
-TORCH_FREE += ["models.layouts", "models.presets", "models.published", "training.settings", "training.methods.revit"]
+TORCH_FREE += [
+    "models.files.layouts",
+    "models.presets",
+    "models.published",
+    "training.settings",
+    "training.methods.revit",
+]
 TORCH_FREE += ["training.methods.registry", "training.methods.comparison"]
 TORCH_FREE += [f"training.methods.{path.parent.name}.settings" for path in CORE.glob("training/methods/*/settings.py")]
 TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures"]
@@ -294,7 +300,7 @@ def test_no_module_uses_pickle():
         names = {start.split(".")[0] for start, _ in found}
         assert not names & {"pickle", "cloudpickle", "joblib", "dill"}, module
         for call in re.findall(r"torch\.load\([^)]*\)?", MODULES[module].read_text(encoding="utf-8")):
-            assert module == "dimap_core.models.files" and "weights_only=True" in call, (module, call)
+            assert module == "dimap_core.models.files.torch_file" and "weights_only=True" in call, (module, call)
 
 
 if __name__ == "__main__":

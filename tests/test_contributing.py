@@ -23,7 +23,7 @@ from dimap_core.criteria import registry as criteria
 from dimap_core.data import registry as image_sets, sets
 from dimap_core.figures.look import Look
 from dimap_core.measure.cost import cost_report
-from dimap_core.models import layouts
+from dimap_core.models.files import layouts
 from dimap_core.models.load import load_model
 from dimap_core.service import runner
 from dimap_core.training.methods import registry as methods
@@ -149,7 +149,7 @@ def test_the_page_is_drawn(sizes, monkeypatch, tmp_path):
 
 
 def test_the_layout_opens_as_timms_own(monkeypatch, tmp_path):
-    layout = row(monkeypatch, "dimap_core/models/layouts.py", layouts)
+    layout = row(monkeypatch, "dimap_core/models/files/layouts.py", layouts)
     torch.manual_seed(0)
     model = timm.create_model("deit_tiny_patch16_224").eval()
     state = model.state_dict()

@@ -1,6 +1,6 @@
 """Where models come from: bundled name | timm name | directory that `prune` wrote | checkpoint file.
 
-Nothing else knows. Next door: `named_models` builds by name, `files` and `layouts` look into a file before anything of
+Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of
 it is loaded, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
 """
 
@@ -26,8 +26,19 @@ from . import checkpoints, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
 from .checkpoints import zeroed
-from .files import Listing, is_own_zip, listing, refused, unpacked
-from .layouts import Architecture, architecture, checked, exact, hints, renamed
+from .files import (
+    Architecture,
+    Listing,
+    architecture,
+    checked,
+    exact,
+    hints,
+    is_own_zip,
+    look_into,
+    refused,
+    renamed,
+    unpacked,
+)
 from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
 from .presets import base_of
 
@@ -101,7 +112,7 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
             model, info = _load_directory(folder)
         _check_finite(model.state_dict())
     else:
-        with listing(path) as found:
+        with look_into(path) as found:
             model, info = _load_listing(found, wanted)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))

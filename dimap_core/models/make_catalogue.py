@@ -19,7 +19,7 @@ from ..anatomy import build_anatomy
 from ..types import Family, UnsupportedModel, whole_file
 from .bundled import BUNDLED
 from .catalogue import PATH
-from .layouts import exact, signature
+from .files import exact, signature
 from .named_models import FAMILIES, build
 
 

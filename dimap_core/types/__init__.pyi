@@ -52,6 +52,7 @@ from .model import (
     Layer as Layer,
     Mixer as Mixer,
     ModelInfo as ModelInfo,
+    Shape as Shape,
     Stage as Stage,
 )
 from .model_name import (

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 Family = Literal["swin", "deit"]
 Mixer = Literal["softmax", "linear", "conv3", "conv1", "skip"]
+Shape = tuple[int, ...]
 
 QKV, PRJ, MLP, AUX = "QKV-M", "PRJ-M", "MLP-M", "AUX-M"
 MODULES = (QKV, PRJ, MLP, AUX)

@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..types import CheckpointError, UnsupportedModel
-from .catalogue import Build, builds
+from ...types import CheckpointError, Shape, UnsupportedModel
+from ..catalogue import Build, builds
 
-Shape = tuple[int, ...]
 _PREFIXES = ("module.", "_orig_mod.", "backbone.", "model.")
 _BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")
 _HEADS = ("head.", "head_dist.")

@@ -1,0 +1,85 @@
+"""What a checkpoint file holds, before anything of it is in memory; what is too much for any model is refused.
+
+Next door: `opening` makes a listing of a file, `layouts` says what its names mean.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...types import CheckpointError, Shape
+
+MOST_TEXT = 4 * 1024**2
+"""Bytes of a header, a card or a zip's directory."""
+FLOATS = {"F64", "F32", "F16", "BF16", "torch.float64", "torch.float32", "torch.float16", "torch.bfloat16"}
+_MOST_NAMES = 20_000
+_KINDS = "choose a .safetensors, .pth or .pt file, or the zip of a pruned checkpoint"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a file holds, nothing of it in memory yet: `shapes` by name; `read(name)` gives a tensor of the file's own
+    type; `floats`: the names whose values are floating-point numbers of 16 to 64 bits; `classes`: what the outputs are
+    called, in order, where the file says so."""
+
+    shapes: Mapping[str, Shape]
+    floats: frozenset[str]
+    read: Callable[[str], torch.Tensor]
+    classes: tuple[str, ...] = ()
+
+
+def refused(what: str, remedy: str = _KINDS) -> CheckpointError:
+    """The sentence about a file that cannot be used."""
+    return CheckpointError(f"This checkpoint file {what}; {remedy}.")
+
+
+def starts(path: Path) -> bytes:
+    """A file's first nine bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(9)
+    except OSError as error:
+        raise refused(f"cannot be read ({type(error).__name__})", "check the path") from error
+
+
+def members(path: Path) -> list[zipfile.ZipInfo]:
+    """A zip's directory, its size looked at before it is read."""
+    try:
+        with path.open("rb") as file:
+            # zipfile's own reading of the end record, so that no other record can be the one it goes by later.
+            end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+        if end and end[5] > MOST_TEXT:
+            raise refused("is a zip of too many files")
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise refused("is cut short or damaged") from error
+
+
+def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the outputs by torchvision's `class_to_idx`, which training scripts save beside the weights (in
+    safetensors' metadata as JSON); nothing where it does not number them from 0."""
+    numbers = content.get("class_to_idx")
+    if isinstance(numbers, str):
+        try:
+            numbers = json.loads(numbers)
+        except (ValueError, RecursionError):
+            return ()
+    if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
+        return ()
+    names = {number: str(name) for name, number in numbers.items()}
+    return tuple(names[number] for number in sorted(names)) if set(names) == set(range(len(numbers))) else ()
+
+
+def check_count(shapes: Mapping[str, Shape]) -> None:
+    """Raise CheckpointError for more tensors than any model has."""
+    if len(shapes) > _MOST_NAMES or any(math.prod(shape) < 0 for shape in shapes.values()):
+        raise refused(f"holds {len(shapes):,} tensors, more than any model")

@@ -1,0 +1,48 @@
+"""Checkpoint files that people bring: safetensors and torch.save's zip files, checked before anything is read into
+memory. Nothing is ever executed.
+
+A `Listing` tells names, shapes and types; tensors are read one at a time, once someone has compared those with a model.
+What a file may hold is decided by its first bytes and its own directory, never by its name.
+Next door: `torch_file` reads torch's, `zips` this project's own, `layouts` says what names mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
+from .torch_file import torch_listing
+
+
+@contextmanager
+def look_into(path: Path) -> Iterator[Listing]:
+    """What the checkpoint file at `path` holds; raises CheckpointError where it is not to be read."""
+    start = starts(path)
+    if start.startswith(b"PK"):
+        yield torch_listing(path)
+    elif start[8:9] == b"{":
+        with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
+            yield found
+    elif start.startswith(b"\x80\x02"):
+        raise refused("is in the format of PyTorch before 1.6", "load it there and save it again with torch.save")
+    else:
+        raise refused("is empty" if not start else "is neither safetensors nor a file of torch.save")
+
+
+@contextmanager
+def _safetensors(path: Path, header: int) -> Iterator[Listing]:
+    if header > MOST_TEXT or header + 8 > path.stat().st_size:
+        raise refused(f"declares a header of {header:,} bytes", "download or save it again")
+    try:
+        with safe_open(path, framework="pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+            floats = frozenset(name for name, part in slices.items() if part.get_dtype() in FLOATS)
+            check_count(shapes)
+            yield Listing(shapes, floats, file.get_tensor, class_names(file.metadata() or {}))
+    except (OSError, SafetensorError) as error:
+        raise refused("is a damaged safetensors file", "download or save it again") from error
