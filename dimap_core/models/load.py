@@ -27,18 +27,8 @@ from .bundled import bundled
 from .catalogue import bundled_by_shapes
 from .checkpoints import zeroed
 from .files import (
-    Architecture,
-    Listing,
-    architecture,
-    checked,
-    exact,
-    hints,
-    is_own_zip,
-    look_into,
-    refused,
-    renamed,
-    unpacked,
-)
+    Architecture, Listing, architecture, checked, exact, hints, is_own_zip, look_into, refused, renamed, unpacked,
+)  # fmt: skip
 from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
 from .presets import base_of
 
