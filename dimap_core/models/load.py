@@ -22,13 +22,11 @@ from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
 from ..data import shown
 from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, is_file, is_folder, untagged
-from . import checkpoints, hub
+from . import checkpoints, files, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
 from .checkpoints import zeroed
-from .files import (
-    Architecture, Listing, architecture, checked, exact, hints, is_own_zip, look_into, refused, renamed, unpacked,
-)  # fmt: skip
+from .files import Architecture, Listing, architecture, checked, exact, hints, refused, renamed
 from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
 from .presets import base_of
 
@@ -97,12 +95,12 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
     `wanted`: the architecture's name; default: found from the shapes. `place`: what opens this file again, for the
     cards of what is cut from it; default: nobody will know.
     """
-    if is_own_zip(path):
-        with unpacked(path, _most_bytes) as folder:
+    if files.is_own_zip(path):
+        with files.unpacked(path, _most_bytes) as folder:
             model, info = _load_directory(folder)
         _check_finite(model.state_dict())
     else:
-        with look_into(path) as found:
+        with files.look_into(path) as found:
             model, info = _load_listing(found, wanted)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
