@@ -299,8 +299,7 @@ def test_no_module_uses_pickle():
     for module, found in IMPORTS.items():
         names = {start.split(".")[0] for start, _ in found}
         assert not names & {"pickle", "cloudpickle", "joblib", "dill"}, module
-        for call in re.findall(r"torch\.load\([^)]*\)?", MODULES[module].read_text(encoding="utf-8")):
-            assert module == "dimap_core.models.files.torch_file" and "weights_only=True" in call, (module, call)
+        assert "torch.load(" not in re.sub(r"`[^`]*`", "", MODULES[module].read_text(encoding="utf-8")), module
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from dimap_core.service.worker import Worker
 from dimap_core.types.plan import PruningPlan
 
 ROOT = Path(__file__).parents[2]
+INERT = ("code.pth", "ten gigabytes of zeros.pth")  # what they hold beside weights is not looked at
 ALLOWED = 40  # MiB that opening a hostile file may add to the process's peak
 SETTINGS = {"img_size": 32, "window_size": 4, "embed_dim": 12, "depths": (1, 1), "num_heads": (1, 2), "num_classes": 4}
 OPENER = """
@@ -218,11 +219,14 @@ def test_each_is_one_sentence_runs_nothing_and_takes_no_memory(hostile, tmp_path
     for path, said, grown in rows:
         name = Path(path).name
         print(f"{name[:44]:44} {grown:7.1f} MiB  {said}")
+        assert grown < ALLOWED, (name, grown)
+        if name in INERT:
+            assert said == "opened", (name, said)
+            continue
         kind, _, sentence = said.partition(": ")
         assert kind in ("CheckpointError", "UnsupportedModel"), (name, said)
         assert str(tmp_path) not in sentence, (name, said)
         assert len(sentence.splitlines()) == 1 and sentence.endswith((".", "?")) and len(sentence) < 500, (name, said)
-        assert grown < ALLOWED, (name, grown)
     assert not marker.exists()
     assert list(temporary.iterdir()) == []
     assert {path.name for path in place.iterdir()} == set(files)
@@ -232,7 +236,7 @@ def test_the_worker_goes_on_after_hostile_files(hostile, tmp_path):
     files, _ = hostile
     worker, errors = Worker(tmp_path / "worker"), []
     recipe = {"version": 1, "criterion": "dimap"}
-    for name in ("code.pth", "10^10 elements.pth", "nan.pth", "bomb.zip"):
+    for name in ("compressed.pth", "10^10 elements.pth", "nan.pth", "bomb.zip"):
         (tmp_path / name).write_bytes(files[name])
     save_file(state(), tmp_path / "good.safetensors")
     for number, name in enumerate((*files.keys() & {p.name for p in tmp_path.iterdir()}, "good.safetensors")):

@@ -1,39 +1,24 @@
-"""torch.save's zip files: stored members that add up to no more than the file, and one pickle, which may name nothing
-but containers, storages and the functions that rebuild tensors: a much shorter list than
-`torch.load(weights_only=True)` has (which lets `bytearray(10**10)` through); that gate comes second.
+"""torch.save's zip files: stored members that add up to no more than the file, and one pickle, which `inert` reads.
 
-Next door: `zips` reads a zip's directory, `opening` decides by the first bytes what a file is.
+Next door: `opening` decides by the first bytes what a file is.
 """
 
 from __future__ import annotations
 
-import argparse
-import pickletools
+import mmap
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...types import Shape
+from . import inert
 from .listing import FLOATS, Listing, check_count, class_names, members, refused
 
 _MOST_PICKLE = 1024**2  # that of Swin-L takes 60 kB, with an optimizer's state three times as much
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # in timm's order: averaged weights first
-_STORAGES = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
-_GLOBALS = {f"torch {name}Storage" for name in _STORAGES} | {
-    "collections OrderedDict", "argparse Namespace", "torch Size", "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter", "torch.nn.parameter Parameter",
-}  # fmt: skip
-_CALLS = {
-    "STACK_GLOBAL",
-    "INST",
-    "OBJ",
-    "NEWOBJ_EX",
-    "EXT1",
-    "EXT2",
-    "EXT4",
-    "PERSID",
-}  # torch.save writes none of them
 
 
 def torch_listing(path: Path) -> Listing:
@@ -46,12 +31,7 @@ def torch_listing(path: Path) -> Listing:
         raise refused("has compressed or encrypted parts, which torch.save never writes", "save it with torch.save")
     if sum(item.file_size for item in parts) > size or pickles[0].file_size > _MOST_PICKLE:
         raise refused("declares parts larger than it is", "save its state dict again with torch.save")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_pickle(archive.read(pickles[0]))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise refused("is cut short or damaged") from error
-    content = _torch_load(path, "meta")
+    content = _content(path, pickles[0], "meta")
     state = _state(content)
     check_count({name: tuple(tensor.shape) for name, tensor in state.items()})
     if sum(tensor.nbytes for tensor in state.values()) > size:
@@ -64,31 +44,44 @@ def torch_listing(path: Path) -> Listing:
 
     def read(name: str) -> torch.Tensor:
         if not mapped:
-            mapped.update(_state(_torch_load(path, "cpu")))
+            mapped.update(_state(_content(path, pickles[0], "cpu")))
         return mapped[name]
 
     return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, class_names(content))
 
 
-def _torch_load(path: Path, device: str) -> Any:
+def _content(path: Path, pickled: zipfile.ZipInfo, device: str) -> Any:
+    """What the file's pickle holds; on "cpu" the tensors are mapped into memory, on "meta" they have no values."""
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location=device, weights_only=True, mmap=device != "meta")
-    except Exception as error:  # the unpickler raises whatever the pickle makes it stumble over
+        with zipfile.ZipFile(path) as archive:
+            rebuild = inert.meta if device == "meta" else _mapped(path, archive, pickled)
+            return inert.content(archive.read(pickled), rebuild)
+    except Exception as error:  # whatever a damaged pickle makes stumble
         raise refused(
             f"cannot be read ({type(error).__name__})", "save its state dict again with torch.save"
         ) from error
 
 
-def _check_pickle(code: bytes) -> None:
-    """Raise CheckpointError for a pickle that names anything beyond what a state dict needs."""
-    for operation, argument, _ in pickletools.genops(code):
-        named = argument if operation.name == "GLOBAL" else operation.name
-        if operation.name in _CALLS or (operation.name == "GLOBAL" and argument not in _GLOBALS):
-            raise refused(
-                f"holds more than weights ({str(named).replace(' ', '.')[:80]}) and was not opened",
-                "save the state dict alone: torch.save(model.state_dict(), ...)",
-            )
+def _mapped(path: Path, archive: zipfile.ZipFile, pickled: zipfile.ZipInfo) -> inert.Rebuild:
+    """Makes tensors of the zip's members `data/KEY`, which lie beside the pickle."""
+    around = pickled.filename.removesuffix("data.pkl")
+    if f"{around}byteorder" in archive.namelist() and archive.read(f"{around}byteorder") != b"little":
+        raise ValueError("written on a machine of another byte order")
+    with path.open("rb") as file:
+        values = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+    def rebuild(storage: inert.Storage, offset: int, shape: Shape, strides: Shape) -> torch.Tensor:
+        member = archive.getinfo(f"{around}data/{storage.key}")
+        name, more = struct.unpack("<2H", values[member.header_offset + 26 : member.header_offset + 30])
+        start = member.header_offset + 30 + name + more
+        if storage.count * storage.dtype.itemsize > member.file_size or start + member.file_size > len(values):
+            raise ValueError("a storage beyond its member")
+        if not storage.count:
+            return torch.empty(shape, dtype=storage.dtype)
+        whole = torch.frombuffer(values, dtype=storage.dtype, count=storage.count, offset=start)
+        return whole.as_strided(shape, strides, offset)
+
+    return rebuild
 
 
 def _state(content: Any) -> dict[str, torch.Tensor]:
