@@ -14,7 +14,6 @@ from dimap_core.types import DataError
 
 from ..session import cache, own_models, state
 
-_TYPES = ("safetensors", "pth", "pt", "bin", "zip")
 _LARGEST = 2048  # MiB of one uploaded checkpoint
 _SUFFIX = ".checkpoint"  # of the files kept, which tells them from uploaded images
 
@@ -28,9 +27,9 @@ def draw() -> None:
         if most < _LARGEST:
             st.warning(little_room(most))
         st.file_uploader(
-            "Checkpoint file", _TYPES, key=key, on_change=_uploaded, args=(key,), max_upload_size=max(1, most),
-            help="safetensors, a state dict of PyTorch (.pth, .pt, .bin), or the zip that the Export page gives. "
-            "Nothing in it is executed. It is deleted when you close this page.",
+            "Checkpoint file", key=key, on_change=_uploaded, args=(key,), max_upload_size=max(1, most),
+            help="safetensors, what PyTorch saves (.pth, .pth.tar, .ckpt, .bin), or the zip that the Export page gives: "
+            "its content decides, not its name. Nothing in it is executed. It is deleted when you close this page.",
         )  # fmt: skip
         uploads = [upload for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)]
         kept = {own_models.name_of(upload): f"{number}. {upload.name}" for number, upload in enumerate(uploads, 1)}
