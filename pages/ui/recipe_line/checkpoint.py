@@ -28,7 +28,7 @@ def draw() -> None:
             st.warning(little_room(most))
         st.file_uploader(
             "Checkpoint file", key=key, on_change=_uploaded, args=(key,), max_upload_size=max(1, most),
-            help="safetensors, what PyTorch saves (.pth, .pth.tar, .ckpt, .bin), or the zip that the Export page gives: "
+            help="safetensors, what PyTorch saves (.pth, .pth.tar, .ckpt), or the zip that the Export page gives: "
             "its content decides, not its name. Nothing in it is executed. It is deleted when you close this page.",
         )  # fmt: skip
         uploads = [upload for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)]
