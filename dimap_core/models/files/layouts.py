@@ -1,8 +1,9 @@
 """Layouts: parameter names of other code bases as timm's. Names in, names out: no torch, no file.
 
-Known layouts: timm's own, which Facebook's DeiT has too, and the rows of `LAYOUTS`; to add one, add a row. Prefixes of
-DataParallel, torch.compile and detection code bases go, and what is saved along (windows' masks, indices) is left out.
-Next door: `files` reads the shapes, `architectures` says what they belong to.
+Known layouts: timm's own, which Facebook's DeiT has too, and the rows of `LAYOUTS`; to add one, add a row. A prefix
+that all names share goes, whatever it is; those of DataParallel, torch.compile and detection code bases also where only
+some have them. What is saved along (windows' masks, indices) is left out.
+Next door: `packing` has made one tensor of several before, `architectures` says what the shapes belong to.
 """
 
 from __future__ import annotations
@@ -10,17 +11,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ...types import CheckpointError, Shape
 
-_PREFIXES = ("module.", "_orig_mod.", "backbone.", "model.")
+_PREFIXES = r"^(?:(?:module|_orig_mod|backbone|model)\.)+"
 _BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")
+_ROOT = r"^(?:\w+\.)?"  # transformers' name of the model itself, which a classifier has and a backbone has not
+
+
+def _next_stage(at: re.Match[str]) -> str:
+    """timm's Swin begins a stage with its merging, so its first stage has none."""
+    return f"layers.{int(at[1]) + 1}.downsample"
+
+
+def _features(at: re.Match[str]) -> str:
+    """torchvision counts stages and mergings in one list, from 1."""
+    number = int(at[1])
+    return f"layers.{number // 2}.blocks." if number % 2 else f"layers.{number // 2}.downsample."
 
 
 @dataclass(frozen=True)
 class Layout:
     """How another code base names parameters: it is that one's where `mark` is a whole name, and `rules` (pattern,
-    replacement) make timm's of each name, one after the other."""
+    replacement) make timm's of each name, one after the other. What becomes "" is no part of a Swin, DeiT or ViT and is
+    left out."""
 
     label: str
     mark: str
@@ -37,7 +52,7 @@ LAYOUTS = (
     Layout(
         "Microsoft's Swin and SwinV2, old timm: patch merging at the end of the stage before",
         r"layers\.0\.downsample\.reduction\.weight",
-        ((r"^layers\.(\d+)\.downsample", lambda at: f"layers.{int(at[1]) + 1}.downsample"),),
+        ((r"^layers\.(\d{1,3})\.downsample", _next_stage),),
     ),
     Layout(
         "Microsoft's Swin and SwinV2, old timm: the head is a layer alone",
@@ -45,33 +60,86 @@ LAYOUTS = (
         ((r"^head\.(weight|bias)$", r"head.fc.\1"),),
     ),
     Layout("Facebook's DeiT-3", r"blocks\.\d+\.gamma_1", ((r"\.gamma_([12])$", r".ls\1.gamma"),)),
-)
-"""timm's Swin begins a stage with its merging, so its first stage has none."""
+    Layout("Meta's DINO", r"head\.last_layer\..+", ((r"^head\.(mlp|last_layer)\..+", ""),)),
+    Layout("Meta's DINOv2", r"mask_token|blocks\.0\.mlp\.w12\.weight", (
+        (r"^mask_token$", ""), (r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."),
+    )),
+    Layout("torchvision's ViT", r"conv_proj\.weight", (
+        (r"^class_token$", "cls_token"), (r"^encoder\.pos_embedding$", "pos_embed"),
+        (r"^conv_proj\.", "patch_embed.proj."), (r"^encoder\.layers\.encoder_layer_(\d+)\.", r"blocks.\1."),
+        (r"\.ln_([12])\.", r".norm\1."), (r"\.self_attention\.in_proj_", ".attn.qkv."),
+        (r"\.self_attention\.out_proj\.", ".attn.proj."), (r"\.mlp\.(?:0|linear_1)\.", ".mlp.fc1."),
+        (r"\.mlp\.(?:3|linear_2)\.", ".mlp.fc2."), (r"^encoder\.ln\.", "norm."), (r"^heads\.head\.", "head."),
+    )),
+    Layout("torchvision's Swin and SwinV2", r"features\.1\.0\.attn\.qkv\.weight", (
+        (r"^features\.0\.0\.", "patch_embed.proj."), (r"^features\.0\.2\.", "patch_embed.norm."),
+        (r"^features\.(\d{1,3})\.", _features), (r"\.mlp\.0\.", ".mlp.fc1."), (r"\.mlp\.3\.", ".mlp.fc2."),
+        (r"^head\.", "head.fc."),
+    )),
+    Layout("OpenMMLab's Swin", r"stages\.0\.blocks\.0\.attn\.w_msa\..+", (
+        (r"^stages\.", "layers."), (r"^layers\.(\d{1,3})\.downsample", _next_stage), (r"\.attn\.w_msa\.", ".attn."),
+        (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."), (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
+        (r"^patch_embed\.projection\.", "patch_embed.proj."),
+    )),
+    Layout("a Swin backbone of OpenMMLab and Microsoft, normed after each stage", r"norm3\.weight", (
+        (r"^norm[012]\..+", ""), (r"^norm3\.", "norm."),
+    )),
+    Layout("OpenMMLab's detectors and segmenters", r"(?:neck|rpn_head|roi_head|bbox_head|mask_head|decode_head)\..+", (
+        (r"^(?:neck|(?:rpn|roi|bbox|mask|decode|auxiliary)_head)\..+", ""),
+    )),
+    Layout("Hugging Face", r"(?:\w+\.)?embeddings\.patch_embeddings\.projection\.weight", (
+        (rf"{_ROOT}pooler\..+", ""), (rf"{_ROOT}embeddings\.mask_token$", ""),
+        (rf"{_ROOT}embeddings\.(cls_token|reg_token)$", r"\1"),
+        (rf"{_ROOT}embeddings\.distillation_token$", "dist_token"),
+        (rf"{_ROOT}embeddings\.position_embeddings$", "pos_embed"),
+        (rf"{_ROOT}embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+        (rf"{_ROOT}embeddings\.norm\.", "patch_embed.norm."), (rf"{_ROOT}layernorm\.", "norm."),
+        (rf"{_ROOT}encoder\.layers\.", "layers."), (r"^layers\.(\d{1,3})\.downsample", _next_stage),
+        (rf"{_ROOT}(?:encoder\.layer|layers)\.(\d+)\.(?!blocks\.|downsample\.)", r"blocks.\1."),
+        (r"\.layernorm_before\.", ".norm1."), (r"\.layernorm_after\.", ".norm2."),
+        (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"), (r"\.intermediate\.dense\.", ".mlp.fc1."),
+        (r"\.mlp\.weights_in\.", ".mlp.fc1."), (r"\.mlp\.weights_out\.", ".mlp.fc2."),
+        (r"\.attention\.(?:o_proj|output\.dense)\.", ".attn.proj."), (r"\.output\.dense\.", ".mlp.fc2."),
+        (r"\.attention\.(?:(?:attention|self|relative_position_bias)\.)?", ".attn."),
+        (r"\.continuous_position_bias_mlp\.", ".cpb_mlp."), (r"\.attn\.query\.bias$", ".attn.q_bias"),
+        (r"\.attn\.value\.bias$", ".attn.v_bias"), (r"^(?:cls_)?classifier\.", "head."),
+        (r"^distillation_classifier\.", "head_dist."),
+    )),
+    Layout("Hugging Face's Swin and SwinV2", r"(?:\w+\.)?encoder\.layers\.\d+\.blocks\..+", (
+        (r"^head\.", "head.fc."),
+    )),
+)  # fmt: skip
 
 
 def renamed(names: Iterable[str]) -> dict[str, str]:
     """The file's name of each parameter, by timm's; what is no parameter (masks, indices) is left out. Raises
     CheckpointError where two names become one."""
-    bare = {name: _bare(name) for name in names}
-    spoken = [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare.values())]
     found: dict[str, str] = {}
-    for name, new in bare.items():
-        if new.endswith(_BUFFERS):
+    for name, new in _timms(names).items():
+        if not new or new.endswith(_BUFFERS):
             continue
-        for layout in spoken:
-            new = layout.timms(new)
         if new in found:
             raise CheckpointError(f"This checkpoint file holds '{new[:80]}' twice; save one state dict alone.")
         found[new] = name
     return found
 
 
-def _bare(name: str) -> str:
-    while name.startswith(_PREFIXES):
-        name = name.partition(".")[2]
-    return name
-
-
 def hints(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Shapes of the buffers that `renamed` leaves out, which tell window and input sizes."""
-    return {_bare(name): shape for name, shape in shapes.items() if name.endswith(_BUFFERS)}
+    return {new: shapes[name] for name, new in _timms(shapes).items() if new.endswith(_BUFFERS)}
+
+
+def _timms(names: Iterable[str]) -> dict[str, str]:
+    """timm's name by the file's."""
+    bare = _bare([*names])
+    spoken = [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare.values())]
+    for layout in spoken:
+        bare = {name: layout.timms(new) for name, new in bare.items()}
+    return bare
+
+
+def _bare(names: list[str]) -> dict[str, str]:
+    """Names without prefixes, by the file's: what all share, then the usual ones that some have."""
+    pairs = zip(min(names, default="").split("."), max(names, default="").split(".")[:-1], strict=False)
+    shared = "".join(f"{part}." for part, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return {name: re.sub(_PREFIXES, "", name.removeprefix(shared)) for name in names}

@@ -2,7 +2,7 @@
 but containers, storages and the functions that rebuild tensors: a much shorter list than
 `torch.load(weights_only=True)` has (which lets `bytearray(10**10)` through); that gate comes second.
 
-Next door: `zips` reads a zip's directory, `opening` decides by the first bytes what a file is.
+Next door: `state` finds the state dict in it, `opening` decides by the first bytes what a file is.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from .listing import FLOATS, Listing, check_count, class_names, members, refused
+from .state import state_dict
 
 _MOST_PICKLE = 1024**2  # that of Swin-L takes 60 kB, with an optimizer's state three times as much
-_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # in timm's order: averaged weights first
 _STORAGES = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 _GLOBALS = {f"torch {name}Storage" for name in _STORAGES} | {
     "collections OrderedDict", "argparse Namespace", "torch Size", "torch._utils _rebuild_tensor_v2",
@@ -52,7 +52,7 @@ def torch_listing(path: Path) -> Listing:
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise refused("is cut short or damaged") from error
     content = _torch_load(path, "meta")
-    state = _state(content)
+    state = state_dict(content)
     check_count({name: tuple(tensor.shape) for name, tensor in state.items()})
     if sum(tensor.nbytes for tensor in state.values()) > size:
         most = max(state, key=lambda name: state[name].nbytes)
@@ -64,7 +64,7 @@ def torch_listing(path: Path) -> Listing:
 
     def read(name: str) -> torch.Tensor:
         if not mapped:
-            mapped.update(_state(_torch_load(path, "cpu")))
+            mapped.update(state_dict(_torch_load(path, "cpu")))
         return mapped[name]
 
     return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, class_names(content))
@@ -89,15 +89,3 @@ def _check_pickle(code: bytes) -> None:
                 f"holds more than weights ({str(named).replace(' ', '.')[:80]}) and was not opened",
                 "save the state dict alone: torch.save(model.state_dict(), ...)",
             )
-
-
-def _state(content: Any) -> dict[str, torch.Tensor]:
-    """The state dict among what a file holds: the content itself, or what lies under the usual names."""
-    for _ in range(2):
-        inner = next((content[key] for key in _WRAPPERS if key in content), None) if isinstance(content, dict) else None
-        content = inner if isinstance(inner, dict) else content
-    items = content.items() if isinstance(content, dict) else ()
-    state = {key: value for key, value in items if isinstance(key, str) and isinstance(value, torch.Tensor)}
-    if not state:
-        raise refused("holds no state dict", "save one with torch.save(model.state_dict(), ...)")
-    return state
