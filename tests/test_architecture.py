@@ -58,6 +58,7 @@ TORCH_FREE = [
 ]
 TORCH_FREE += ["measure.cost", "measure.intervals", "measure.predictions", "models.bundled", "models.catalogue"]
 TORCH_FREE += [
+    "models.files.architectures",
     "models.files.layouts",
     "models.presets",
     "models.published",

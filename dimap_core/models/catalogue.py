@@ -1,5 +1,5 @@
 """The catalogue: what timm has of Swin, SwinV2, DeiT and ViT that this project can take apart. No torch: the app reads
-it for its picker, `layouts` to recognise files.
+it for its picker, `models.files` to recognise files.
 
 `assets/catalogue.json` is made by `python -m dimap_core.models.make_catalogue` from the installed timm; a test keeps
 the two in step. timm's wheel holds no accuracies, so there are none here.
@@ -91,7 +91,7 @@ def builds() -> tuple[Build, ...]:
 
 @cache
 def bundled_by_shapes() -> dict[str, str]:
-    """Bundled names by the hash of all their names and shapes (`layouts.exact`)."""
+    """Bundled names by the hash of all their names and shapes (`files.exact`)."""
     return _content()["bundled"]
 
 

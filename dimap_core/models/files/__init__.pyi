@@ -1,14 +1,13 @@
 """What other rooms may import from `models.files`."""
 
-from .layouts import (
+from .architectures import (
     Architecture as Architecture,
     architecture as architecture,
     checked as checked,
     exact as exact,
-    hints as hints,
-    renamed as renamed,
     signature as signature,
 )
+from .layouts import hints as hints, renamed as renamed
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into
 from .zips import is_own_zip as is_own_zip, unpacked as unpacked

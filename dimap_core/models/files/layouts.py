@@ -1,42 +1,41 @@
-"""Layouts: parameter names of other code bases as timm's, and the architecture that a file's shapes belong to. Names
-and shapes in, names and settings out: no torch, no file.
+"""Layouts: parameter names of other code bases as timm's. Names in, names out: no torch, no file.
 
-Known layouts: timm's own, which Facebook's DeiT has too, and the rows of `LAYOUTS`; to add one, add a row. Prefixes of
-DataParallel, torch.compile and detection code bases go, and what is saved along (windows' masks, indices) is left out.
-Next door: `files` reads the shapes, `catalogue` lists what timm builds, `load` builds it.
+Known layouts: timm's own, which Facebook's DeiT has too, and the rows of `LAYOUTS`; to add one, add a row. A prefix
+that all names share goes, whatever it is; those of DataParallel, torch.compile and detection code bases also where only
+some have them. What is saved along (windows' masks, indices) is left out.
+Next door: `packing` has made one tensor of several before, `architectures` says what the shapes belong to.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from itertools import takewhile
 
-from ...types import CheckpointError, Shape, UnsupportedModel
-from ..catalogue import Build, builds
+from ...types import CheckpointError, Shape
 
-_PREFIXES = ("module.", "_orig_mod.", "backbone.", "model.")
+_PREFIXES = r"^(?:(?:module|_orig_mod|backbone|model)\.)+"
 _BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")
-_HEADS = ("head.", "head_dist.")
-_SWIN, _SWIN2 = "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"
-_VIT_BLOCK = "blocks.0.mlp.fc1.weight"
+_ROOT = r"^(?:\w+\.)?"  # transformers' name of the model itself, which a classifier has and a backbone has not
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """What a file's weights are: a bundled or timm name, and the `settings` that timm needs besides it."""
+def _next_stage(at: re.Match[str]) -> str:
+    """timm's Swin begins a stage with its merging, so its first stage has none."""
+    return f"layers.{int(at[1]) + 1}.downsample"
 
-    name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+
+def _features(at: re.Match[str]) -> str:
+    """torchvision counts stages and mergings in one list, from 1."""
+    number = int(at[1])
+    return f"layers.{number // 2}.blocks." if number % 2 else f"layers.{number // 2}.downsample."
 
 
 @dataclass(frozen=True)
 class Layout:
     """How another code base names parameters: it is that one's where `mark` is a whole name, and `rules` (pattern,
-    replacement) make timm's of each name, one after the other."""
+    replacement) make timm's of each name, one after the other. What becomes "" is no part of a Swin, DeiT or ViT and is
+    left out."""
 
     label: str
     mark: str
@@ -53,7 +52,7 @@ LAYOUTS = (
     Layout(
         "Microsoft's Swin and SwinV2, old timm: patch merging at the end of the stage before",
         r"layers\.0\.downsample\.reduction\.weight",
-        ((r"^layers\.(\d+)\.downsample", lambda at: f"layers.{int(at[1]) + 1}.downsample"),),
+        ((r"^layers\.(\d{1,3})\.downsample", _next_stage),),
     ),
     Layout(
         "Microsoft's Swin and SwinV2, old timm: the head is a layer alone",
@@ -61,228 +60,86 @@ LAYOUTS = (
         ((r"^head\.(weight|bias)$", r"head.fc.\1"),),
     ),
     Layout("Facebook's DeiT-3", r"blocks\.\d+\.gamma_1", ((r"\.gamma_([12])$", r".ls\1.gamma"),)),
-)
-"""timm's Swin begins a stage with its merging, so its first stage has none."""
+    Layout("Meta's DINO", r"head\.last_layer\..+", ((r"^head\.(mlp|last_layer)\..+", ""),)),
+    Layout("Meta's DINOv2", r"mask_token|blocks\.0\.mlp\.w12\.weight", (
+        (r"^mask_token$", ""), (r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."),
+    )),
+    Layout("torchvision's ViT", r"conv_proj\.weight", (
+        (r"^class_token$", "cls_token"), (r"^encoder\.pos_embedding$", "pos_embed"),
+        (r"^conv_proj\.", "patch_embed.proj."), (r"^encoder\.layers\.encoder_layer_(\d+)\.", r"blocks.\1."),
+        (r"\.ln_([12])\.", r".norm\1."), (r"\.self_attention\.in_proj_", ".attn.qkv."),
+        (r"\.self_attention\.out_proj\.", ".attn.proj."), (r"\.mlp\.(?:0|linear_1)\.", ".mlp.fc1."),
+        (r"\.mlp\.(?:3|linear_2)\.", ".mlp.fc2."), (r"^encoder\.ln\.", "norm."), (r"^heads\.head\.", "head."),
+    )),
+    Layout("torchvision's Swin and SwinV2", r"features\.1\.0\.attn\.qkv\.weight", (
+        (r"^features\.0\.0\.", "patch_embed.proj."), (r"^features\.0\.2\.", "patch_embed.norm."),
+        (r"^features\.(\d{1,3})\.", _features), (r"\.mlp\.0\.", ".mlp.fc1."), (r"\.mlp\.3\.", ".mlp.fc2."),
+        (r"^head\.", "head.fc."),
+    )),
+    Layout("OpenMMLab's Swin", r"stages\.0\.blocks\.0\.attn\.w_msa\..+", (
+        (r"^stages\.", "layers."), (r"^layers\.(\d{1,3})\.downsample", _next_stage), (r"\.attn\.w_msa\.", ".attn."),
+        (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."), (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
+        (r"^patch_embed\.projection\.", "patch_embed.proj."),
+    )),
+    Layout("a Swin backbone of OpenMMLab and Microsoft, normed after each stage", r"norm3\.weight", (
+        (r"^norm[012]\..+", ""), (r"^norm3\.", "norm."),
+    )),
+    Layout("OpenMMLab's detectors and segmenters", r"(?:neck|rpn_head|roi_head|bbox_head|mask_head|decode_head)\..+", (
+        (r"^(?:neck|(?:rpn|roi|bbox|mask|decode|auxiliary)_head)\..+", ""),
+    )),
+    Layout("Hugging Face", r"(?:\w+\.)?embeddings\.patch_embeddings\.projection\.weight", (
+        (rf"{_ROOT}pooler\..+", ""), (rf"{_ROOT}embeddings\.mask_token$", ""),
+        (rf"{_ROOT}embeddings\.(cls_token|reg_token)$", r"\1"),
+        (rf"{_ROOT}embeddings\.distillation_token$", "dist_token"),
+        (rf"{_ROOT}embeddings\.position_embeddings$", "pos_embed"),
+        (rf"{_ROOT}embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+        (rf"{_ROOT}embeddings\.norm\.", "patch_embed.norm."), (rf"{_ROOT}layernorm\.", "norm."),
+        (rf"{_ROOT}encoder\.layers\.", "layers."), (r"^layers\.(\d{1,3})\.downsample", _next_stage),
+        (rf"{_ROOT}(?:encoder\.layer|layers)\.(\d+)\.(?!blocks\.|downsample\.)", r"blocks.\1."),
+        (r"\.layernorm_before\.", ".norm1."), (r"\.layernorm_after\.", ".norm2."),
+        (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"), (r"\.intermediate\.dense\.", ".mlp.fc1."),
+        (r"\.mlp\.weights_in\.", ".mlp.fc1."), (r"\.mlp\.weights_out\.", ".mlp.fc2."),
+        (r"\.attention\.(?:o_proj|output\.dense)\.", ".attn.proj."), (r"\.output\.dense\.", ".mlp.fc2."),
+        (r"\.attention\.(?:(?:attention|self|relative_position_bias)\.)?", ".attn."),
+        (r"\.continuous_position_bias_mlp\.", ".cpb_mlp."), (r"\.attn\.query\.bias$", ".attn.q_bias"),
+        (r"\.attn\.value\.bias$", ".attn.v_bias"), (r"^(?:cls_)?classifier\.", "head."),
+        (r"^distillation_classifier\.", "head_dist."),
+    )),
+    Layout("Hugging Face's Swin and SwinV2", r"(?:\w+\.)?encoder\.layers\.\d+\.blocks\..+", (
+        (r"^head\.", "head.fc."),
+    )),
+)  # fmt: skip
 
 
 def renamed(names: Iterable[str]) -> dict[str, str]:
     """The file's name of each parameter, by timm's; what is no parameter (masks, indices) is left out. Raises
     CheckpointError where two names become one."""
-    bare = {name: _bare(name) for name in names}
-    spoken = [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare.values())]
     found: dict[str, str] = {}
-    for name, new in bare.items():
-        if new.endswith(_BUFFERS):
+    for name, new in _timms(names).items():
+        if not new or new.endswith(_BUFFERS):
             continue
-        for layout in spoken:
-            new = layout.timms(new)
         if new in found:
             raise CheckpointError(f"This checkpoint file holds '{new[:80]}' twice; save one state dict alone.")
         found[new] = name
     return found
 
 
-def _bare(name: str) -> str:
-    while name.startswith(_PREFIXES):
-        name = name.partition(".")[2]
-    return name
-
-
 def hints(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Shapes of the buffers that `renamed` leaves out, which tell window and input sizes."""
-    return {_bare(name): shape for name, shape in shapes.items() if name.endswith(_BUFFERS)}
+    return {new: shapes[name] for name, new in _timms(shapes).items() if new.endswith(_BUFFERS)}
 
 
-def exact(shapes: Mapping[str, Shape]) -> str:
-    """A hash of all names and shapes."""
-    return _hash(sorted(shapes.items()))
+def _timms(names: Iterable[str]) -> dict[str, str]:
+    """timm's name by the file's."""
+    bare = _bare([*names])
+    spoken = [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare.values())]
+    for layout in spoken:
+        bare = {name: layout.timms(new) for name, new in bare.items()}
+    return bare
 
 
-def signature(shapes: Mapping[str, Shape]) -> str:
-    """A hash of names and shapes but for what classes and input size change: head, positions, bias tables' rows."""
-    kept = []
-    for name, shape in sorted(shapes.items()):
-        if name.startswith(_HEADS) or name == "pos_embed":
-            continue
-        kept.append((name, shape[1:] if name.endswith("relative_position_bias_table") else shape))
-    return _hash(kept)
-
-
-def _hash(named: list[tuple[str, Shape]]) -> str:
-    return hashlib.sha256(repr(named).encode()).hexdigest()[:12]
-
-
-def architecture(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str = "") -> Architecture:
-    """What has such `shapes` (by timm's names).
-
-    `buffers`: see `hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes, the
-    name what they do not tell (heads of a ViT, activation, input size).
-
-    Raises:
-        UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
-    """
-    if any(name.endswith(".attn.dwc.weight") for name in shapes):
-        raise UnsupportedModel(
-            "This file's weights have focused linear attention (FLatten), which is known here in the sizes of the "
-            "bundled swin-flatten only; choose another file."
-        )
-    try:
-        if "layers.0.blocks.0.attn.qkv.weight" in shapes:
-            return _swin(shapes, buffers, wanted)
-        if "blocks.0.attn.qkv.weight" in shapes:
-            return _vit(shapes, wanted)
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
-        pass  # a part that every one of them has is missing, or has no such shape
-    first = ", ".join(sorted(shapes)[:2])[:120]
-    raise UnsupportedModel(
-        f"This file's weights are named like no Swin, DeiT or ViT that is known here (it begins with {first}); "
-        "save it from timm or the official code."
-    )
-
-
-def _swin(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str) -> Architecture:
-    stages = range(_count(shapes, r"layers\.(\d+)\.blocks\.0\.attn\.qkv\.weight"))
-    second = "layers.0.blocks.0.attn.logit_scale" in shapes
-    windows, fits = _windows(shapes, buffers, len(stages)), _fitting(shapes, wanted)
-    if second:
-        fits = [build for build in fits if windows in ((), build.windows)]
-        if len({(build.windows, build.behaviour) for build in fits}) > 1:
-            raise _ambiguous(fits, "window sizes")
-        windows = windows or next((build.windows for build in fits), ())
-    if not windows:
-        raise UnsupportedModel(
-            "This file's weights are a SwinV2 that timm has no name for, and do not tell its window size; save them "
-            "with the official code, which saves its indices along."
-        )
-    patch = shapes["patch_embed.proj.weight"][-1]
-    size = _swin_size(buffers, windows, patch)
-    if wanted and fits and fits[0].windows == windows:
-        size = fits[0].input_size
-    alike = [build for build in fits if build.windows == windows] or fits
-    name = wanted or next((build.name for build in _nearest(alike, size)), _SWIN2 if second else _SWIN)
-    settings = {"img_size": size, "num_classes": _classes(shapes), "window_size": windows}
-    return Architecture(name, settings if fits else settings | _swin_sizes(shapes, stages, second))
-
-
-def _swin_sizes(shapes: Mapping[str, Shape], stages: range, second: bool) -> dict[str, Any]:
-    """Sizes of a Swin that timm has no name for."""
-    width, _, _, patch = shapes["patch_embed.proj.weight"]
-    heads = "logit_scale" if second else "relative_position_bias_table"
-    return {
-        "patch_size": patch,
-        "embed_dim": width,
-        "depths": tuple(_count(shapes, rf"layers\.{stage}\.blocks\.(\d+)\.attn\.qkv\.weight") for stage in stages),
-        "num_heads": tuple(shapes[f"layers.{stage}.blocks.0.attn.{heads}"][0 if second else 1] for stage in stages),
-        "mlp_ratio": _ratio(shapes["layers.0.blocks.0.mlp.fc1.weight"]),
-    }
-
-
-def _windows(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], stages: int) -> tuple[int, ...]:
-    """Each stage's window by its bias table, or by an index that was saved along; empty where neither tells."""
-    found = []
-    for stage in range(stages):
-        block = f"layers.{stage}.blocks.0.attn."
-        table, index = (
-            shapes.get(f"{block}relative_position_bias_table"),
-            buffers.get(f"{block}relative_position_index"),
-        )
-        if table:
-            found.append((math.isqrt(table[0]) + 1) // 2)
-        elif index:
-            found.append(math.isqrt(index[-1]))
-    return tuple(found) if len(found) == stages else ()
-
-
-def _swin_size(buffers: Mapping[str, Shape], windows: tuple[int, ...], patch: int) -> int:
-    """The input size: told by a saved mask of shifted windows, else the smallest at which every window fits."""
-    mask = buffers.get("layers.0.blocks.1.attn_mask")
-    if mask:
-        return math.isqrt(mask[0]) * windows[0] * patch
-    return max(window * 2**stage for stage, window in enumerate(windows)) * patch
-
-
-def _vit(shapes: Mapping[str, Shape], wanted: str) -> Architecture:
-    places = shapes["pos_embed"][1]
-    fits = [
-        build
-        for build in _fitting(shapes, wanted)
-        if math.isqrt(places - build.positions) ** 2 == places - build.positions
-    ]
-    patch = shapes["patch_embed.proj.weight"][-1]
-    classes = _classes(shapes)
-    if fits:
-        if len({build.behaviour for build in fits}) > 1:
-            raise _ambiguous(fits, "what weights do not show")
-        side = math.isqrt(places - fits[0].positions)
-        name = wanted or _nearest(fits, side * patch)[0].name
-        return Architecture(name, {"img_size": side * patch, "num_classes": classes})
-    width, depth = shapes["blocks.0.attn.proj.weight"][0], _count(shapes, r"blocks\.(\d+)\.attn\.qkv\.weight")
-    if not wanted:
-        raise UnsupportedModel(
-            f"This file's weights are a ViT of width {width} and depth {depth}, which timm has no name for, and "
-            "weights do not tell the number of heads; name the architecture whose heads it has (FILE@ARCHITECTURE)."
-        )
-    tokens = sum(shapes.get(name, (0, 0))[1] for name in ("cls_token", "dist_token", "reg_token"))
-    side = next((s for s in (math.isqrt(places - tokens), math.isqrt(places)) if s * s in (places - tokens, places)), 0)
-    sizes = {"patch_size": patch, "embed_dim": width, "depth": depth, "mlp_ratio": _ratio(shapes[_VIT_BLOCK])}
-    more: dict[str, Any] = {"qkv_bias": "blocks.0.attn.qkv.bias" in shapes}
-    more |= {"init_values": 1e-5} if "blocks.0.ls1.gamma" in shapes else {}
-    return Architecture(wanted, {"img_size": side * patch, "num_classes": classes, **sizes, **more})
-
-
-def _fitting(shapes: Mapping[str, Shape], wanted: str) -> list[Build]:
-    """The catalogue's architectures of these shapes, only the wanted one where there is one."""
-    seen = signature(shapes)
-    return [build for build in builds() if build.signature == seen and wanted in ("", build.name)]
-
-
-def _nearest(fits: list[Build], size: int) -> list[Build]:
-    """Those made for the input size first, DeiT before ViT, then by the shortest name."""
-    return sorted(
-        fits,
-        key=lambda build: (build.input_size != size, build.name.startswith("vit"), len(build.name), build.name),
-    )
-
-
-def _ambiguous(fits: list[Build], what: str) -> UnsupportedModel:
-    """One architecture of each behaviour is named."""
-    kinds = {(build.behaviour, build.windows): build.name for build in reversed(_nearest(fits, 0))}
-    listed = ", ".join(sorted(kinds.values(), key=len)[:4])
-    return UnsupportedModel(
-        f"This file's weights fit several architectures that differ in {what} ({listed}); "
-        "name the one it is (FILE@ARCHITECTURE)."
-    )
-
-
-def _classes(shapes: Mapping[str, Shape]) -> int:
-    return next((shapes[name][0] for name in ("head.weight", "head.fc.weight") if shapes.get(name)), 0)
-
-
-def _count(shapes: Mapping[str, Shape], pattern: str) -> int:
-    return 1 + max((int(at[1]) for at in (re.fullmatch(pattern, name) for name in shapes) if at), default=-1)
-
-
-def _ratio(shape: Shape) -> float:
-    """MLP ratio of fc1's weight; a trace more, since timm rounds down what it multiplies."""
-    return shape[0] / shape[1] * (1 + 1e-9)
-
-
-_LIMITS: dict[str, tuple[float, float]] = {
-    "img_size": (1, 1024), "num_classes": (0, 200_000), "patch_size": (1, 128), "embed_dim": (1, 16_384),
-    "depth": (1, 200), "num_heads": (1, 512), "mlp_ratio": (0, 64), "init_values": (0, 1), "qkv_bias": (0, 1),
-}  # fmt: skip
-_LISTS = {"window_size": (1, 64), "depths": (1, 200), "num_heads": (1, 512)}
-
-
-def checked(settings: Any) -> dict[str, Any]:
-    """`settings` that a file asks for or a card holds; raises UnsupportedModel for unknown ones and sizes that no model
-    has."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items() if isinstance(settings, Mapping) else [("settings", None)]:
-        several = isinstance(value, list | tuple) and 0 < len(value) <= 8
-        low, high = (_LISTS if several else _LIMITS).get(key, (1, 0))
-        numbers: list[Any] = [*value] if several else [value]  # type: ignore[misc]
-        if not all(isinstance(number, int | float) and low <= number <= high for number in numbers):
-            raise UnsupportedModel(f"No model of {str(key)[:40]} {str(value)[:40]} is supported; choose another file.")
-        found[key] = tuple(numbers) if several else value
-    return found
+def _bare(names: list[str]) -> dict[str, str]:
+    """Names without prefixes, by the file's: what all share, then the usual ones that some have."""
+    pairs = zip(min(names, default="").split("."), max(names, default="").split(".")[:-1], strict=False)
+    shared = "".join(f"{part}." for part, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return {name: re.sub(_PREFIXES, "", name.removeprefix(shared)) for name in names}

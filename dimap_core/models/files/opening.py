@@ -3,7 +3,8 @@ memory. Nothing is ever executed.
 
 A `Listing` tells names, shapes and types; tensors are read one at a time, once someone has compared those with a model.
 What a file may hold is decided by its first bytes and its own directory, never by its name.
-Next door: `torch_file` reads torch's, `zips` this project's own, `layouts` says what names mean.
+Next door: `torch_file` reads torch's, `zips` this project's own, `packing` packs tensors as timm has them,
+`layouts` says what names mean.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
+from .packing import packed
 from .torch_file import torch_listing
 
 
@@ -23,10 +25,10 @@ def look_into(path: Path) -> Iterator[Listing]:
     """What the checkpoint file at `path` holds; raises CheckpointError where it is not to be read."""
     start = starts(path)
     if start.startswith(b"PK"):
-        yield torch_listing(path)
+        yield packed(torch_listing(path))
     elif start[8:9] == b"{":
         with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
-            yield found
+            yield packed(found)
     elif start.startswith(b"\x80\x02"):
         raise refused("is in the format of PyTorch before 1.6", "load it there and save it again with torch.save")
     else:

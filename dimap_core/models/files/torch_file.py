@@ -1,6 +1,6 @@
 """torch.save's zip files: stored members that add up to no more than the file, and one pickle, which `inert` reads.
 
-Next door: `opening` decides by the first bytes what a file is.
+Next door: `state` finds the state dict in it, `opening` decides by the first bytes what a file is.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import torch
 from ...types import Shape
 from . import inert
 from .listing import FLOATS, Listing, check_count, class_names, members, refused
+from .state import state_dict
 
 _MOST_PICKLE = 1024**2  # that of Swin-L takes 60 kB, with an optimizer's state three times as much
-_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # in timm's order: averaged weights first
 
 
 def torch_listing(path: Path) -> Listing:
@@ -32,7 +32,7 @@ def torch_listing(path: Path) -> Listing:
     if sum(item.file_size for item in parts) > size or pickles[0].file_size > _MOST_PICKLE:
         raise refused("declares parts larger than it is", "save its state dict again with torch.save")
     content = _content(path, pickles[0], "meta")
-    state = _state(content)
+    state = state_dict(content)
     check_count({name: tuple(tensor.shape) for name, tensor in state.items()})
     if sum(tensor.nbytes for tensor in state.values()) > size:
         most = max(state, key=lambda name: state[name].nbytes)
@@ -44,7 +44,7 @@ def torch_listing(path: Path) -> Listing:
 
     def read(name: str) -> torch.Tensor:
         if not mapped:
-            mapped.update(_state(_content(path, pickles[0], "cpu")))
+            mapped.update(state_dict(_content(path, pickles[0], "cpu")))
         return mapped[name]
 
     return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, class_names(content))
@@ -82,15 +82,3 @@ def _mapped(path: Path, archive: zipfile.ZipFile, pickled: zipfile.ZipInfo) -> i
         return whole.as_strided(shape, strides, offset)
 
     return rebuild
-
-
-def _state(content: Any) -> dict[str, torch.Tensor]:
-    """The state dict among what a file holds: the content itself, or what lies under the usual names."""
-    for _ in range(2):
-        inner = next((content[key] for key in _WRAPPERS if key in content), None) if isinstance(content, dict) else None
-        content = inner if isinstance(inner, dict) else content
-    items = content.items() if isinstance(content, dict) else ()
-    state = {key: value for key, value in items if isinstance(key, str) and isinstance(value, torch.Tensor)}
-    if not state:
-        raise refused("holds no state dict", "save one with torch.save(model.state_dict(), ...)")
-    return state

@@ -1,0 +1,53 @@
+"""Where the state dict lies in what torch.save wrote: any wrapper is found, whatever it is called; none is listed.
+
+Next door: `torch_file` reads the file, `layouts` says what the names in it mean.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from .listing import refused
+
+_DEPTH = 3  # wrappers around each other: Lightning around timm's EMA around DataParallel
+_AVERAGED = r"(.+_)?(ema|averaged|swa)(_.+)?"
+_ORDER = (_AVERAGED, "teacher", "state_dict", "model")
+"""Averaged weights first, as timm has it; DINO's teacher is the average of its student."""
+
+
+def state_dict(content: Any) -> dict[str, torch.Tensor]:
+    """The tensors by name among what a file holds: the content itself or a dict within it, up to `_DEPTH` keys deep;
+    of several, those of a quarter of the largest one's tensors or more (no optimizer, no metric), the first by
+    `_ORDER`, then the largest."""
+    found = _candidates(content)
+    most = max((len(state) for _, state in found), default=0)
+    if not most:
+        raise refused("holds no state dict", "save one with torch.save(model.state_dict(), ...)")
+    large = [(path, state) for path, state in found if 4 * len(state) >= most]
+    return min(large, key=lambda item: (_rank(item[0]), -len(item[1])))[1]
+
+
+def _candidates(content: Any) -> list[tuple[tuple[str, ...], dict[str, torch.Tensor]]]:
+    """(keys on the way, tensors) of every dict that holds any; each is looked at once, however often it is named."""
+    found, seen = [], set()
+    level: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    for _ in range(_DEPTH + 1):
+        below = []
+        for path, value in level:
+            if not isinstance(value, dict) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            named = [(key, inner) for key, inner in value.items() if isinstance(key, str)]
+            if tensors := {key: inner for key, inner in named if isinstance(inner, torch.Tensor)}:
+                found.append((path, tensors))
+            below += [((*path, key), inner) for key, inner in named]
+        level = below
+    return found
+
+
+def _rank(path: tuple[str, ...]) -> int:
+    ranks = (rank for rank, pattern in enumerate(_ORDER) if any(re.fullmatch(pattern, key) for key in path))
+    return next(ranks, len(_ORDER))
