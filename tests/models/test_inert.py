@@ -22,6 +22,7 @@ from torch import nn
 
 from dimap_core.models import load_model
 from dimap_core.models.files import inert
+from dimap_core.types import CheckpointError
 from tests.models.test_hostile_files import ALLOWED, OPENER, ROOT, state, torch_bytes
 
 TURNS = 3_000
@@ -212,3 +213,29 @@ def test_a_tensor_stays_within_its_storage(side, fits):
     else:
         with pytest.raises(ValueError, match="beyond"):
             inert.content(code, inert.meta)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_file_from_before_pytorch_1_6_has_the_same_weights(tmp_path, beside, protocol):
+    good = state()
+    shared = good["norm.weight"]
+    file, saved = io.BytesIO(), {**beside, "model": {**good, "norm.bias": shared}, "none": torch.zeros(0)}
+    torch.save(saved, file, _use_new_zipfile_serialization=False, pickle_protocol=protocol)
+    found = loaded(tmp_path, file.getvalue())
+    assert all(torch.equal(found[name], good[name]) for name in good if name != "norm.bias")
+    assert torch.equal(found["norm.bias"], shared)
+    for end in (10, len(file.getvalue()) // 2, len(file.getvalue()) - 1):
+        with pytest.raises(CheckpointError, match="save"):
+            loaded(tmp_path, file.getvalue()[:end])
+
+
+def test_layers_that_share_their_weights_are_read_as_often_as_they_are_used(tmp_path):
+    good = state()
+    deep = {name: good[name.replace("layers.0.blocks.1", "layers.0.blocks.0")] for name in good}
+    for block in range(1, 12):
+        deep |= {
+            name.replace("blocks.0.", f"blocks.{block}."): good[name] for name in good if "layers.1.blocks.0." in name
+        }
+    found = loaded(tmp_path, deep)
+    key = "layers.1.blocks.{}.attn.qkv.weight"
+    assert torch.equal(found[key.format(11)], good[key.format(0)])

@@ -11,10 +11,11 @@ Next door: `torch_file` gives the tensors their values.
 
 from __future__ import annotations
 
+import mmap
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -59,8 +60,8 @@ Rebuild = Callable[[Storage, int, Shape, Shape], torch.Tensor]
 """Makes a tensor of values, its offset among them, its shape and its strides."""
 
 
-def content(code: bytes, rebuild: Rebuild) -> Any:
-    """What a pickle holds, modules as dicts of their tensors.
+def content(code: bytes | BinaryIO, rebuild: Rebuild) -> Any:
+    """What a pickle holds, modules as dicts of their tensors; of a file, what the pickle at its place holds.
 
     Raises ValueError, or what `rebuild` raises, for one that is damaged; IndexError or KeyError where it takes what it
     has not made.
@@ -77,6 +78,14 @@ def content(code: bytes, rebuild: Rebuild) -> Any:
 def meta(storage: Storage, offset: int, shape: Shape, strides: Shape) -> torch.Tensor:
     """A tensor without values."""
     return torch.empty_strided(shape, strides, dtype=storage.dtype, device="meta")
+
+
+def mapped(values: mmap.mmap, start: int, storage: Storage, offset: int, shape: Shape, strides: Shape) -> torch.Tensor:
+    """A tensor of a storage whose values begin at byte `start` of a mapped file."""
+    if not storage.count:
+        return torch.empty(shape, dtype=storage.dtype)
+    whole = torch.frombuffer(values, dtype=storage.dtype, count=storage.count, offset=start)
+    return whole.as_strided(shape, strides, offset)
 
 
 class _Machine:

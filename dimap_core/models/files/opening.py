@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
 from .packing import packed
-from .torch_file import torch_listing
+from .torch_file import legacy_listing, torch_listing
 
 
 @contextmanager
@@ -29,8 +29,8 @@ def look_into(path: Path) -> Iterator[Listing]:
     elif start[8:9] == b"{":
         with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
             yield packed(found)
-    elif start.startswith(b"\x80\x02"):
-        raise refused("is in the format of PyTorch before 1.6", "load it there and save it again with torch.save")
+    elif start.startswith(b"\x80"):
+        yield packed(legacy_listing(path))
     else:
         raise refused("is empty" if not start else "is neither safetensors nor a file of torch.save")
 

@@ -1,4 +1,5 @@
-"""torch.save's zip files: stored members that add up to no more than the file, and one pickle, which `inert` reads.
+"""What torch.save writes: zips of stored members that add up to no more than the file, with one pickle, which `inert`
+reads; or, before PyTorch 1.6, what `legacy_file` reads.
 
 Next door: `state` finds the state dict in it, `opening` decides by the first bytes what a file is.
 """
@@ -8,13 +9,15 @@ from __future__ import annotations
 import mmap
 import struct
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...types import Shape
-from . import inert
+from ...types import CheckpointError, Shape
+from . import inert, legacy_file
 from .listing import FLOATS, Listing, check_count, class_names, members, refused
 from .state import state_dict
 
@@ -23,6 +26,16 @@ _MOST_PICKLE = 1024**2  # that of Swin-L takes 60 kB, with an optimizer's state 
 
 def torch_listing(path: Path) -> Listing:
     """The state dict of a file that torch.save wrote, on the meta device; it is mapped into memory when first read."""
+    return _listing(path, partial(_in_zip, path, _pickle_of(path)))
+
+
+def legacy_listing(path: Path) -> Listing:
+    """The same of a file as torch.save wrote it before PyTorch 1.6."""
+    return _listing(path, partial(legacy_file.content, path))
+
+
+def _pickle_of(path: Path) -> zipfile.ZipInfo:
+    """The one pickle of a zip that holds no more than it is large."""
     parts, size = members(path), path.stat().st_size
     pickles = [item for item in parts if item.filename.rpartition("/")[2] == "data.pkl"]
     if len(pickles) != 1:
@@ -31,35 +44,50 @@ def torch_listing(path: Path) -> Listing:
         raise refused("has compressed or encrypted parts, which torch.save never writes", "save it with torch.save")
     if sum(item.file_size for item in parts) > size or pickles[0].file_size > _MOST_PICKLE:
         raise refused("declares parts larger than it is", "save its state dict again with torch.save")
-    content = _content(path, pickles[0], "meta")
-    state = state_dict(content)
+    return pickles[0]
+
+
+def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
+    """What `content` finds on the meta device; it is asked for values when the first are read."""
+    found = _whole(content, "meta")
+    state = state_dict(found)
     check_count({name: tuple(tensor.shape) for name, tensor in state.items()})
-    if sum(tensor.nbytes for tensor in state.values()) > size:
-        most = max(state, key=lambda name: state[name].nbytes)
-        raise refused(
-            f"declares more values than it holds ('{most[:80]}' has {state[most].numel():,})", "save it again"
-        )
+    for name, tensor in state.items():
+        if tensor.numel() > _values(tensor) or tensor.nbytes > path.stat().st_size:
+            raise refused(f"declares more values than it holds ('{name[:80]}' has {tensor.numel():,})", "save it again")
     floats = frozenset(name for name, tensor in state.items() if str(tensor.dtype) in FLOATS)
     mapped: dict[str, torch.Tensor] = {}
 
     def read(name: str) -> torch.Tensor:
         if not mapped:
-            mapped.update(state_dict(_content(path, pickles[0], "cpu")))
+            mapped.update(state_dict(_whole(content, "cpu")))
         return mapped[name]
 
-    return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, class_names(content))
+    return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, class_names(found))
 
 
-def _content(path: Path, pickled: zipfile.ZipInfo, device: str) -> Any:
-    """What the file's pickle holds; on "cpu" the tensors are mapped into memory, on "meta" they have no values."""
+def _values(tensor: torch.Tensor) -> int:
+    """How many different values of its storage a tensor can show; layers may share a storage, but none be stretched."""
+    shown = zip(tensor.shape, tensor.stride(), strict=True)
+    return 1 + sum((side - 1) * stride for side, stride in shown) if tensor.numel() else 0
+
+
+def _whole(content: Callable[[str], Any], device: str) -> Any:
     try:
-        with zipfile.ZipFile(path) as archive:
-            rebuild = inert.meta if device == "meta" else _mapped(path, archive, pickled)
-            return inert.content(archive.read(pickled), rebuild)
+        return content(device)
+    except CheckpointError:
+        raise
     except Exception as error:  # whatever a damaged pickle makes stumble
         raise refused(
             f"cannot be read ({type(error).__name__})", "save its state dict again with torch.save"
         ) from error
+
+
+def _in_zip(path: Path, pickled: zipfile.ZipInfo, device: str) -> Any:
+    """What the pickle of torch.save's zip holds; on "cpu" the tensors are mapped, on "meta" they have no values."""
+    with zipfile.ZipFile(path) as archive:
+        rebuild = inert.meta if device == "meta" else _mapped(path, archive, pickled)
+        return inert.content(archive.read(pickled), rebuild)
 
 
 def _mapped(path: Path, archive: zipfile.ZipFile, pickled: zipfile.ZipInfo) -> inert.Rebuild:
@@ -76,9 +104,6 @@ def _mapped(path: Path, archive: zipfile.ZipFile, pickled: zipfile.ZipInfo) -> i
         start = member.header_offset + 30 + name + more
         if storage.count * storage.dtype.itemsize > member.file_size or start + member.file_size > len(values):
             raise ValueError("a storage beyond its member")
-        if not storage.count:
-            return torch.empty(shape, dtype=storage.dtype)
-        whole = torch.frombuffer(values, dtype=storage.dtype, count=storage.count, offset=start)
-        return whole.as_strided(shape, strides, offset)
+        return inert.mapped(values, start, storage, offset, shape, strides)
 
     return rebuild
