@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..types import DataError
-from .trees import SUFFIXES
+from .image_file import SUFFIXES
 
 MOST_MEMBERS = 100_000
 MOST_TOTAL = 16 * 1024**3  # bytes of all members unpacked

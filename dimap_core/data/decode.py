@@ -1,8 +1,8 @@
 """From image files to pixels, in threads, when they are asked for: an array that is filled as it is read.
 
-Formats are those of an allow-list and sizes are checked before anything is decoded. What was decoded is kept up to a
-limit over all sets; what comes next is decoded ahead while the model works on what came before.
-Next door: `trees` and `archive` open the files, `subset` chooses them.
+What was decoded is kept up to a limit over all sets; what comes next is decoded ahead while the model works on what
+came before.
+Next door: `trees` and `archive` open the files, `subset` chooses them, `image_file` reads one.
 """
 
 from __future__ import annotations
@@ -15,67 +15,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from .image_file import MOST_BYTES, Unreadable, picture
 from .trees import Place
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-MOST_PIXELS = 36_000_000
-MOST_BYTES = 64 * 1024**2  # of one file
 LIMIT = int(os.environ.get("DIMAP_IMAGES_MIB", "1024")) * 1024**2  # bytes of decoded images kept, all sets together
 _AHEAD = 64  # images decoded before they are asked for
-_TAIL = 64  # bytes at a file's end in which a whole JPEG or PNG says that it is whole
 
 Transform = Callable[[Image.Image], np.ndarray]
 """A picture -> uint8 [3, H, W]."""
-
-
-class Unreadable(Exception):
-    """Why a file gives no image, in a few words."""
-
-
-def look(file: BinaryIO, size: int) -> None:
-    """Raise Unreadable unless `file`, of `size` bytes, is a whole image; only what looks cut short is decoded."""
-    image = _opened(file, size)
-    file.seek(max(0, size - _TAIL))
-    tail = file.read()
-    whole = (image.format in ("JPEG", "MPO") and b"\xff\xd9" in tail) or (image.format == "PNG" and b"IEND" in tail)
-    if not whole:
-        file.seek(0)
-        picture(file, size)
-
-
-def picture(file: BinaryIO, size: int) -> Image.Image:
-    """The image as RGB; raises Unreadable."""
-    image = _opened(file, size)
-    try:
-        return image.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise errors of very many kinds
-        raise Unreadable("cut short or damaged") from error
-
-
-def _opened(file: BinaryIO, size: int) -> Image.Image:
-    """The image, its header read and nothing more."""
-    if size > MOST_BYTES:
-        raise Unreadable(f"larger than {MOST_BYTES // 1024**2} MiB")
-    try:
-        image = Image.open(file, formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise Unreadable(_too_large()) from None
-    except Exception as error:  # Pillow's readers raise errors of very many kinds
-        raise Unreadable("not a JPEG, PNG, WebP or BMP image") from error
-    if image.width * image.height > MOST_PIXELS:
-        raise Unreadable(_too_large())
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # cameras add a preview as a second frame
-        raise Unreadable("animated")
-    return image
-
-
-def _too_large() -> str:
-    return f"more than {MOST_PIXELS // 10**6} megapixels"
 
 
 @cache

@@ -21,7 +21,8 @@ from torch import nn
 from ..types import DataError, LabelledImages, ModelInfo
 from . import sets, subset
 from .archive import Zip
-from .decode import Decoded, Transform, Unreadable, picture
+from .decode import Decoded, Transform
+from .image_file import LISTED, READING, Unreadable, picture
 from .mapping import Heads, Matched, heads, match, short_names
 from .registry import DATASETS, image_set
 from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource
@@ -105,7 +106,7 @@ def one_image(content: bytes, model: Any, info: ModelInfo) -> np.ndarray:
     try:
         return transform_of(model, info)[0](picture(io.BytesIO(content), len(content)))
     except Unreadable as error:
-        raise DataError(f"The image could not be read ({error}); bring a whole JPEG, PNG, WebP or BMP file.") from error
+        raise DataError(f"The image could not be read ({error}); bring a whole {LISTED} file.") from error
 
 
 def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[tuple[int, int, ChosenImages | None]]:
@@ -118,7 +119,7 @@ def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[t
     files = [subset.files_of(place, found.judged.folders[name]) for name in names]
     rows = tuple(ClassRow(name, len(mine), matched.outputs[name]) for name, mine in zip(names, files, strict=True))
     if not any(files):
-        raise DataError(f"'{title}' holds no images; JPEG, PNG, WebP and BMP files in a sub-folder a class are read.")
+        raise DataError(f"'{title}' holds no images; files in a sub-folder a class are read, {LISTED}.")
     usable = [place for place, row in enumerate(rows) if row.output != LEFT_OUT and row.files]
     drawn = subset.Drawn()
     if len(usable) > 1:
@@ -162,7 +163,7 @@ def _assembled(
     folders = [row.folder for row in judged_rows]
     trained = _left(found, folders, drawn, source.seed) if drawn.files else subset.Drawn()
     stamps = [(file, *place.stamp(file)) for file in drawn.files]
-    what = (source.source, stamps, trained.files, folders, targets.tolist(), config, source.seed)
+    what = (READING, source.source, stamps, trained.files, folders, targets.tolist(), config, source.seed)
     readable = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:24] or "images"
     name = f"{readable}-{subset.content_id(*what)}"
     classes = short_names(outputs, targets.tolist(), folders)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -17,7 +18,8 @@ from itertools import zip_longest
 import numpy as np
 
 from ..types import DataError
-from .decode import Unreadable, look, pool
+from .decode import pool
+from .image_file import Unreadable, look
 from .trees import MOST_FOLDERS, Place
 
 _JUDGED = ("val", "validation", "valid", "test")
@@ -49,12 +51,14 @@ class Tree:
 @dataclass
 class Drawn:
     """Chosen files in evaluation order (the first of every class, then the second ...) with their labels, int64 [N];
-    by class the files left over, in drawn order; and what could not be read: file -> why."""
+    by class the files left over, in drawn order; what could not be read: file -> why; and of how many chosen files
+    what is changed to see them as people do."""
 
     files: list[str] = field(default_factory=list)
     labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     left: list[list[str]] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    changed: Counter[str] = field(default_factory=Counter)
 
     def spares(self, number: int) -> list[str]:
         """Files that may stand in for image `number`: some left over of its class, others for each image."""
@@ -138,8 +142,9 @@ def draw(
     ]:
         for start in range(0, len(wanted), _AT_ONCE):
             part = wanted[start : start + _AT_ONCE]
-            reasons = pool().map(lambda one: _reason(place, one[1]), part)
-            for (number, file), why in zip(part, reasons, strict=True):
+            looks = pool().map(lambda one: _looked(place, one[1]), part)
+            for (number, file), (why, changes) in zip(part, looks, strict=True):
+                found.changed.update(changes)
                 if why:
                     found.unreadable[file] = why
                 else:
@@ -168,16 +173,15 @@ def _shares(sizes: Sequence[int], count: int, seed: int) -> list[int]:
     return shares
 
 
-def _reason(place: Place, file: str) -> str:
-    """Why a file is not read, "" where it is."""
+def _looked(place: Place, file: str) -> tuple[str, tuple[str, ...]]:
+    """Why a file is not read, "" where it is, and what is done to one that is."""
     try:
         with place.open(file) as content:
-            look(content, place.stamp(file)[0])
+            return "", look(content, place.stamp(file)[0])
     except Unreadable as error:
-        return str(error)
+        return str(error), ()
     except OSError as error:
-        return str(error) if "zip" in str(error) else "not readable"
-    return ""
+        return str(error) if "zip" in str(error) else "not readable", ()
 
 
 def not_judged(drawn: Drawn) -> list[list[str]]:
@@ -196,8 +200,9 @@ def training(files: Sequence[Sequence[str]], seed: int) -> Drawn:
 
 
 def told(drawn: Drawn, place: Place) -> list[str]:
-    """Sentences on what was not read, why, and which files it was."""
-    notes = []
+    """Sentences on what was changed to be seen, and on what was not read, why, and which files it was."""
+    changed = ", ".join(f"{number:,} {what}" for what, number in drawn.changed.most_common())
+    notes = [f"Judged as people see them: {changed}."] if changed else []
     if drawn.unreadable:
         looked = len(drawn.files) + len(drawn.unreadable)
         named = [f"{shown(file)[-60:]} ({why})" for file, why in list(drawn.unreadable.items())[:_LISTED]]

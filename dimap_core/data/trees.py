@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from ..types import DataError
+from .image_file import SUFFIXES
 from .permitted import inside, roots
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MOST_FILES = 2_000_000  # of one tree; ImageNet's training images are 1.3 million
 MOST_FOLDERS = 25_000
 _IGNORED = ("__macosx", "@eadir")
