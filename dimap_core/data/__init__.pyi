@@ -14,6 +14,7 @@ from .batches import (
 from .decode import Decoded as Decoded, thumbnail as thumbnail
 from .download import download as download
 from .from_source import ChosenImages as ChosenImages, choose as choose, one_image as one_image
+from .image_file import LISTED as LISTED, SUFFIXES as SUFFIXES
 from .registry import DATASETS as DATASETS, image_set as image_set, load_data as load_data
 from .sources import (
     COUNT as COUNT,

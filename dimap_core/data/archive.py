@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..types import DataError
-from .image_file import SUFFIXES
+from .image_file import HEAD, SUFFIXES, begins
+from .trees import NO_IMAGE
 
 MOST_MEMBERS = 100_000
 MOST_TOTAL = 16 * 1024**3  # bytes of all members unpacked
 MOST_MEMBER = 64 * 1024**2
 MOST_RATIO = 100  # unpacked / packed; photographs hardly shrink at all
 _DIRECTORY = 16 * 1024**2  # bytes of the zip's directory, all of which is held in memory for a moment
+_BEGINNING = 1024  # packed bytes from which a member's first few can be told
 _ASTRAY = "names that lead out of the zip"
 _LOCAL = struct.Struct("<4s5H3I2H")
 
@@ -75,7 +77,7 @@ class Zip:
 
     def _add(self, member: zipfile.ZipInfo) -> None:
         parts = member.filename.split("/")
-        why = _why_not(member, parts)
+        why = _why_not(member, parts) or ("" if self._image(member) else NO_IMAGE)
         if why != _ASTRAY and any(part.startswith(".") or part.lower() == "__macosx" for part in parts):
             return
         if why:
@@ -106,6 +108,13 @@ class Zip:
         Read by hand, because a zipfile.ZipFile would keep the file, and with it the disk of a deleted upload.
         """
         member = self._members[file]
+        content = self._unpacked(member, member.compress_size, member.file_size + 1)
+        if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
+            raise OSError("the zip is damaged")
+        return io.BytesIO(content)
+
+    def _unpacked(self, member: zipfile.ZipInfo, packed: int, most: int) -> bytes:
+        """The first `most` bytes of a member, as far as its first `packed` stored ones give them."""
         with self.path.open("rb") as archive:
             archive.seek(member.header_offset)
             header = archive.read(_LOCAL.size)
@@ -113,15 +122,23 @@ class Zip:
                 raise OSError("the zip is damaged")
             name, extra = _LOCAL.unpack(header)[-2:]
             archive.seek(name + extra, io.SEEK_CUR)
-            content = archive.read(member.compress_size)
-        if member.compress_type == zipfile.ZIP_DEFLATED:
-            try:
-                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, member.file_size + 1)
-            except zlib.error:
-                raise OSError("the zip is damaged") from None
-        if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
-            raise OSError("the zip is damaged")
-        return io.BytesIO(content)
+            content = archive.read(packed)
+        if member.compress_type != zipfile.ZIP_DEFLATED:
+            return content
+        try:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, most)
+        except zlib.error:
+            raise OSError("the zip is damaged") from None
+
+    def _image(self, member: zipfile.ZipInfo) -> bool:
+        """Whether a member is an image by its name, by its first bytes where the name has no ending."""
+        name = member.filename.rsplit("/", 1)[-1].lower()
+        if "." in name:
+            return name.endswith(SUFFIXES)
+        try:
+            return begins(self._unpacked(member, min(_BEGINNING, member.compress_size), HEAD)[:HEAD])
+        except OSError:
+            return False
 
 
 def _why_not(member: zipfile.ZipInfo, parts: list[str]) -> str:
@@ -132,8 +149,6 @@ def _why_not(member: zipfile.ZipInfo, parts: list[str]) -> str:
         return "links"
     if member.flag_bits & 0x1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "encrypted or unusually packed files"
-    if not member.filename.lower().endswith(SUFFIXES):
-        return "files without an image's name"
     if max(member.file_size, member.compress_size) > MOST_MEMBER:
         return f"files above {MOST_MEMBER // 1024**2} MiB"
     return ""

@@ -119,7 +119,7 @@ def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[t
     files = [subset.files_of(place, found.judged.folders[name]) for name in names]
     rows = tuple(ClassRow(name, len(mine), matched.outputs[name]) for name, mine in zip(names, files, strict=True))
     if not any(files):
-        raise DataError(f"'{title}' holds no images; files in a sub-folder a class are read, {LISTED}.")
+        raise DataError(f"'{title}' holds no images; put {LISTED} files in a sub-folder a class.")
     usable = [place for place, row in enumerate(rows) if row.output != LEFT_OUT and row.files]
     drawn = subset.Drawn()
     if len(usable) > 1:

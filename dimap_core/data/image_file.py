@@ -9,17 +9,20 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, features
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-LISTED = "JPEG, PNG, WebP or BMP"
+_AVIF = features.check("avif")  # where this Pillow was built with it
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM") + (("AVIF",) if _AVIF else ())
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".avif")
+LISTED = f"JPEG, PNG, WebP, BMP, TIFF, {'GIF, PPM or AVIF' if _AVIF else 'GIF or PPM'}"
+HEAD = 16  # bytes at a file's beginning that tell what it is
 MOST_PIXELS = 36_000_000
 MOST_BYTES = 64 * 1024**2  # of one file
 READING = 2  # changes whenever the same file gives other pixels
 TURNED = "turned upright as their cameras say"
 ON_WHITE = "with transparency put on white"
 SCALED = "of 16-bit grey scaled to 8 bits"
+_DAMAGED = "cut short or damaged"
 _TAIL = 64  # bytes at a file's end in which a whole JPEG or PNG says that it is whole
 _MODES = ("1", "L", "P", "LA", "PA", "La", "RGB", "RGBX", "RGBA", "RGBa", "CMYK", "YCbCr")  # Pillow turns these to RGB
 _GREY16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -36,6 +39,12 @@ _UPRIGHT = {
 
 class Unreadable(Exception):
     """Why a file gives no image, in a few words."""
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file's first `HEAD` bytes are those of an image of these formats."""
+    Image.init()
+    return any((accept := Image.OPEN[name][1]) is not None and accept(head) is True for name in FORMATS)
 
 
 def look(file: BinaryIO, size: int) -> tuple[str, ...]:
@@ -68,7 +77,7 @@ def picture(file: BinaryIO, size: int) -> Image.Image:
     except Unreadable:
         raise
     except Exception as error:  # Pillow's decoders raise errors of very many kinds
-        raise Unreadable("cut short or damaged") from error
+        raise Unreadable(_DAMAGED) from error
 
 
 def _opened(file: BinaryIO, size: int) -> Image.Image:
@@ -77,18 +86,25 @@ def _opened(file: BinaryIO, size: int) -> Image.Image:
         raise Unreadable(f"larger than {MOST_BYTES // 1024**2} MiB")
     try:
         image = Image.open(file, formats=FORMATS)
-        animated = getattr(image, "is_animated", False) and image.format != "MPO"  # cameras add a preview as a second
     except Image.DecompressionBombError:
         raise Unreadable(_too_large()) from None
     except Exception as error:  # Pillow's readers raise errors of very many kinds
         raise Unreadable(f"not a {LISTED} image") from error
     if image.width * image.height > MOST_PIXELS:
         raise Unreadable(_too_large())
-    if animated:
+    if _animated(image):
         raise Unreadable("animated, or of several pages")
     if image.mode not in _MODES + _GREY16:
         raise Unreadable(f"pixels of a kind that is not read, {image.mode}; save it as 8-bit RGB")
     return image
+
+
+def _animated(image: Image.Image) -> bool:
+    """Whether there are several pictures; the preview that cameras add as a second one (MPO) is none."""
+    try:
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+    except Exception as error:  # a GIF is read as far as its second picture
+        raise Unreadable(_DAMAGED) from error
 
 
 def _too_large() -> str:

@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 from ..types import DataError
-from .image_file import SUFFIXES
+from .image_file import HEAD, SUFFIXES, begins
 from .permitted import inside, roots
 
 MOST_FILES = 2_000_000  # of one tree; ImageNet's training images are 1.3 million
 MOST_FOLDERS = 25_000
+NO_IMAGE = "files without an image's name"
 _IGNORED = ("__macosx", "@eadir")
 
 
@@ -96,7 +97,17 @@ class Folder:
                 return "neither files nor folders"
         except (OSError, RuntimeError):  # a loop of links
             return "links that lead nowhere"
-        return "" if entry.name.lower().endswith(SUFFIXES) else "files without an image's name"
+        return "" if self._image(entry) else NO_IMAGE
+
+    def _image(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a file is an image by its name, by its first bytes where the name has no ending."""
+        if "." in entry.name:
+            return entry.name.lower().endswith(SUFFIXES)
+        try:
+            with Path(entry.path).open("rb") as file:
+                return begins(file.read(HEAD))
+        except OSError:
+            return False
 
     def stamp(self, file: str) -> tuple[int, ...]:
         """See `Place`."""

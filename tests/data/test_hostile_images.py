@@ -57,10 +57,15 @@ HOSTILE = {
     "empty.png": (b"", "not a JPEG"),
     "page.png": (b"<html><script>alert(1)</script></html>", "not a JPEG"),
     "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "not a JPEG"),
-    "moving-gif.png": (animation("GIF"), "not a JPEG"),
+    "moving.gif": (animation("GIF"), "animated"),
     "moving.png": (animation("PNG"), "animated"),
     "moving.webp": (animation("WEBP"), "animated"),
-    "tiff.png": (picture("TIFF"), "not a JPEG"),
+    "pages.tiff": (animation("TIFF"), "animated, or of several pages"),
+    "cut.tif": (picture("TIFF")[:700], "cut short or damaged"),
+    "cut.gif": (picture("GIF")[:700], "cut short or damaged"),
+    "cut.ppm": (picture("PPM")[:700], "cut short or damaged"),
+    "icon.png": (picture("ICO"), "not a JPEG"),
+    "other": (picture("PNG")[:700], "cut short or damaged"),
     "code.jpg": (b"\x80\x04cos\nsystem\n(S'touch /tmp/owned'\ntR.", "not a JPEG"),
 }
 
@@ -138,11 +143,12 @@ def link(name, target):
         ([("..\\evil\\a.png", picture()), ("C:/x/a.png", picture())], 4, "names that lead out of the zip (2)"),
         ([link("0/link.png", "/etc/passwd")], 4, "links (1)"),
         ([("0/inner.zip", packed(io.BytesIO()).getvalue())], 4, "files without an image's name (1)"),
+        ([("0/README", "no image"), ("0/empty", b"")], 4, "files without an image's name (2)"),
         ([("0/padded.png", bytes(2**18) + picture())], 4, "0/padded.png (not a JPEG"),
         ([("0/" + "n" * 60_000 + ".png", picture())], 5, "Judged on 5 images"),
         ([("0/\u202e名前 🐈.png", picture())], 5, "Judged on 5 images"),
     ],
-    ids=["slip", "absolute", "windows", "link", "nested", "padded", "long name", "unicode"],
+    ids=["slip", "absolute", "windows", "link", "nested", "no ending", "padded", "long name", "unicode"],
 )
 def test_a_hostile_zip_writes_nothing_and_what_is_left_out_is_counted(tiny_swin, tmp_path, members, judged, told):
     path = packed(tmp_path / "set.zip", members)

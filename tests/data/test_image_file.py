@@ -11,7 +11,19 @@ from PIL import Image, ImageOps
 
 from dimap_core.data import one_image
 from dimap_core.data.from_source import transform_of
-from dimap_core.data.image_file import ON_WHITE, SCALED, TURNED, Unreadable, look, picture
+from dimap_core.data.image_file import (
+    FORMATS,
+    HEAD,
+    LISTED,
+    ON_WHITE,
+    SCALED,
+    SUFFIXES,
+    TURNED,
+    Unreadable,
+    begins,
+    look,
+    picture,
+)
 from dimap_core.data.sources import ImageSource
 from dimap_core.pipeline import images
 
@@ -52,7 +64,7 @@ def as_taken(upright, orientation):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
 def test_cameras_held_any_way_give_the_same_picture(orientation, form):
     upright = Image.fromarray(COLOURS)
     more = {"lossless": True} if form == "WEBP" else {}
@@ -83,11 +95,13 @@ def big_endian(values):
     [
         (Image.fromarray, "PNG"),
         (lambda values: Image.fromarray(values.astype(np.int32)), "PPM"),
+        (Image.fromarray, "TIFF"),
+        (big_endian, "TIFF"),
+        (lambda values: Image.fromarray(values.astype(np.int32)), "TIFF"),
     ],
-    ids=["png", "pgm"],
+    ids=["png", "pgm", "little-endian tiff", "big-endian tiff", "32-bit tiff"],
 )
-def test_sixteen_bits_of_grey_are_scaled_not_clipped(make, form, monkeypatch):
-    monkeypatch.setattr("dimap_core.data.image_file.FORMATS", ("PNG", "TIFF", "PPM"))
+def test_sixteen_bits_of_grey_are_scaled_not_clipped(make, form):
     content = written(make(RAMP), form)
     assert np.array_equal(seen(content), np.repeat((RAMP // 256).astype(np.uint8)[..., None], 3, -1))
     assert told(content) == (SCALED,)
@@ -97,6 +111,32 @@ def test_sixteen_bits_of_grey_are_scaled_not_clipped(make, form, monkeypatch):
 def test_eight_bits_kept_as_sixteen_come_back(widened):
     grey = np.arange(256, dtype=np.uint16)[None]
     assert np.array_equal(seen(written(Image.fromarray(grey * widened)))[..., 0], grey)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF"])
+def test_each_format_is_told_by_content_and_gives_its_pixels(form):
+    if form not in FORMATS:
+        pytest.skip("this Pillow was built without AVIF")
+    grey = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    image = grey if form == "GIF" else Image.merge("RGB", [grey, grey.rotate(90), grey.rotate(180)])
+    content = written(image, form)
+    assert begins(content[:HEAD]) and told(content) == ()
+    assert f".{form.lower()}" in SUFFIXES and (form == "AVIF" or form.casefold() in LISTED.casefold())
+    off = np.abs(seen(content).astype(int) - np.asarray(image.convert("RGB")))
+    assert off.mean() < 5 if form in ("JPEG", "WEBP", "AVIF") else not off.any()
+
+
+def test_a_file_without_an_ending_is_an_image_by_its_first_bytes(tiny_swin, tmp_path):
+    made = {"0/n01": written(Image.fromarray(COLOURS)), "0/README": b"words", "0/x.": b""}
+    made |= {"1/n02": written(Image.fromarray(COLOURS), "JPEG"), "1/n02.png": written(Image.fromarray(RAMP))}
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in made.items():
+            archive.writestr(name, content)
+    zipfile.ZipFile(tmp_path / "set.zip").extractall(tmp_path / "set")
+    for source in (f"zip:{tmp_path / 'set.zip'}", f"folder:{tmp_path / 'set'}"):
+        *_, (_, found) = images.judged_by(tiny_swin, ImageSource(source, count=0))
+        assert [row.files for row in found.chosen.facts.rows] == [1, 2] and len(found.chosen.judged.images[:]) == 3
+        assert "Left out: files without an image's name (2)." in found.chosen.facts.notes
 
 
 ALPHA = np.array([[0, 255, 128]], np.uint8)
@@ -146,8 +186,7 @@ def test_one_bit_is_black_and_white():
         (np.float32(0.5), "kind that is not"),
     ],
 )
-def test_values_that_fit_no_grey_are_refused(values, why, monkeypatch):
-    monkeypatch.setattr("dimap_core.data.image_file.FORMATS", ("TIFF",))
+def test_values_that_fit_no_grey_are_refused(values, why):
     content = written(Image.fromarray(np.full((2, 2), values)), "TIFF")
     for read in (seen, told):
         with pytest.raises(Unreadable, match=why):

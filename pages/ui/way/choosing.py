@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dimap_core.data import image_set
+from dimap_core.data import LISTED, SUFFIXES, image_set
 from dimap_core.types import Anatomy, Way
 
 from ..look import TERMS
@@ -67,12 +67,8 @@ def sort(view: View) -> str:
 def _bring() -> None:
     """An image of the reader's own."""
     with st.popover("Your own image"):
-        st.caption(
-            "JPEG, PNG, WebP or BMP, up to 16 MiB; it is scaled to what the model takes and stays on this machine."
-        )
-        st.file_uploader(
-            "Image file", ["jpg", "jpeg", "png", "webp", "bmp"], key=asking.uploader(), max_upload_size=asking.MOST
-        )
+        st.caption(f"{LISTED}, up to 16 MiB; it is scaled to what the model takes and stays on this machine.")
+        st.file_uploader("Image file", list(SUFFIXES), key=asking.uploader(), max_upload_size=asking.MOST)
         st.button("Back to the images of the set", key="way_let_go", on_click=asking.let_go, disabled=not asking.file())
 
 
