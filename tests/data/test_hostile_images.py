@@ -62,7 +62,7 @@ HOSTILE = {
     "moving.webp": (animation("WEBP"), "animated"),
     "pages.tiff": (animation("TIFF"), "animated, or of several pages"),
     "cut.tif": (picture("TIFF")[:700], "cut short or damaged"),
-    "cut.gif": (picture("GIF")[:700], "cut short or damaged"),
+    "cut.gif": (picture("GIF")[:1000], "cut short or damaged"),
     "cut.ppm": (picture("PPM")[:700], "cut short or damaged"),
     "icon.png": (picture("ICO"), "not a JPEG"),
     "other": (picture("PNG")[:700], "cut short or damaged"),
