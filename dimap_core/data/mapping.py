@@ -18,6 +18,7 @@ from ..types import DataError
 from .sources import LEFT_OUT
 
 _WNID = re.compile(r"n\d{8}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _MOST = 0.5  # of the folders a way has to recognise before it is believed more than the mere order
 
 
@@ -80,12 +81,16 @@ def match(folders: Sequence[str], found: Heads, by_hand: Mapping[str, int] | Non
 def _guess(folders: Sequence[str], found: Heads) -> Matched:
     """The first way that recognises every folder, else the one that recognises most."""
     named = "ImageNet's wnids and names" if found.wnids else "the model's own names of classes"
-    ways = ((named, _by_name(found)), ("numbers of the model's outputs", _by_number(found)))
+    by_name = _by_name(found)
+    ways = ((named, by_name), ("numbers of the model's outputs", _by_number(found)))
     tried = []
     for way, find in ways:
         outputs = {folder: output for folder in folders if (output := find(folder)) is not None}
         if len(set(outputs.values())) == len(outputs):  # two folders of one class were not recognised, but confused
             tried.append((len(outputs), way, outputs))
+    unnamed = all(by_name(folder) is None for folder in folders)
+    if unnamed and (shifted := _from_one(folders, found.count)):
+        return Matched(shifted, f"Folders 1 to {found.count:,} are taken as classes 0 to {found.count - 1:,}.")
     most, way, outputs = max(tried, key=lambda row: row[0], default=(0, "", {}))
     if most < len(folders) and len(folders) == found.count and most < _MOST * len(folders):
         numeric = all(folder.isdecimal() for folder in folders)
@@ -98,6 +103,13 @@ def _guess(folders: Sequence[str], found: Heads) -> Matched:
     known = "Every folder" if most == len(folders) else f"{most:,} of {len(folders):,} folders"
     how = f"{known} {'was' if most == len(folders) else 'were'} recognised by {way}."
     return Matched({folder: outputs.get(folder, LEFT_OUT) for folder in folders}, how)
+
+
+def _from_one(folders: Sequence[str], count: int) -> dict[str, int]:
+    """Folders that are numbered 1, 2 ... up to the number of outputs, to outputs from 0; empty where they are not."""
+    numbers = {folder: int(folder) for folder in folders if _NUMBER.fullmatch(folder)}
+    fits = len(numbers) == len(folders) and sorted(numbers.values()) == list(range(1, count + 1))
+    return {folder: number - 1 for folder, number in numbers.items()} if fits else {}
 
 
 def _plain(name: str) -> str:
@@ -125,7 +137,7 @@ def _by_number(found: Heads) -> Callable[[str], int | None]:
     """By the output's number: 0, 007."""
 
     def find(folder: str) -> int | None:
-        number = int(folder) if len(folder) < 10 and folder.isascii() and folder.isdecimal() else found.count
+        number = int(folder) if _NUMBER.fullmatch(folder) else found.count
         return number if number < found.count else None
 
     return find

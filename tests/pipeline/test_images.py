@@ -158,6 +158,13 @@ def test_statistics_and_attributions_are_those_of_a_model_with_these_classes_onl
         ),
         (["b", "a", "c"], 3, (), [1, 0, 2], "sorted by name"),
         (["10", "9", "11"], 3, (), [1, 0, 2], "sorted by number"),
+        (["1", "10", "2", *"3456789"], 10, (), [0, 9, 1, *range(2, 9)], "Folders 1 to 10 are taken as classes 0 to 9."),
+        (["03", "01", "02"], 3, ("a", "b", "c"), [2, 0, 1], "Folders 1 to 3 are taken as classes 0 to 2."),
+        (["3", "1", "2"], 3, ("1", "2", "3"), [2, 0, 1], "own names"),
+        (["3", "1", "2"], 3, ("0", "1", "2"), [LEFT_OUT, 1, 2], "2 of 3 folders were recognised by the model's own"),
+        (["2", "0", "1"], 3, (), [2, 0, 1], "numbers of the model's outputs"),
+        (["1", "2", "3"], 4, (), [1, 2, 3], "numbers of the model's outputs"),
+        (["1", "2", "4"], 3, (), [1, 2, LEFT_OUT], "2 of 3"),
         (["b", "a"], 3, (), [LEFT_OUT, LEFT_OUT], "No folder"),
     ],
 )
