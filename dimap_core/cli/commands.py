@@ -23,7 +23,7 @@ from ..plan import BUDGETS, VERSION, from_recipe, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
 from . import find, report, reproduce, search, train
-from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table
+from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table, told_doubt
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -120,6 +120,7 @@ def prune(
     plan, result = _pruned(opened, plan, out)
     if judged is not None:
         result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
+        told_doubt(opened, judged, limit)
     emit(result, as_json, _pruned_text(result))
 
 
@@ -150,6 +151,7 @@ def evaluate(
     for line in precision.prepare(opened, judged, given, limit):
         typer.echo(line, err=True)
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
+    told_doubt(opened, judged, limit)
     counted = results.counted(opened.model, opened.anatomy, opened.info.zeroed)
     result = {**results.accuracy(estimate), **counted, "seconds": estimate.seconds}
     result["precision"] = "bf16" if opened.bf16 else "fp32"
@@ -186,6 +188,7 @@ def sweep_command(
     for row in sweep.run(opened, judged, plans, limit):
         rows.append(row)
         typer.echo(f"{len(rows)}/{len(plans)}", err=True)
+    told_doubt(opened, judged, limit)
     if out is not None:
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import pipeline
+from ..data import LEFT_OUT
 from ..pipeline import judged_by_name
 from ..types import LabelledImages
 
@@ -25,6 +26,8 @@ Data = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
+
+_NAMED = 20  # folders
 
 
 def open_judged(
@@ -40,6 +43,21 @@ def notify(notice: str) -> None:
     """What the reader should know beside the result, if anything."""
     if notice:
         typer.echo(notice, err=True)
+
+
+def told_doubt(opened: pipeline.Opened, judged: LabelledImages, limit: int | None = None) -> None:
+    """What the model's own answers say against the images, if anything, to stderr."""
+    found = pipeline.doubt(opened, judged, limit)
+    if found is None:
+        return
+    rows = (
+        [row for row in opened.chosen.facts.rows if row.output != LEFT_OUT] if opened.chosen and found.classes else []
+    )
+    named = ", ".join(f"{row.folder[:40]} {found.classes.get(row.folder, row.output)}" for row in rows[:_NAMED])
+    more = ", ..." if len(rows) > _NAMED else ""
+    typer.echo(
+        found.told + (f" To use it, name the folders by these numbers: {named}{more}." if rows else ""), err=True
+    )
 
 
 def emit(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from ..models import checkpoints
 from ..studies import find as finding
 from ..types import InvalidPlan
-from .console import Data, Images, Json, Model, Seed, emit, open_judged
+from .console import Data, Images, Json, Model, Seed, emit, open_judged, told_doubt
 
 
 def find(
@@ -40,7 +40,7 @@ def find(
     wanted = finding.Wanted(granularity, share, kind, keep_top1, seconds, read, seed).checked()  # type: ignore[arg-type]
     if out is not None:
         checkpoints.check_writable(out)
-    opened, _ = open_judged(model, data=data)
+    opened, judged = open_judged(model, data=data)
     result: dict[str, Any] = {}
     doing = ""
     front = finding.BUDGETS if as_json or keep_top1 is not None else ()  # what is printed doesn't show it
@@ -49,6 +49,7 @@ def find(
             doing = event["doing"]
             typer.echo(f"{doing} ...", err=True)
         result = event.get("result", result)
+    told_doubt(opened, judged)
     emit({**result, "out": result.get("out")}, as_json, _text(result))
 
 

@@ -19,6 +19,7 @@ from .registry import DATASETS as DATASETS, image_set as image_set, load_data as
 from .sources import (
     COUNT as COUNT,
     FOLDER as FOLDER,
+    LEFT_OUT as LEFT_OUT,
     MOST as MOST,
     ZIP as ZIP,
     ImageSource as ImageSource,

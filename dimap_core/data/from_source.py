@@ -42,7 +42,7 @@ class ClassRow:
 class Facts:
     """What is told of chosen images. `notes`: sentences on what was judged among, drawn and left out; `rows`: the
     mapping; `outputs`: what the model calls its outputs; `classes`: how many are judged; `training`: images left to
-    read."""
+    read; `guessed`: whether classes were found by numbers or order, not by names."""
 
     title: str
     notes: tuple[str, ...]
@@ -51,6 +51,7 @@ class Facts:
     classes: int
     images: int
     training: int
+    guessed: bool
 
     def as_json(self) -> dict[str, Any]:
         """For the app."""
@@ -177,7 +178,7 @@ def _assembled(
 
     notes = _notes(found, matched, judged_rows, rows, outputs, drawn, trained)
     names = outputs.names
-    facts = Facts(title, notes, rows, names, len(usable), len(drawn.files), len(trained.files))
+    facts = Facts(title, notes, rows, names, len(usable), len(drawn.files), len(trained.files), matched.guessed)
     return ChosenImages(name, labelled(drawn), labelled(trained), facts)
 
 

@@ -33,10 +33,12 @@ class Heads:
 
 @dataclass(frozen=True)
 class Matched:
-    """`outputs`: by folder the model's output, `LEFT_OUT` where none was found; `how`: a sentence on it."""
+    """`outputs`: by folder the model's output, `LEFT_OUT` where none was found; `how`: a sentence on it; `guessed`:
+    whether by numbers or order, not by names."""
 
     outputs: dict[str, int]
     how: str
+    guessed: bool = True
 
 
 def heads(count: int, class_names: Sequence[str] = ()) -> Heads:
@@ -75,7 +77,7 @@ def match(folders: Sequence[str], found: Heads, by_hand: Mapping[str, int] | Non
     if twice:
         first, second, *_ = (folder[:60] for folder, output in outputs.items() if output == twice[0])
         raise DataError(f"'{first}' and '{second}' are given the same class (output {twice[0]}); give each its own.")
-    return Matched(outputs, told)
+    return Matched(outputs, told, guess.guessed)
 
 
 def _guess(folders: Sequence[str], found: Heads) -> Matched:
@@ -102,7 +104,7 @@ def _guess(folders: Sequence[str], found: Heads) -> Matched:
         return Matched(dict.fromkeys(folders, LEFT_OUT), "No folder's name was recognised as a class of this model.")
     known = "Every folder" if most == len(folders) else f"{most:,} of {len(folders):,} folders"
     how = f"{known} {'was' if most == len(folders) else 'were'} recognised by {way}."
-    return Matched({folder: outputs.get(folder, LEFT_OUT) for folder in folders}, how)
+    return Matched({folder: outputs.get(folder, LEFT_OUT) for folder in folders}, how, way != named)
 
 
 def _from_one(folders: Sequence[str], count: int) -> dict[str, int]:

@@ -19,6 +19,7 @@ from .chain import (
     scores_key as scores_key,
     weight_arrays as weight_arrays,
 )
+from .doubts import doubt as doubt
 from .evaluation import (
     judge as judge,
     judge_fully as judge_fully,

@@ -155,6 +155,20 @@ def test_images_of_a_folder_judge_and_are_read_by_criteria(ask, call, tmp_path):
     assert [row["n"] for row in rows] == [30]
 
 
+def test_folders_in_another_order_are_told_with_the_names_that_put_them_right(call, tmp_path):
+    data, names = load_data("digits"), "bcdefghija"  # digit 9 comes first
+    for number in range(80):
+        place = tmp_path / names[data.labels[number]]
+        place.mkdir(exist_ok=True)
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    for command in (("evaluate",), ("prune", "--ratio", "0.1"), ("sweep", "--ratios", "0.1", "--scopes", "layer")):
+        code, out, err = call(command[0], "swin-digits", *command[1:], "--data", f"folder:{tmp_path}", "--json")
+        assert code == 0 and json.loads(out) and "Another order of the classes fits the model's answers" in err
+        assert err.strip().endswith(
+            "To use it, name the folders by these numbers: a 9, b 0, c 1, d 2, e 3, f 4, g 5, h 6, i 7, j 8."
+        )
+
+
 def test_sweep_has_a_row_a_plan_on_stdout_and_in_the_file(ask, tmp_path):
     grid = ("--criteria", "dimap,magnitude", "--scopes", "layer,model", "--ratios", "0.3,0.9999", "--limit", "60")
     rows = ask("sweep", "swin-digits", "--data", "digits", *grid, "--out", tmp_path / "rows.csv")["rows"]
