@@ -53,9 +53,18 @@ def _open(models: OpenModels, request: Request) -> Events:
 
 
 def _evaluate(models: OpenModels, request: Request) -> Events:
-    """Stream estimates of a plan (no recipe: of the dense model), the dense model first where it is not known."""
+    """Stream estimates of a plan (no recipe: of the dense model), the dense model first where it is not known. The last
+    one of images that someone chose says what the dense model's answers say against them (`doubt`), if anything."""
     opened = models.model(request)
     data = pipeline.default_data(opened, request["data"])
+    for found in _estimates(models, request, opened, data):
+        done = "n" in found and found["n"] == found["total"]
+        doubt = pipeline.doubt(opened, data) if done else None
+        yield found if doubt is None else {**found, "doubt": asdict(doubt)}
+
+
+def _estimates(models: OpenModels, request: Request, opened: pipeline.Opened, data: LabelledImages) -> Events:
+    """The estimates of `_evaluate`."""
     plan = from_recipe(request["recipe"]) if request["recipe"] else None
     slow = timing.slow(opened, data)
     for doing in open_images.first_decoded(opened):

@@ -39,6 +39,28 @@ def test_a_folder_is_judged_among_the_classes_that_it_has_and_hand_set_ones_join
     assert app.metric(2).endswith("n = 540") and "data" not in app.url
 
 
+def test_folders_in_another_order_are_told_and_put_right_by_a_button_for_good(open_app, folder):
+    data, root = load_data("digits"), folder.parent / "letters"
+    names = "bcdefghija"  # digit 9 comes first
+    for number in range(80):
+        place = root / names[data.labels[number]]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    link = {"model": "swin-digits", "ratio": "0.3", "data": f"folder:{root}"}
+    app = open_app(**link).judged()
+    assert any(text.startswith("Another order of the classes fits the model's answers") for text in app.texts())
+    wrong = float(app.metric(2).split()[0])
+    app.click("Use that order").judged()
+    assert float(app.metric(2).split()[0]) > 90 > 10 > wrong and not any(
+        "Another order" in text for text in app.texts()
+    )
+    assert app.url["classes"] == "~".join(
+        f"{name}_{digit}" for digit, name in sorted(enumerate(names), key=lambda p: p[1])
+    )
+    again = open_app(**app.url).judged()
+    assert again.metric(2) == app.metric(2)
+
+
 def keys(app):
     return [box.key or "" for box in app.at.selectbox]
 

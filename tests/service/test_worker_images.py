@@ -74,6 +74,8 @@ def test_a_model_is_left_on_disk_with_its_images_and_judged_by_them(worker, fold
     found = worker.models.images.on(worker.models.opened[OWN], ImageSource(f"folder:{folder}", 70).request())
     expected = pipeline.judge_fully(found, pipeline.default_data(found), PruningPlan("taylor", ratio=0.5, images=32))
     assert events[-1]["cues"]["joint"]["correct"] == expected.top1.correct
+    assert [event["doubt"]["classes"] for event in events if "doubt" in event] == [{}]  # an untrained model's chance
+    assert events[-1]["doubt"]["told"] == pipeline.doubt(found, pipeline.default_data(found)).told
 
 
 def test_pictures_of_judged_images_lie_on_disk_as_answers_arrive(worker, folder):
