@@ -41,11 +41,20 @@ class Classes:
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree's splits; `trained` is None where there is one split only."""
+    """A tree's splits; `trained` is None where there is one split only. `split`: the folder that is judged, where there
+    are others (`beside`) that could be."""
 
     place: Place
     judged: Classes
     trained: Classes | None
+    split: str = ""
+    beside: tuple[str, ...] = ()
+
+    @property
+    def which(self) -> str:
+        """ " of valid/ (test/ is there too)" in words, where there is a choice."""
+        too = " and ".join(f"{name}/" for name in self.beside)
+        return f" of {self.split}/ ({too} {'is' if len(self.beside) == 1 else 'are'} there too)" if too else ""
 
 
 @dataclass
@@ -72,12 +81,12 @@ def tree(place: Place, title: str) -> Tree:
     at = ""
     for _ in range(_DEEP):
         names = {name.casefold(): _below(at, name) for name in place.folders(at)}
-        judged = next((names[name] for name in _JUDGED if name in names), None)
+        judged = [names[name] for name in _JUDGED if name in names]
         trained = next((names[name] for name in _TRAINED if name in names), None)
-        if judged is not None:
-            return Tree(
-                place, _classes(place, judged, title), None if trained is None else _classes(place, trained, title)
-            )
+        if judged:
+            read = None if trained is None else _classes(place, trained, title)
+            split, *beside = (shown(path.rpartition("/")[-1]) for path in judged)
+            return Tree(place, _classes(place, judged[0], title), read, split, tuple(beside))
         if len(names) != 1 or not place.folders(*names.values()):
             break
         (at,) = names.values()

@@ -200,6 +200,16 @@ def test_a_subset_is_balanced_seeded_and_disjoint_from_what_criteria_read(tiny_s
         pipeline.score(whole, PruningPlan("taylor"))
 
 
+def test_which_of_several_splits_was_judged_is_told(tiny_swin, digits, tmp_path):
+    for split, numbers in {"train": range(20), "Valid": range(20, 50), "test": range(50, 90)}.items():
+        write(digits, tmp_path / "set" / split, numbers)
+    judged = on(tiny_swin, f"folder:{tmp_path}").chosen
+    assert judged.facts.notes[0] == "Judged on 30 images of Valid/ (test/ is there too)."
+    write(digits, tmp_path / "set" / "val", range(20))
+    judged = on(tiny_swin, f"folder:{tmp_path}").chosen
+    assert judged.facts.notes[0].startswith("Judged on 20 images of val/ (Valid/ and test/ are there too), among 9 of")
+
+
 def test_criteria_read_the_training_folder_where_there_is_one_and_scores_are_kept_apart(tiny_swin, digits, tmp_path):
     write(digits, tmp_path / "set" / "train", range(60))
     write(digits, tmp_path / "set" / "val", range(60, 160))
