@@ -3,6 +3,6 @@
 Not here: cost of a cut (`session.View` has it), what the map is drawn from (`parts`). Next door: `parts`.
 """
 
-from . import accuracy, answer, feed, latency, model_map, points, streaming, tradeoff
+from . import accuracy, answer, feed, latency, model_map, moves, points, streaming, tradeoff
 
-__all__ = ["accuracy", "answer", "feed", "latency", "model_map", "points", "streaming", "tradeoff"]
+__all__ = ["accuracy", "answer", "feed", "latency", "model_map", "moves", "points", "streaming", "tradeoff"]
