@@ -64,6 +64,7 @@ HOSTILE = {
     "cut.tif": (picture("TIFF")[:700], "cut short or damaged"),
     "cut.gif": (picture("GIF")[:1000], "cut short or damaged"),
     "cut.ppm": (picture("PPM")[:700], "cut short or damaged"),
+    "text.ppm": (b"P3 1 1 255 1 2 3\n", "PPM written as text"),
     "icon.png": (picture("ICO"), "not a JPEG"),
     "other": (picture("PNG")[:700], "cut short or damaged"),
     "code.jpg": (b"\x80\x04cos\nsystem\n(S'touch /tmp/owned'\ntR.", "not a JPEG"),
