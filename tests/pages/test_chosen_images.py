@@ -49,6 +49,8 @@ def test_folders_in_another_order_are_told_and_put_right_by_a_button_for_good(op
     link = {"model": "swin-digits", "ratio": "0.3", "data": f"folder:{root}"}
     app = open_app(**link).judged()
     assert any(text.startswith("Another order of the classes fits the model's answers") for text in app.texts())
+    assert any(text.startswith("Another order of") for text in app.page("importance").texts())  # every page says it
+    app.page("prune").judged()
     wrong = float(app.metric(2).split()[0])
     app.click("Use that order").judged()
     assert float(app.metric(2).split()[0]) > 90 > 10 > wrong and not any(

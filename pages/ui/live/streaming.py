@@ -9,10 +9,10 @@ import streamlit as st
 from dimap_core.service import Ticket
 
 from ..look import TERMS, formats
-from ..parts import live_map, metrics
+from ..parts import doubt, live_map, metrics
 from ..session import Tried, View, lesson, opened, state
 from ..story import keep
-from . import accuracy, answer, doubt, feed, glance, moves, points, tradeoff
+from . import accuracy, answer, feed, glance, moves, points, tradeoff
 
 
 @st.fragment(key=moves.LIVE)
@@ -67,7 +67,7 @@ def _notes(point: Tried, rows: list[dict]) -> list[str]:
 
 
 def _told(ticket: Ticket | None) -> None:
-    """Why nothing is judged, or what the dense model's answers say against the images."""
+    """Why nothing is judged; and what the dense model's answers say against the images is told at the page's head."""
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "
@@ -76,8 +76,7 @@ def _told(ticket: Ticket | None) -> None:
         return
     if ticket.error:
         st.error(formats.plain(ticket.error))
-    if ticket.last and "doubt" in ticket.last:
-        doubt.draw(ticket.last["doubt"])
+    doubt.hear(ticket)
 
 
 def _stand_in(ticket: Ticket | None, point: Tried) -> Tried | None:

@@ -8,7 +8,7 @@ from dimap_core.types import Part
 
 from ..look import formats
 from ..session import View, opened, state
-from . import notice, waiting
+from . import doubt, notice, waiting
 
 _KINDS_OF_CUT = {
     "weight": ":orange-badge[zeros: smaller on paper, not faster]",
@@ -57,6 +57,7 @@ def judged_by(view: View) -> None:
         )
     else:
         st.caption(formats.plain(f"{view.facts['title']}: {first[0].lower()}{first[1:]}"))
+        doubt.draw()
 
 
 def not_judged(view: View, needs: str) -> None:
