@@ -117,6 +117,8 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
         timm_family(wanted)
     own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
     made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted)
+    if not own:
+        made = replace(made, settings={**made.settings, **files.settings(found.shapes)})
     model, info = _skeleton(made.name, made.settings)
     _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
     state = {}

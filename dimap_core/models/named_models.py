@@ -146,7 +146,7 @@ def timm_family(name: str) -> Family:
 
 def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.Module, ModelInfo]:
     """The architecture of a bundled, published or timm name, without memory for its parameters; `settings` go to timm,
-    the `window_size` as one number a stage."""
+    the `window_size` as one number a stage, all but `norm_eps` (of every LayerNorm)."""
     if spec := bundled(name):
         return build(spec, device="meta"), bundled_info(spec, "random")
     if found := presets().get(name):
@@ -156,9 +156,13 @@ def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.M
     name = timm_name(name)
     family = timm_family(name)
     sizes = dict(settings or {})
+    eps = sizes.pop("norm_eps", None)
     if windows := sizes.get("window_size"):
         sizes["window_size"] = tuple((side, side) for side in windows)
     model = timm.create_model(name, device="meta", **sizes)
+    for module in model.modules():
+        if eps is not None and isinstance(module, nn.LayerNorm):
+            module.eps = eps
     info = timm_info(model, name, family, "random")
     side = int(sizes.get("img_size", info.input_size))
     return model, replace(info, input_size=side, architecture=name, settings=dict(settings or {}))

@@ -7,7 +7,7 @@ from .architectures import (
     exact as exact,
     signature as signature,
 )
-from .layouts import hints as hints, renamed as renamed
+from .layouts import hints as hints, renamed as renamed, settings as settings
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into
 from .zips import is_own_zip as is_own_zip, unpacked as unpacked

@@ -125,7 +125,7 @@ def _windows(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], stages: 
         if table:
             found.append((math.isqrt(table[0]) + 1) // 2)
         elif index:
-            found.append(math.isqrt(index[-1]))
+            found.append(math.isqrt(math.isqrt(math.prod(index))))  # torchvision's is flat
     return tuple(found) if len(found) == stages else ()
 
 
@@ -138,21 +138,22 @@ def _swin_size(buffers: Mapping[str, Shape], windows: tuple[int, ...], patch: in
 
 
 def _vit(shapes: Mapping[str, Shape], wanted: str) -> Architecture:
-    places = shapes["pos_embed"][1]
-    fits = [
-        build
-        for build in _fitting(shapes, wanted)
-        if math.isqrt(places - build.positions) ** 2 == places - build.positions
-    ]
-    patch = shapes["patch_embed.proj.weight"][-1]
-    classes = _classes(shapes)
-    if fits:
+    places, patch = shapes["pos_embed"][1], shapes["patch_embed.proj.weight"][-1]
+    classes, width = _classes(shapes), shapes["blocks.0.attn.proj.weight"][0]
+    if shapes.get("head.weight") == (classes, 2 * width):
+        raise UnsupportedModel(
+            "This file's classifier reads the class token and the mean patch together, and timm's ViT has no such "
+            "head; save the backbone alone, without its classifier."
+        )
+    for found, more, tokens in ((shapes, {}, 0), _plain(shapes)):
+        fits = [build for build in _fitting(found, wanted) if _is_square(places - build.positions - tokens)]
         if len({build.behaviour for build in fits}) > 1:
             raise _ambiguous(fits, "what weights do not show")
-        side = math.isqrt(places - fits[0].positions)
-        name = wanted or _nearest(fits, side * patch)[0].name
-        return Architecture(name, {"img_size": side * patch, "num_classes": classes})
-    width, depth = shapes["blocks.0.attn.proj.weight"][0], _count(shapes, r"blocks\.(\d+)\.attn\.qkv\.weight")
+        if fits:
+            side = math.isqrt(places - fits[0].positions - tokens)
+            name = wanted or _nearest(fits, side * patch)[0].name
+            return Architecture(name, {"img_size": side * patch, "num_classes": classes, **more})
+    depth = _count(shapes, r"blocks\.(\d+)\.attn\.qkv\.weight")
     if not wanted:
         raise UnsupportedModel(
             f"This file's weights are a ViT of width {width} and depth {depth}, which timm has no name for, and "
@@ -164,6 +165,22 @@ def _vit(shapes: Mapping[str, Shape], wanted: str) -> Architecture:
     more: dict[str, Any] = {"qkv_bias": "blocks.0.attn.qkv.bias" in shapes}
     more |= {"init_values": 1e-5} if "blocks.0.ls1.gamma" in shapes else {}
     return Architecture(wanted, {"img_size": side * patch, "num_classes": classes, **sizes, **more})
+
+
+def _plain(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, Any], int]:
+    """(shapes without what settings can add to any ViT, those settings, tokens with a position that they add): a norm
+    after the mean of all patches (MAE, fine-tuned), and tokens beside the class's (a teacher's that nobody reads)."""
+    found, settings, tokens = dict(shapes), dict[str, Any](), 0
+    if "fc_norm.weight" in shapes and "norm.weight" not in shapes:
+        found = {name.replace("fc_norm.", "norm."): shape for name, shape in found.items()}
+        settings["global_pool"] = "avg"
+    if token := found.pop("reg_token", None):
+        settings["reg_tokens"] = tokens = token[1]
+    return found, settings, tokens
+
+
+def _is_square(number: int) -> bool:
+    return number >= 0 and math.isqrt(number) ** 2 == number
 
 
 def _fitting(shapes: Mapping[str, Shape], wanted: str) -> list[Build]:
@@ -206,6 +223,7 @@ def _ratio(shape: Shape) -> float:
 _LIMITS: dict[str, tuple[float, float]] = {
     "img_size": (1, 1024), "num_classes": (0, 200_000), "patch_size": (1, 128), "embed_dim": (1, 16_384),
     "depth": (1, 200), "num_heads": (1, 512), "mlp_ratio": (0, 64), "init_values": (0, 1), "qkv_bias": (0, 1),
+    "reg_tokens": (1, 64), "norm_eps": (0, 1),
 }  # fmt: skip
 _LISTS = {"window_size": (1, 64), "depths": (1, 200), "num_heads": (1, 512)}
 
@@ -218,7 +236,8 @@ def checked(settings: Any) -> dict[str, Any]:
         several = isinstance(value, list | tuple) and 0 < len(value) <= 8
         low, high = (_LISTS if several else _LIMITS).get(key, (1, 0))
         numbers: list[Any] = [*value] if several else [value]  # type: ignore[misc]
-        if not all(isinstance(number, int | float) and low <= number <= high for number in numbers):
+        pooled = key == "global_pool" and value == "avg"
+        if not pooled and not all(isinstance(number, int | float) and low <= number <= high for number in numbers):
             raise UnsupportedModel(f"No model of {str(key)[:40]} {str(value)[:40]} is supported; choose another file.")
         found[key] = tuple(numbers) if several else value
     return found

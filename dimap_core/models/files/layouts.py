@@ -9,14 +9,15 @@ Next door: `packing` has made one tensor of several before, `architectures` says
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
 from ...types import CheckpointError, Shape
 
 _PREFIXES = r"^(?:(?:module|_orig_mod|backbone|model)\.)+"
-_BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")
+_BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias", "n_averaged")
 _ROOT = r"^(?:\w+\.)?"  # transformers' name of the model itself, which a classifier has and a backbone has not
 
 
@@ -35,11 +36,12 @@ def _features(at: re.Match[str]) -> str:
 class Layout:
     """How another code base names parameters: it is that one's where `mark` is a whole name, and `rules` (pattern,
     replacement) make timm's of each name, one after the other. What becomes "" is no part of a Swin, DeiT or ViT and is
-    left out."""
+    left out. `settings`: what its models have otherwise than timm's, and no shape tells."""
 
     label: str
     mark: str
-    rules: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
+    rules: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def timms(self, name: str) -> str:
         """timm's name."""
@@ -108,6 +110,8 @@ LAYOUTS = (
     Layout("Hugging Face's Swin and SwinV2", r"(?:\w+\.)?encoder\.layers\.\d+\.blocks\..+", (
         (r"^head\.", "head.fc."),
     )),
+    Layout("Hugging Face's ViT and DeiT", r"(?:\w+\.)?(?:encoder\.layer|layers)\.\d+\.layernorm_before\.weight", (),
+           {"norm_eps": 1e-12}),
 )  # fmt: skip
 
 
@@ -129,13 +133,21 @@ def hints(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     return {new: shapes[name] for name, new in _timms(shapes).items() if new.endswith(_BUFFERS)}
 
 
+def settings(names: Iterable[str]) -> dict[str, Any]:
+    """What models of these layouts have otherwise than timm's."""
+    return {key: value for layout in _spoken(_bare([*names]).values()) for key, value in layout.settings.items()}
+
+
 def _timms(names: Iterable[str]) -> dict[str, str]:
     """timm's name by the file's."""
     bare = _bare([*names])
-    spoken = [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare.values())]
-    for layout in spoken:
+    for layout in _spoken(bare.values()):
         bare = {name: layout.timms(new) for name, new in bare.items()}
     return bare
+
+
+def _spoken(bare: Collection[str]) -> list[Layout]:
+    return [layout for layout in LAYOUTS if any(re.fullmatch(layout.mark, name) for name in bare)]
 
 
 def _bare(names: list[str]) -> dict[str, str]:

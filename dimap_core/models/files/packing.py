@@ -54,6 +54,12 @@ PACKINGS = (
     # Hugging Face's attention, transformers 4 and 5
     Packing(r"(.+\.)query\.(\w+)", (r"\1query.\2", r"\1key.\2", r"\1value.\2"), {r"\1qkv.\2": _cat}),
     Packing(r"(.+\.)q_proj\.(\w+)", (r"\1q_proj.\2", r"\1k_proj.\2", r"\1v_proj.\2"), {r"\1qkv.\2": _cat}),
+    # Hugging Face's DeiT without its teacher's classifier keeps the teacher's token and does not ask it
+    Packing(
+        r"((?:\w+\.)?embeddings\.)distillation_token",
+        (r"\1distillation_token", "classifier.weight"),
+        {r"\1reg_token": lambda token, head: token, "classifier.weight": lambda token, head: head},
+    ),
     # OpenMMLab's Swin
     Packing(r"((?:.+\.)?stages\.\d+\.downsample\.(?:norm|reduction)\.\w+)", (r"\1",), {r"\1": _merged}),
     # torchvision's SwinV2 has a bias of keys and never uses it
