@@ -148,6 +148,13 @@ def test_a_swin_is_called_by_the_name_that_has_its_windows(name):
     assert architecture(shapes, {}).name == name
 
 
+def test_a_swin_of_windows_that_no_name_has_is_called_by_a_name_of_equal_windows(tmp_path):
+    model = timm.create_model(SWIN, img_size=448, window_size=14, num_classes=10)
+    save_file(model.state_dict(), tmp_path / "a.safetensors")
+    info = load_model(str(tmp_path / "a.safetensors"))[1]
+    assert (info.architecture, info.input_size, info.settings["window_size"]) == (SWIN, 448, (14,) * 4)
+
+
 def test_a_swin_v2_is_told_by_its_buffers_or_by_name(tmp_path):
     settings = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2), "num_heads": (1, 2)}
     model = named("swinv2_tiny_window8_256", **settings)

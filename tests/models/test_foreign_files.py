@@ -2,13 +2,19 @@
 
 What needs transformers is tested where it is installed; the same layouts are written by hand here as well."""
 
+import re
+
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import nn
 
+from dimap_core import pipeline
+from dimap_core.models.load import load_model
 from dimap_core.types.errors import UnsupportedModel
+from dimap_core.types.plan import PruningPlan
 from tests.models.foreign import CLOSE, DEIT, SWIN, VIT, apart, check, lively, logits, named, opened, prefixed, written
 
 SMALL = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2, 2, 1), "num_heads": (1, 2, 3, 4)}
@@ -187,3 +193,21 @@ def test_mae_fine_tuned_norms_the_mean_of_patches(tmp_path):
         wanted = model.head(model.norm(tokens[:, 1:].mean(1)))
     info = check(tmp_path, {"model": state}, wanted, 64)
     assert info.settings["global_pool"] == "avg"
+
+
+@pytest.mark.parametrize("kind", ["DeiT", "MAE"])
+def test_what_no_shape_tells_is_kept_through_a_cut(tmp_path, kind):
+    model = named(DEIT, **VIT, reg_tokens=1)
+    state = hugging_face(model.state_dict(), 4, "deit")
+    if kind == "MAE":
+        model = named(DEIT, **VIT)
+        state = {re.sub("^norm", "fc_norm", name): value for name, value in model.state_dict().items()}
+    save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / "theirs")
+    opened = pipeline.open_model(str(tmp_path / "theirs"))
+    plan = PruningPlan(ratio=0.5, granularity="structure", scope="layer")
+    pipeline.save_pruned(tmp_path / "out", opened, plan)
+    pruned, again = pipeline.prune(opened, plan)[0], load_model(str(tmp_path / "out"))[0]
+    torch.testing.assert_close(logits(again, 64), logits(pruned, 64))
+    assert {module.eps for module in again.modules() if isinstance(module, nn.LayerNorm)} == (
+        {1e-6} if kind == "MAE" else {1e-12}
+    )

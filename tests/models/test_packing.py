@@ -12,6 +12,7 @@ from tests.models.foreign import DEIT, VIT, apart, check, logits, named
 from tests.models.test_foreign_files import hugging_face
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
 def test_masks_and_weight_norms_are_applied(tmp_path):
     model = named(DEIT, **VIT)
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]

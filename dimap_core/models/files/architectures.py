@@ -94,7 +94,8 @@ def _swin(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str
     size = _swin_size(buffers, windows, patch)
     if wanted and fits and fits[0].windows == windows:
         size = fits[0].input_size
-    alike = [build for build in fits if build.windows == windows] or fits
+    alike = [build for build in fits if build.windows == windows]
+    alike = alike or [build for build in fits if len({*build.windows}) == len({*windows})] or fits
     name = wanted or next((build.name for build in _nearest(alike, size)), _SWIN2 if second else _SWIN)
     settings = {"img_size": size, "num_classes": _classes(shapes), "window_size": windows}
     return Architecture(name, settings if fits else settings | _swin_sizes(shapes, stages, second))
