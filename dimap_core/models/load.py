@@ -21,7 +21,7 @@ from torch import nn
 from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
 from ..data import shown
-from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, is_file, is_folder, untagged
+from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, is_folder, untagged
 from . import checkpoints, files, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
@@ -63,10 +63,10 @@ def load_model(
 
 def _from_disk(text: str) -> tuple[nn.Module, ModelInfo] | None:
     """The model of a directory or file; None where there is neither of that name."""
-    if is_folder(text):
+    if is_folder(text) and not files.is_foreign(text):
         return _load_directory(Path(text))
-    name = ModelName.parse(text, is_file)
-    if name.kind != "upload" and is_file(name.what):
+    name = ModelName.parse(text, files.is_foreign)
+    if name.kind != "upload" and files.is_foreign(name.what):
         place = "" if name.brought else str(Path(text).absolute())  # uploads are gone with their session
         return load_file(Path(name.what), name.architecture, place)
     if name.kind == "file":
@@ -89,8 +89,9 @@ def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, 
 
 
 def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module, ModelInfo]:
-    """The model that a checkpoint file holds, in float32: a state dict of timm's, Microsoft's or Facebook's, or the zip
-    of a pruned checkpoint. Names, shapes, types and values are checked before the model gets any of them.
+    """The model that a checkpoint file holds, in float32: a state dict of timm's or another code base's
+    (`files.layouts`), a folder of transformers', or the zip of a pruned checkpoint. Names, shapes, types and values are
+    checked before the model gets any of them.
 
     `wanted`: the architecture's name; default: found from the shapes. `place`: what opens this file again, for the
     cards of what is cut from it; default: nobody will know.
@@ -116,9 +117,8 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
         wanted = untagged(wanted)
         timm_family(wanted)
     own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
-    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted)
-    if not own:
-        made = replace(made, settings={**made.settings, **files.settings(found.shapes)})
+    told = {**files.settings(found.shapes), **found.told}
+    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
     model, info = _skeleton(made.name, made.settings)
     _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
     state = {}

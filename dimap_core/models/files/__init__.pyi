@@ -7,6 +7,7 @@ from .architectures import (
     exact as exact,
     signature as signature,
 )
+from .folder import is_foreign as is_foreign
 from .layouts import hints as hints, renamed as renamed, settings as settings
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ...types import Shape, UnsupportedModel
@@ -18,6 +19,7 @@ from ..catalogue import Build, builds
 
 _HEADS = ("head.", "head_dist.")
 _SWIN, _SWIN2 = "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"
+_VIT = "vit_base_patch16_224"
 _VIT_BLOCK = "blocks.0.mlp.fc1.weight"
 
 
@@ -48,11 +50,17 @@ def _hash(named: list[tuple[str, Shape]]) -> str:
     return hashlib.sha256(repr(named).encode()).hexdigest()[:12]
 
 
-def architecture(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str = "") -> Architecture:
+def architecture(
+    shapes: Mapping[str, Shape],
+    buffers: Mapping[str, Shape],
+    wanted: str = "",
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> Architecture:
     """What has such `shapes` (by timm's names).
 
     `buffers`: see `hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes, the
-    name what they do not tell (heads of a ViT, activation, input size).
+    name what they do not tell (heads of a ViT, activation, input size). `told`: settings known from elsewhere: a norm's
+    eps, a ViT's heads, a Swin's input size.
 
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
@@ -64,9 +72,9 @@ def architecture(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], want
         )
     try:
         if "layers.0.blocks.0.attn.qkv.weight" in shapes:
-            return _swin(shapes, buffers, wanted)
+            return _with(_swin(shapes, buffers, wanted), told, ("img_size", "norm_eps"))
         if "blocks.0.attn.qkv.weight" in shapes:
-            return _vit(shapes, wanted)
+            return _with(_vit(shapes, wanted, "num_heads" in told), told, ("num_heads", "norm_eps"))
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
         pass  # a part that every one of them has is missing, or has no such shape
     first = ", ".join(sorted(shapes)[:2])[:120]
@@ -138,7 +146,11 @@ def _swin_size(buffers: Mapping[str, Shape], windows: tuple[int, ...], patch: in
     return max(window * 2**stage for stage, window in enumerate(windows)) * patch
 
 
-def _vit(shapes: Mapping[str, Shape], wanted: str) -> Architecture:
+def _with(made: Architecture, told: Mapping[str, Any], keys: tuple[str, ...]) -> Architecture:
+    return Architecture(made.name, {**made.settings, **{key: told[key] for key in keys if key in told}})
+
+
+def _vit(shapes: Mapping[str, Shape], wanted: str, heads_told: bool) -> Architecture:
     places, patch = shapes["pos_embed"][1], shapes["patch_embed.proj.weight"][-1]
     classes, width = _classes(shapes), shapes["blocks.0.attn.proj.weight"][0]
     if shapes.get("head.weight") == (classes, 2 * width):
@@ -155,7 +167,7 @@ def _vit(shapes: Mapping[str, Shape], wanted: str) -> Architecture:
             name = wanted or _nearest(fits, side * patch)[0].name
             return Architecture(name, {"img_size": side * patch, "num_classes": classes, **more})
     depth = _count(shapes, r"blocks\.(\d+)\.attn\.qkv\.weight")
-    if not wanted:
+    if not wanted and not heads_told:
         raise UnsupportedModel(
             f"This file's weights are a ViT of width {width} and depth {depth}, which timm has no name for, and "
             "weights do not tell the number of heads; name the architecture whose heads it has (FILE@ARCHITECTURE)."
@@ -165,7 +177,7 @@ def _vit(shapes: Mapping[str, Shape], wanted: str) -> Architecture:
     sizes = {"patch_size": patch, "embed_dim": width, "depth": depth, "mlp_ratio": _ratio(shapes[_VIT_BLOCK])}
     more: dict[str, Any] = {"qkv_bias": "blocks.0.attn.qkv.bias" in shapes}
     more |= {"init_values": 1e-5} if "blocks.0.ls1.gamma" in shapes else {}
-    return Architecture(wanted, {"img_size": side * patch, "num_classes": classes, **sizes, **more})
+    return Architecture(wanted or _VIT, {"img_size": side * patch, "num_classes": classes, **sizes, **more})
 
 
 def _plain(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, Any], int]:

@@ -9,7 +9,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ _KINDS = "choose a .safetensors, .pth or .pt file, or the zip of a pruned checkp
 class Listing:
     """What a file holds, nothing of it in memory yet: `shapes` by name; `read(name)` gives a tensor of the file's own
     type; `floats`: the names whose values are floating-point numbers of 16 to 64 bits; `classes`: what the outputs are
-    called, in order, where the file says so."""
+    called, in order, and `told`: settings that no shape tells, where the file or what lies beside it says so."""
 
     shapes: Mapping[str, Shape]
     floats: frozenset[str]
     read: Callable[[str], torch.Tensor]
     classes: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def refused(what: str, remedy: str = _KINDS) -> CheckpointError:

@@ -10,11 +10,12 @@ Next door: `torch_file` reads torch's, `zips` this project's own, `packing` pack
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from .folder import told, weight_files
 from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
 from .packing import packed
 from .torch_file import legacy_listing, torch_listing
@@ -22,15 +23,34 @@ from .torch_file import legacy_listing, torch_listing
 
 @contextmanager
 def look_into(path: Path) -> Iterator[Listing]:
-    """What the checkpoint file at `path` holds; raises CheckpointError where it is not to be read."""
+    """What the checkpoint file at `path` holds, or the folder of one of transformers' models; raises CheckpointError
+    where it is not to be read."""
+    with _folder(path) if path.is_dir() else _file(path) as found:
+        yield packed(found)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Listing]:
+    with ExitStack() as stack:
+        parts = [stack.enter_context(_file(part)) for part in weight_files(path)]
+        reads = {name: part.read for part in parts for name in part.shapes}
+        shapes = {name: shape for part in parts for name, shape in part.shapes.items()}
+        check_count(shapes)
+        floats = frozenset(name for part in parts for name in part.floats)
+        settings, classes = told(path)
+        yield Listing(shapes, floats, lambda name: reads[name](name), classes, settings)
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Listing]:
     start = starts(path)
     if start.startswith(b"PK"):
-        yield packed(torch_listing(path))
+        yield torch_listing(path)
     elif start[8:9] == b"{":
         with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
-            yield packed(found)
+            yield found
     elif start.startswith(b"\x80"):
-        yield packed(legacy_listing(path))
+        yield legacy_listing(path)
     else:
         raise refused("is empty" if not start else "is neither safetensors nor a file of torch.save")
 

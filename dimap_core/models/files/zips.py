@@ -22,6 +22,8 @@ _MOST_RATIO = 100  # of unpacked to packed bytes; masks of zeros pack well
 
 def is_own_zip(path: Path) -> bool:
     """Whether a file is the zip of a checkpoint directory that this project wrote."""
+    if path.is_dir():
+        return False
     return starts(path).startswith(b"PK") and any(Path(item.filename).name == CARD for item in members(path))
 
 
