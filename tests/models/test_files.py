@@ -202,6 +202,22 @@ def test_heads_of_a_vit_are_asked_for_and_taken_from_the_named_architecture(tmp_
         load_model(f"{tmp_path}/a@b.pth@swin-digits")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"patch_embed.proj.weight": torch.zeros(192, 1, 16, 16)}, r"of patch_embed.proj.weight it has \[192, 1, 16"),
+        ({"extra.weight": torch.zeros(3)}, r"of extra.weight it has \[3\], the model needs none"),
+        ({"blocks.3.mlp.fc1.bias": None}, r"of blocks.3.mlp.fc1.bias it has none, the model needs \[768\]"),
+        ({"pos_embed": torch.zeros(1, 1 + 4 * 5, 192)}, "not square"),
+    ],
+)
+def test_what_keeps_a_vit_from_fitting_is_named(tmp_path, change, said):
+    state = {**named(DEIT, img_size=64, num_classes=3).state_dict(), **change}
+    torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / "a.pth")
+    with pytest.raises((CheckpointError, UnsupportedModel), match=said):
+        load_model(str(tmp_path / "a.pth"))
+
+
 def test_weights_that_fit_models_of_different_behaviour_are_asked_about():
     clip = [build for build in builds() if build.name.startswith("vit_base_patch32_clip_")]
     assert len({build.signature for build in clip}) == 1 and len({build.behaviour for build in clip}) == 2

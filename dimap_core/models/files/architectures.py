@@ -166,6 +166,33 @@ def _vit(shapes: Mapping[str, Shape], wanted: str, heads_told: bool) -> Architec
             side = math.isqrt(places - fits[0].positions - tokens)
             name = wanted or _nearest(fits, side * patch)[0].name
             return Architecture(name, {"img_size": side * patch, "num_classes": classes, **more})
+        if _fitting(found, wanted):
+            raise UnsupportedModel(
+                f"This file's weights are a ViT for images that are not square ({places} positions); choose another."
+            )
+    if not wanted and not heads_told and (name := _almost(shapes)):
+        # `load` then names what does not fit.
+        return Architecture(name, {"img_size": math.isqrt(places - 1) * patch, "num_classes": classes})
+    return _unnamed_vit(shapes, wanted, heads_told)
+
+
+def _almost(shapes: Mapping[str, Shape]) -> str:
+    """The ViT or DeiT that timm has in this width, depth and patch, from which the file then differs somewhere."""
+    width, patch = shapes["blocks.0.attn.proj.weight"][0], shapes["patch_embed.proj.weight"][-1]
+    layers = {"norm1": (width,), "attn.qkv": (3 * width, width), "attn.proj": (width, width), "norm2": (width,)}
+    layers |= {"mlp.fc1": (4 * width, width), "mlp.fc2": (width, 4 * width)}
+    blocks = range(_count(shapes, r"blocks\.(\d+)\.attn\.qkv\.weight"))
+    layers = {f"blocks.{number}.{name}": shape for number in blocks for name, shape in layers.items()}
+    layers |= {"patch_embed.proj": (width, 3, patch, patch), "norm": (width,)}
+    plain: dict[str, Shape] = {"cls_token": (1, 1, width)}
+    for name, shape in layers.items():
+        plain |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return next((build.name for build in _nearest(_fitting(plain, ""), 224)), "")
+
+
+def _unnamed_vit(shapes: Mapping[str, Shape], wanted: str, heads_told: bool) -> Architecture:
+    """A ViT that timm has no name for, with the heads that are told or those of the wanted architecture."""
+    places, (width, _, _, patch) = shapes["pos_embed"][1], shapes["patch_embed.proj.weight"]
     depth = _count(shapes, r"blocks\.(\d+)\.attn\.qkv\.weight")
     if not wanted and not heads_told:
         raise UnsupportedModel(
@@ -177,7 +204,7 @@ def _vit(shapes: Mapping[str, Shape], wanted: str, heads_told: bool) -> Architec
     sizes = {"patch_size": patch, "embed_dim": width, "depth": depth, "mlp_ratio": _ratio(shapes[_VIT_BLOCK])}
     more: dict[str, Any] = {"qkv_bias": "blocks.0.attn.qkv.bias" in shapes}
     more |= {"init_values": 1e-5} if "blocks.0.ls1.gamma" in shapes else {}
-    return Architecture(wanted or _VIT, {"img_size": side * patch, "num_classes": classes, **sizes, **more})
+    return Architecture(wanted or _VIT, {"img_size": side * patch, "num_classes": _classes(shapes), **sizes, **more})
 
 
 def _plain(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, Any], int]:
