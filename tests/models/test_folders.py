@@ -54,6 +54,18 @@ def test_a_swins_input_size_comes_from_the_config(tmp_path):
     assert load_model(str(tmp_path / "a" / "model.safetensors"))[1].input_size == 32
 
 
+def test_a_swin_v2s_windows_come_from_the_config(tmp_path):
+    sizes = {"embed_dim": 12, "depths": (1, 1, 1), "num_heads": (1, 2, 3), "num_classes": 3}
+    model = named("swinv2_tiny_window8_256", img_size=64, window_size=((8, 8), (8, 8), (4, 4)), **sizes)
+    state = hugging_face(model.state_dict(), 4, "swin")
+    source = write(tmp_path / "a", state, {"image_size": 64, "window_size": 8})
+    loaded, info = load_model(source)
+    torch.testing.assert_close(logits(loaded, 64), logits(model, 64))
+    assert info.settings["window_size"] == (8, 8, 4)
+    with pytest.raises(UnsupportedModel, match="window size"):
+        load_model(f"{source}/model.safetensors")
+
+
 def test_a_cut_of_a_folders_model_opens_again(tmp_path):
     state = hugging_face(named(DEIT, **SETTINGS).state_dict(), 5, "vit")
     opened = pipeline.open_model(write(tmp_path / "a", state))

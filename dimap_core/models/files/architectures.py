@@ -60,7 +60,7 @@ def architecture(
 
     `buffers`: see `hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes, the
     name what they do not tell (heads of a ViT, activation, input size). `told`: settings known from elsewhere: a norm's
-    eps, a ViT's heads, a Swin's input size.
+    eps, a ViT's heads, a Swin's input size and window.
 
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
@@ -72,7 +72,7 @@ def architecture(
         )
     try:
         if "layers.0.blocks.0.attn.qkv.weight" in shapes:
-            return _with(_swin(shapes, buffers, wanted), told, ("img_size", "norm_eps"))
+            return _with(_swin(shapes, buffers, wanted, told), told, ("img_size", "norm_eps"))
         if "blocks.0.attn.qkv.weight" in shapes:
             return _with(_vit(shapes, wanted, "num_heads" in told), told, ("num_heads", "norm_eps"))
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
@@ -84,10 +84,15 @@ def architecture(
     )
 
 
-def _swin(shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str) -> Architecture:
+def _swin(
+    shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]
+) -> Architecture:
     stages = range(_count(shapes, r"layers\.(\d+)\.blocks\.0\.attn\.qkv\.weight"))
     second = "layers.0.blocks.0.attn.logit_scale" in shapes
     windows, fits = _windows(shapes, buffers, len(stages)), _fitting(shapes, wanted)
+    if not windows and "window_size" in told and "img_size" in told:
+        places = int(told["img_size"]) // shapes["patch_embed.proj.weight"][-1]
+        windows = tuple(min(int(told["window_size"]), places >> stage) for stage in stages)
     if second:
         fits = [build for build in fits if windows in ((), build.windows)]
         if len({(build.windows, build.behaviour) for build in fits}) > 1:

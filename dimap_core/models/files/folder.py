@@ -20,7 +20,10 @@ CONFIG = "config.json"
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _MOST_FILES = 1000
-_TOLD = {"num_attention_heads": "num_heads", "image_size": "img_size", "layer_norm_eps": "norm_eps"}
+_TOLD = {
+    "num_attention_heads": "num_heads", "image_size": "img_size", "layer_norm_eps": "norm_eps",
+    "window_size": "window_size",
+}  # fmt: skip
 
 
 def is_foreign(path: str) -> bool:
