@@ -108,7 +108,7 @@ def _apply(packing: Packing, found: Listing) -> Listing:
 def _with(recipes: Mapping[str, tuple[tuple[str, ...], _Make]], found: Listing) -> Listing:
     used = {source for sources, _ in recipes.values() for source in sources}
     shapes = {name: shape for name, shape in found.shapes.items() if name not in used}
-    floats = found.floats - used
+    floats = {*found.floats} - used
     for name, (sources, make) in recipes.items():
         if name in shapes:
             raise refused(f"holds '{name[:80]}' twice", "save one state dict alone")
@@ -118,10 +118,10 @@ def _with(recipes: Mapping[str, tuple[tuple[str, ...], _Make]], found: Listing) 
         except (RuntimeError, IndexError, TypeError, ValueError) as error:
             raise refused(f"holds parts of '{name[:80]}' that do not fit together", "save it again") from error
         if all(source in found.floats for source in sources):
-            floats |= {name}
+            floats.add(name)
 
     def read(name: str) -> torch.Tensor:
         sources, make = recipes.get(name, ((), found.read))
         return make(*map(found.read, sources)) if sources else found.read(name)
 
-    return replace(found, shapes=shapes, floats=floats, read=read)
+    return replace(found, shapes=shapes, floats=frozenset(floats), read=read)
