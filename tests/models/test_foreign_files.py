@@ -150,7 +150,14 @@ def test_openmmlabs_swin_merges_patches_in_another_order(tmp_path):
         stage.downsample = Unfolding(stage.downsample)
     wanted, state = logits(model, 64), written(model.state_dict(), OPENMMLAB)
     assert (wanted - straight).abs().max() > 100 * CLOSE
-    check(tmp_path, {"meta": {"epoch": 3}, "state_dict": state}, wanted, 64)
+    names = tuple("abcdefg")
+    for meta, told in (
+        ({"dataset_meta": {"classes": names}}, names),
+        ({"CLASSES": [*names]}, names),
+        ({"epoch": 3}, ()),
+    ):
+        info = check(tmp_path, {"meta": meta, "state_dict": state}, wanted, 64)
+        assert info.class_names == told
 
 
 def test_a_detectors_backbone_opens_without_a_head(tmp_path):

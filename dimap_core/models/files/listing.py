@@ -67,8 +67,8 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
 
 def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the outputs by torchvision's `class_to_idx`, which training scripts save beside the weights (in
-    safetensors' metadata as JSON); nothing where it does not number them from 0."""
-    numbers = content.get("class_to_idx")
+    safetensors' metadata as JSON), or by OpenMMLab's `meta`; nothing where it does not number them from 0."""
+    numbers = content.get("class_to_idx", _openmmlab_classes(content.get("meta")))
     if isinstance(numbers, str):
         try:
             numbers = json.loads(numbers)
@@ -78,6 +78,14 @@ def class_names(content: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     names = {number: str(name) for name, number in numbers.items()}
     return tuple(names[number] for number in sorted(names)) if set(names) == set(range(len(numbers))) else ()
+
+
+def _openmmlab_classes(meta: Any) -> dict[str, int]:
+    """Since 1.0 under `dataset_meta`, before under CLASSES."""
+    told = meta if isinstance(meta, dict) else {}
+    newer = told.get("dataset_meta")
+    classes = newer.get("classes") if isinstance(newer, dict) else told.get("CLASSES")
+    return {str(name): number for number, name in enumerate(classes if isinstance(classes, list | tuple) else ())}
 
 
 def check_count(shapes: Mapping[str, Shape]) -> None:
