@@ -190,6 +190,19 @@ def test_dinos_projection_head_is_left_out(tmp_path):
     check(tmp_path, {"student": student, "teacher": teacher}, logits(model, 64), 64, tolerance=0)
 
 
+@pytest.mark.parametrize("kind", ["DINOv2 in training", "MAE before it is fine-tuned"])
+def test_what_only_training_needs_is_left_out(tmp_path, kind):
+    model = named(DEIT, **{**VIT, "num_classes": 0})
+    state = {**model.state_dict(), "mask_token": torch.ones(1, 192)}
+    if kind.startswith("DINO"):
+        state = written(state, ((r"^blocks\.(\d+)", lambda at: f"blocks.{int(at[1]) // 3}.{at[1]}"),))
+        state = prefixed(state, "backbone.") | {"dino_head.mlp.0.weight": torch.ones(3, 192)}
+        content = {"teacher": state | {"ibot_head.mlp.0.weight": torch.ones(3, 192)}}
+    else:
+        content = {"model": state | {"decoder_embed.weight": torch.ones(3), "decoder_blocks.0.a.weight": torch.ones(3)}}
+    check(tmp_path, content, logits(model, 64), 64, tolerance=0)
+
+
 def test_mae_fine_tuned_norms_the_mean_of_patches(tmp_path):
     model = named(DEIT, **VIT)
     state = {name.replace("norm.", "fc_norm.") if name.startswith("norm.") else name: value

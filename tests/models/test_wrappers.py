@@ -19,6 +19,8 @@ WRAPPED = {
     "DINO": lambda s: {"student": OTHER, "teacher": prefixed(s, "backbone.")},
     "an EMA of nothing": lambda s: {"model": s, "ema": {"decay": torch.tensor(0.9)}},
     "averaged by torch": lambda s: {"n_averaged": torch.tensor(3), **prefixed(s, "module.")},
+    "a loss beside it": lambda s: {"state_dict": {**prefixed(s, "net."), "criterion.weight": torch.ones(7)}},
+    "compiled within": lambda s: {name.replace(".attn", "._orig_mod.attn"): value for name, value in s.items()},
     **{prefix: lambda s, prefix=prefix: {"state_dict": prefixed(s, prefix)} for prefix in
        ("net.", "model.module.", "swin.", "student.encoder.0.")},
 }  # fmt: skip

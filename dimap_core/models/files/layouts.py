@@ -16,8 +16,10 @@ from typing import Any
 
 from ...types import CheckpointError, Shape
 
-_PREFIXES = r"^(?:(?:module|_orig_mod|backbone|model)\.)+"
-_BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias", "n_averaged")
+_PREFIXES = r"^(?:(?:module|backbone|model)\.)+"
+_BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")
+_ASIDE = r"n_averaged|(?:criterion|loss\w*|(?:\w+_)?metrics?)\..+"  # what a training script keeps beside its model
+_WITHIN = r"\b_(?:orig_mod|fsdp_wrapped_module|checkpoint_wrapped_module)\."
 _ROOT = r"^(?:\w+\.)?"  # transformers' name of the model itself, which a classifier has and a backbone has not
 
 
@@ -62,9 +64,12 @@ LAYOUTS = (
         ((r"^head\.(weight|bias)$", r"head.fc.\1"),),
     ),
     Layout("Facebook's DeiT-3", r"blocks\.\d+\.gamma_1", ((r"\.gamma_([12])$", r".ls\1.gamma"),)),
-    Layout("Meta's DINO", r"head\.last_layer\..+", ((r"^head\.(mlp|last_layer)\..+", ""),)),
-    Layout("Meta's DINOv2", r"mask_token|blocks\.0\.mlp\.w12\.weight", (
-        (r"^mask_token$", ""), (r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."),
+    Layout("Meta's DINO and DINOv2 in training", r"(?:head\.last_layer|dino_head)\..+", (
+        (r"^(?:head\.(?:mlp|last_layer)|(?:dino|ibot)_head)\..+", ""),
+    )),
+    Layout("Meta's DINOv2 and MAE", r"mask_token|blocks\.0\.mlp\.w12\.weight", (
+        (r"^(?:mask_token|decoder_.+)$", ""), (r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."),
+        (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),
     )),
     Layout("torchvision's ViT", r"conv_proj\.weight", (
         (r"^class_token$", "cls_token"), (r"^encoder\.pos_embedding$", "pos_embed"),
@@ -90,7 +95,7 @@ LAYOUTS = (
         (r"^(?:neck|(?:rpn|roi|bbox|mask|decode|auxiliary)_head)\..+", ""),
     )),
     Layout("Hugging Face", r"(?:\w+\.)?embeddings\.patch_embeddings\.projection\.weight", (
-        (rf"{_ROOT}pooler\..+", ""), (rf"{_ROOT}embeddings\.mask_token$", ""),
+        (rf"{_ROOT}pooler\..+|^decoder\..+", ""), (rf"{_ROOT}embeddings\.mask_token$", ""),
         (rf"{_ROOT}embeddings\.(cls_token|reg_token)$", r"\1"),
         (rf"{_ROOT}embeddings\.distillation_token$", "dist_token"),
         (rf"{_ROOT}embeddings\.position_embeddings$", "pos_embed"),
@@ -152,6 +157,8 @@ def _spoken(bare: Collection[str]) -> list[Layout]:
 
 def _bare(names: list[str]) -> dict[str, str]:
     """Names without prefixes, by the file's: what all share, then the usual ones that some have."""
-    pairs = zip(min(names, default="").split("."), max(names, default="").split(".")[:-1], strict=False)
+    found = {name: "" if re.fullmatch(_ASIDE, name) else re.sub(_WITHIN, "", name) for name in names}
+    own = [name for name in found.values() if name]
+    pairs = zip(min(own, default="").split("."), max(own, default="").split(".")[:-1], strict=False)
     shared = "".join(f"{part}." for part, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    return {name: re.sub(_PREFIXES, "", name.removeprefix(shared)) for name in names}
+    return {name: re.sub(_PREFIXES, "", new.removeprefix(shared)) for name, new in found.items()}
