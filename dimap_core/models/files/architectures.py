@@ -19,7 +19,7 @@ from ..catalogue import Build, builds
 
 _HEADS = ("head.", "head_dist.")
 _SWIN, _SWIN2 = "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"
-_VIT = "vit_base_patch16_224"
+_VIT, _DISTILLED = "vit_base_patch16_224", "deit_base_distilled_patch16_224"
 _VIT_BLOCK = "blocks.0.mlp.fc1.weight"
 
 
@@ -209,7 +209,9 @@ def _unnamed_vit(shapes: Mapping[str, Shape], wanted: str, heads_told: bool) -> 
     sizes = {"patch_size": patch, "embed_dim": width, "depth": depth, "mlp_ratio": _ratio(shapes[_VIT_BLOCK])}
     more: dict[str, Any] = {"qkv_bias": "blocks.0.attn.qkv.bias" in shapes}
     more |= {"init_values": 1e-5} if "blocks.0.ls1.gamma" in shapes else {}
-    return Architecture(wanted or _VIT, {"img_size": side * patch, "num_classes": _classes(shapes), **sizes, **more})
+    more |= _plain(shapes)[1] | ({"no_embed_class": True} if tokens and side**2 == places else {})
+    name = wanted or (_DISTILLED if "dist_token" in shapes else _VIT)
+    return Architecture(name, {"img_size": side * patch, "num_classes": _classes(shapes), **sizes, **more})
 
 
 def _plain(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, Any], int]:
@@ -268,7 +270,7 @@ def _ratio(shape: Shape) -> float:
 _LIMITS: dict[str, tuple[float, float]] = {
     "img_size": (1, 1024), "num_classes": (0, 200_000), "patch_size": (1, 128), "embed_dim": (1, 16_384),
     "depth": (1, 200), "num_heads": (1, 512), "mlp_ratio": (0, 64), "init_values": (0, 1), "qkv_bias": (0, 1),
-    "reg_tokens": (1, 64), "norm_eps": (0, 1),
+    "reg_tokens": (1, 64), "no_embed_class": (0, 1), "norm_eps": (0, 1),
 }  # fmt: skip
 _LISTS = {"window_size": (1, 64), "depths": (1, 200), "num_heads": (1, 512)}
 
