@@ -13,9 +13,9 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
   deck.classList.toggle("light", !told.dark);
   const count = told.slides.length;
   const first = deck.at === undefined;
-  if (first) deck.at = told.at;
   // Streamlit may put a new deck in the old one's place at any time: what the hand had called up is kept beside it.
-  const hand = (window.dimapHand ??= { moving: false, value: null, heard: null, live: null });
+  const hand = (window.dimapHand ??= { at: told.at, moving: false, value: null, heard: null, live: null });
+  if (first) deck.at = hand.at;
   const moving = (on) => { hand.moving = on; deck.classList.toggle("moving", on); };
 
   const key = JSON.stringify(told.slides);
@@ -37,7 +37,7 @@ export default function ({ parentElement: root, data: told, setStateValue, setTr
   const words = () => room.children[deck.at]?.querySelector("h2").textContent ?? "";
   const show = (at, silent) => {
     const to = Math.min(Math.max(at, 0), count - 1), moved = to !== deck.at;
-    deck.at = to;
+    if (!silent) deck.at = hand.at = to; // slides may still come: a link's place is kept for them
     [...room.children].forEach((slide, k) => {
       slide.classList.toggle("shown", k === to);
       slide.setAttribute("aria-hidden", k === to ? "false" : "true");
