@@ -228,6 +228,19 @@ def test_weights_that_fit_models_of_different_behaviour_are_asked_about():
     assert architecture(shapes, {}, "vit_base_patch32_clip_quickgelu_224").settings["img_size"] == 224
 
 
+@pytest.mark.parametrize(
+    ("arch", "found"), [("vit_tiny_patch16_224", "vit_tiny_patch16_224"), ("resnet50", DEIT), ([1], DEIT)]
+)
+def test_the_architecture_that_a_training_script_wrote_is_believed_where_it_fits(tmp_path, arch, found):
+    state = named(DEIT, img_size=64, num_classes=3).state_dict()
+    torch.save({"arch": arch, "state_dict": state}, tmp_path / "a.pth.tar")
+    assert load_model(str(tmp_path / "a.pth.tar"))[1].architecture == found
+    (tmp_path / "hub").mkdir()
+    save_file(state, tmp_path / "hub" / "model.safetensors")
+    (tmp_path / "hub" / "config.json").write_text(json.dumps({"architecture": arch, "pretrained_cfg": {}}))
+    assert load_model(str(tmp_path / "hub"))[1].architecture == found
+
+
 def test_names_that_become_one_are_refused():
     with pytest.raises(CheckpointError, match=r"holds 'a\.weight' twice"):
         renamed(["module.a.weight", "a.weight"])

@@ -60,7 +60,7 @@ def architecture(
 
     `buffers`: see `hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes, the
     name what they do not tell (heads of a ViT, activation, input size). `told`: settings known from elsewhere: a norm's
-    eps, a ViT's heads, a Swin's input size and window.
+    eps, a ViT's heads, a Swin's input size and window; and the `architecture` where its shapes are these.
 
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
@@ -70,6 +70,9 @@ def architecture(
             "This file's weights have focused linear attention (FLatten), which is known here in the sizes of the "
             "bundled swin-flatten only; choose another file."
         )
+    wanted = wanted or next(
+        (build.name for build in _fitting(shapes, "") if build.name == told.get("architecture")), ""
+    )
     try:
         if "layers.0.blocks.0.attn.qkv.weight" in shapes:
             return _with(_swin(shapes, buffers, wanted, told), told, ("img_size", "norm_eps"))

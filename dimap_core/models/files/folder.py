@@ -53,6 +53,7 @@ def told(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     if (activation := str(config.get("hidden_act", "gelu"))) != "gelu":
         raise UnsupportedModel(f"This model's activation is '{activation[:40]}', not 'gelu'; choose another model.")
     settings = {ours: config[theirs] for theirs, ours in _TOLD.items() if type(config.get(theirs)) in (int, float)}
+    settings["architecture"] = config.get("architecture")  # timm's folders on the hub
     return settings, _names(config.get("id2label"))
 
 

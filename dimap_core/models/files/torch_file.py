@@ -63,7 +63,9 @@ def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
             mapped.update(state_dict(_whole(content, "cpu")))
         return mapped[name]
 
-    return Listing({name: tuple(tensor.shape) for name, tensor in state.items()}, floats, read, class_names(found))
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    told = {"architecture": arch} if isinstance(arch := found.get("arch"), str) else {}  # timm's training script
+    return Listing(shapes, floats, read, class_names(found), told)
 
 
 def _values(tensor: torch.Tensor) -> int:
