@@ -93,6 +93,7 @@ def same_result(found: object, known: object, n: int, leave: tuple[str, ...] = (
 class Patience:
     """Waits for progress, not for seconds: gives up once this process and those it started have computed `MOST` seconds
     since the wait began, or have computed nothing for `IDLE` seconds; how fast or busy the machine is does not matter.
+    A page that polls for what never comes computes a little for ever: that ends after `STUCK` seconds.
     """
 
     MOST = 300.0  # seconds of processor time; a worker needs ten to start
@@ -100,7 +101,7 @@ class Patience:
 
     def __init__(self) -> None:
         self.began = self.seen = _computed()
-        self.moved = time.monotonic()
+        self.moved = self.first = time.monotonic()
 
     def check(self, what: object = "") -> None:
         """Raise AssertionError when there is nothing more to wait for."""
@@ -109,6 +110,7 @@ class Patience:
             self.seen, self.moved = spent, now
         assert spent - self.began < self.MOST, f"computed {self.MOST:.0f} s without {what}"
         assert now - self.moved < self.IDLE, f"nothing was computed for {self.IDLE:.0f} s, without {what}"
+        assert now - self.first < STUCK, f"waited {STUCK} s without {what}"
 
 
 def _computed() -> float:
