@@ -47,7 +47,7 @@ def load_model(
 
     Args:
         name: a bundled name, a timm name, a directory that `prune` wrote, or a checkpoint file; a file may be followed
-            by @ and the architecture's name, where its weights alone do not tell it.
+            by @ and what its weights alone do not tell (`files.parted`).
         weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
         named_only: paths are not looked at, unless they begin with "file:".
 
@@ -113,12 +113,14 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
 def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     names = renamed(found.shapes)
     shapes = {new: found.shapes[old] for new, old in names.items()}
+    wanted, said = files.parted(wanted)
     if wanted and bundled(wanted) is None:
         wanted = untagged(wanted)
         timm_family(wanted)
     own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
-    told = {**files.settings(found.shapes), **found.told}
+    told = {**files.settings(found.shapes), **found.told, **said}
     made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
+    files.check_heard(said, made)
     model, info = _skeleton(made.name, made.settings)
     _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
     state = {}

@@ -57,5 +57,7 @@ def timm_name(text: str) -> str:
 
 
 def untagged(text: str) -> str:
-    """timm's name of an architecture, without the tag that tells its sets of weights apart."""
-    return timm_name(text).partition(".")[0]
+    """timm's name of an architecture, without the tag that tells its sets of weights apart; what is said behind a ?
+    stays."""
+    name, mark, said = timm_name(text).partition("?")
+    return name.partition(".")[0] + mark + said

@@ -194,6 +194,10 @@ def test_heads_of_a_vit_are_asked_for_and_taken_from_the_named_architecture(tmp_
     with torch.inference_mode():
         assert torch.equal(loaded(images), model(images))
     assert (info.architecture, info.settings["depth"]) == (DEIT, 2)
+    said, told = load_model(f"{tmp_path}/a@b.pth@?num_heads=3")
+    with torch.inference_mode():
+        assert torch.equal(said(images), model(images))
+    assert told.settings["num_heads"] == 3
     other = load_model(f"{tmp_path}/a@b.pth@deit_small_patch16_224")[1]  # twice the heads
     assert other.fingerprint != info.fingerprint
     with pytest.raises(UnsupportedModel, match="did you mean"):
@@ -244,6 +248,41 @@ def test_the_architecture_that_a_training_script_wrote_is_believed_where_it_fits
 def test_names_that_become_one_are_refused():
     with pytest.raises(CheckpointError, match=r"holds 'a\.weight' twice"):
         renamed(["module.a.weight", "a.weight"])
+
+
+def test_an_input_size_that_no_shape_tells_can_be_said(tmp_path):
+    name, settings = CUSTOM["swin"]
+    torch.manual_seed(3)
+    model = lively(timm.create_model(name, **{**settings, "img_size": 128}))
+    torch.save(model.state_dict(), tmp_path / "a.pth")
+    assert load_model(f"{tmp_path}/a.pth")[1].input_size == 64  # the smallest that fits the windows
+    loaded, info = load_model(f"{tmp_path}/a.pth@?img_size=128")
+    images = torch.randn(2, 3, 128, 128)
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), model(images))
+    assert info.input_size == 128
+    opened = pipeline.open_model(f"file:{tmp_path}/a.pth@?img_size=128")
+    pipeline.save_pruned(tmp_path / "cut", opened, PruningPlan(ratio=0.3, granularity="structure"))
+    assert load_model(str(tmp_path / "cut"))[1].input_size == 128
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("img_size", "says nothing of an architecture"),
+        ("img_size=a", "says nothing of an architecture"),
+        ("img_size=64&act_layer=os", "says nothing of an architecture"),
+        ("img_size=100000", "No model of img_size 100000"),
+        ("window_size=5", "of no window_size 5, they tell"),
+        ("num_heads=7", "of no num_heads 7, they tell"),
+    ],
+)
+def test_what_is_said_beside_the_weights_is_checked(tmp_path, said, answer):
+    torch.save(custom().state_dict(), tmp_path / "a.pth")
+    with pytest.raises(UnsupportedModel, match=answer):
+        load_model(f"{tmp_path}/a.pth@?{said}")
+    with pytest.raises(UnsupportedModel, match=answer):
+        load_model(f"{tmp_path}/a.pth@{SWIN}?{said}")
 
 
 @pytest.mark.parametrize("granularity", ["weight", "structure"])

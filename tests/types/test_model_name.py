@@ -83,6 +83,7 @@ def test_every_text_is_written_back_as_it_was(prefix, text, files):
 def test_hubs_prefixes_and_tags_are_taken_off():
     assert timm_name(f"timm/{DEIT}.fb_in1k") == timm_name(f"{DEIT}.fb_in1k") == f"{DEIT}.fb_in1k"
     assert untagged(f"timm/{DEIT}.fb_in1k") == untagged(DEIT) == DEIT
+    assert untagged(f"{DEIT}.fb_in1k?img_size=96") == f"{DEIT}?img_size=96"
 
 
 def test_what_cannot_be_a_path_is_neither_file_nor_folder(tmp_path):

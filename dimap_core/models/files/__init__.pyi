@@ -7,6 +7,7 @@ from .architectures import (
     exact as exact,
     signature as signature,
 )
+from .asked import check_heard as check_heard, parted as parted
 from .folder import is_foreign as is_foreign
 from .layouts import hints as hints, renamed as renamed, settings as settings
 from .listing import Listing as Listing, refused as refused

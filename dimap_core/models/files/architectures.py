@@ -205,7 +205,7 @@ def _unnamed_vit(shapes: Mapping[str, Shape], wanted: str, heads_told: bool) -> 
     if not wanted and not heads_told:
         raise UnsupportedModel(
             f"This file's weights are a ViT of width {width} and depth {depth}, which timm has no name for, and "
-            "weights do not tell the number of heads; name the architecture whose heads it has (FILE@ARCHITECTURE)."
+            "weights do not tell the number of heads; say it (FILE@?num_heads=6) or name an architecture of as many."
         )
     tokens = sum(shapes.get(name, (0, 0))[1] for name in ("cls_token", "dist_token", "reg_token"))
     side = next((s for s in (math.isqrt(places - tokens), math.isqrt(places)) if s * s in (places - tokens, places)), 0)
@@ -273,7 +273,7 @@ def _ratio(shape: Shape) -> float:
 _LIMITS: dict[str, tuple[float, float]] = {
     "img_size": (1, 1024), "num_classes": (0, 200_000), "patch_size": (1, 128), "embed_dim": (1, 16_384),
     "depth": (1, 200), "num_heads": (1, 512), "mlp_ratio": (0, 64), "init_values": (0, 1), "qkv_bias": (0, 1),
-    "reg_tokens": (1, 64), "no_embed_class": (0, 1), "norm_eps": (0, 1),
+    "reg_tokens": (1, 64), "no_embed_class": (0, 1), "norm_eps": (0, 1), "window_size": (1, 64),
 }  # fmt: skip
 _LISTS = {"window_size": (1, 64), "depths": (1, 200), "num_heads": (1, 512)}
 

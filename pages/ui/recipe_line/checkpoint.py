@@ -50,7 +50,7 @@ def draw() -> None:
                 key=f"w_architecture-{architecture}", placeholder="found from its weights", accept_new_options=True,
                 on_change=_rename, args=(f"w_architecture-{architecture}",),
                 help="Weights of the same shapes can belong to several architectures; if the one found is wrong, "
-                "choose.",
+                "choose. What no weight tells goes behind a ?, with a name or without: ?img_size=384&num_heads=6",
             )  # fmt: skip
 
 
