@@ -106,7 +106,7 @@ def test_code_in_a_file_is_one_sentence(open_app, folder):
     torch.save({"model": Code()}, folder / "code.pth")
     app = open_app(model=f"file:{folder}/code.pth")
     app.until(lambda: app.notices, "a notice")
-    assert "holds more than weights" in app.notices[0] and not (folder / "ran").exists()
+    assert "holds no state dict" in app.notices[0] and not (folder / "ran").exists()
     app.live()
 
 
