@@ -15,7 +15,8 @@ from pathlib import Path
 from torch import nn
 
 from ..anatomy import build_anatomy
-from ..types import Anatomy, ModelName, UnsupportedModel, is_file, size
+from ..types import Anatomy, ModelName, UnsupportedModel, size
+from . import files
 from .memory import SETTING
 from .named_models import skeleton
 
@@ -62,14 +63,15 @@ def largest_batch(image: int) -> int:
 
 
 def footprint(name: str) -> Footprint:
-    """Of a bundled or timm name; of a file ("file:PATH" or "file:PATH@NAME") what its size says, which is its weights'.
+    """Of a bundled or timm name; of a file or folder of weights ("file:PATH" or "file:PATH@NAME") what their size says.
 
     Raises UnsupportedModel for a name that is not known or not of a known family.
     """
     if ModelName.parse(name).kind != "file":
         return _named(name)
-    path = ModelName.parse(name, is_file).what
-    return Footprint(Path(path).stat().st_size if is_file(path) else 0, 0)
+    path = Path(ModelName.parse(name, files.is_foreign).what)
+    parts = files.weight_files(path) if path.is_dir() and files.is_foreign(str(path)) else [path]
+    return Footprint(sum(part.stat().st_size for part in parts if part.is_file()), 0)
 
 
 @lru_cache(maxsize=64)

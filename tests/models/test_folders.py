@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dimap_core import pipeline
+from dimap_core.models.footprint import footprint
 from dimap_core.models.load import load_model
 from dimap_core.types.errors import CheckpointError, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
@@ -43,6 +44,8 @@ def test_heads_eps_and_names_come_from_the_config(tmp_path, files):
     assert torch.equal(logits(loaded, 32), logits(model, 32))
     assert (info.class_names, info.settings["num_heads"], info.source) == (("ape", "cat", "dog"), 6, "file")
     assert {module.eps for module in loaded.modules() if isinstance(module, nn.LayerNorm)} == {1e-3}
+    weights = sum(parameter.nbytes for parameter in loaded.parameters())
+    assert footprint(f"file:{source}").weights >= weights
 
 
 def test_a_swins_input_size_comes_from_the_config(tmp_path):

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dimap_core.models import load_model
-from dimap_core.models.files import inert
+from dimap_core.models.files import inert, torch_file
 from dimap_core.types import CheckpointError
 from tests.models.test_hostile_files import ALLOWED, OPENER, ROOT, state, torch_bytes
 
@@ -229,7 +229,7 @@ def test_a_file_from_before_pytorch_1_6_has_the_same_weights(tmp_path, beside, p
             loaded(tmp_path, file.getvalue()[:end])
 
 
-def test_layers_that_share_their_weights_are_read_as_often_as_they_are_used(tmp_path):
+def test_layers_that_share_their_weights_are_read_as_often_as_they_are_used(tmp_path, monkeypatch):
     good = state()
     deep = {name: good[name.replace("layers.0.blocks.1", "layers.0.blocks.0")] for name in good}
     for block in range(1, 12):
@@ -239,3 +239,20 @@ def test_layers_that_share_their_weights_are_read_as_often_as_they_are_used(tmp_
     found = loaded(tmp_path, deep)
     key = "layers.1.blocks.{}.attn.qkv.weight"
     assert torch.equal(found[key.format(11)], good[key.format(0)])
+    monkeypatch.setattr(torch_file, "_MOST_SHARED", 1000)
+    with pytest.raises(CheckpointError, match="far more values than it holds"):
+        loaded(tmp_path, deep)
+
+
+@pytest.mark.parametrize("view", [b"N", b"(" + text(b"1") + b"K\x01K\x02t"])
+def test_a_view_of_another_storage_is_no_tensor_of_the_whole_one(view):
+    storage = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu") + b"K\x04" + view + b"tQ"
+    code = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x02\x85K\x01\x85tR."
+    assert isinstance(inert.content(code, inert.meta), torch.Tensor) == (view == b"N")
+
+
+@pytest.mark.parametrize("bits", [b"}", b"}" + text(b"neg") + b"\x88s"])
+def test_a_tensor_that_is_to_be_negated_is_none(bits):
+    storage = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu") + b"K\x04tQ"
+    code = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x02\x85K\x01\x85\x89N" + bits + b"tR."
+    assert isinstance(inert.content(code, inert.meta), torch.Tensor) == (bits == b"}")

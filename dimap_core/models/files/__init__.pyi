@@ -8,7 +8,7 @@ from .architectures import (
     signature as signature,
 )
 from .asked import check_heard as check_heard, parted as parted
-from .folder import is_foreign as is_foreign
+from .folder import is_foreign as is_foreign, weight_files as weight_files
 from .layouts import hints as hints, renamed as renamed, settings as settings
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into

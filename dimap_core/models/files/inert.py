@@ -245,15 +245,18 @@ class _Machine:
             self.stack.append({})
         elif name in _AS_GIVEN and isinstance(arguments, tuple):
             self.stack.append(arguments[0])
-        elif name == "torch._utils _rebuild_tensor_v2" and isinstance(arguments, tuple):
+        elif name == "torch._utils _rebuild_tensor_v2" and isinstance(arguments, tuple) and not any(arguments[6:]):
             self.stack.append(self._made_tensor(*arguments[:4]))
         else:
             self.stack.append(_of(called))
 
     def _binpersid(self) -> None:
-        """A storage: ("storage", its class, key, where it lay, how many values)."""
+        """A storage: ("storage", its class, key, where it lay, how many values); before PyTorch 1.6 also which part of
+        another one it shows, which is not followed."""
         match self.stack.pop():
-            case ("storage", Foreign(name=name), str(key), _, int(count), *_) if name in _DTYPES and count >= 0:
+            case ("storage", Foreign(name=name), str(key), _, int(count), *view) if (
+                name in _DTYPES and count >= 0 and view in ([], [None])
+            ):
                 self.stack.append(Storage(key, _DTYPES[name], count))
             case _:
                 self.stack.append(Foreign("a storage"))

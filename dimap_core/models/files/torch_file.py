@@ -21,6 +21,7 @@ from . import inert, legacy_file
 from .listing import FLOATS, Listing, check_count, class_names, members, refused
 from .state import state_dict
 
+_MOST_SHARED = 1024**3  # bytes that tensors may take together, more than the file has where they share values
 _MOST_PICKLE = 1024**2  # that of Swin-L takes 60 kB, with an optimizer's state three times as much
 
 
@@ -55,6 +56,8 @@ def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
     for name, tensor in state.items():
         if tensor.numel() > _values(tensor) or tensor.nbytes > path.stat().st_size:
             raise refused(f"declares more values than it holds ('{name[:80]}' has {tensor.numel():,})", "save it again")
+    if sum(tensor.nbytes for tensor in state.values()) > max(path.stat().st_size, _MOST_SHARED):
+        raise refused("declares far more values than it holds", "save it without layers that share them")
     floats = frozenset(name for name, tensor in state.items() if str(tensor.dtype) in FLOATS)
     mapped: dict[str, torch.Tensor] = {}
 
