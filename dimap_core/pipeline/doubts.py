@@ -34,10 +34,12 @@ def doubt(opened: Opened, data: LabelledImages, limit: int | None = None) -> Dou
     if order is not None:
         outputs = [rows[place].output for place in order.classes]
         moved = {row.folder: output for row, output in zip(rows, outputs, strict=True) if output != row.output}
-        share, before = 100 * order.other.value, 100 * order.present.value
+        told = (order.other, order.present)
+        other, present = (f"{100 * one.value:.0f} % ({100 * one.low:.0f} to {100 * one.high:.0f})" for one in told)
         return Doubt(
-            "Another order of the classes fits the model's answers far better: fitted to half of the images, it makes "
-            f"{share:.0f} % right of the others in the {len(moved):,} classes that move, in place of {before:.0f} %.",
+            "Another order of the classes fits the model's answers far better: found on half of the images, it is "
+            f"right on {other} of n = {order.other.n:,} others in the {len(moved):,} classes that move, the present one on "
+            f"{present}.",
             moved,
         )
     found = wilson(int((labels == answers).sum()), len(labels))
