@@ -38,8 +38,8 @@ def doubt(opened: Opened, data: LabelledImages, limit: int | None = None) -> Dou
         other, present = (f"{100 * one.value:.0f} % ({100 * one.low:.0f} to {100 * one.high:.0f})" for one in told)
         return Doubt(
             "Another order of the classes fits the model's answers far better: found on half of the images, it is "
-            f"right on {other} of n = {order.other.n:,} others in the {len(moved):,} classes that move, the present one "
-            f"on {present}.",
+            f"right on {other} of n = {order.other.n:,} others in the {len(moved):,} classes that move, the present "
+            f"one on {present}.",
             moved,
         )
     found = wilson(int((labels == answers).sum()), len(labels))
