@@ -17,9 +17,9 @@ import typer
 
 from .. import pipeline
 from ..criteria import CRITERIA
-from ..models import BUNDLED, NOTE, bundled_card, presets, write_onnx
+from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, write_onnx
 from ..pipeline import precision, results
-from ..plan import BUDGETS, VERSION, from_recipe, validate
+from ..plan import BUDGETS, VERSION, from_recipe, reading, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
 from . import find, report, reproduce, search, train
@@ -73,7 +73,7 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
     result |= results.counted(opened.model, opened.anatomy, opened.info.zeroed)
     rows = [{"stage": _stage(row["stage"]), "params": row["params"], "macs": row["macs"]} for row in result["stages"]]
-    note = f"{NOTE}\n" if model in presets() else ""
+    note = f"{NOTE}\n" if model in presets() else f"{in_a_line(opened.info, opened.anatomy)}\n"
     size = f"{result['params']:,} params, {result['macs']:,} MACs"
     if "params_nonzero" in result:
         size += f"; not zero: {result['params_nonzero']:,} params, {result['macs_nonzero']:,} MACs"
@@ -113,7 +113,7 @@ def prune(
         "round-to": round_to, "repair": repair or None, "images": images,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
-    plan = _plan_from_file(recipe, given, model) if recipe else _plan_from_options(given)
+    plan, model = _plan_from_file(recipe, given, model) if recipe else (_plan_from_options(given), model)
     plan = plan if seed is None else replace(plan, seed=seed)
     what = model, weights, plan.seed
     opened, judged = (pipeline.open_model(*what), None) if data is None else open_judged(*what, data=data, limit=limit)
@@ -212,14 +212,16 @@ def export(
     emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
 
 
-def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> PruningPlan:
+def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> tuple[PruningPlan, str]:
+    """The recipe's plan, and the model as the recipe says to read it where that is a file and nothing else is said."""
     if given:
         raise InvalidPlan(f"--recipe already says everything; drop {', '.join(f'--{key}' for key in given)}.")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidPlan(f"The recipe '{path}' cannot be read ({type(error).__name__}); check the path.") from error
-    return from_recipe(text, model)
+    plan, said, name = from_recipe(text, model), reading(text), ModelName.parse(model, is_foreign)
+    return plan, str(replace(name, architecture=said)) if said and is_foreign(name.what) and not name.architecture else model
 
 
 def _plan_from_options(given: dict[str, Any]) -> PruningPlan:

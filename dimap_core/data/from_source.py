@@ -86,14 +86,10 @@ class ChosenImages:
 
 
 def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]]:
-    """timm's own evaluation transform of a model, up to uint8, and the settings that name it.
-
-    Models that this project trained saw whole images, so nothing is cropped for them.
-    """
+    """timm's own evaluation transform of a model, up to uint8, and the settings that name it."""
     config = resolve_data_config({}, model=model)
-    config |= {"input_size": (3, info.input_size, info.input_size), "mean": info.mean, "std": info.std}
-    if info.data is not None:
-        config["crop_pct"] = 1.0
+    config |= {"input_size": (3, info.input_size, info.input_size)}
+    config |= {key: getattr(info, key) for key in ("mean", "std", "crop_pct", "crop_mode", "interpolation")}
     made = create_transform(**config, normalize=False)
 
     def pixels(picture: Image.Image) -> np.ndarray:

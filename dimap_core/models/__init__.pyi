@@ -15,4 +15,5 @@ from .published import (
     publication as publication,
 )
 from .saving import check_leads_back as check_leads_back, save as save
+from .told import classes as classes, in_a_line as in_a_line
 from .to_onnx import plain_attention as plain_attention, write_onnx as write_onnx

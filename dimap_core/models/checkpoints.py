@@ -5,8 +5,8 @@ to build the model again without its original weights: version, name of the mode
 that timm needs beside it where that came as a file, kind of weights, hash of the tensors file and, for a sliced model,
 the sizes of its blocks (`cut.slicing.kept_sizes`), where embedding channels went too how many are left ("embed"), and
 what stands in the place of attention by block ("mixers"); "dense" tells the file it was made from, if it was one.
-"zeroed": single weights had been cut before its own plan. "input_size", "mean", "std" and, where they are known,
-"class_names" say how it is used.
+"zeroed": single weights had been cut before its own plan. "input_size", "mean", "std", "crop_pct", "crop_mode",
+"interpolation" and, where they are known, "class_names" say how it is used.
 Next door: `types.writing` moves a whole directory to its place, `plan` writes the recipe's JSON, `load` rebuilds the
 architecture around the tensors read here.
 """
@@ -175,6 +175,8 @@ def zeroed(card: Mapping[str, Any]) -> bool:
 
 def facts(info: ModelInfo) -> dict[str, Any]:
     """What must go along with a model's weights to use it: side of its input in pixels, mean and standard deviation of
-    each channel on a 0..1 scale and, where they are known, the names of its outputs in order."""
+    each channel on a 0..1 scale, how timm's transform crops and resizes and, where they are known, the names of its outputs
+    in order."""
     names = {"class_names": list(info.class_names)} if info.class_names else {}
-    return {"input_size": info.input_size, "mean": list(info.mean), "std": list(info.std), **names}
+    crop = {key: getattr(info, key) for key in ("crop_pct", "crop_mode", "interpolation")}
+    return {"input_size": info.input_size, "mean": list(info.mean), "std": list(info.std), **crop, **names}

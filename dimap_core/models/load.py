@@ -104,7 +104,8 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
         with files.look_into(path) as found:
             model, info = _load_listing(found, wanted)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
-    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
+    pictures = sorted(files.written(info).items())
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names, pictures))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
     dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
@@ -113,7 +114,7 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
 def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     names = renamed(found.shapes)
     shapes = {new: found.shapes[old] for new, old in names.items()}
-    wanted, said = files.parted(wanted)
+    wanted, said, treated = files.parted(wanted)
     if wanted and bundled(wanted) is None:
         wanted = untagged(wanted)
         timm_family(wanted)
@@ -132,6 +133,11 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     model.load_state_dict(state, assign=True)
     _compute_buffers(model)
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
+    sizes = {"img_size": "you" if "img_size" in said else "the file" if "img_size" in found.told else made.learned}
+    info = replace(info, layout=files.label(found.shapes), learned=sizes)
+    info = files.with_pictures(
+        info, ("you", treated), ("the file", found.told), (f"{info.layout} own", files.settings(found.shapes))
+    )
     return finish(model.requires_grad_(), _naming(model, replace(info, zeroed=_pruned(state)), found.classes))
 
 
@@ -195,6 +201,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     _compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
     info = replace(info, source="directory", weights=card["weights"], zeroed=zeroed(card), **made)
+    info = files.with_pictures(info, ("its card", files.on_card(card)))
     return finish(model, _naming(model, info, card.get("class_names")))
 
 

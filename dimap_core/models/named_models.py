@@ -118,7 +118,8 @@ def timm_info(model: Any, name: str, family: Family, weights: Any) -> ModelInfo:
     """What timm knows of a model, but for the fingerprint."""
     config = model.pretrained_cfg
     size = config["input_size"][-1]
-    return ModelInfo(name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), "")
+    info = ModelInfo(name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), "")
+    return replace(info, **{key: config[key] for key in ("crop_pct", "crop_mode", "interpolation") if key in config})
 
 
 @cache

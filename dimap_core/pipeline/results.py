@@ -21,7 +21,7 @@ def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, A
     return {
         "model": info.name,
         "family": info.family,
-        "input_size": info.input_size,
+        **input_facts(info),
         "params": total.params,
         "macs": total.macs,
         "prunable_params": total.prunable,
@@ -31,6 +31,12 @@ def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, A
         ],
         "modules": {module: _dense(part) for module, part in _modules(cost).items()},
     }
+
+
+def input_facts(info: ModelInfo) -> dict[str, Any]:
+    """The side of the input in pixels, how a picture becomes it, and where that was learned, if it was."""
+    keys = ("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
+    return {key: getattr(info, key) for key in keys} | ({"learned": dict(info.learned)} if info.learned else {})
 
 
 def pruned(

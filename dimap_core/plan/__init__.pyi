@@ -9,6 +9,7 @@ from .recipe import (
     VERSION as VERSION,
     from_link as from_link,
     from_recipe as from_recipe,
+    reading as reading,
     sort_overrides as sort_overrides,
     to_link as to_link,
     to_recipe as to_recipe,

@@ -16,18 +16,21 @@ from .fields import FIELDS
 from .validation import validate
 
 VERSION = 1
-_KEYS = {"version", "model", *(field.key for field in FIELDS)}
+_KEYS = {"version", "model", "reading", *(field.key for field in FIELDS)}
 LINK_KEYS = tuple(key for field in FIELDS for key in field.links)
 """A link's keys that are a plan's, details after what they are details of."""
 LINK_BEGINS = tuple(key for field in FIELDS if field.said == "always" for key in field.links)
 """Those that every link has."""
 
 
-def to_recipe(plan: PruningPlan, model: str | None = None) -> dict[str, Any]:
-    """The plan as a JSON-ready dict of a few lines; what is at its default and optional is left out."""
+def to_recipe(plan: PruningPlan, model: str | None = None, reading: str = "") -> dict[str, Any]:
+    """The plan as a JSON-ready dict of a few lines; what is at its default and optional is left out. `reading`: what is
+    said behind the @ of the file that it is for."""
     recipe: dict[str, Any] = {"version": VERSION}
     if model is not None:
         recipe["model"] = model
+    if reading:
+        recipe["reading"] = reading
     return recipe | _said(plan)
 
 
@@ -48,6 +51,14 @@ def from_recipe(recipe: Any, model: str | None = None) -> PruningPlan:
     if model is not None and made_for not in (None, model):
         raise InvalidPlan(f"The recipe was made for '{made_for}', not for '{model}'; load that model first.")
     return validate(_plan_from(recipe))
+
+
+def reading(text: str | bytes) -> str:
+    """What a recipe that `from_recipe` takes says of how a file is to be read, "" where it says nothing."""
+    said = json.loads(text).get("reading", "")
+    if not isinstance(said, str):
+        raise InvalidPlan("The recipe's reading must be text, as ARCHITECTURE?img_size=384.")
+    return said
 
 
 def to_link(plan: PruningPlan) -> dict[str, str]:

@@ -30,7 +30,9 @@ class ModelInfo:
     `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
     the model it was made from. `architecture`, `settings`: what timm builds the same model by, where it came as a file.
     `dense`: the "file" that it is or was cut from, and its "fingerprint"; empty where `name` says all. `zeroed`: single
-    weights were cut, so that params which are zero are told apart; elsewhere zeros are chance."""
+    weights were cut, so that params which are zero are told apart; elsewhere zeros are chance. `crop_pct`, `crop_mode`
+    and `interpolation` are timm's: how a picture becomes the square input. `layout`: whose names a file's weights have;
+    `learned`: by what is told of pictures, where that was learned."""
 
     name: str
     family: Family
@@ -46,6 +48,11 @@ class ModelInfo:
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     dense: Mapping[str, str] = field(default_factory=dict, hash=False)
     zeroed: bool = False
+    crop_pct: float = 1.0
+    crop_mode: str = "center"
+    interpolation: str = "bicubic"
+    layout: str = ""
+    learned: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from .architectures import (
 )
 from .asked import check_heard as check_heard, parted as parted
 from .folder import is_foreign as is_foreign, weight_files as weight_files
-from .layouts import hints as hints, renamed as renamed, settings as settings
+from .layouts import hints as hints, label as label, renamed as renamed, settings as settings
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into
+from .preprocessing import (
+    CROPS as CROPS,
+    INTERPOLATIONS as INTERPOLATIONS,
+    on_card as on_card,
+    with_pictures as with_pictures,
+    written as written,
+)
 from .zips import is_own_zip as is_own_zip, unpacked as unpacked

@@ -1,7 +1,8 @@
 """What a user says of a file's architecture besides its name: FILE@NAME?img_size=384&num_heads=6, the name or the rest
 left out.
 
-Next door: `architectures` finds what shapes tell; what they tell is not up to the user.
+Next door: `architectures` finds what shapes tell; what they tell is not up to the user. `preprocessing` knows the keys
+that say how pictures are treated.
 """
 
 from __future__ import annotations
@@ -12,25 +13,29 @@ from typing import Any
 
 from ...types import UnsupportedModel
 from .architectures import Architecture, checked
+from .preprocessing import KEYS, said
 
 SETTINGS = ("img_size", "num_heads", "window_size")
 """What shapes may leave open; each is one whole number."""
 
 
-def parted(text: str) -> tuple[str, dict[str, Any]]:
-    """(name, settings) of what stands behind the @; raises UnsupportedModel for other settings and sizes that no model
-    has."""
+def parted(text: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """(name, settings, how pictures are treated) of what stands behind the @; raises UnsupportedModel for other keys and
+    values that no model has."""
     name, _, query = text.partition("?")
-    settings = {}
+    settings, pictures = {}, {}
     for part in query.split("&") if query else ():
         key, _, value = part.partition("=")
+        if key in KEYS:
+            pictures[key] = said(key, value)
+            continue
         if key not in SETTINGS or not re.fullmatch(r"[0-9]{1,6}", value):
             raise UnsupportedModel(
                 f"'{part[:60]}' says nothing of an architecture; write {', '.join(SETTINGS)} and a whole number, as in "
                 "FILE@ARCHITECTURE?img_size=384&num_heads=6."
             )
         settings[key] = int(value)
-    return name, checked(settings)
+    return name, checked(settings), pictures
 
 
 def check_heard(settings: Mapping[str, Any], made: Architecture) -> None:

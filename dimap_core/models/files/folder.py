@@ -15,8 +15,9 @@ from typing import Any
 from ...types import UnsupportedModel, is_file
 from ..checkpoints import CARD
 from .listing import MOST_TEXT, refused
+from .preprocessing import beside
 
-CONFIG = "config.json"
+CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _MOST_FILES = 1000
@@ -47,12 +48,14 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def told(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """(settings, names of the outputs) by the folder's config; raises UnsupportedModel for an activation that timm's
+    """(settings and how pictures are treated, names of the outputs) by the folder's configs; raises UnsupportedModel for an activation that timm's
     models of these families do not have."""
     config = _json(folder / CONFIG)
     if (activation := str(config.get("hidden_act", "gelu"))) != "gelu":
         raise UnsupportedModel(f"This model's activation is '{activation[:40]}', not 'gelu'; choose another model.")
     settings = {ours: config[theirs] for theirs, ours in _TOLD.items() if type(config.get(theirs)) in (int, float)}
+    processor = _json(folder / _PROCESSOR) if is_file(f"{folder}/{_PROCESSOR}") else {}
+    settings |= beside(config, processor)
     settings["architecture"] = config.get("architecture")  # timm's folders on the hub
     return settings, _names(config.get("id2label"))
 

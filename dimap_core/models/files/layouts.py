@@ -15,6 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from ...types import CheckpointError, Shape
+from .preprocessing import IMAGENET
 
 _PREFIXES = r"^(?:(?:module|backbone|model)\.)+"
 _BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")
@@ -70,19 +71,20 @@ LAYOUTS = (
     Layout("Meta's DINOv2 and MAE", r"mask_token|blocks\.0\.mlp\.w12\.weight", (
         (r"^(?:mask_token|decoder_.+)$", ""), (r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."),
         (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),
-    )),
+    ), IMAGENET),
+    Layout("MAE, fine-tuned", r"fc_norm\.weight", (), IMAGENET),
     Layout("torchvision's ViT", r"conv_proj\.weight", (
         (r"^class_token$", "cls_token"), (r"^encoder\.pos_embedding$", "pos_embed"),
         (r"^conv_proj\.", "patch_embed.proj."), (r"^encoder\.layers\.encoder_layer_(\d+)\.", r"blocks.\1."),
         (r"\.ln_([12])\.", r".norm\1."), (r"\.self_attention\.in_proj_", ".attn.qkv."),
         (r"\.self_attention\.out_proj\.", ".attn.proj."), (r"\.mlp\.(?:0|linear_1)\.", ".mlp.fc1."),
         (r"\.mlp\.(?:3|linear_2)\.", ".mlp.fc2."), (r"^encoder\.ln\.", "norm."), (r"^heads\.head\.", "head."),
-    )),
+    ), {**IMAGENET, "crop_pct": 0.875, "interpolation": "bilinear"}),
     Layout("torchvision's Swin and SwinV2", r"features\.1\.0\.attn\.qkv\.weight", (
         (r"^features\.0\.0\.", "patch_embed.proj."), (r"^features\.0\.2\.", "patch_embed.norm."),
         (r"^features\.(\d{1,3})\.", _features), (r"\.mlp\.0\.", ".mlp.fc1."), (r"\.mlp\.3\.", ".mlp.fc2."),
         (r"^head\.", "head.fc."),
-    )),
+    ), IMAGENET),
     Layout("OpenMMLab's Swin", r"stages\.0\.blocks\.0\.attn\.w_msa\..+", (
         (r"^stages\.", "layers."), (r"^layers\.(\d{1,3})\.downsample", _next_stage), (r"\.attn\.w_msa\.", ".attn."),
         (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."), (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
@@ -141,6 +143,12 @@ def hints(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
 def settings(names: Iterable[str]) -> dict[str, Any]:
     """What models of these layouts have otherwise than timm's."""
     return {key: value for layout in _spoken(_bare([*names]).values()) for key, value in layout.settings.items()}
+
+
+def label(names: Iterable[str]) -> str:
+    """Whose names they are, in a few words."""
+    found = [layout.label.partition(":")[0] for layout in _spoken(_bare([*names]).values())]
+    return found[-1] if found else "timm's"
 
 
 def _timms(names: Iterable[str]) -> dict[str, str]:

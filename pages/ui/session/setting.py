@@ -39,8 +39,9 @@ class Setting:
         return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes)
 
     def recipe(self) -> dict[str, Any]:
-        """The plan as a recipe that names the model, unless it is a file."""
-        return to_recipe(self.plan, None if self.name.brought else self.model)
+        """The plan as a recipe that names the model; of a file, what is said of how to read it."""
+        brought = self.name.brought
+        return to_recipe(self.plan, None if brought else self.model, self.name.architecture if brought else "")
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dimap_core.plan import GRANULARITIES, from_recipe, validate
+from dimap_core.plan import GRANULARITIES, from_recipe, reading, validate
 from dimap_core.types import Anatomy, InvalidPlan, PruningPlan
 
 from . import followed, links, story
@@ -239,9 +239,11 @@ def add_job(token: str) -> None:
 
 def load_recipe(text: str | bytes) -> None:
     """Put a recipe in force; one for another bundled model loads that model, anything malformed leaves a notice."""
+    setting = current()
     try:
-        plan = from_recipe(text, current().model)
+        plan, said = from_recipe(text, setting.model), reading(text)
     except InvalidPlan as error:
         st.session_state.notice = str(error)
     else:
-        go(replace(current(), plan=plan))
+        as_said = str(replace(setting.name, architecture=said)) if said and setting.name.brought else setting.model
+        go(replace(setting, model=as_said, plan=plan))
