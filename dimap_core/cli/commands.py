@@ -77,6 +77,7 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     size = f"{result['params']:,} params, {result['macs']:,} MACs"
     if "params_nonzero" in result:
         size += f"; not zero: {result['params_nonzero']:,} params, {result['macs_nonzero']:,} MACs"
+    note += "".join(f"{line}\n" for line in opened.info.notes)
     emit(result, as_json, f"{model}: {size}\n{note}" + table(rows))
 
 

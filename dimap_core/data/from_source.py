@@ -88,7 +88,8 @@ class ChosenImages:
 def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]]:
     """timm's own evaluation transform of a model, up to uint8, and the settings that name it.
 
-    Models that this project trained saw whole images, so nothing is cropped for them.
+    Models that this project trained saw whole images, so nothing is cropped for them. For a model of grey images they
+    are made grey first, as timm does, and three equal channels of it are kept.
     """
     config = resolve_data_config({}, model=model)
     config |= {"input_size": (3, info.input_size, info.input_size), "mean": info.mean, "std": info.std}
@@ -97,7 +98,7 @@ def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]
     made = create_transform(**config, normalize=False)
 
     def pixels(picture: Image.Image) -> np.ndarray:
-        return made(picture).numpy()
+        return made(picture if info.channels == 3 else picture.convert("L").convert("RGB")).numpy()
 
     return pixels, config
 

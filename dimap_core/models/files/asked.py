@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...types import UnsupportedModel
-from .architectures import Architecture, checked
+from .fitting import Architecture
+from .limits import checked
 
 SETTINGS = ("img_size", "num_heads", "window_size")
 """What shapes may leave open; each is one whole number."""
@@ -24,6 +25,11 @@ def parted(text: str) -> tuple[str, dict[str, Any]]:
     settings = {}
     for part in query.split("&") if query else ():
         key, _, value = part.partition("=")
+        if key == "img_size" and re.fullmatch(r"[0-9]{1,6}[x,][0-9]{1,6}", value):
+            raise UnsupportedModel(
+                f"Images of {value.replace(',', 'x')} px are not square, and only square ones are supported; write one "
+                "number (FILE@?img_size=224) if the weights fit square ones too."
+            )
         if key not in SETTINGS or not re.fullmatch(r"[0-9]{1,6}", value):
             raise UnsupportedModel(
                 f"'{part[:60]}' says nothing of an architecture; write {', '.join(SETTINGS)} and a whole number, as in "
