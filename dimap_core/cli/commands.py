@@ -17,7 +17,7 @@ import typer
 
 from .. import pipeline
 from ..criteria import CRITERIA
-from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, write_onnx
+from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, read_as, write_onnx
 from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, reading, validate
 from ..studies import sweep
@@ -77,6 +77,7 @@ def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_j
     size = f"{result['params']:,} params, {result['macs']:,} MACs"
     if "params_nonzero" in result:
         size += f"; not zero: {result['params_nonzero']:,} params, {result['macs_nonzero']:,} MACs"
+    note += "".join(f"{line}\n" for line in opened.info.notes)
     emit(result, as_json, f"{model}: {size}\n{note}" + table(rows))
 
 
@@ -220,8 +221,7 @@ def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> tuple[Prun
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidPlan(f"The recipe '{path}' cannot be read ({type(error).__name__}); check the path.") from error
-    plan, said, name = from_recipe(text, model), reading(text), ModelName.parse(model, is_foreign)
-    return plan, str(replace(name, architecture=said)) if said and is_foreign(name.what) and not name.architecture else model
+    return from_recipe(text, model), read_as(model, reading(text))
 
 
 def _plan_from_options(given: dict[str, Any]) -> PruningPlan:

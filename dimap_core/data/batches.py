@@ -26,9 +26,10 @@ def restricted(logits: torch.Tensor, outputs: np.ndarray | None) -> torch.Tensor
 
 
 def normalised(info: ModelInfo, images: np.ndarray) -> torch.Tensor:
-    """uint8 [N, 3, H, W] -> float32 as the model takes them."""
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
-    return (torch.from_numpy(images).float().div(255) - mean) / std
+    """uint8 [N, 3, H, W] -> float32 as the model takes them, [N, 1, H, W] where it takes grey ones: `transform_of` made
+    all channels alike."""
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (info.mean, info.std))
+    return (torch.from_numpy(images[:, : info.channels]).float().div(255) - mean) / std
 
 
 def check_fit(info: ModelInfo, data: LabelledImages) -> None:

@@ -86,14 +86,15 @@ class ChosenImages:
 
 
 def transform_of(model: Any, info: ModelInfo) -> tuple[Transform, dict[str, Any]]:
-    """timm's own evaluation transform of a model, up to uint8, and the settings that name it."""
+    """timm's own evaluation transform of a model, up to uint8, and the settings that name it. For a model of grey
+    images they are made grey first, as timm does, and three equal channels of it are kept."""
     config = resolve_data_config({}, model=model)
     config |= {"input_size": (3, info.input_size, info.input_size)}
     config |= {key: getattr(info, key) for key in ("mean", "std", "crop_pct", "crop_mode", "interpolation")}
     made = create_transform(**config, normalize=False)
 
     def pixels(picture: Image.Image) -> np.ndarray:
-        return made(picture).numpy()
+        return made(picture if info.channels == 3 else picture.convert("L").convert("RGB")).numpy()
 
     return pixels, config
 

@@ -93,10 +93,10 @@ def measure_latency(
         threads: CPU threads while measuring (default: as many as torch uses now); restored after each row.
     """
     place = device()
-    pair = [_on(place, dense), _on(place, pruned)]
+    pair, channels = [_on(place, dense), _on(place, pruned)], getattr(dense, "in_chans", 3)
     told = torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
     for size in batch_sizes:
-        images = torch.zeros(size, 3, input_size, input_size, device=place).normal_()
+        images = torch.zeros(size, channels, input_size, input_size, device=place).normal_()
         with _threads(threads) as used, torch.inference_mode():
             for _ in range(_WARMUP):
                 for model in pair:

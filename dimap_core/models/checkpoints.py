@@ -175,8 +175,8 @@ def zeroed(card: Mapping[str, Any]) -> bool:
 
 def facts(info: ModelInfo) -> dict[str, Any]:
     """What must go along with a model's weights to use it: side of its input in pixels, mean and standard deviation of
-    each channel on a 0..1 scale, how timm's transform crops and resizes and, where they are known, the names of its outputs
-    in order."""
+    each channel on a 0..1 scale, how timm's transform crops and resizes and, where they are known, the names of its
+    outputs in order."""
     names = {"class_names": list(info.class_names)} if info.class_names else {}
     crop = {key: getattr(info, key) for key in ("crop_pct", "crop_mode", "interpolation")}
     return {"input_size": info.input_size, "mean": list(info.mean), "std": list(info.std), **crop, **names}

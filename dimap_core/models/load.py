@@ -1,7 +1,7 @@
 """Where models come from: bundled name | timm name | directory that `prune` wrote | checkpoint file.
 
 Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of
-it is loaded, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
+it is loaded, `from_file` fills a model from it, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from torch import nn
 
 from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
-from ..data import shown
-from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, is_folder, untagged
+from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, is_folder
 from . import checkpoints, files, hub
 from .bundled import bundled
-from .catalogue import bundled_by_shapes
 from .checkpoints import zeroed
-from .files import Architecture, Listing, architecture, checked, exact, hints, refused, renamed
-from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
+from .from_file import check_finite, checked_skeleton, compute_buffers, load_listing, naming
+from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, timm_family
 from .presets import base_of
 
 __all__ = [
@@ -35,9 +33,6 @@ __all__ = [
 ]  # fmt: skip
 
 _NEWS = 0.25  # seconds
-_CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
-_LONGEST = 200  # signs of a class's name
-_MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
 def load_model(
@@ -74,6 +69,13 @@ def _from_disk(text: str) -> tuple[nn.Module, ModelInfo] | None:
     return None
 
 
+def read_as(name: str, said: str) -> str:
+    """The name of a file read as a recipe says, where its own name says nothing of that; other names stay."""
+    found = ModelName.parse(name, files.is_foreign)
+    unsaid = said and not found.architecture and files.is_foreign(found.what)
+    return str(replace(found, architecture=said)) if unsaid else name
+
+
 def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, Any]]:
     """Bring what `load_model` will need from the hub into the local cache, if anything: yields an event every quarter
     of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
@@ -99,10 +101,10 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
     if files.is_own_zip(path):
         with files.unpacked(path, _most_bytes) as folder:
             model, info = _load_directory(folder)
-        _check_finite(model.state_dict())
+        check_finite(model.state_dict())
     else:
         with files.look_into(path) as found:
-            model, info = _load_listing(found, wanted)
+            model, info = load_listing(found, wanted)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
     pictures = sorted(files.written(info).items())
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names, pictures))
@@ -111,84 +113,10 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
 
 
-def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
-    names = renamed(found.shapes)
-    shapes = {new: found.shapes[old] for new, old in names.items()}
-    wanted, said, treated = files.parted(wanted)
-    if wanted and bundled(wanted) is None:
-        wanted = untagged(wanted)
-        timm_family(wanted)
-    own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
-    told = {**files.settings(found.shapes), **found.told, **said}
-    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
-    files.check_heard(said, made)
-    model, info = _skeleton(made.name, made.settings)
-    _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
-    state = {}
-    for new, old in names.items():
-        if old not in found.floats:
-            raise refused(f"holds '{new[:80]}' as something else than floating-point numbers")
-        state[new] = found.read(old).detach().to(torch.float32, copy=True).contiguous()
-    _check_finite(state)
-    model.load_state_dict(state, assign=True)
-    _compute_buffers(model)
-    info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
-    sizes = {"img_size": "you" if "img_size" in said else "the file" if "img_size" in found.told else made.learned}
-    info = replace(info, layout=files.label(found.shapes), learned=sizes)
-    info = files.with_pictures(
-        info, ("you", treated), ("the file", found.told), (f"{info.layout} own", files.settings(found.shapes))
-    )
-    return finish(model.requires_grad_(), _naming(model, replace(info, zeroed=_pruned(state)), found.classes))
-
-
-def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
-    """What is known of a model, with the names of its outputs, if `names` are that."""
-    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
-    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
-
-
-def _pruned(state: Mapping[str, torch.Tensor]) -> bool:
-    """Whether so many of the blocks' weights are zero that someone cut them: no card comes with a bare file."""
-    weights = [value for name, value in state.items() if "blocks." in name and value.ndim == 2]
-    zeros = sum(value.numel() - int(value.count_nonzero()) for value in weights)
-    return zeros > _CHANCE * sum(value.numel() for value in weights)
-
-
-def _check_finite(state: Mapping[str, torch.Tensor]) -> None:
-    for name, value in state.items():
-        if not value.isfinite().all():
-            raise refused(
-                f"holds values that are not finite ('{name[:80]}')", "save it from a run that did not diverge"
-            )
-
-
-def _check_shapes(name: str, found: Mapping[str, tuple], needed: Mapping[str, tuple]) -> None:
-    """Raise CheckpointError at the first tensor that is missing, left over or of another shape."""
-    for key in [*needed, *found]:
-        if found.get(key) != needed.get(key):
-            has, needs = (str(list(shapes[key])) if key in shapes else "none" for shapes in (found, needed))
-            raise CheckpointError(
-                f"This checkpoint file does not hold the weights of '{name}' (of {key[:80]} it has {has}, the model "
-                f"needs {needs}); name another architecture (FILE@ARCHITECTURE), or save the whole state dict."
-            )
-
-
-def _skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
-    """`skeleton` for what a file or card says, checked first."""
-    sizes = checked(settings)
-    try:
-        return skeleton(name, sizes)
-    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise UnsupportedModel(
-            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
-            "architecture (FILE@ARCHITECTURE)."
-        ) from error
-
-
 def _most_bytes(folder: Path) -> int:
     """Bytes that the weights of the card's model take before it was cut."""
     card = checkpoints.read_card(folder)
-    model, _ = _skeleton(card["model"], card.get("settings", {}))
+    model, _ = checked_skeleton(card["model"], card.get("settings", {}))
     return sum(parameter.nbytes for parameter in model.parameters())
 
 
@@ -196,13 +124,13 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     """A masked or sliced model from its checkpoint alone: no pickle, no original weights; the same weights bit by bit,
     so the same outputs to rounding."""
     tensors, card = checkpoints.read(path)
-    model, info = _skeleton(card["model"], card.get("settings", {}))
+    model, info = checked_skeleton(card["model"], card.get("settings", {}))
     fill(model, info.name, path, tensors, card)
-    _compute_buffers(model)
+    compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
     info = replace(info, source="directory", weights=card["weights"], zeroed=zeroed(card), **made)
     info = files.with_pictures(info, ("its card", files.on_card(card)))
-    return finish(model, _naming(model, info, card.get("class_names")))
+    return finish(model, naming(model, info, card.get("class_names")))
 
 
 def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
@@ -217,7 +145,7 @@ def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Te
 
 def from_card(path: Path, card: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
     """The model that a card describes, without memory for its parameters."""
-    model, info = _skeleton(card["model"], card.get("settings", {}))
+    model, info = checked_skeleton(card["model"], card.get("settings", {}))
     _shape(model, path, card)
     return model, info
 
@@ -227,18 +155,6 @@ def _shape(model: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
     _narrow(path, card, model)  # while all that it narrows is attention
     place_mixers(model, _mixers(path, card, model))
     resize(model, _kept(path, card, model))
-
-
-def _compute_buffers(model: nn.Module) -> None:
-    """Give memory and values to the buffers that a state dict doesn't hold: they follow from sizes."""
-    if sum(buffer.nbytes for buffer in model.buffers() if buffer.is_meta) > _MOST_BUFFERS:
-        raise CheckpointError("The windows of this checkpoint are too large to be used; choose another.")
-    for module in model.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_meta:
-                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
-        if compute := getattr(module, "init_non_persistent_buffers", None):
-            compute()
 
 
 def _mixers(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, Mixer]:

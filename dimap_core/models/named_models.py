@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -115,10 +116,12 @@ def bundled_info(spec: BundledModel, weights: Any) -> ModelInfo:
 
 
 def timm_info(model: Any, name: str, family: Family, weights: Any) -> ModelInfo:
-    """What timm knows of a model, but for the fingerprint."""
+    """What timm knows of a model, but for the fingerprint. Of grey images it knows no mean and deviation: those of the
+    colours are averaged."""
     config = model.pretrained_cfg
-    size = config["input_size"][-1]
-    info = ModelInfo(name, family, "timm", weights, size, tuple(config["mean"]), tuple(config["std"]), (), "")
+    size, grey = config["input_size"][-1], model.in_chans == 1
+    mean, std = ((fmean(config[key]),) if grey else tuple(config[key]) for key in ("mean", "std"))
+    info = ModelInfo(name, family, "timm", weights, size, mean, std, (), "")
     return replace(info, **{key: config[key] for key in ("crop_pct", "crop_mode", "interpolation") if key in config})
 
 

@@ -20,8 +20,8 @@ from .checkpoints import facts
 
 
 def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
-    """Write `model` as one ONNX file: input "images" [batch, 3, info.input_size, info.input_size], normalised as for
-    training, output "logits" [batch, classes]; the batch may have any size. Its metadata holds `checkpoints.facts` of
+    """Write `model` as one ONNX file: input "images" [batch, info.channels, side, side] with `info.input_size` as
+    side, normalised as for training, output "logits" [batch, classes]; the batch may have any size. Its metadata holds `checkpoints.facts` of
     `info` and its "model", each as JSON.
 
     Raises:
@@ -37,7 +37,7 @@ def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
         ) from error
     check_place(path)  # better refused now than after the export
     # An example of one image would fix the batch to one.
-    images = torch.zeros(2, 3, info.input_size, info.input_size, device=next(model.parameters()).device)
+    images = torch.zeros(2, info.channels, info.input_size, info.input_size, device=next(model.parameters()).device)
     with plain_attention(model), contextlib.redirect_stdout(sys.stderr):  # the exporter prints its progress
         program: Any = torch.onnx.export(
             model, (images,), dynamo=True, verbose=False, input_names=["images"], output_names=["logits"],

@@ -17,7 +17,7 @@ def classes(anatomy: Anatomy) -> int:
 
 
 def in_a_line(info: ModelInfo, anatomy: Anatomy) -> str:
-    """ "Hugging Face's Swin names, read as swin_tiny...: 10 classes, 224 px (its weights), mean ... (the file), ..."."""
+    """ "Hugging Face's Swin names, read as swin_tiny_...: 10 classes, 224 px (as you say), mean ..."."""
     count = classes(anatomy)
     outputs = f"{count:,} classes" + ("" if info.class_names else " without names") if count else "no classifier"
     layout = f"{info.layout} names, read as " if info.layout else ""

@@ -22,6 +22,7 @@ def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, A
         "model": info.name,
         "family": info.family,
         **input_facts(info),
+        "notes": list(info.notes),
         "params": total.params,
         "macs": total.macs,
         "prunable_params": total.prunable,

@@ -26,7 +26,7 @@ def seconds_an_image(opened: Opened) -> float:
     side = opened.info.input_size
     run = in_precision(opened.model, None, opened.bf16)
     for count in (1, 2):
-        images = torch.zeros(count, 3, side, side, device=first.device)
+        images = torch.zeros(count, opened.info.channels, side, side, device=first.device)
         begun = time.perf_counter()
         with torch.inference_mode():
             run(None, partial(torch.clone, images)).sum().item()  # waits for the device

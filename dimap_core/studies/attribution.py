@@ -123,7 +123,7 @@ def occlusion(model: nn.Module, info: ModelInfo, image: np.ndarray, target: int)
             return model(images)
 
         with torch.no_grad():
-            window = (3, min(side, bottom - top), side)
+            window = (info.channels, min(side, bottom - top), side)
             found = Occlusion(pasted).attribute(
                 x[:, :, top:bottom], window, strides=window, baselines=black[:, :, top:bottom], target=target,
                 perturbations_per_eval=_BATCH,
@@ -189,7 +189,7 @@ class _Shown(nn.Module):
         self._parts = (model, family)  # in a tuple, so that the model does not become a part of this one
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """images [B, 3, H, W] -> logits."""
+        """images [B, channels, H, W] -> logits."""
         model, family = self._parts
         chain = segments(model, family)
         x = embed(model, family, images)
@@ -214,7 +214,7 @@ def _last_attention(model: Any) -> int:
 
 
 def _ends(model: nn.Module, info: ModelInfo, image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """A black image and `image` uint8 [3, H, W], both normalised [1, 3, H, W]."""
+    """A black image and `image` uint8 [3, H, W], both normalised [1, channels, H, W]."""
     device = next(model.parameters()).device
     black, x = normalised(info, np.stack([np.zeros_like(image), image])).to(device).split(1)
     return black, x

@@ -102,7 +102,7 @@ class Training:
         self.hold(held or {})
         self.before_update: Callable[[nn.Module], None] | None = None
         self.average = ModelEmaV3(model, settings.ema, use_warmup=True) if settings.ema else None
-        self.mean, self.std = (torch.tensor(tuple(values)).view(1, 3, 1, 1) for values in (mean, std))
+        self.mean, self.std = (torch.tensor(tuple(values)).view(1, -1, 1, 1) for values in (mean, std))
         self.mixing = _mixing(settings, len(data.class_names))
         self.step, self.spent, self._epoch_began = 0, 0.0, torch.get_rng_state()
         self.steps = self._count_steps()
@@ -165,7 +165,7 @@ class Training:
 
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         device = self.accelerator.device
-        scaled = (images.float().cpu().div(255) - self.mean) / self.std
+        scaled = (images[:, : self.mean.shape[1]].float().cpu().div(255) - self.mean) / self.std
         inputs = AUGMENTS[self.settings.augment](scaled).to(device)
         targets = labels
         if self.mixing is not None and len(inputs) > 1:

@@ -26,7 +26,8 @@ KINDS = ("mlp_neuron", "head", "qk_dim", "v_dim")
 @dataclass(frozen=True)
 class ModelInfo:
     """What is known about a model besides its weights.
-    `input_size` is the side of the square input in pixels; `mean` and `std` are per RGB channel, on a 0..1 scale.
+    `input_size` is the side of the square input in pixels; `mean` and `std` are per channel on a 0..1 scale, of RGB
+    or, for a model of grey images, of the one.
     `fingerprint` is a hash of the weights: caches key on it, never on tensors. A pruned checkpoint's `name` is that of
     the model it was made from. `architecture`, `settings`: what timm builds the same model by, where it came as a file.
     `dense`: the "file" that it is or was cut from, and its "fingerprint"; empty where `name` says all. `zeroed`: single
@@ -53,6 +54,12 @@ class ModelInfo:
     interpolation: str = "bicubic"
     layout: str = ""
     learned: Mapping[str, str] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Of the images: 3, or 1 where they are grey."""
+        return len(self.mean)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,16 @@
 """What other rooms may import from `models.files`."""
 
-from .architectures import (
-    Architecture as Architecture,
-    architecture as architecture,
-    checked as checked,
-    exact as exact,
-    signature as signature,
-)
+from .architectures import architecture as architecture
 from .asked import check_heard as check_heard, parted as parted
+from .fitting import Architecture as Architecture, exact as exact, signature as signature
 from .folder import is_foreign as is_foreign, weight_files as weight_files
-from .layouts import hints as hints, label as label, renamed as renamed, settings as settings
+from .layouts import hints as hints, label as label, left_out as left_out, renamed as renamed, settings as settings
+from .limits import checked as checked
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into
 from .preprocessing import (
     CROPS as CROPS,
+    GUESS as GUESS,
     INTERPOLATIONS as INTERPOLATIONS,
     on_card as on_card,
     with_pictures as with_pictures,

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...types import UnsupportedModel
-from .architectures import Architecture, checked
+from .fitting import Architecture
+from .limits import checked
 from .preprocessing import KEYS, said
 
 SETTINGS = ("img_size", "num_heads", "window_size")
@@ -20,8 +21,8 @@ SETTINGS = ("img_size", "num_heads", "window_size")
 
 
 def parted(text: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """(name, settings, how pictures are treated) of what stands behind the @; raises UnsupportedModel for other keys and
-    values that no model has."""
+    """(name, settings, how pictures are treated) of what stands behind the @; raises UnsupportedModel for other keys
+    and values that no model has."""
     name, _, query = text.partition("?")
     settings, pictures = {}, {}
     for part in query.split("&") if query else ():
@@ -29,6 +30,11 @@ def parted(text: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
         if key in KEYS:
             pictures[key] = said(key, value)
             continue
+        if key == "img_size" and re.fullmatch(r"[0-9]{1,6}[x,][0-9]{1,6}", value):
+            raise UnsupportedModel(
+                f"Images of {value.replace(',', 'x')} px are not square, and only square ones are supported; write one "
+                "number (FILE@?img_size=224) if the weights fit square ones too."
+            )
         if key not in SETTINGS or not re.fullmatch(r"[0-9]{1,6}", value):
             raise UnsupportedModel(
                 f"'{part[:60]}' says nothing of an architecture; write {', '.join(SETTINGS)} and a whole number, as in "

@@ -48,8 +48,8 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def told(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """(settings and how pictures are treated, names of the outputs) by the folder's configs; raises UnsupportedModel for an activation that timm's
-    models of these families do not have."""
+    """(settings and how pictures are treated, names of the outputs) by the folder's configs; raises
+    UnsupportedModel for an activation that timm's models of these families do not have."""
     config = _json(folder / CONFIG)
     if (activation := str(config.get("hidden_act", "gelu"))) != "gelu":
         raise UnsupportedModel(f"This model's activation is '{activation[:40]}', not 'gelu'; choose another model.")

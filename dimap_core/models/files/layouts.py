@@ -140,6 +140,15 @@ def hints(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     return {new: shapes[name] for name, new in _timms(shapes).items() if new.endswith(_BUFFERS)}
 
 
+def left_out(names: Iterable[str]) -> tuple[str, ...]:
+    """A sentence on what `renamed` leaves out as no part of a Swin, DeiT or ViT, if there is anything."""
+    out = [name for name, new in _timms(names).items() if not new]
+    if not out:
+        return ()
+    listed = ", ".join(name[:60] for name in out[:3]) + (f" and {len(out) - 3:,} more" if len(out) > 3 else "")
+    return (f"Left out, being no part of a Swin, DeiT or ViT: {listed}.",)
+
+
 def settings(names: Iterable[str]) -> dict[str, Any]:
     """What models of these layouts have otherwise than timm's."""
     return {key: value for layout in _spoken(_bare([*names]).values()) for key, value in layout.settings.items()}

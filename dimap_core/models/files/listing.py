@@ -28,13 +28,15 @@ _KINDS = "choose a .safetensors, .pth or .pt file, or the zip of a pruned checkp
 class Listing:
     """What a file holds, nothing of it in memory yet: `shapes` by name; `read(name)` gives a tensor of the file's own
     type; `floats`: the names whose values are floating-point numbers of 16 to 64 bits; `classes`: what the outputs are
-    called, in order, and `told`: settings that no shape tells, where the file or what lies beside it says so."""
+    called, in order, and `told`: settings that no shape tells, where the file or what lies beside it says so; `notes`:
+    sentences on what of the file was taken, where it holds more."""
 
     shapes: Mapping[str, Shape]
     floats: frozenset[str]
     read: Callable[[str], torch.Tensor]
     classes: tuple[str, ...] = ()
     told: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def refused(what: str, remedy: str = _KINDS) -> CheckpointError:

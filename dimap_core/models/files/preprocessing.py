@@ -1,8 +1,9 @@
 """How a picture becomes what a file's model takes: mean and std, crop and interpolation, and where each was learned.
 Weights tell none of it, and a wrong mean costs points without a word.
 
-In order: what the user says behind the @, what lies beside the weights (preprocessor_config.json of transformers, timm's
-config.json), what the layout's own library does, what timm does with the architecture of that name. The last is a guess.
+In order: what the user says behind the @, what lies beside the weights (preprocessor_config.json of transformers,
+timm's config.json), what the layout's own library does, what timm does with the architecture of that name. The last is
+a guess.
 Next door: `asked` reads what the user says of sizes, `data.from_source` makes timm's transform of it.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from ...types import ModelInfo, UnsupportedModel
@@ -30,6 +32,8 @@ _READ: dict[str, Callable[[str], Any]] = {
     "mean": _channels, "std": _channels, "crop_pct": float, "crop_mode": str, "interpolation": str,
 }  # fmt: skip
 KEYS = tuple(_READ)
+GUESS = "a guess"
+"""How it ends what is said of a value that nothing tells."""
 
 
 def said(key: str, text: str) -> Any:
@@ -88,22 +92,34 @@ def _side(given: Any, name: str) -> int:
 
 def on_card(card: Mapping[str, Any]) -> dict[str, Any]:
     """What the card of a pruned checkpoint tells."""
-    return {key: tuple(value) if isinstance(value, list) else value for key in KEYS if fits(key, value := card.get(key))}
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key in KEYS if fits(key, value := card.get(key))
+    }
 
 
 def with_pictures(info: ModelInfo, *sources: tuple[str, Mapping[str, Any]]) -> ModelInfo:
     """What is known of a model, with what the `sources` (name, values) tell of pictures, the first before the last;
     what none tells is timm's for its architecture."""
     values: dict[str, Any] = {}
-    where = dict.fromkeys(KEYS, f"timm's for {info.architecture or info.name}, a guess")
+    where = dict.fromkeys(KEYS, f"timm's for {info.architecture or info.name}, {GUESS}")
     for name, told in reversed(sources):
         fresh = {key: told[key] for key in KEYS if key in told}
-        values |= fresh
+        values |= {key: _as_many(info, value) for key, value in fresh.items()}
         where |= dict.fromkeys(fresh, name)
     return replace(info, **values, learned={**info.learned, **where})
+
+
+def _as_many(info: ModelInfo, value: Any) -> Any:
+    """A value by colour as one of grey, where the model takes grey images."""
+    return (fmean(value),) if isinstance(value, tuple) and info.channels == 1 else value
 
 
 def written(info: ModelInfo) -> dict[str, str]:
     """By key what a user would write to say how pictures are treated now."""
     numbers = {key: ",".join(f"{x:g}" for x in getattr(info, key)) for key in ("mean", "std")}
-    return {**numbers, "crop_pct": f"{info.crop_pct:g}", "crop_mode": info.crop_mode, "interpolation": info.interpolation}
+    return {
+        **numbers,
+        "crop_pct": f"{info.crop_pct:g}",
+        "crop_mode": info.crop_mode,
+        "interpolation": info.interpolation,
+    }

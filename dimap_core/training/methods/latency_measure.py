@@ -127,7 +127,7 @@ def _inputs(
     try:
         with torch.inference_mode():
             parameter = next(model.parameters())
-            model(torch.zeros(1, 3, info.input_size, info.input_size, device=parameter.device))
+            model(torch.zeros(1, info.channels, info.input_size, info.input_size, device=parameter.device))
     finally:
         handle.remove()
     return torch.randn(batch, *shapes[0][1:], device=place)
@@ -136,7 +136,7 @@ def _inputs(
 def outside_seconds(model: nn.Module, info: ModelInfo, units: Units, batch: int, place: torch.device) -> list[float]:
     """Seconds of everything but blocks, at each embedding width of the grid."""
     axis = axes(units, units.anatomy.blocks[0])[0]
-    images = torch.randn(batch, 3, info.input_size, info.input_size, device=place)
+    images = torch.randn(batch, info.channels, info.input_size, info.input_size, device=place)
     found = []
     for width in axis:
         shell: Any = _shell(model, keep=None)
@@ -152,7 +152,7 @@ def whole_seconds(
     model: nn.Module, info: ModelInfo, parts: Sequence[Units], batch: int, place: torch.device
 ) -> list[float]:
     """Seconds of the dense model, then of each smaller one by its ratio to the dense in the same turns."""
-    images = torch.randn(batch, 3, info.input_size, info.input_size, device=place)
+    images = torch.randn(batch, info.channels, info.input_size, info.input_size, device=place)
     dense = copy.deepcopy(model).to(place).eval()
     base, ratios = math.inf, []
     for part in parts:

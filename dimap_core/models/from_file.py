@@ -1,0 +1,134 @@
+"""The model that a checkpoint file's tensors belong to: found by their names and shapes, checked, and filled with them.
+
+Next door: `load` decides what a name means, `files` looks into the file, `named_models` builds by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data import shown
+from ..types import CheckpointError, ModelInfo, UnsupportedModel, untagged
+from . import files
+from .bundled import bundled
+from .catalogue import bundled_by_shapes
+from .files import GUESS, Architecture, Listing, architecture, checked, exact, hints, left_out, refused, renamed
+from .named_models import finish, skeleton, timm_family
+
+_CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
+_LONGEST = 200  # signs of a class's name
+_MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
+
+
+def load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
+    """The model of what a file holds, in float32; `wanted`: see `files.parted`. Raises UnsupportedModel or
+    CheckpointError where there is none, or only the user can say which."""
+    names = renamed(found.shapes)
+    shapes = {new: found.shapes[old] for new, old in names.items()}
+    wanted, said, treated = files.parted(wanted)
+    if wanted and bundled(wanted) is None:
+        wanted = untagged(wanted)
+        timm_family(wanted)
+    own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
+    told = {**files.settings(found.shapes), **found.told, **said}
+    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
+    files.check_heard(said, made)
+    model, info = checked_skeleton(made.name, made.settings)
+    _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+    if made.question:  # asked last: what keeps the file from fitting anything is no question
+        raise UnsupportedModel(made.question)
+    state = {}
+    for new, old in names.items():
+        if old not in found.floats:
+            raise refused(f"holds '{new[:80]}' as something else than floating-point numbers")
+        state[new] = found.read(old).detach().to(torch.float32, copy=True).contiguous()
+    check_finite(state)
+    model.load_state_dict(state, assign=True)
+    compute_buffers(model)
+    info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
+    info = _learned(found, made, said, treated, info)
+    info = replace(info, notes=(*found.notes, *left_out(found.shapes), *made.notes, *_grey(info)))
+    return finish(model.requires_grad_(), naming(model, replace(info, zeroed=_pruned(state)), found.classes))
+
+
+def _learned(
+    found: Listing, made: Architecture, said: Mapping[str, Any], treated: Mapping[str, Any], info: ModelInfo
+) -> ModelInfo:
+    """What is known of a model, with whose layout its file has, how pictures are treated, and where both and the input
+    size were learned."""
+    layout = files.label(found.shapes)
+    size = "as you say" if "img_size" in said else "its config" if "img_size" in found.told else ""
+    info = replace(info, layout=layout, learned={"img_size": size} if size else {})
+    sources = ("as you say", treated), ("its config", found.told), (f"as in {layout}", files.settings(found.shapes))
+    return files.with_pictures(info, *sources)
+
+
+def _grey(info: ModelInfo) -> tuple[str, ...]:
+    if info.channels > 1 or not info.learned["mean"].endswith(GUESS):
+        return ()
+    return (
+        f"Images are made grey and normalised by mean {info.mean[0]:.3f} and standard deviation {info.std[0]:.3f}, the "
+        "means of those usual for colours, since no weight tells them.",
+    )
+
+
+def naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
+
+
+def _pruned(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether so many of the blocks' weights are zero that someone cut them: no card comes with a bare file."""
+    weights = [value for name, value in state.items() if "blocks." in name and value.ndim == 2]
+    zeros = sum(value.numel() - int(value.count_nonzero()) for value in weights)
+    return zeros > _CHANCE * sum(value.numel() for value in weights)
+
+
+def check_finite(state: Mapping[str, torch.Tensor]) -> None:
+    """Raise CheckpointError at the first tensor with a value that is no number."""
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise refused(
+                f"holds values that are not finite ('{name[:80]}')", "save it from a run that did not diverge"
+            )
+
+
+def _check_shapes(name: str, found: Mapping[str, tuple], needed: Mapping[str, tuple]) -> None:
+    """Raise CheckpointError at the first tensor that is missing, left over or of another shape."""
+    for key in [*needed, *found]:
+        if found.get(key) != needed.get(key):
+            has, needs = (str(list(shapes[key])) if key in shapes else "none" for shapes in (found, needed))
+            raise CheckpointError(
+                f"This checkpoint file does not hold the weights of '{name}' (of {key[:80]} it has {has}, the model "
+                f"needs {needs}); name another architecture (FILE@ARCHITECTURE), or save the whole state dict."
+            )
+
+
+def checked_skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """`skeleton` for what a file or card says, checked first."""
+    sizes = checked(settings)
+    try:
+        return skeleton(name, sizes)
+    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnsupportedModel(
+            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
+            "architecture (FILE@ARCHITECTURE)."
+        ) from error
+
+
+def compute_buffers(model: nn.Module) -> None:
+    """Give memory and values to the buffers that a state dict doesn't hold: they follow from sizes."""
+    if sum(buffer.nbytes for buffer in model.buffers() if buffer.is_meta) > _MOST_BUFFERS:
+        raise CheckpointError("The windows of this checkpoint are too large to be used; choose another.")
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:
+                module.register_buffer(name, torch.empty_like(buffer, device="cpu"), persistent=False)
+        if compute := getattr(module, "init_non_persistent_buffers", None):
+            compute()
