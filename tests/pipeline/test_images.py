@@ -90,7 +90,7 @@ def test_pixels_are_those_of_timms_own_evaluation_transform(tmp_path):
     model = timm.create_model("swin_tiny_patch4_window7_224", depths=(1, 1), embed_dim=8, num_heads=(1, 1))
     config = timm.data.resolve_data_config({}, model=model)
     assert config["crop_pct"] == 0.9 and config["interpolation"] == "bicubic"
-    info = ModelInfo("s", "swin", "timm", "pretrained", 224, config["mean"], config["std"], (), "")
+    info = ModelInfo("s", "swin", "timm", "pretrained", 224, config["mean"], config["std"], (), "", crop_pct=0.9)
     rng, made = np.random.default_rng(0), timm.data.create_transform(**config)
     modes = {"tench": "RGB", "goldfish": "L", "hen": "RGBA"}
     for name, mode in modes.items():
