@@ -1,4 +1,5 @@
-"""Pretrained weights from timm's model hub: fetched once in the background, then read from huggingface_hub's cache.
+"""Pretrained weights from the model hub, of timm's names and of whole repositories (ORGANISATION/NAME): fetched once in
+the background, then read from huggingface_hub's cache.
 
 A download goes on when nobody waits for it any more, and whoever asks again meets it where it is; a connection that
 broke is taken up where it broke, and so is what a killed process had begun. Once a file is cached the network is not
@@ -9,15 +10,17 @@ Next door: `named_models` builds models with what is fetched here, `data.downloa
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import timm
 from huggingface_hub import (
+    HfApi,
     HfFileMetadata,
     constants,
     get_hf_file_metadata,
@@ -26,12 +29,13 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import EntryNotFoundError, build_hf_headers, get_session
+from huggingface_hub.utils import EntryNotFoundError, RepositoryNotFoundError, build_hf_headers, get_session
 from torch import nn
 from tqdm import tqdm
 
 from ..data import download
-from ..types import CheckpointError, Offline, UnsupportedModel, drain, is_of_disk, sentence
+from ..types import CheckpointError, ModelName, Offline, UnsupportedModel, drain, is_file, is_of_disk, sentence
+from .files import CONFIG, CONFIGS, among, weight_files
 
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
@@ -75,13 +79,71 @@ def fetch(name: str) -> Iterator[Download]:
     config = timm.get_pretrained_cfg(name)
     if not (config and config.has_weights):
         raise UnsupportedModel(f"timm has no pretrained weights for '{name}'; use random ones for counts only.")
-    if not config.hf_hub_id or _cached(config):
+    if config.hf_hub_id and not _cached(config):
+        yield from _followed(name, config.hf_hub_id, lambda bring: _first(_files(config), bring))
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name is that of a repository on the hub other than timm's."""
+    found = ModelName.parse(name)
+    named = re.fullmatch(r"(?!timm/)[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", found.what)
+    return found.kind == "plain" and named is not None
+
+
+def fetch_repository(name: str) -> Iterator[Download]:
+    """Bring a repository's weights and what lies beside them into the cache, as `fetch` does.
+
+    Raises:
+        CheckpointError: it holds no weights in a form that is known here.
+        Offline: they are neither cached nor reachable.
+    """
+    if folder_of(name) is None:
+        yield from _followed(name, name, lambda bring: _whole(name, bring))
+        if folder_of(name) is None:
+            raise CheckpointError(
+                f"'{name[:120]}' holds no config.json with weights beside it (model.safetensors, pytorch_model.bin); "
+                "download its checkpoint file and open that."
+            )
+
+
+def folder_of(name: str) -> Path | None:
+    """Where the cache holds a repository, None where it does not, or not all that is needed."""
+    config = try_to_load_from_cache(name, CONFIG)
+    folder = Path(config).parent if isinstance(config, str) else None
+    try:
+        return folder if folder and all(is_file(str(part)) for part in weight_files(folder)) else None
+    except CheckpointError:
+        return None
+
+
+Bring = Callable[[str], object]
+"""Brings a file of the repository by its name."""
+
+
+def _first(files: Iterable[str], bring: Bring) -> None:
+    """The first of some files that is there."""
+    for file in files:
+        try:
+            bring(file)
+        except EntryNotFoundError:
+            continue
         return
-    key = (constants.HF_HUB_CACHE, config.hf_hub_id)
+
+
+def _whole(name: str, bring: Bring) -> None:
+    """The files of a repository that are needed to open it, the smallest first."""
+    listed = [file.rfilename for file in HfApi().model_info(name).siblings or ()]
+    for file in [file for file in CONFIGS if file in listed] + among(listed):
+        bring(file)
+
+
+def _followed(name: str, repo: str, work: Callable[[Bring], None]) -> Iterator[Download]:
+    """The repository's download, begun where nobody has begun it."""
+    key = (constants.HF_HUB_CACHE, repo)
     download = _downloads.get(key)
     if download is None:
         download = _downloads[key] = Download()
-        threading.Thread(target=_run, args=(config, download), daemon=True).start()
+        threading.Thread(target=_run, args=(repo, work, download), daemon=True).start()
     while not download.ended.wait(_LOOK):
         yield download
     _downloads.pop(key, None)
@@ -110,6 +172,13 @@ def _failed(name: str, error: Exception) -> CheckpointError | Offline:
     """Why weights did not come: the disk did not take them, or they were not reached."""
     if is_of_disk(error):
         return CheckpointError(sentence(constants.HF_HUB_CACHE, error, "another folder by HF_HOME"))
+    if isinstance(error, RepositoryNotFoundError):
+        return CheckpointError(f"The model hub has no public '{name[:120]}'; check its name, or download its file.")
+    if is_repository(name):
+        return Offline(
+            f"'{name[:120]}' is neither here nor in the model hub's cache, and no hub was reached; check its name, connect "
+            "to the internet once, or open a checkpoint file."
+        )
     return Offline(
         f"Pretrained weights of '{name}' are not cached and no model hub was reached; connect to the internet "
         "once, open a checkpoint file, or use random weights for counts only."
@@ -131,7 +200,7 @@ def _cached(config: Any) -> str | None:
     return None
 
 
-def _run(config: Any, download: Download) -> None:
+def _run(repo: str, work: Callable[[Bring], None], download: Download) -> None:
     """In a thread of its own, since the hub's client blocks."""
 
     class Bar(tqdm):
@@ -149,12 +218,7 @@ def _run(config: Any, download: Download) -> None:
         with _AT_ONCE:
             _check_reachable()
             download.begun = time.monotonic()
-            for file in _files(config):
-                try:
-                    _bring(config.hf_hub_id, file, Bar)
-                    break
-                except EntryNotFoundError:
-                    continue
+            work(lambda file: _bring(repo, file, Bar))
     except Exception as error:  # the client raises its HTTP library's errors, whichever that is
         download.error = error
     finally:

@@ -1,4 +1,4 @@
-"""Where models come from: bundled name | timm name | directory that `prune` wrote | checkpoint file.
+"""Where models come from: bundled name | timm name | hub repository | directory that `prune` wrote | checkpoint file.
 
 Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of
 it is loaded, `from_file` fills a model from it, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
@@ -20,7 +20,7 @@ from torch import nn
 
 from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
-from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, is_folder
+from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, drain, is_folder
 from . import checkpoints, files, hub
 from .bundled import bundled
 from .checkpoints import zeroed
@@ -41,8 +41,9 @@ def load_model(
     """Build a model in evaluation mode.
 
     Args:
-        name: a bundled name, a timm name, a directory that `prune` wrote, or a checkpoint file; a file may be followed
-            by @ and what its weights alone do not tell (`files.parted`).
+        name: a bundled name, a timm name, a repository of the model hub (ORGANISATION/NAME), a directory that `prune`
+            wrote, or a checkpoint file; a file or repository may be followed by @ and what its weights alone do not
+            tell (`files.parted`).
         weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
         named_only: paths are not looked at, unless they begin with "file:".
 
@@ -53,7 +54,18 @@ def load_model(
     """
     looked_at = not named_only or ModelName.parse(name).kind == "file"
     found = _from_disk(name) if looked_at and bundled(name) is None else None
+    if found is None and hub.is_repository(name):
+        found = _from_repository(name, weights)
     return load_named(name, weights, seed) if found is None else found
+
+
+def _from_repository(name: str, weights: str) -> tuple[nn.Module, ModelInfo]:
+    if weights == "random":
+        raise UnsupportedModel(f"Random weights are for timm's names; '{name[:120]}' is opened with its own.")
+    what, _, wanted = name.partition("@")
+    drain(hub.fetch_repository(what))
+    model, info = load_file(hub.folder_of(what) or Path(), wanted, name)
+    return model, replace(info, name=what)
 
 
 def _from_disk(text: str) -> tuple[nn.Module, ModelInfo] | None:
@@ -61,6 +73,8 @@ def _from_disk(text: str) -> tuple[nn.Module, ModelInfo] | None:
     if is_folder(text) and not files.is_foreign(text):
         return _load_directory(Path(text))
     name = ModelName.parse(text, files.is_foreign)
+    if name.kind == "file" and is_folder(name.what) and not files.is_foreign(name.what):
+        return _load_directory(Path(name.what))
     if name.kind != "upload" and files.is_foreign(name.what):
         place = "" if name.brought else str(Path(text).absolute())  # uploads are gone with their session
         return load_file(Path(name.what), name.architecture, place)
@@ -81,13 +95,19 @@ def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, 
     of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
     if weights != "pretrained" or ModelName.parse(name).kind == "file" or bundled(name) is not None:
         return
-    name = base_of(name)
-    timm_family(name)
     told = -math.inf
-    for download in hub.fetch(name):
+    for download in _downloads(name):
         fresh = time.monotonic() - told >= _NEWS
         told = time.monotonic() if fresh else told
         yield download.event() if fresh else {}
+
+
+def _downloads(name: str) -> Iterator[hub.Download]:
+    if hub.is_repository(name):
+        return hub.fetch_repository(ModelName.parse(name).what)
+    name = base_of(name)
+    timm_family(name)
+    return hub.fetch(name)
 
 
 def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module, ModelInfo]:

@@ -3,7 +3,13 @@
 from .architectures import architecture as architecture
 from .asked import check_heard as check_heard, parted as parted
 from .fitting import Architecture as Architecture, exact as exact, signature as signature
-from .folder import is_foreign as is_foreign, weight_files as weight_files
+from .folder import (
+    CONFIG as CONFIG,
+    CONFIGS as CONFIGS,
+    among as among,
+    is_foreign as is_foreign,
+    weight_files as weight_files,
+)
 from .layouts import hints as hints, label as label, left_out as left_out, renamed as renamed, settings as settings
 from .limits import checked as checked
 from .listing import Listing as Listing, refused as refused

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..checkpoints import CARD
 from .listing import MOST_TEXT, refused
 from .preprocessing import beside
 
-CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
+CONFIGS = CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _MOST_FILES = 1000
@@ -45,6 +45,16 @@ def weight_files(folder: Path) -> list[Path]:
     if not found:
         raise refused(f"is a folder without {' or '.join(_WEIGHTS)}", "download it again")
     return found
+
+
+def among(listed: Collection[str]) -> list[str]:
+    """Of the files that a repository lists, those that `weight_files` will name in its folder, with their index."""
+    for index in _INDICES:
+        if index in listed:
+            name, _, ending = index.removesuffix(".index.json").rpartition(".")
+            part = re.compile(rf"{name}-\d+-of-\d+\.{ending}")
+            return [index, *sorted(file for file in listed if part.fullmatch(file))]
+    return [name for name in _WEIGHTS if name in listed][:1]
 
 
 def told(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
