@@ -3,8 +3,8 @@ memory. Nothing is ever executed.
 
 A `Listing` tells names, shapes and types; tensors are read one at a time, once someone has compared those with a model.
 What a file may hold is decided by its first bytes and its own directory, never by its name.
-Next door: `torch_file` reads torch's, `zips` this project's own, `packing` packs tensors as timm has them,
-`layouts` says what names mean.
+Next door: `torch_file` reads torch's, `zips` this project's own, `packing` packs tensors as timm has them, `nets` takes
+one net of several, `layouts` says what names mean.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from .folder import told, weight_files
 from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
+from .nets import one_net
 from .packing import packed
 from .torch_file import legacy_listing, torch_listing
 
@@ -26,7 +27,7 @@ def look_into(path: Path) -> Iterator[Listing]:
     """What the checkpoint file at `path` holds, or the folder of one of transformers' models; raises CheckpointError
     where it is not to be read."""
     with _folder(path) if path.is_dir() else _file(path) as found:
-        yield packed(found)
+        yield one_net(packed(found))
 
 
 @contextmanager

@@ -32,6 +32,11 @@ def vit(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Ar
             "This file's classifier reads the class token and the mean patch together, and timm's ViT has no such "
             "head; save the backbone alone, without its classifier."
         )
+    if "pos_embed" not in shapes and any(name.endswith("relative_position_bias_table") for name in shapes):
+        raise UnsupportedModel(
+            "This file's weights are a BEiT's, whose attention has tables of positions, and not a ViT's; choose "
+            "another file."
+        )
     places = shapes["pos_embed"][1]
     for found, more, tokens in ((shapes, {}, 0), _extended(shapes)):
         fits = [build for build in fitting(found, wanted) if _side(places - build.positions - tokens)]
