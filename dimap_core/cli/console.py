@@ -33,9 +33,10 @@ _NAMED = 20  # folders
 def open_judged(
     model: str, weights: str = "pretrained", seed: int = 0, *, data: str | None, limit: int | None = None
 ) -> tuple[pipeline.Opened, LabelledImages]:
-    """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
+    """The model judged by what --data names, and the images; what of the model was guessed and how they were chosen
+    goes to stderr."""
     opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit)
-    notify(opened.notice)
+    notify(" ".join((*opened.info.notes, opened.notice)).strip())
     return opened, judged
 
 

@@ -1,7 +1,7 @@
 """Where models come from: bundled name | timm name | hub repository | directory that `prune` wrote | checkpoint file.
 
-Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of
-it is loaded, `from_file` fills a model from it, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
+Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of it is loaded,
+`from_file` fills a model from it, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from .checkpoints import facts
 
 
 def write_onnx(model: nn.Module, info: ModelInfo, path: Path) -> None:
-    """Write `model` as one ONNX file: input "images" [batch, info.channels, side, side] with `info.input_size` as
-    side, normalised as for training, output "logits" [batch, classes]; the batch may have any size. Its metadata holds `checkpoints.facts` of
+    """Write `model` as one ONNX file: input "images" [batch, channels, side, side] of `info`, normalised as for
+    training, output "logits" [batch, classes]; the batch may have any size. Its metadata holds `checkpoints.facts` of
     `info` and its "model", each as JSON.
 
     Raises:

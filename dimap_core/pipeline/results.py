@@ -21,7 +21,8 @@ def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, A
     return {
         "model": info.name,
         "family": info.family,
-        **input_facts(info),
+        "input_size": info.input_size,
+        "input": _input(info),
         "notes": list(info.notes),
         "params": total.params,
         "macs": total.macs,
@@ -34,9 +35,9 @@ def describe(info: ModelInfo, anatomy: Anatomy, cost: CostReport) -> dict[str, A
     }
 
 
-def input_facts(info: ModelInfo) -> dict[str, Any]:
-    """The side of the input in pixels, how a picture becomes it, and where that was learned, if it was."""
-    keys = ("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
+def _input(info: ModelInfo) -> dict[str, Any]:
+    """How a picture becomes the model's input, and where that was learned, if it was."""
+    keys = ("mean", "std", "crop_pct", "crop_mode", "interpolation")
     return {key: getattr(info, key) for key in keys} | ({"learned": dict(info.learned)} if info.learned else {})
 
 

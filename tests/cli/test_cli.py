@@ -45,7 +45,7 @@ def test_models_lists_the_bundled_ones_with_size_and_accuracy(ask):
 def test_describe_lists_parts_that_sum_to_the_totals(ask, arguments):
     result = ask("describe", *arguments)
     assert result.keys() == {
-        "model", "family", "input_size", "params", "macs", "prunable_params", "stages", "modules",
+        "model", "family", "input_size", "input", "notes", "params", "macs", "prunable_params", "stages", "modules",
     }  # fmt: skip
     assert [row["stage"] for row in result["stages"]] == [0, 1, 2, 3, None]
     for key in ("params", "macs"):

@@ -209,7 +209,7 @@ def test_heads_of_a_vit_are_asked_for_and_taken_from_the_named_architecture(tmp_
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"patch_embed.proj.weight": torch.zeros(192, 1, 16, 16)}, r"of patch_embed.proj.weight it has \[192, 1, 16"),
+        ({"patch_embed.proj.weight": torch.zeros(192, 4, 16, 16)}, r"4 channels \(patch_embed.proj.weight is \[192, 4"),
         ({"extra.weight": torch.zeros(3)}, r"of extra.weight it has \[3\], the model needs none"),
         ({"blocks.3.mlp.fc1.bias": None}, r"of blocks.3.mlp.fc1.bias it has none, the model needs \[768\]"),
         ({"pos_embed": torch.zeros(1, 1 + 4 * 5, 192)}, "not square"),

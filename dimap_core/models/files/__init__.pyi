@@ -1,7 +1,7 @@
 """What other rooms may import from `models.files`."""
 
 from .architectures import architecture as architecture
-from .asked import check_heard as check_heard, parted as parted
+from .asked import check_heard as check_heard, parted as parted, proposed as proposed
 from .fitting import Architecture as Architecture, exact as exact, signature as signature
 from .folder import (
     CONFIG as CONFIG,

@@ -17,7 +17,8 @@ from .fitting import Architecture, fitting
 from .swins import swin
 from .vits import vit
 
-_FIRST = {"layers.0.blocks.0.attn.qkv.weight": "Swin", "blocks.0.attn.qkv.weight": "ViT"}
+FIRST = {"layers.0.blocks.0.attn.qkv.weight": "Swin", "blocks.0.attn.qkv.weight": "ViT"}
+"""A parameter that every model of a family has, and no other."""
 
 
 def architecture(
@@ -40,7 +41,7 @@ def architecture(
             "This file's weights have focused linear attention (FLatten), which is known here in the sizes of the "
             "bundled swin-flatten only; choose another file."
         )
-    family = next((family for name, family in _FIRST.items() if name in shapes), "")
+    family = next((family for name, family in FIRST.items() if name in shapes), "")
     try:
         if family:
             known = (build.name for build in fitting(shapes) if build.name == told.get("architecture"))

@@ -44,6 +44,16 @@ def parted(text: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     return name, checked(settings), pictures
 
 
+def proposed(sentence: str) -> dict[str, int]:
+    """The likely values that a refusal's sentence proposes to say behind the @, by setting."""
+    return {
+        key: int(value)
+        for query in re.findall(r"FILE@\?([a-z0-9_=&]+)", sentence)
+        for key, _, value in (part.partition("=") for part in query.split("&"))
+        if key in SETTINGS and value.isdecimal()
+    }
+
+
 def check_heard(settings: Mapping[str, Any], made: Architecture) -> None:
     """Raise UnsupportedModel where what the user said is not what was made, since the weights tell otherwise."""
     for key, value in settings.items():

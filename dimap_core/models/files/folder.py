@@ -14,10 +14,11 @@ from typing import Any
 
 from ...types import UnsupportedModel, is_file
 from ..checkpoints import CARD
-from .listing import MOST_TEXT, refused
+from .listing import MOST_TEXT, adapters, refused
 from .preprocessing import beside
 
 CONFIGS = CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
+_ADAPTER = "adapter_config.json"
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _MOST_FILES = 1000
@@ -28,8 +29,10 @@ _TOLD = {
 
 
 def is_foreign(path: str) -> bool:
-    """Whether a file stands there, or a folder that is one of transformers' models and none of this project's."""
-    return is_file(path) or (is_file(f"{path}/{CONFIG}") and not is_file(f"{path}/{CARD}"))
+    """Whether a file stands there, or a folder that is one of transformers' models (or peft's) and none of this
+    project's."""
+    held = any(is_file(f"{path}/{name}") for name in (CONFIG, _ADAPTER))
+    return is_file(path) or (held and not is_file(f"{path}/{CARD}"))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -42,6 +45,8 @@ def weight_files(folder: Path) -> list[Path]:
                 raise refused(f"lists other files than its own folder's ('{name}')", "download it again")
             return [folder / part for part in sorted(names)]
     found = [folder / name for name in _WEIGHTS if (folder / name).is_file()][:1]
+    if not found and (folder / _ADAPTER).is_file():
+        raise adapters()
     if not found:
         raise refused(f"is a folder without {' or '.join(_WEIGHTS)}", "download it again")
     return found

@@ -15,6 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from ...types import CheckpointError, Shape
+from .listing import listed
 from .preprocessing import IMAGENET
 
 _PREFIXES = r"^(?:(?:module|backbone|model)\.)+"
@@ -145,8 +146,7 @@ def left_out(names: Iterable[str]) -> tuple[str, ...]:
     out = [name for name, new in _timms(names).items() if not new]
     if not out:
         return ()
-    listed = ", ".join(name[:60] for name in out[:3]) + (f" and {len(out) - 3:,} more" if len(out) > 3 else "")
-    return (f"Left out, being no part of a Swin, DeiT or ViT: {listed}.",)
+    return (f"Left out, being no part of a Swin, DeiT or ViT: {listed(out)}.",)
 
 
 def settings(names: Iterable[str]) -> dict[str, Any]:

@@ -30,13 +30,13 @@ def checked(settings: Any) -> dict[str, Any]:
     has."""
     found: dict[str, Any] = {}
     for key, value in settings.items() if isinstance(settings, Mapping) else [("settings", None)]:
-        several = isinstance(value, list | tuple) and 0 < len(value) <= 8
-        if not (value in _ONE_OF[key] if key in _ONE_OF else _within(key, [*value] if several else [value], several)):
+        several = tuple(value) if isinstance(value, list | tuple) and 0 < len(value) <= 8 else ()
+        if not (value in _ONE_OF[key] if key in _ONE_OF else _within(key, several or (value,), bool(several))):
             raise UnsupportedModel(f"No model of {str(key)[:40]} {str(value)[:40]} is supported; choose another file.")
-        found[key] = tuple(value) if several else value
+        found[key] = several or value
     return found
 
 
-def _within(key: str, numbers: list[Any], several: bool) -> bool:
+def _within(key: str, numbers: tuple[Any, ...], several: bool) -> bool:
     low, high = (_LISTS if several else _LIMITS).get(key, (1, 0))
     return all(isinstance(number, int | float) and low <= number <= high for number in numbers)

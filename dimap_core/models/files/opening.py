@@ -1,10 +1,10 @@
-"""Checkpoint files that people bring: safetensors and torch.save's zip files, checked before anything is read into
-memory. Nothing is ever executed.
+"""Checkpoint files that people bring: safetensors, torch.save's files and Google's zips of numpy arrays, checked before
+anything is read into memory. Nothing is ever executed.
 
 A `Listing` tells names, shapes and types; tensors are read one at a time, once someone has compared those with a model.
 What a file may hold is decided by its first bytes and its own directory, never by its name.
-Next door: `torch_file` reads torch's, `zips` this project's own, `packing` packs tensors as timm has them,
-`layouts` says what names mean.
+Next door: `torch_file` reads torch's, `npz_file` numpy's, `zips` this project's own, `packing` packs tensors as timm
+has them, `nets` takes one net of several, `layouts` says what names mean.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 
 from .folder import told, weight_files
 from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
+from .nets import one_net
+from .npz_file import is_npz, npz_listing
 from .packing import packed
 from .torch_file import legacy_listing, torch_listing
 
@@ -26,7 +28,7 @@ def look_into(path: Path) -> Iterator[Listing]:
     """What the checkpoint file at `path` holds, or the folder of one of transformers' models; raises CheckpointError
     where it is not to be read."""
     with _folder(path) if path.is_dir() else _file(path) as found:
-        yield packed(found)
+        yield one_net(packed(found))
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def _folder(path: Path) -> Iterator[Listing]:
 def _file(path: Path) -> Iterator[Listing]:
     start = starts(path)
     if start.startswith(b"PK"):
-        yield torch_listing(path)
+        yield npz_listing(path) if is_npz(path) else torch_listing(path)
     elif start[8:9] == b"{":
         with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
             yield found

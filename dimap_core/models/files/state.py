@@ -10,24 +10,30 @@ from typing import Any
 
 import torch
 
-from .listing import refused
+from .listing import listed, refused
 
 _DEPTH = 3  # wrappers around each other: Lightning around timm's EMA around DataParallel
-_AVERAGED = r"(.+_)?(ema|averaged|swa)(_.+)?"
-_ORDER = (_AVERAGED, "teacher", "state_dict", "model")
+AVERAGED = r"(.+_)?(ema|averaged|swa)(_.+)?"
+_ORDER = (AVERAGED, "teacher", "state_dict", "model")
 """Averaged weights first, as timm has it; DINO's teacher is the average of its student."""
 
 
-def state_dict(content: Any) -> dict[str, torch.Tensor]:
-    """The tensors by name among what a file holds: the content itself or a dict within it, up to `_DEPTH` keys deep;
-    of several, those of a quarter of the largest one's tensors or more (no optimizer, no metric), the first by
-    `_ORDER`, then the largest."""
+def state_dict(content: Any) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """(the tensors by name among what a file holds, a sentence on which they are of several): the content itself or a
+    dict within it, up to `_DEPTH` keys deep; of several, those of a quarter of the largest one's tensors or more (no
+    optimizer, no metric), the first by `_ORDER`, then the largest."""
     found = _candidates(content)
     most = max((len(state) for _, state in found), default=0)
     if not most:
         raise refused("holds no state dict", "save one with torch.save(model.state_dict(), ...)")
     large = [(path, state) for path, state in found if 4 * len(state) >= most]
-    return min(large, key=lambda item: (_rank(item[0]), -len(item[1])))[1]
+    path, state = min(large, key=lambda item: (_rank(item[0]), -len(item[1])))
+    others = [_named(other) for other, _ in large if other != path]
+    return state, (f"{_named(path)} was taken of this file, not {listed(others)}.",) if others else ()
+
+
+def _named(path: tuple[str, ...]) -> str:
+    return f"'{' > '.join(path)[:50]}'" if path else "What is not wrapped"
 
 
 def _candidates(content: Any) -> list[tuple[tuple[str, ...], dict[str, torch.Tensor]]]:

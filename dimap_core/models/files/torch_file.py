@@ -51,7 +51,7 @@ def _pickle_of(path: Path) -> zipfile.ZipInfo:
 def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
     """What `content` finds on the meta device; it is asked for values when the first are read."""
     found = _whole(content, "meta")
-    state = state_dict(found)
+    state, notes = state_dict(found)
     check_count({name: tuple(tensor.shape) for name, tensor in state.items()})
     for name, tensor in state.items():
         if tensor.numel() > _values(tensor) or tensor.nbytes > path.stat().st_size:
@@ -63,12 +63,12 @@ def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
 
     def read(name: str) -> torch.Tensor:
         if not mapped:
-            mapped.update(state_dict(_whole(content, "cpu")))
+            mapped.update(state_dict(_whole(content, "cpu"))[0])
         return mapped[name]
 
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     told = {"architecture": arch} if isinstance(arch := found.get("arch"), str) else {}  # timm's training script
-    return Listing(shapes, floats, read, class_names(found), told)
+    return Listing(shapes, floats, read, class_names(found), told, notes)
 
 
 def _values(tensor: torch.Tensor) -> int:

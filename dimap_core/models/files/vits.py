@@ -32,6 +32,11 @@ def vit(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Ar
             "This file's classifier reads the class token and the mean patch together, and timm's ViT has no such "
             "head; save the backbone alone, without its classifier."
         )
+    if "pos_embed" not in shapes and any(name.endswith("relative_position_bias_table") for name in shapes):
+        raise UnsupportedModel(
+            "This file's weights are a BEiT's, whose attention has tables of positions, and not a ViT's; choose "
+            "another file."
+        )
     places = shapes["pos_embed"][1]
     for found, more, tokens in ((shapes, {}, 0), _extended(shapes)):
         fits = [build for build in fitting(found, wanted) if _side(places - build.positions - tokens)]
@@ -61,7 +66,7 @@ def _extended(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, 
 def _by_features(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Architecture:
     """A ViT that timm has no name for: each of its features is a setting, and its heads are told, or those of the
     wanted architecture or of the plain ViT with the same blocks."""
-    size, bare, notes = _input_size(shapes, told)
+    (size, bare), notes, question = _input_size(shapes, told)
     features = {**_features(shapes), **channels(shapes), "no_embed_class": bare}
     plain, width = _plain_name(shapes), shapes["blocks.0.attn.proj.weight"][0]
     name = wanted or plain or (_DISTILLED if "dist_token" in shapes else _VIT)
@@ -70,13 +75,14 @@ def _by_features(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, An
     sizes: dict[str, Any] = {}
     if not plain or wanted:
         sizes = {"embed_dim": width, "depth": _depth(shapes), "mlp_ratio": ratio(shapes[f"{_BLOCK}mlp.fc1.weight"])}
-    heads, question = _heads(told), ""
+    heads = _heads(told)
     if _QUERIES in shapes:
         heads = {"num_heads": _heads_of(width, shapes[_QUERIES][0])}
     elif not heads and not wanted:
-        notes += [f"Heads taken as those of {plain}, whose blocks have these shapes; say it if they are not "
-                  "(FILE@?num_heads=6)."] * bool(plain)  # fmt: skip
-        question = "" if plain else _question(width, _depth(shapes))
+        if plain:
+            notes.append(f"Heads taken as {plain} has them, whose blocks have these shapes (else FILE@?num_heads=6).")
+        else:
+            question, heads = question or _question(width, _depth(shapes)), {"num_heads": 1}
     if features.get("pre_norm"):
         notes.append("A norm before the blocks is CLIP's way; the activation is taken as GELU, not QuickGELU.")
     settings = {"img_size": size, "num_classes": classes(shapes), **sizes, **features, **heads}
@@ -96,7 +102,7 @@ def _features(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     """What timm is told of a ViT besides its sizes, heads and channels."""
     has = shapes.__contains__
     pooled = has("fc_norm.weight") or not has("cls_token")
-    scaled = {"init_values": 1e-5} if has(f"{_BLOCK}ls1.gamma") else {}  # a value to begin training with
+    scaled = {"init_values": 1e-5} if has(f"{_BLOCK}ls1.gamma") else {}  # what training began with
     return {
         "patch_size": patch_side(shapes),
         "qkv_bias": has(f"{_BLOCK}attn.qkv.bias"),
@@ -112,22 +118,28 @@ def _features(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     }
 
 
-def _input_size(shapes: Mapping[str, Shape], told: Mapping[str, Any]) -> tuple[int, bool, list[str]]:
-    """(side of the image, whether only patches have a position, what was guessed in it); raises UnsupportedModel where
-    no square image has so many patches."""
+def _input_size(shapes: Mapping[str, Shape], told: Mapping[str, Any]) -> tuple[tuple[int, bool], list[str], str]:
+    """((side of the image, whether only patches have a position), what was guessed in it, what only the user can say);
+    raises UnsupportedModel where no square image has so many patches."""
     places, patch = shapes["pos_embed"][1], patch_side(shapes)
     tokens = sum(shapes.get(name, (0, 0))[1] for name in ("cls_token", "dist_token", "reg_token"))
-    sizes = {_side(places - with_places) * patch: not with_places for with_places in (tokens, 0)}
-    sizes = {size: bare and bool(tokens) for size, bare in sizes.items() if size}
+    sizes = {_side(places) * patch: tokens > 0, _side(places - tokens) * patch: False}
+    sizes = {size: bare for size, bare in sizes.items() if size}
+    oblong = f"This file's weights are a ViT for images that are not square ({places} positions)"
     if not sizes:
         raise UnsupportedModel(
-            f"This file's weights are a ViT for images that are not square ({places} positions), and only square ones "
-            "are supported; resample pos_embed to a square (timm.layers.resample_abs_pos_embed) and save it again."
+            f"{oblong}, and only square ones are supported; resample pos_embed to a square "
+            "(timm.layers.resample_abs_pos_embed) and save it again."
         )
-    size = told["img_size"] if told.get("img_size") in sizes else max(sizes)
-    others = [str(other) for other in sizes if other != size and told.get("img_size") not in sizes]
+    if told.get("img_size") in sizes:
+        return (told["img_size"], sizes[told["img_size"]]), [], ""
+    size, *others = sorted(sizes, reverse=True)
     notes = [f"Input size guessed: {size} px ({other} px fits too: FILE@?img_size={other})." for other in others]
-    return size, sizes[size], notes
+    # DINOv2 with registers and DeiT-3, which scales its layers, have no position for these tokens; of others a number
+    # that makes a square without them may be an oblong's with them: 3 x 5 + 1.
+    usual = "reg_token" in shapes or f"{_BLOCK}ls1.gamma" in shapes
+    question = f"{oblong}, or its class token has none; if so, say it (FILE@?img_size={size})."
+    return (size, sizes[size]), notes, question if sizes[size] and not usual else ""
 
 
 def _plain_name(shapes: Mapping[str, Shape]) -> str:
@@ -152,8 +164,8 @@ def _heads_of(width: int, normed: int) -> int:
     """Heads by how many channels of a query are normed together; raises UnsupportedModel for all of a wide one."""
     if normed == width > 2 * _HEAD_WIDTH:
         raise UnsupportedModel(
-            f"This file's weights norm the queries of all heads together ({_QUERIES} has {normed} channels), and timm's "
-            "ViT norms each head's; choose another file."
+            f"This file's weights norm the queries of all heads together ({_QUERIES} has {normed} channels), and "
+            "timm's ViT norms each head's; choose another file."
         )
     return width // normed
 
