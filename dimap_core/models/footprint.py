@@ -63,14 +63,16 @@ def largest_batch(image: int) -> int:
 
 
 def footprint(name: str) -> Footprint:
-    """Of a bundled or timm name; of a repository what is cached of it; of a file or folder of weights ("file:PATH" or "file:PATH@NAME") what their size says.
+    """Of a bundled or timm name; of a repository what is cached of it; of a file or folder of weights ("file:PATH" or
+    "file:PATH@NAME") what their size says.
 
     Raises UnsupportedModel for a name that is not known or not of a known family.
     """
-    if hub.is_repository(name) and ModelName.parse(name).kind != "file":
-        folder = hub.folder_of(ModelName.parse(name).what)
+    found = ModelName.parse(name)
+    if found.repository:
+        folder = hub.folder_of(found.what)
         return Footprint(0, 0) if folder is None else footprint(f"file:{folder}")
-    if ModelName.parse(name).kind != "file":
+    if found.kind != "file":
         return _named(name)
     path = Path(ModelName.parse(name, files.is_foreign).what)
     parts = files.weight_files(path) if path.is_dir() else [path]

@@ -10,7 +10,6 @@ Next door: `named_models` builds models with what is fetched here, `data.downloa
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -81,13 +80,6 @@ def fetch(name: str) -> Iterator[Download]:
         raise UnsupportedModel(f"timm has no pretrained weights for '{name}'; use random ones for counts only.")
     if config.hf_hub_id and not _cached(config):
         yield from _followed(name, config.hf_hub_id, lambda bring: _first(_files(config), bring))
-
-
-def is_repository(name: str) -> bool:
-    """Whether a name is that of a repository on the hub other than timm's."""
-    found = ModelName.parse(name)
-    named = re.fullmatch(r"(?!timm/)[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", found.what)
-    return found.kind == "plain" and named is not None
 
 
 def fetch_repository(name: str) -> Iterator[Download]:
@@ -174,10 +166,10 @@ def _failed(name: str, error: Exception) -> CheckpointError | Offline:
         return CheckpointError(sentence(constants.HF_HUB_CACHE, error, "another folder by HF_HOME"))
     if isinstance(error, RepositoryNotFoundError):
         return CheckpointError(f"The model hub has no public '{name[:120]}'; check its name, or download its file.")
-    if is_repository(name):
+    if ModelName.parse(name).repository:
         return Offline(
-            f"'{name[:120]}' is neither here nor in the model hub's cache, and no hub was reached; check its name, connect "
-            "to the internet once, or open a checkpoint file."
+            f"'{name[:120]}' is neither here nor in the model hub's cache, and no hub was reached; check its name, "
+            "connect to the internet once, or open a checkpoint file."
         )
     return Offline(
         f"Pretrained weights of '{name}' are not cached and no model hub was reached; connect to the internet "

@@ -54,7 +54,7 @@ def load_model(
     """
     looked_at = not named_only or ModelName.parse(name).kind == "file"
     found = _from_disk(name) if looked_at and bundled(name) is None else None
-    if found is None and hub.is_repository(name):
+    if found is None and ModelName.parse(name).repository:
         found = _from_repository(name, weights)
     return load_named(name, weights, seed) if found is None else found
 
@@ -103,7 +103,7 @@ def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, 
 
 
 def _downloads(name: str) -> Iterator[hub.Download]:
-    if hub.is_repository(name):
+    if ModelName.parse(name).repository:
         return hub.fetch_repository(ModelName.parse(name).what)
     name = base_of(name)
     timm_family(name)

@@ -5,6 +5,7 @@ Next door: `model` for what is known of a model once it is open; `models` (the r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ from typing import Literal
 UPLOAD = "upload:"
 Kind = Literal["plain", "file", "upload"]
 _PREFIXES: dict[Kind, str] = {"plain": "", "file": "file:", "upload": UPLOAD}
+_REPOSITORY = re.compile(r"(?!timm/)[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class ModelName:
 
     def __str__(self) -> str:
         return f"{_PREFIXES[self.kind]}{self.what}" + (f"@{self.architecture}" if self.architecture else "")
+
+    @property
+    def repository(self) -> bool:
+        """Whether it could be that of a repository on the model hub other than timm's (ORGANISATION/NAME)."""
+        return self.kind == "plain" and _REPOSITORY.fullmatch(self.what) is not None
 
     @property
     def brought(self) -> bool:

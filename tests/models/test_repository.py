@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dimap_core.models import hub as module
 from dimap_core.models.files import among
 from dimap_core.models.load import load_model
 from dimap_core.types.errors import UnsupportedModel
+from dimap_core.types.model_name import ModelName
 from tests.helpers import assert_refused
 from tests.models.foreign import DEIT, named
 from tests.models.test_folders import SETTINGS, write
@@ -120,7 +120,7 @@ def test_what_is_not_there_is_one_sentence(hub, tmp_path):
 def test_which_names_are_repositories_and_which_files_of_one_are_needed():
     wanted = {REPO: True, f"{REPO}@?img_size=32": True, "timm/swin_tiny": False, "swin_tiny": False, "/a/b": False}
     wanted |= {"file:a/b": False, "a/b/c": False, "../b": False, "~/b": False, "a/..": False}
-    assert {name: module.is_repository(name) for name in wanted} == wanted
+    assert {name: ModelName.parse(name).repository for name in wanted} == wanted
     parts = [f"pytorch_model-0000{n}-of-00002.bin" for n in (1, 2)]
     assert among([*parts, "pytorch_model.bin.index.json", "x"]) == ["pytorch_model.bin.index.json", *parts]
     assert among(["pytorch_model.bin", "model.safetensors", "a"]) == ["model.safetensors"] and among(["x.bin"]) == []

@@ -13,6 +13,7 @@ from dimap_core.service import Upload, little_room, room_left
 from dimap_core.types import DataError
 
 from ..session import cache, own_models, state
+from . import reading
 
 _LARGEST = 2048  # MiB of one uploaded checkpoint
 _SUFFIX = ".checkpoint"  # of the files kept, which tells them from uploaded images
@@ -20,7 +21,8 @@ _SUFFIX = ".checkpoint"  # of the files kept, which tells them from uploaded ima
 
 def draw() -> None:
     """The model chip's part: upload a file, or go back to one."""
-    opened = st.session_state.get("files_open", False) or state.current().name.brought
+    name = state.current().name
+    opened = st.session_state.get("files_open", False) or name.brought or name.repository
     key = f"w_file-{st.session_state.get('files_taken', 0)}"
     most = room_left(_LARGEST)
     with st.expander("Your own checkpoint", icon=":material/upload_file:", expanded=opened):
@@ -33,7 +35,6 @@ def draw() -> None:
         )  # fmt: skip
         uploads = [upload for upload in cache.shared().uploads.of(cache.session()) if _is_model(upload)]
         kept = {own_models.name_of(upload): f"{number}. {upload.name}" for number, upload in enumerate(uploads, 1)}
-        name = state.current().name
         current, architecture = str(replace(name, architecture="")), name.architecture
         if kept:
             names = list(kept)
@@ -42,16 +43,21 @@ def draw() -> None:
                 "Uploaded", names, chosen, key=f"w_kept-{len(names)}-{chosen}", format_func=kept.__getitem__,
                 on_change=_reopen, args=(f"w_kept-{len(names)}-{chosen}",), placeholder="open one again",
             )  # fmt: skip
-        if name.brought:
-            known = architectures()
-            options = known if architecture in ("", *known) else (*known, architecture)
-            st.selectbox(
-                "Its architecture", options, options.index(architecture) if architecture else None,
-                key=f"w_architecture-{architecture}", placeholder="found from its weights", accept_new_options=True,
-                on_change=_rename, args=(f"w_architecture-{architecture}",),
-                help="Weights of the same shapes can belong to several architectures; if the one found is wrong, "
-                "choose. What no weight tells goes behind a ?, with a name or without: ?img_size=384&num_heads=6",
-            )  # fmt: skip
+        if name.brought or name.repository:
+            _architecture(architecture)
+            reading.draw()
+
+
+def _architecture(said: str) -> None:
+    known = architectures()
+    options = known if said in ("", *known) else (*known, said)
+    st.selectbox(
+        "Its architecture", options, options.index(said) if said else None,
+        key=f"w_architecture-{said}", placeholder="found from its weights", accept_new_options=True,
+        on_change=_rename, args=(f"w_architecture-{said}",),
+        help="Weights of the same shapes can belong to several architectures; if the one found is wrong, "
+        "choose. What no weight tells goes behind a ?, with a name or without: ?img_size=384&num_heads=6",
+    )  # fmt: skip
 
 
 def _is_model(upload: Upload) -> bool:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dimap_core.models import BUNDLED, NOTE, entries_by_name, presets
+from dimap_core.models import BUNDLED, NOTE, entries_by_name, in_a_line, presets
 
 from ..look import formats
-from ..session import cache, own_models, state
+from ..session import Setting, cache, opening, own_models, state
 from . import control
 
+_ENDINGS = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors", ".npz", ".zip")
 _ALL, _OURS, _SPVIT = "all", "this project's", "SPViT's"
 _BEGINS = {"Swin": "swin_", "SwinV2": "swinv2_", "DeiT": "deit"}  # how timm's names of a family begin; the rest are ViT
 
@@ -35,8 +36,9 @@ def draw() -> None:
         format_func=lambda name: own.get(name) or names.get(name) or families[_ALL].get(name, name),
         accept_new_options=True, **control.filled("w_model", setting.model, _model_changed),
         help="Type words of a name and its input, as 'swin base 384', then Enter where none is shown. The list holds "
-        "bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights; any other of timm's names can "
-        "be typed whole.",
+        "bundled models, and timm's Swin, SwinV2, DeiT and ViT with pretrained weights. Any other of timm's names can "
+        "be typed whole; so can a path on this machine (~/model.pth) and a Hugging Face id "
+        "(microsoft/swin-tiny-patch4-window7-224).",
     )  # fmt: skip
     if words:
         st.caption(f"{len(names)} models fit “{formats.plain(words)}”; the list holds these alone.")
@@ -50,12 +52,22 @@ def draw() -> None:
         st.caption(f"{setting.model}: {entry.facts}.")
     elif setting.model in presets():
         st.caption(NOTE)
-    if setting.model not in cards and not setting.name.brought:
+    if setting.model not in cards:
+        _read_as(setting)
+    if setting.model not in cards and not setting.name.brought and not setting.name.repository:
         st.toggle(
             "Random weights", setting.weights == "random",
             **control.filled("w_random", setting.weights == "random", _weights_changed),
             help="Counts are right with any weights; accuracy means nothing on random ones.",
         )  # fmt: skip
+
+
+def _read_as(setting: Setting) -> None:
+    """The line on what an open model was read as, and what was guessed."""
+    place = opening.ready_folder(setting)
+    if place is not None:
+        info, anatomy, _ = cache.model(place)
+        st.caption(formats.plain(" ".join((in_a_line(info, anatomy), *info.notes))))
 
 
 @st.cache_resource(show_spinner=False)
@@ -90,12 +102,18 @@ def _model_changed() -> None:
     if len(fitting) > 1:
         st.session_state.model_words = name
         return
-    name = fitting[0] if fitting else name
+    name = fitting[0] if fitting else _as_path(name)
     bundled = any(spec.name == name for spec in BUNDLED)
     # Names of stages are alike in all models, so the plan stays; layers' names are not.
     plan = replace(state.current().plan, protected=())
     weights = "pretrained" if bundled else state.current().weights
     state.go(replace(state.current(), model=name, weights=weights, plan=plan, classes=()))
+
+
+def _as_path(name: str) -> str:
+    """A name that was typed or pasted; what begins or ends as paths do is one."""
+    begins = name.startswith(("/", "~", "./", "../")) or name.lower().endswith(_ENDINGS)
+    return f"file:{name}" if begins and not name.startswith("file:") else name
 
 
 def _weights_changed() -> None:

@@ -33,14 +33,14 @@ def place(model: str) -> str:
 
 
 def shown(model: str) -> str:
-    """What a model is called on screen, in recipes and in names of downloads."""
+    """What a model is called on screen, in recipes and in names of downloads; what is said behind a ? is not told."""
     name = ModelName.parse(model)
     if name.kind == "upload":
         found = (one.name for one in cache.shared().uploads.of(cache.session()) if one.token == name.what)
         called = next(found, "uploaded file")
     else:
         called = Path(name.what).name if name.kind == "file" else name.what
-    return str(ModelName("plain", called, name.architecture))
+    return str(ModelName("plain", called, name.architecture.partition("?")[0]))
 
 
 def name_of(upload: Upload) -> str:
@@ -57,6 +57,20 @@ def switch(setting: Setting) -> None:
 def open_as(model: str) -> None:
     """Go over to another model with the current plan; its layers have other names."""
     switch(Setting(model, "pretrained", replace(state.current().plan, protected=())))
+
+
+def said(setting: Setting) -> tuple[str, dict[str, str]]:
+    """(architecture, what else is said, by key) of a setting's file."""
+    name, _, query = setting.name.architecture.partition("?")
+    return name, dict(part.split("=", 1) for part in query.split("&") if "=" in part)
+
+
+def say(setting: Setting, **more: str) -> None:
+    """Go over to the same file, with more said of what its weights do not tell; "" takes back what was said."""
+    name, before = said(setting)
+    now = {key: value for key, value in (before | more).items() if value}
+    query = "&".join(f"{key}={value}" for key, value in now.items())
+    read_as(setting, f"{name}?{query}" if query else name)
 
 
 def read_as(setting: Setting, architecture: str) -> None:

@@ -245,5 +245,6 @@ def load_recipe(text: str | bytes) -> None:
     except InvalidPlan as error:
         st.session_state.notice = str(error)
     else:
-        as_said = str(replace(setting.name, architecture=said)) if said and setting.name.brought else setting.model
-        go(replace(setting, model=as_said, plan=plan))
+        readable = said and (setting.name.brought or setting.name.repository)
+        model = str(replace(setting.name, architecture=said)) if readable else setting.model
+        go(replace(setting, model=model, plan=plan))
