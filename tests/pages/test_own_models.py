@@ -1,14 +1,18 @@
 """Models that people bring: a checkpoint file works on every page, and what cannot be opened leaves ways on."""
 
+import json
 import shutil
 
 import pytest
 import timm
 import torch
 
+from dimap_core import pipeline
 from dimap_core.types.errors import DataError, PruningError
 from dimap_core.types.folders import ASSETS
+from dimap_core.types.plan import PruningPlan
 from pages.ui.session import cache, own_models
+from tests.pages.test_recipe_line import typed
 
 
 @pytest.fixture
@@ -146,3 +150,42 @@ def test_where_the_temporary_folder_has_little_room_it_says_how_large_an_upload_
 
 def refused():
     raise PruningError("There is no folder for temporary files.")
+
+
+def test_what_weights_do_not_tell_is_asked_with_the_likely_value(open_app, folder):
+    model = timm.create_model("deit_tiny_patch16_224", img_size=32, embed_dim=128, depth=2, num_heads=2)
+    torch.save(model.state_dict(), folder / "a.pth")
+    app = open_app(model=f"file:{folder}/a.pth")
+    app.until(lambda: app.notices, "a notice")
+    assert app.widget("way_num_heads").value == 2
+    app.click("Open with these").live()
+    assert app.url["model"] == f"file:{folder}/a.pth@?num_heads=2" and app.notices == []
+
+
+def test_how_pictures_are_given_is_told_and_can_be_said(open_app, folder):
+    path = f"file:{folder}/my *first* model_1.safetensors"
+    app = open_app(model=path, ratio="0.5").judged()
+    before = app.metric(2)
+    assert any("10 classes, 32 px" in text and "mean and std 0.5" in text for text in app.texts())
+    app.set("w_colours", "as they are (0 and 1)").judged()
+    assert app.url["model"] == f"{path}@?mean=0,0,0&std=1,1,1" and app.metric(2) != before
+    assert "[my *first* model_1.safetensors]" in app.sentence
+    app.set("w_crop_pct", 50.0).judged()
+    assert app.url["model"] == f"{path}@?mean=0,0,0&std=1,1,1&crop_pct=0.5"
+    recipe = json.loads(next(block.value for block in app.at.code if '"version"' in block.value))
+    assert recipe["reading"] == "?mean=0,0,0&std=1,1,1&crop_pct=0.5" and "model" not in recipe
+    app.click("As learned").judged()
+    assert app.url["model"] == path and app.metric(2) == before
+
+
+def test_a_path_that_is_typed_opens_and_so_does_what_prune_wrote(open_app, folder):
+    app = open_app(model="swin-digits").live()
+    typed(app, f"{folder}/my *first* model_1.safetensors").live()
+    assert app.url["model"] == f"file:{folder}/my *first* model_1.safetensors" and app.notices == []
+    opened = pipeline.open_model("deit-digits")
+    pipeline.save_pruned(folder / "cut", opened, PruningPlan(ratio=0.5, granularity="structure"))
+    typed(app, str(folder / "cut")).judged()
+    assert app.url["model"] == f"file:{folder}/cut" and "n = 540" in app.metric(2)
+    typed(app, "/etc/passwd")
+    app.until(lambda: app.notices, "a notice")
+    assert "outside the folders that may be read" in app.notices[0]

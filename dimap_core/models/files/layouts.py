@@ -155,9 +155,12 @@ def settings(names: Iterable[str]) -> dict[str, Any]:
 
 
 def label(names: Iterable[str]) -> str:
-    """Whose names they are, in a few words."""
-    found = [layout.label.partition(":")[0] for layout in _spoken(_bare([*names]).values())]
-    return found[-1] if found else "timm's"
+    """Whose names they are, in a few words; timm's where nothing but a prefix had to change."""
+    bare, found = {*_bare([*names]).values()}, "timm's"
+    for layout in _spoken(bare):
+        changed = {layout.timms(name) for name in bare}
+        bare, found = changed, found if changed == bare else layout.label.partition(":")[0]
+    return found
 
 
 def _timms(names: Iterable[str]) -> dict[str, str]:

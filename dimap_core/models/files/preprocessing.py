@@ -101,7 +101,7 @@ def with_pictures(info: ModelInfo, *sources: tuple[str, Mapping[str, Any]]) -> M
     """What is known of a model, with what the `sources` (name, values) tell of pictures, the first before the last;
     what none tells is timm's for its architecture."""
     values: dict[str, Any] = {}
-    where = dict.fromkeys(KEYS, f"timm's for {info.architecture or info.name}, {GUESS}")
+    where = dict.fromkeys(KEYS, f"timm's usual, {GUESS}")
     for name, told in reversed(sources):
         fresh = {key: told[key] for key in KEYS if key in told}
         values |= {key: _as_many(info, value) for key, value in fresh.items()}

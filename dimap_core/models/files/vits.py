@@ -93,8 +93,8 @@ def _question(width: int, depth: int) -> str:
     likely = max(1, width // _HEAD_WIDTH)
     return (
         f"This file's weights are a ViT of width {width} and depth {depth}, which timm has no name for, and weights "
-        f"do not tell the number of heads; say it (FILE@?num_heads={likely}, if a head is {width // likely} wide as "
-        "most are) or name an architecture of as many."
+        f"do not tell the number of heads; say it (FILE@?num_heads={likely} for heads {width // likely} wide; most are "
+        f"{_HEAD_WIDTH}) or name an architecture of as many."
     )
 
 

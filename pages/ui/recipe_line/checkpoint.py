@@ -44,7 +44,7 @@ def draw() -> None:
                 on_change=_reopen, args=(f"w_kept-{len(names)}-{chosen}",), placeholder="open one again",
             )  # fmt: skip
         if name.brought or name.repository:
-            _architecture(architecture)
+            _architecture(architecture.partition("?")[0])
             reading.draw()
 
 
@@ -87,4 +87,5 @@ def _reopen(key: str) -> None:
 
 
 def _rename(key: str) -> None:
-    own_models.read_as(state.current(), st.session_state[key] or "")
+    chosen = st.session_state[key] or ""
+    own_models.read_as(state.current(), chosen) if "?" in chosen else own_models.say(state.current(), chosen)

@@ -65,9 +65,11 @@ def said(setting: Setting) -> tuple[str, dict[str, str]]:
     return name, dict(part.split("=", 1) for part in query.split("&") if "=" in part)
 
 
-def say(setting: Setting, **more: str) -> None:
-    """Go over to the same file, with more said of what its weights do not tell; "" takes back what was said."""
+def say(setting: Setting, architecture: str | None = None, **more: str) -> None:
+    """Go over to the same file, with another architecture or more said of what its weights do not tell; "" takes back
+    what was said."""
     name, before = said(setting)
+    name = name if architecture is None else architecture
     now = {key: value for key, value in (before | more).items() if value}
     query = "&".join(f"{key}={value}" for key, value in now.items())
     read_as(setting, f"{name}?{query}" if query else name)
