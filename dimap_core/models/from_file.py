@@ -50,17 +50,20 @@ def load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     check_finite(state)
     model.load_state_dict(state, assign=True)
     compute_buffers(model)
-    notes = (*found.notes, *left_out(found.shapes), *made.notes, *_grey(info))
+    notes = (*found.notes, *left_out(found.shapes), *made.notes, *_entering(info, made))
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings), notes=notes)
     return finish(model.requires_grad_(), naming(model, replace(info, zeroed=_pruned(state)), found.classes))
 
 
-def _grey(info: ModelInfo) -> tuple[str, ...]:
-    if info.channels > 1:
+def _entering(info: ModelInfo, made: Architecture) -> tuple[str, ...]:
+    """A sentence on how images enter, where nobody said it."""
+    if info.data is not None or {"mean", "std"} <= set(made.settings):
         return ()
+    mean, std = (", ".join(f"{number:.3g}" for number in numbers) for numbers in (info.mean, info.std))
+    grey = "made grey and " if info.channels == 1 else ""
     return (
-        f"Images are made grey and normalised by mean {info.mean[0]:.3f} and standard deviation {info.std[0]:.3f}, the "
-        "means of those usual for colours, since no weight tells them.",
+        f"Images are {grey}normalised by mean {mean} and standard deviation {std}, as is usual for {info.name}: no "
+        "weight tells them, and others cost accuracy (FILE@?mean=0.5&std=0.5).",
     )
 
 

@@ -37,6 +37,7 @@ from ..types import (
     untagged,
 )
 from .bundled import BUNDLED, BundledModel, bundled
+from .files import ENTERING
 from .hub import pretrained
 from .presets import Preset, presets
 
@@ -149,7 +150,8 @@ def timm_family(name: str) -> Family:
 
 def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.Module, ModelInfo]:
     """The architecture of a bundled, published or timm name, without memory for its parameters; `settings` go to timm,
-    the `window_size` as one number a stage, all but `norm_eps` (of every LayerNorm)."""
+    the `window_size` as one number a stage, all but `norm_eps` (of every LayerNorm) and how images enter."""
+    model: Any
     if spec := bundled(name):
         return build(spec, device="meta"), bundled_info(spec, "random")
     if found := presets().get(name):
@@ -162,7 +164,9 @@ def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.M
     eps = sizes.pop("norm_eps", None)
     if windows := sizes.get("window_size"):
         sizes["window_size"] = tuple((side, side) for side in windows)
+    entering = {key: sizes.pop(key) for key in ENTERING if key in sizes}
     model = timm.create_model(name, device="meta", **sizes)
+    model.pretrained_cfg = {**model.pretrained_cfg, **entering}  # timm's own place for them, which its transforms read
     for module in model.modules():
         if eps is not None and isinstance(module, nn.LayerNorm):
             module.eps = eps

@@ -47,6 +47,11 @@ def opened(tmp_path, content, architecture="", **kind):
     return load_model(f"{path}@{architecture}" if architecture else str(path))
 
 
+def told(info):
+    """What is told of a file besides how images enter, which every file leaves open."""
+    return [note for note in info.notes if not note.startswith("Images are")]
+
+
 def check(tmp_path, content, wanted, size, tolerance=CLOSE, **more):
     """The file of `content` gives the logits `wanted`."""
     model, info = opened(tmp_path, content, **more)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from dimap_core.models.load import load_model
 from dimap_core.types.errors import CheckpointError, UnsupportedModel
 from tests.helpers import assert_refused
-from tests.models.foreign import DEIT, SWIN, VIT, check, logits, named, opened, prefixed
+from tests.models.foreign import DEIT, SWIN, VIT, check, logits, named, opened, prefixed, told
 
 BARE = {**VIT, "num_classes": 0}
 SMALL = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2, 2), "num_heads": (1, 2, 3)}
@@ -41,7 +41,7 @@ HELD = {
 def test_one_net_of_several_is_taken_and_told(tmp_path, kind):
     model = named(DEIT, **BARE)
     info = check(tmp_path, HELD[kind](model.state_dict()), logits(model, 64), 64, tolerance=0)
-    (note,) = info.notes
+    (note,) = told(info)
     assert " was taken of this file, not " in note and note.endswith(".")
 
 
@@ -57,14 +57,14 @@ def test_which_dict_was_taken_is_told(tmp_path):
     model = named(DEIT, **VIT)
     content = {"state_dict": OTHER, "state_dict_ema": model.state_dict(), "epoch": 3}
     info = check(tmp_path, content, logits(model, 64), 64, tolerance=0)
-    assert info.notes == ("'state_dict_ema' was taken of this file, not 'state_dict'.",)
-    assert check(tmp_path, {"model": model.state_dict()}, logits(model, 64), 64, tolerance=0).notes == ()
+    assert told(info) == ["'state_dict_ema' was taken of this file, not 'state_dict'."]
+    assert told(check(tmp_path, {"model": model.state_dict()}, logits(model, 64), 64, tolerance=0)) == []
 
 
 def test_what_is_left_out_of_a_net_is_told(tmp_path):
     model = named(DEIT, **BARE)
     info = check(tmp_path, model.state_dict() | {"mask_token": torch.ones(1, 192)}, logits(model, 64), 64, tolerance=0)
-    assert info.notes == ("Left out, being no part of a Swin, DeiT or ViT: mask_token.",)
+    assert told(info) == ["Left out, being no part of a Swin, DeiT or ViT: mask_token."]
 
 
 def test_adapters_are_to_be_merged_first(tmp_path):

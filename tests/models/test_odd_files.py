@@ -18,7 +18,7 @@ from dimap_core.studies.attribution import occlusion
 from dimap_core.types.errors import CheckpointError, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import assert_refused, same
-from tests.models.foreign import DEIT, SWIN, lively
+from tests.models.foreign import DEIT, SWIN, lively, told
 
 SMALL = {"img_size": 32, "num_classes": 7}
 TINY = {**SMALL, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
@@ -207,11 +207,11 @@ def test_a_guessed_input_size_is_told(tmp_path, size, window, guess, fit):
     model, path = saved(tmp_path, SWIN, {"img_size": size, "num_classes": 7, **sizes})
     loaded, info = load_model(str(path))
     assert (info.input_size, loaded.patch_embed.img_size) == (guess, (guess, guess))
-    (note,) = info.notes
+    (note,) = told(info)
     assert note.startswith(f"Input size guessed: {guess} px") and f" {fit} fit" in note and "FILE@?img_size=" in note
     loaded, info = load_model(f"{path}@?img_size={size}")
     with torch.inference_mode():
-        assert info.notes == () and same(loaded(images(model)), model(images(model)))
+        assert told(info) == [] and same(loaded(images(model)), model(images(model)))
     assert_refused(UnsupportedModel, lambda: load_model(f"{path}@?img_size=60"), "60 px do not fit", fit)
 
 

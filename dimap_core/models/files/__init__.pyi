@@ -2,6 +2,7 @@
 
 from .architectures import architecture as architecture
 from .asked import check_heard as check_heard, parted as parted
+from .entering import ENTERING as ENTERING
 from .fitting import Architecture as Architecture, exact as exact, signature as signature
 from .folder import is_foreign as is_foreign, weight_files as weight_files
 from .layouts import hints as hints, left_out as left_out, renamed as renamed, settings as settings

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...types import Shape, UnsupportedModel
+from .entering import fitted
 from .fitting import Architecture, fitting
 from .swins import swin
 from .vits import vit
@@ -31,7 +32,8 @@ def architecture(
 
     `buffers`: see `hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes, the
     name what they do not tell (heads of a ViT, activation, input size). `told`: settings known from elsewhere: a norm's
-    eps, a ViT's heads, a Swin's input size and window; and the `architecture` where its shapes are these.
+    eps, a ViT's heads, a Swin's input size and window, how images enter (`entering.ENTERING`); and the `architecture`
+    where its shapes are these.
 
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
@@ -47,7 +49,7 @@ def architecture(
             known = (build.name for build in fitting(shapes) if build.name == told.get("architecture"))
             wanted = wanted or next(known, "")
             made = swin(shapes, buffers, wanted, told) if family == "Swin" else vit(shapes, wanted, told)
-            return replace(made, settings={**made.settings, **_eps(told)})
+            return replace(made, settings={**made.settings, **_beside(told, made.settings)})
     except KeyError as error:
         raise UnsupportedModel(
             f"This file's weights are named like a {family}'s, but lack {error}; save the whole state dict."
@@ -61,5 +63,7 @@ def architecture(
     )
 
 
-def _eps(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {"norm_eps": told["norm_eps"]} if "norm_eps" in told else {}
+def _beside(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of any model, and what no shape has a say in."""
+    eps = {"norm_eps": told["norm_eps"]} if "norm_eps" in told else {}
+    return eps | fitted(told, settings.get("in_chans", 3))

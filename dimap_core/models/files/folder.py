@@ -1,5 +1,5 @@
 """Folders as Hugging Face's hub keeps models: config.json beside the weights, which may lie in several files. The
-config tells what no shape does: heads, a Swin's input size, what the outputs are called.
+config tells what no shape does: heads, a Swin's input size, what the outputs are called, how images enter.
 
 Next door: `opening` looks into each file, `zips` knows this project's own folders.
 """
@@ -14,9 +14,10 @@ from typing import Any
 
 from ...types import UnsupportedModel, is_file
 from ..checkpoints import CARD
+from .entering import of_processor, of_timm
 from .listing import MOST_TEXT, adapters, refused
 
-CONFIG, _ADAPTER = "config.json", "adapter_config.json"
+CONFIG, _PROCESSOR, _ADAPTER = "config.json", "preprocessor_config.json", "adapter_config.json"
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _MOST_FILES = 1000
@@ -58,6 +59,9 @@ def told(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         raise UnsupportedModel(f"This model's activation is '{activation[:40]}', not 'gelu'; choose another model.")
     settings = {ours: config[theirs] for theirs, ours in _TOLD.items() if type(config.get(theirs)) in (int, float)}
     settings["architecture"] = config.get("architecture")  # timm's folders on the hub
+    settings |= of_timm(config)
+    if (folder / _PROCESSOR).is_file():
+        settings |= of_processor(_json(folder / _PROCESSOR))
     return settings, _names(config.get("id2label"))
 
 

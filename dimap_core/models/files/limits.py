@@ -13,14 +13,19 @@ from ...types import UnsupportedModel
 _LIMITS: dict[str, tuple[float, float]] = {
     "img_size": (1, 1024), "num_classes": (0, 200_000), "patch_size": (1, 128), "embed_dim": (1, 16_384),
     "depth": (1, 200), "num_heads": (1, 512), "mlp_ratio": (0, 64), "init_values": (0, 1), "reg_tokens": (0, 64),
-    "norm_eps": (0, 1), "window_size": (1, 64),
+    "norm_eps": (0, 1), "window_size": (1, 64), "crop_pct": (0.1, 1),
     **dict.fromkeys(
         ("qkv_bias", "proj_bias", "no_embed_class", "class_token", "pre_norm", "fc_norm", "qk_norm", "scale_attn_norm",
          "scale_mlp_norm"), (0, 1)
     ),
 }  # fmt: skip
-_LISTS = {"window_size": (1, 64), "depths": (1, 200), "num_heads": (1, 512)}
-_ONE_OF: dict[str, tuple[Any, ...]] = {"global_pool": ("avg", "token"), "in_chans": (1, 3)}
+_LISTS = {
+    "window_size": (1, 64), "depths": (1, 200), "num_heads": (1, 512), "mean": (-1, 2), "std": (1e-3, 8),
+}  # fmt: skip
+_ONE_OF: dict[str, tuple[Any, ...]] = {
+    "global_pool": ("avg", "token"), "in_chans": (1, 3), "crop_mode": ("center", "squash", "border"),
+    "interpolation": ("bilinear", "bicubic", "nearest", "lanczos"),
+}  # fmt: skip
 MOST_PIXELS = int(_LIMITS["img_size"][1])
 """Longest side of an image."""
 
