@@ -32,14 +32,14 @@ class ModelName:
         """The name that `text` is.
 
         A path may hold an @ of its own. Where the disk may be asked, `is_file` tells: the longest path that is a file
-        is meant. Elsewhere an architecture is what has no slash or dot, unless a token stands before it.
+        is meant. Elsewhere an architecture is what has no slash or dot (before a ?), unless a token stands before it.
         """
         kind: Kind = next((kind for kind, prefix in _PREFIXES.items() if prefix and text.startswith(prefix)), "plain")
         what = text.removeprefix(_PREFIXES[kind])
         before, _, after = what.rpartition("@")
         if not (before and after) or (kind != "upload" and is_file(what)):
             return cls(kind, what)
-        named = kind == "upload" or is_file(before) or not set("/.") & set(after)
+        named = kind == "upload" or is_file(before) or not set("/.") & set(after.partition("?")[0])
         return cls(kind, before, after) if named else cls(kind, what)
 
     def __str__(self) -> str:
