@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
 import timm.layers
+import torch
 from PIL import Image
 
 from dimap_core.data.registry import load_data
@@ -47,6 +49,7 @@ def test_describe_lists_parts_that_sum_to_the_totals(ask, arguments):
     assert result.keys() == {
         "model", "family", "input_size", "input", "notes", "params", "macs", "prunable_params", "stages", "modules",
     }  # fmt: skip
+    assert result["notes"] == []
     assert [row["stage"] for row in result["stages"]] == [0, 1, 2, 3, None]
     for key in ("params", "macs"):
         assert total(result["stages"], key) == total(result["modules"].values(), key) == result[key]
@@ -60,6 +63,20 @@ def test_describe_knows_swin_ts_published_size(ask):
     result = ask("describe", *SWIN_T)
     assert (result["family"], result["input_size"]) == ("swin", 224)
     assert result["params"] == 28_288_354 and result["macs"] == pytest.approx(4.491e9, rel=1e-3)
+
+
+def test_describe_tells_what_was_guessed_of_a_file(ask, call, tmp_path):
+    sizes = {"embed_dim": 12, "depths": (1, 1), "num_heads": (1, 1), "window_size": 4, "img_size": 32, "num_classes": 3}
+    torch.save(timm.create_model(SWIN_T[0], **sizes).state_dict(), tmp_path / "a.pth")
+    found = ask("describe", str(tmp_path / "a.pth"))
+    (size,) = found["notes"]
+    assert size.startswith("Input size guessed: 32 px") and found["input"]["learned"]["mean"].endswith("a guess")
+    code, out, _ = call("describe", str(tmp_path / "a.pth"))
+    assert code == 0 and size in out.splitlines() and "3 classes without names, 32 px, mean 0.485 0.456 0.406" in out
+    said = f"{tmp_path}/a.pth@?img_size=48&mean=0.5&std=0.5"
+    result = ask("describe", said)
+    assert (result["input_size"], result["notes"], result["input"]["mean"]) == (48, [], [0.5] * 3)
+    assert "48 px (as you say), mean and std 0.5 (as you say)" in call("describe", said)[1]
 
 
 def test_prune_says_what_went_and_the_parts_sum_to_it(ask):

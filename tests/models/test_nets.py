@@ -18,10 +18,6 @@ OTHER = named(DEIT, 5, **BARE).state_dict()
 LARGER = named("deit_small_patch16_224", 5, **BARE).state_dict()
 
 
-def projector(prefix):
-    return {f"{prefix}head.{n}.weight": torch.ones(8, 8) for n in (0, 3)}
-
-
 HELD = {
     "MoCo": lambda s: {
         "state_dict": prefixed(prefixed(s, "base_encoder.") | prefixed(OTHER, "momentum_encoder.")
@@ -41,7 +37,7 @@ HELD = {
 def test_one_net_of_several_is_taken_and_told(tmp_path, kind):
     model = named(DEIT, **BARE)
     info = check(tmp_path, HELD[kind](model.state_dict()), logits(model, 64), 64, tolerance=0)
-    (note,) = info.notes
+    (note,) = [*info.notes]
     assert " was taken of this file, not " in note and note.endswith(".")
 
 
@@ -53,18 +49,39 @@ def test_simmims_encoder_opens_without_its_decoder(tmp_path):
     assert any("mask_token" in note for note in info.notes)
 
 
+def test_a_projection_that_only_training_needs_is_left_out(tmp_path):
+    model = named(DEIT, **BARE)
+    head = {
+        "head.0.weight": torch.ones(8, 192),
+        "head.1.running_mean": torch.ones(8),
+        "head.3.weight": torch.ones(3, 8),
+    }
+    state = prefixed(model.state_dict() | head, "base_encoder.") | prefixed(OTHER | head, "momentum_encoder.")
+    info = check(tmp_path, {"state_dict": prefixed(state, "module.")}, logits(model, 64), 64, tolerance=0)
+    taken, left_out = [*info.notes]
+    assert "base_encoder' was taken" in taken and "momentum_encoder" in taken and "head.0.weight" in left_out
+
+
+@pytest.mark.parametrize("name", ["blocks.{0}.attn.qkv.weight", "layers.{0}.blocks.0.attn.qkv.weight"])
+def test_blocks_of_huge_numbers_are_refused_in_no_time(tmp_path, name):
+    names = (name.format(number) for number in (0, 10**9))
+    state = dict.fromkeys((*names, "blocks.0.attn.proj.weight", "blocks.0.mlp.fc1.weight"), torch.zeros(4, 4))
+    state |= {"patch_embed.proj.weight": torch.zeros(4, 3, 8, 8), "pos_embed": torch.zeros(1, 17, 4)}
+    assert_refused((CheckpointError, UnsupportedModel), lambda: opened(tmp_path, state))
+
+
 def test_which_dict_was_taken_is_told(tmp_path):
     model = named(DEIT, **VIT)
     content = {"state_dict": OTHER, "state_dict_ema": model.state_dict(), "epoch": 3}
     info = check(tmp_path, content, logits(model, 64), 64, tolerance=0)
-    assert info.notes == ("'state_dict_ema' was taken of this file, not 'state_dict'.",)
+    assert [*info.notes] == ["'state_dict_ema' was taken of this file, not 'state_dict'."]
     assert check(tmp_path, {"model": model.state_dict()}, logits(model, 64), 64, tolerance=0).notes == ()
 
 
 def test_what_is_left_out_of_a_net_is_told(tmp_path):
     model = named(DEIT, **BARE)
     info = check(tmp_path, model.state_dict() | {"mask_token": torch.ones(1, 192)}, logits(model, 64), 64, tolerance=0)
-    assert info.notes == ("Left out, being no part of a Swin, DeiT or ViT: mask_token.",)
+    assert [*info.notes] == ["Left out, being no part of a Swin, DeiT or ViT: mask_token."]
 
 
 def test_adapters_are_to_be_merged_first(tmp_path):

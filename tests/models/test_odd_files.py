@@ -207,11 +207,11 @@ def test_a_guessed_input_size_is_told(tmp_path, size, window, guess, fit):
     model, path = saved(tmp_path, SWIN, {"img_size": size, "num_classes": 7, **sizes})
     loaded, info = load_model(str(path))
     assert (info.input_size, loaded.patch_embed.img_size) == (guess, (guess, guess))
-    (note,) = info.notes
+    (note,) = [*info.notes]
     assert note.startswith(f"Input size guessed: {guess} px") and f" {fit} fit" in note and "FILE@?img_size=" in note
     loaded, info = load_model(f"{path}@?img_size={size}")
     with torch.inference_mode():
-        assert info.notes == () and same(loaded(images(model)), model(images(model)))
+        assert [*info.notes] == [] and same(loaded(images(model)), model(images(model)))
     assert_refused(UnsupportedModel, lambda: load_model(f"{path}@?img_size=60"), "60 px do not fit", fit)
 
 

@@ -24,6 +24,7 @@ TOKEN = "0123456789abcdef" * 2
         (f"a@b.pth@{DEIT}", "plain", "a@b.pth", DEIT),
         ("file:/x/a.pth", "file", "/x/a.pth", ""),
         (f"file:/x/a.pth@{DEIT}", "file", "/x/a.pth", DEIT),
+        ("file:/x/a.pth@?mean=0.5&std=0.5", "file", "/x/a.pth", "?mean=0.5&std=0.5"),
         ("file:/x/me@home/a.pth", "file", "/x/me@home/a.pth", ""),
         (f"file:/x/me@home/a@b.pth@{DEIT}", "file", "/x/me@home/a@b.pth", DEIT),
         ("file:/x/a.pth@", "file", "/x/a.pth@", ""),

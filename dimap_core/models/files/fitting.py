@@ -101,8 +101,9 @@ def classes(shapes: Mapping[str, Shape]) -> int:
 
 
 def count(shapes: Mapping[str, Shape], pattern: str) -> int:
-    """One more than the highest number that `pattern` finds in a whole name."""
-    return 1 + max((int(at[1]) for at in (re.fullmatch(pattern, name) for name in shapes) if at), default=-1)
+    """One more than the highest number that `pattern` finds in a whole name, and no more than there are names."""
+    highest = max((int(at[1]) for at in (re.fullmatch(pattern, name) for name in shapes) if at), default=-1)
+    return min(1 + highest, len(shapes))
 
 
 def ratio(shape: Shape) -> float:

@@ -69,6 +69,7 @@ LAYOUTS = (
     Layout("Meta's DINO and DINOv2 in training", r"(?:head\.last_layer|dino_head)\..+", (
         (r"^(?:head\.(?:mlp|last_layer)|(?:dino|ibot)_head)\..+", ""),
     )),
+    Layout("MoCo's projection of a ViT's class token", r"head\.\d+\.weight", ((r"^head\.\d+\..+", ""),)),
     Layout("Meta's DINOv2 and MAE", r"mask_token|blocks\.0\.mlp\.w12\.weight", (
         (r"^(?:mask_token|decoder_.+)$", ""), (r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."),
         (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),

@@ -31,6 +31,7 @@ _KNOWN = (
     rf"(?:{_BLOCK}|Transformer/encoder_norm|embedding|head)/(?:kernel|bias|scale)|cls|pos_embedding|"
     r"Transformer/posembed_input/pos_embedding"
 )
+_GOOGLES = {"mean": (0.5,) * 3, "std": (0.5,) * 3}  # of every ViT that Google publishes so
 _MOST_DEPTH = 200
 _MOST_VALUES = 2 * 1024**3  # of ViT-G 1.8
 
@@ -65,7 +66,12 @@ def npz_listing(path: Path) -> Listing:
             read.update(_filled(model, path))
         return read[name]
 
-    return Listing(shapes, frozenset(shapes), tensor, told={key: settings[key] for key in ("num_heads", "img_size")})
+    return Listing(
+        shapes,
+        frozenset(shapes),
+        tensor,
+        told={**_GOOGLES, "num_heads": settings["num_heads"], "img_size": settings["img_size"]},
+    )
 
 
 def _headers(path: Path) -> dict[str, Shape]:
