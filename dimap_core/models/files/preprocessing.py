@@ -24,8 +24,7 @@ _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # how trans
 
 
 def _channels(text: str) -> tuple[float, ...]:
-    numbers = tuple(map(float, text.split(",")))
-    return numbers * 3 if len(numbers) == 1 else numbers
+    return tuple(map(float, text.split(",")))
 
 
 _READ: dict[str, Callable[[str], Any]] = {
@@ -56,7 +55,7 @@ def fits(key: str, value: Any) -> bool:
     if key in ("mean", "std"):
         numbers = value if isinstance(value, list | tuple) else ()
         least = 1e-3 if key == "std" else 0.0
-        return len(numbers) == 3 and all(isinstance(x, int | float) and least <= x <= 1 for x in numbers)
+        return len(numbers) in (1, 3) and all(isinstance(x, int | float) and least <= x <= 1 for x in numbers)
     if key == "crop_pct":
         return isinstance(value, int | float) and 0.1 <= value <= 1
     return value in (CROPS if key == "crop_mode" else INTERPOLATIONS)
@@ -110,8 +109,10 @@ def with_pictures(info: ModelInfo, *sources: tuple[str, Mapping[str, Any]]) -> M
 
 
 def _as_many(info: ModelInfo, value: Any) -> Any:
-    """A value by colour as one of grey, where the model takes grey images."""
-    return (fmean(value),) if isinstance(value, tuple) and info.channels == 1 else value
+    """A value of each channel for as many as the model takes."""
+    if not isinstance(value, tuple) or len(value) == info.channels:
+        return value
+    return (fmean(value),) if info.channels == 1 else value * info.channels
 
 
 def written(info: ModelInfo) -> dict[str, str]:
