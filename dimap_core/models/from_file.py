@@ -1,6 +1,7 @@
 """The model that a checkpoint file's tensors belong to: found by their names and shapes, checked, and filled with them.
 
-Next door: `load` decides what a name means, `files` looks into the file, `named_models` builds by name.
+Next door: `load` decides what a name means, `files` looks into the file, `shapes` knows architectures, `named_models`
+builds by name.
 """
 
 from __future__ import annotations
@@ -12,32 +13,31 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data import shown
 from ..types import CheckpointError, ModelInfo, UnsupportedModel, untagged
 from . import files
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
-from .files import Architecture, Listing, architecture, checked, exact, hints, left_out, refused, renamed
+from .files import Listing, hints, left_out, refused, renamed
 from .named_models import finish, skeleton, timm_family
+from .shapes import Architecture, architecture, check_heard, checked, exact, parted
 
 _CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
-_LONGEST = 200  # signs of a class's name
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
 
 def load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
-    """The model of what a file holds, in float32; `wanted`: see `files.parted`. Raises UnsupportedModel or
+    """The model of what a file holds, in float32; `wanted`: see `shapes.parted`. Raises UnsupportedModel or
     CheckpointError where there is none, or only the user can say which."""
     names = renamed(found.shapes)
     shapes = {new: found.shapes[old] for new, old in names.items()}
-    wanted, said = files.parted(wanted)
+    wanted, said = parted(wanted)
     if wanted and bundled(wanted) is None:
         wanted = untagged(wanted)
         timm_family(wanted)
     own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
     told = {**files.settings(found.shapes), **found.told, **said}
     made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
-    files.check_heard(said, made)
+    check_heard(said, made)
     model, info = checked_skeleton(made.name, made.settings)
     _check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
     if made.question:  # asked last: what keeps the file from fitting anything is no question
@@ -52,7 +52,7 @@ def load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     compute_buffers(model)
     notes = (*found.notes, *left_out(found.shapes), *made.notes, *_entering(info, made))
     info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings), notes=notes)
-    return finish(model.requires_grad_(), naming(model, replace(info, zeroed=_pruned(state)), found.classes))
+    return finish(model.requires_grad_(), replace(info, zeroed=_pruned(state)))
 
 
 def _entering(info: ModelInfo, made: Architecture) -> tuple[str, ...]:
@@ -65,12 +65,6 @@ def _entering(info: ModelInfo, made: Architecture) -> tuple[str, ...]:
         f"Images are {grey}normalised by mean {mean} and standard deviation {std}, as is usual for {info.name}: no "
         "weight tells them, and others cost accuracy (FILE@?mean=0.5&std=0.5).",
     )
-
-
-def naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
-    """What is known of a model, with the names of its outputs, if `names` are that."""
-    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
-    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
 
 
 def _pruned(state: Mapping[str, torch.Tensor]) -> bool:

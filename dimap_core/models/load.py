@@ -20,11 +20,12 @@ from torch import nn
 
 from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
+from ..data import shown
 from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, is_folder
 from . import checkpoints, files, hub
 from .bundled import bundled
 from .checkpoints import zeroed
-from .from_file import check_finite, checked_skeleton, compute_buffers, load_listing, naming
+from .from_file import check_finite, checked_skeleton, compute_buffers, load_listing
 from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, timm_family
 from .presets import base_of
 
@@ -33,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 _NEWS = 0.25  # seconds
+_LONGEST = 200  # signs of a class's name
 
 
 def load_model(
@@ -42,7 +44,7 @@ def load_model(
 
     Args:
         name: a bundled name, a timm name, a directory that `prune` wrote, or a checkpoint file; a file may be followed
-            by @ and what its weights alone do not tell (`files.parted`).
+            by @ and what its weights alone do not tell (`shapes.parted`).
         weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
         named_only: paths are not looked at, unless they begin with "file:".
 
@@ -98,11 +100,18 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
     else:
         with files.look_into(path) as found:
             model, info = load_listing(found, wanted)
+            info = _naming(model, info, found.classes)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
     dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
+
+
+def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
 
 
 def _most_bytes(folder: Path) -> int:
@@ -121,7 +130,7 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
     info = replace(info, source="directory", weights=card["weights"], zeroed=zeroed(card), **made)
-    return finish(model, naming(model, info, card.get("class_names")))
+    return finish(model, _naming(model, info, card.get("class_names")))
 
 
 def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:

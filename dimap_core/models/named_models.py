@@ -37,9 +37,9 @@ from ..types import (
     untagged,
 )
 from .bundled import BUNDLED, BundledModel, bundled
-from .files import ENTERING
 from .hub import pretrained
 from .presets import Preset, presets
+from .shapes import ENTERING
 
 HALF = (0.5, 0.5, 0.5)
 

@@ -1,12 +1,7 @@
 """What other rooms may import from `models.files`."""
 
-from .architectures import architecture as architecture
-from .asked import check_heard as check_heard, parted as parted
-from .entering import ENTERING as ENTERING
-from .fitting import Architecture as Architecture, exact as exact, signature as signature
 from .folder import is_foreign as is_foreign, weight_files as weight_files
 from .layouts import hints as hints, left_out as left_out, renamed as renamed, settings as settings
-from .limits import checked as checked
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into
 from .zips import is_own_zip as is_own_zip, unpacked as unpacked

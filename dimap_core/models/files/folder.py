@@ -14,7 +14,7 @@ from typing import Any
 
 from ...types import UnsupportedModel, is_file
 from ..checkpoints import CARD
-from .entering import of_processor, of_timm
+from ..shapes import of_processor, of_timm
 from .listing import MOST_TEXT, adapters, refused
 
 CONFIG, _PROCESSOR, _ADAPTER = "config.json", "preprocessor_config.json", "adapter_config.json"

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from ...types import CheckpointError, Shape
-from .listing import listed
+from ...types import CheckpointError, Shape, listed
 
 _PREFIXES = r"^(?:(?:module|backbone|model)\.)+"
 _BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")

@@ -1,7 +1,7 @@
 """How images enter a model, which no weight tells: mean and standard deviation of the channels, how much of an image is
 cropped and how it is made smaller. A folder's config says it, or the user.
 
-Next door: `folder` reads the files, `asked` what the user says, `limits` how large each may be.
+Next door: `files.folder` reads the configs, `asked` what the user says, `limits` how large each may be.
 """
 
 from __future__ import annotations
