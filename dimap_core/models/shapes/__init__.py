@@ -1,6 +1,6 @@
 """What names and shapes of weights tell: which Swin, DeiT or ViT they are, how large, and what only people can say.
 
-Not here: reading files (`models.files`) and building what was found (`models.from_file`).
+Not here: reading files (`models.files`) and building what was found (`models.load`).
 """
 
 import lazy_loader
