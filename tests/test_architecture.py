@@ -58,8 +58,8 @@ TORCH_FREE = [
 ]
 TORCH_FREE += ["measure.cost", "measure.intervals", "measure.predictions", "models.bundled", "models.catalogue"]
 TORCH_FREE += [
-    "models.files.architectures",
     "models.files.layouts",
+    "models.shapes.architectures",
     "models.presets",
     "models.published",
     "training.settings",

@@ -1,5 +1,5 @@
 """The catalogue: what timm has of Swin, SwinV2, DeiT and ViT that this project can take apart. No torch: the app reads
-it for its picker, `models.files` to recognise files.
+it for its picker, `models.shapes` to recognise files.
 
 `assets/catalogue.json` is made by `python -m dimap_core.models.make_catalogue` from the installed timm; a test keeps
 the two in step. timm's wheel holds no accuracies, so there are none here.
@@ -13,6 +13,7 @@ from functools import cache
 
 from ..types import ASSETS, Family, untagged
 from .bundled import BUNDLED
+from .shapes import Build
 
 PATH = ASSETS / "catalogue.json"
 _SETS = {
@@ -56,21 +57,6 @@ class Entry:
         return " · ".join(part for part in (f"{self.input_size} px", head, trained, licence) if part)
 
 
-@dataclass(frozen=True)
-class Build:
-    """An architecture as files show it: `signature` hashes names and shapes of all parameters that neither the classes
-    nor the input size change, `behaviour` what the same shapes can be used for in different ways (heads, activation,
-    norms, pooling), `positions` the tokens besides patches that have a position, `windows` of each stage."""
-
-    name: str
-    family: Family
-    signature: str
-    behaviour: str
-    input_size: int
-    positions: int = 0
-    windows: tuple[int, ...] = ()
-
-
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every set of weights whose model can be taken apart, small families first."""
@@ -91,7 +77,7 @@ def builds() -> tuple[Build, ...]:
 
 @cache
 def bundled_by_shapes() -> dict[str, str]:
-    """Bundled names by the hash of all their names and shapes (`files.exact`)."""
+    """Bundled names by the hash of all their names and shapes (`shapes.exact`)."""
     return _content()["bundled"]
 
 

@@ -1,7 +1,7 @@
 """Where models come from: bundled name | timm name | hub repository | directory that `prune` wrote | checkpoint file.
 
 Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of it is loaded,
-`from_file` fills a model from it, `checkpoints` reads this project's own format, `anatomy` looks inside the model.
+`shapes` knows what that is, `filling` compares the two, `checkpoints` reads this project's own format.
 """
 
 from __future__ import annotations
@@ -20,19 +20,28 @@ from torch import nn
 
 from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
-from ..types import KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, drain, is_folder
+from ..data import shown
+from ..types import (
+    KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, drain, is_folder, untagged,
+)  # fmt: skip
 from . import checkpoints, files, hub
 from .bundled import bundled
+from .catalogue import bundled_by_shapes
 from .checkpoints import zeroed
-from .from_file import check_finite, checked_skeleton, compute_buffers, load_listing, naming
-from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, timm_family
+from .files import Listing, hints, left_out, refused, renamed
+from .filling import check_finite, check_shapes, compute_buffers, grey, learned, pruned
+from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
 from .presets import base_of
+from .shapes import (
+    Architecture, architecture, check_heard, checked, exact, on_card, parted, with_pictures, written,
+)  # fmt: skip
 
 __all__ = [
     "HALF", "build", "fetch_weights", "fill", "fingerprint", "load_bundled", "load_file", "load_model", "load_named",
 ]  # fmt: skip
 
 _NEWS = 0.25  # seconds
+_LONGEST = 200  # signs of a class's name
 
 
 def load_model(
@@ -43,7 +52,7 @@ def load_model(
     Args:
         name: a bundled name, a timm name, a repository of the model hub (ORGANISATION/NAME), a directory that `prune`
             wrote, or a checkpoint file; a file or repository may be followed by @ and what its weights alone do not
-            tell (`files.parted`).
+            tell (`shapes.parted`).
         weights: "pretrained" (bundled models: as trained) or "random" (seeded, for counts only).
         named_only: paths are not looked at, unless they begin with "file:".
 
@@ -124,19 +133,69 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
         check_finite(model.state_dict())
     else:
         with files.look_into(path) as found:
-            model, info = load_listing(found, wanted)
+            model, info = _load_listing(found, wanted)
+            info = _naming(model, info, found.classes)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
-    pictures = sorted(files.written(info).items())
+    pictures = sorted(written(info).items())
     told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names, pictures))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
     dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)
 
 
+def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
+    """The model of what a file holds, in float32; `wanted`: see `shapes.parted`. Raises UnsupportedModel or
+    CheckpointError where there is none, or only the user can say which."""
+    names = renamed(found.shapes)
+    shapes = {new: found.shapes[old] for new, old in names.items()}
+    wanted, said, treated = parted(wanted)
+    if wanted and bundled(wanted) is None:
+        wanted = untagged(wanted)
+        timm_family(wanted)
+    own = wanted if bundled(wanted) else bundled_by_shapes().get(exact(shapes), "") if not wanted else ""
+    told = {**files.settings(found.shapes), **found.told, **said}
+    made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
+    check_heard(said, made)
+    model, info = _skeleton(made.name, made.settings)
+    check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+    if made.question:  # asked last: what keeps the file from fitting anything is no question
+        raise UnsupportedModel(made.question)
+    state = {}
+    for new, old in names.items():
+        if old not in found.floats:
+            raise refused(f"holds '{new[:80]}' as something else than floating-point numbers")
+        state[new] = found.read(old).detach().to(torch.float32, copy=True).contiguous()
+    check_finite(state)
+    model.load_state_dict(state, assign=True)
+    compute_buffers(model)
+    info = replace(info, weights="trained", architecture=made.name, settings=dict(made.settings))
+    info = learned(info, found, said, treated)
+    info = replace(info, notes=(*found.notes, *left_out(found.shapes), *made.notes, *grey(info)))
+    return finish(model.requires_grad_(), replace(info, zeroed=pruned(state)))
+
+
+def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
+
+
+def _skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """`skeleton` for what a file or card says, checked first."""
+    sizes = checked(settings)
+    try:
+        return skeleton(name, sizes)
+    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnsupportedModel(
+            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
+            "architecture (FILE@ARCHITECTURE)."
+        ) from error
+
+
 def _most_bytes(folder: Path) -> int:
     """Bytes that the weights of the card's model take before it was cut."""
     card = checkpoints.read_card(folder)
-    model, _ = checked_skeleton(card["model"], card.get("settings", {}))
+    model, _ = _skeleton(card["model"], card.get("settings", {}))
     return sum(parameter.nbytes for parameter in model.parameters())
 
 
@@ -144,13 +203,13 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     """A masked or sliced model from its checkpoint alone: no pickle, no original weights; the same weights bit by bit,
     so the same outputs to rounding."""
     tensors, card = checkpoints.read(path)
-    model, info = checked_skeleton(card["model"], card.get("settings", {}))
+    model, info = _skeleton(card["model"], card.get("settings", {}))
     fill(model, info.name, path, tensors, card)
     compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
     info = replace(info, source="directory", weights=card["weights"], zeroed=zeroed(card), **made)
-    info = files.with_pictures(info, ("its card", files.on_card(card)))
-    return finish(model, naming(model, info, card.get("class_names")))
+    info = with_pictures(info, ("its card", on_card(card)))
+    return finish(model, _naming(model, info, card.get("class_names")))
 
 
 def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
@@ -165,7 +224,7 @@ def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Te
 
 def from_card(path: Path, card: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
     """The model that a card describes, without memory for its parameters."""
-    model, info = checked_skeleton(card["model"], card.get("settings", {}))
+    model, info = _skeleton(card["model"], card.get("settings", {}))
     _shape(model, path, card)
     return model, info
 

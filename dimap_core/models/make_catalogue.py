@@ -19,8 +19,8 @@ from ..anatomy import build_anatomy
 from ..types import Family, UnsupportedModel, whole_file
 from .bundled import BUNDLED
 from .catalogue import PATH
-from .files import exact, signature
 from .named_models import FAMILIES, build
+from .shapes import exact, signature
 
 
 def names() -> list[str]:

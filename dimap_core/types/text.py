@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def duration(seconds: float) -> str:
     """7 -> "7 s", 23 -> "25 s", 200 -> "3 min", 9000 -> "2 h"."""
@@ -19,3 +21,9 @@ def in_points(share: float) -> str:
 def size(count: float) -> str:
     """Bytes: "1.3 GiB", "37 MiB"."""
     return f"{count / 1024**3:.1f} GiB" if count >= 0.95 * 1024**3 else f"{count / 1024**2:.0f} MiB"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, none of them long, and how many more there are: "a, b, c and 12 more"."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(name[:60] for name in names[:most]) + more

@@ -26,8 +26,8 @@ from dimap_core.cut.slicing import slice_model
 from dimap_core.data.batches import balanced_subset, normalised
 from dimap_core.data.registry import load_data
 from dimap_core.measure.cost import cost_report
-from dimap_core.models.files.architectures import architecture
 from dimap_core.models.load import load_model
+from dimap_core.models.shapes.architectures import architecture
 from dimap_core.pipeline.chain import apply_plan, score
 from dimap_core.plan.structure import GroupProblem
 from dimap_core.training.methods.costs import MacCost

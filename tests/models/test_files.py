@@ -14,9 +14,9 @@ from dimap_core import pipeline
 from dimap_core.models import checkpoints
 from dimap_core.models.bundled import bundled
 from dimap_core.models.catalogue import builds
-from dimap_core.models.files.architectures import architecture
 from dimap_core.models.files.layouts import renamed
 from dimap_core.models.load import load_model
+from dimap_core.models.shapes.architectures import architecture
 from dimap_core.types.errors import CheckpointError, PruningError, UnsupportedModel
 from dimap_core.types.folders import ASSETS
 from dimap_core.types.plan import PruningPlan

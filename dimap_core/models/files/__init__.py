@@ -1,6 +1,7 @@
 """Files that people bring: what they hold and what their names mean, looked at before anything is loaded or executed.
 
-Not here: building the model that they belong to (`models.load`), and this project's own format (`models.checkpoints`).
+Not here: which architecture their shapes are (`models.shapes`), building it (`models.load`), and this project's own
+format (`models.checkpoints`).
 """
 
 import lazy_loader

@@ -1,8 +1,5 @@
 """What other rooms may import from `models.files`."""
 
-from .architectures import architecture as architecture
-from .asked import check_heard as check_heard, parted as parted, proposed as proposed
-from .fitting import Architecture as Architecture, exact as exact, signature as signature
 from .folder import (
     CONFIG as CONFIG,
     CONFIGS as CONFIGS,
@@ -11,15 +8,6 @@ from .folder import (
     weight_files as weight_files,
 )
 from .layouts import hints as hints, label as label, left_out as left_out, renamed as renamed, settings as settings
-from .limits import checked as checked
 from .listing import Listing as Listing, refused as refused
 from .opening import look_into as look_into
-from .preprocessing import (
-    CROPS as CROPS,
-    GUESS as GUESS,
-    INTERPOLATIONS as INTERPOLATIONS,
-    on_card as on_card,
-    with_pictures as with_pictures,
-    written as written,
-)
 from .zips import is_own_zip as is_own_zip, unpacked as unpacked

@@ -14,8 +14,8 @@ from typing import Any
 
 from ...types import UnsupportedModel, is_file
 from ..checkpoints import CARD
+from ..shapes import beside
 from .listing import MOST_TEXT, adapters, refused
-from .preprocessing import beside
 
 CONFIGS = CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
 _ADAPTER = "adapter_config.json"

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from ...types import CheckpointError, Shape
-from .listing import listed
-from .preprocessing import IMAGENET
+from ...types import CheckpointError, Shape, listed
+from ..shapes import IMAGENET
 
 _PREFIXES = r"^(?:(?:module|backbone|model)\.)+"
 _BUFFERS = ("relative_position_index", "relative_coords_table", "attn_mask", "k_bias")

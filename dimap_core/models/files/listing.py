@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,6 @@ def adapters() -> CheckpointError:
         "holds adapters (LoRA) to a model's weights",
         "merge them first (peft's model.merge_and_unload()) and save the whole state dict",
     )
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of some names, and how many more there are."""
-    return ", ".join(name[:60] for name in names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def starts(path: Path) -> bytes:

@@ -10,10 +10,9 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from ...types import Shape
-from .architectures import FIRST
+from ...types import Shape, listed
 from .layouts import renamed
-from .listing import Listing, adapters, listed
+from .listing import Listing, adapters
 from .state import AVERAGED
 
 _STEM = (
@@ -22,6 +21,7 @@ _STEM = (
 )
 _ADAPTERS = r"\b(?:lora_(?:A|B|embedding_A|embedding_B|magnitude_vector)|hada_w1_a|lokr_w1|vera_lambda_b)\b"
 _MOST = 8  # nets in a file
+_FIRST = ("layers.0.blocks.0.attn.qkv.weight", "blocks.0.attn.qkv.weight")  # of a Swin, of a ViT
 _TRAINED = r"base_encoder|encoder_q|online.*|student.*"
 _COPIES = r"momentum.*|target.*|encoder_k"
 
@@ -53,7 +53,7 @@ def _owner(name: str, roots: Collection[str]) -> str:
 
 
 def _is_known(names: Collection[str]) -> bool:
-    return any(name in FIRST for name in renamed(names))
+    return any(name in _FIRST for name in renamed(names))
 
 
 def _chosen(roots: Collection[str], owners: Mapping[str, str], shapes: Mapping[str, Shape]) -> str:

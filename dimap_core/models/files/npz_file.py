@@ -20,8 +20,8 @@ import torch
 from numpy.lib import format as npy
 from timm.models.vision_transformer import VisionTransformer
 
-from ...types import CheckpointError, Shape
-from .listing import Listing, check_count, listed, members, refused
+from ...types import CheckpointError, Shape, listed
+from .listing import Listing, check_count, members, refused
 
 _ROOT = r"^(?:opt/target/|params/img/|params/)?"
 _BLOCK = (

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from .listing import listed, refused
+from ...types import listed
+from .listing import refused
 
 _DEPTH = 3  # wrappers around each other: Lightning around timm's EMA around DataParallel
 AVERAGED = r"(.+_)?(ema|averaged|swa)(_.+)?"

@@ -1,17 +1,29 @@
 """A ViT's or DeiT's architecture by the shapes of its weights: a name of timm's where one fits whole, else the name of
 the plain ViT with such blocks, and settings for all that it has otherwise.
 
-Next door: `swins` does the same for Swin, `fitting` knows the catalogue.
+Next door: `swins` does the same for Swin, `fitting` compares with known architectures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...types import Shape, UnsupportedModel
-from .fitting import PATCHES, Architecture, ambiguous, channels, classes, count, fitting, nearest, patch_side, ratio
+from .fitting import (
+    PATCHES,
+    Architecture,
+    Build,
+    ambiguous,
+    channels,
+    classes,
+    count,
+    fitting,
+    nearest,
+    patch_side,
+    ratio,
+)
 
 _VIT, _DISTILLED = "vit_base_patch16_224", "deit_base_distilled_patch16_224"
 _BLOCK, _QUERIES = "blocks.0.", "blocks.0.attn.q_norm.weight"
@@ -24,8 +36,8 @@ _PLAIN: dict[str, Any] = {
 """What a ViT of timm's has where nothing is said."""
 
 
-def vit(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Architecture:
-    """What has such `shapes`; see `architectures.architecture`."""
+def vit(shapes: Mapping[str, Shape], known: Sequence[Build], wanted: str, told: Mapping[str, Any]) -> Architecture:
+    """What has such `shapes`, called as one of those that are `known`; see `architectures.architecture`."""
     patch, width = patch_side(shapes), shapes["blocks.0.attn.proj.weight"][0]
     if shapes.get("head.weight") == (classes(shapes), 2 * width):
         raise UnsupportedModel(
@@ -39,7 +51,7 @@ def vit(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Ar
         )
     places = shapes["pos_embed"][1]
     for found, more, tokens in ((shapes, {}, 0), _extended(shapes)):
-        fits = [build for build in fitting(found, wanted) if _side(places - build.positions - tokens)]
+        fits = [build for build in fitting(found, known, wanted) if _side(places - build.positions - tokens)]
         if len({build.behaviour for build in fits}) > 1:
             raise ambiguous(fits, "what weights do not show")
         if fits:
@@ -48,7 +60,7 @@ def vit(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Ar
             return Architecture(
                 name, {"img_size": size, "num_classes": classes(shapes), **more, **channels(shapes), **_heads(told)}
             )
-    return _by_features(shapes, wanted, told)
+    return _by_features(shapes, _plain_name(shapes, known), wanted, told)
 
 
 def _extended(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, Any], int]:
@@ -63,12 +75,12 @@ def _extended(shapes: Mapping[str, Shape]) -> tuple[dict[str, Shape], dict[str, 
     return found, settings, tokens
 
 
-def _by_features(shapes: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]) -> Architecture:
+def _by_features(shapes: Mapping[str, Shape], plain: str, wanted: str, told: Mapping[str, Any]) -> Architecture:
     """A ViT that timm has no name for: each of its features is a setting, and its heads are told, or those of the
-    wanted architecture or of the plain ViT with the same blocks."""
+    wanted architecture or of the plain ViT with the same blocks, if timm has one."""
     (size, bare), notes, question = _input_size(shapes, told)
     features = {**_features(shapes), **channels(shapes), "no_embed_class": bare}
-    plain, width = _plain_name(shapes), shapes["blocks.0.attn.proj.weight"][0]
+    width = shapes["blocks.0.attn.proj.weight"][0]
     name = wanted or plain or (_DISTILLED if "dist_token" in shapes else _VIT)
     if not wanted or "dist_token" in shapes:  # what is wanted may have features of its own, which the file then decides
         features = {key: value for key, value in features.items() if _PLAIN.get(key) != value}
@@ -142,7 +154,7 @@ def _input_size(shapes: Mapping[str, Shape], told: Mapping[str, Any]) -> tuple[t
     return (size, sizes[size]), notes, question if sizes[size] and not usual else ""
 
 
-def _plain_name(shapes: Mapping[str, Shape]) -> str:
+def _plain_name(shapes: Mapping[str, Shape], known: Sequence[Build]) -> str:
     """timm's name of the plain ViT or DeiT of this width, depth and hidden width; "" where it has none."""
     width, hidden = shapes["blocks.0.attn.proj.weight"][0], shapes[f"{_BLOCK}mlp.fc1.weight"][0]
     layers = {"norm1": (width,), "attn.qkv": (3 * width, width), "attn.proj": (width, width), "norm2": (width,)}
@@ -153,7 +165,7 @@ def _plain_name(shapes: Mapping[str, Shape]) -> str:
     plain: dict[str, Shape] = dict.fromkeys(tokens, (1, 1, width))
     for name, shape in layers.items():
         plain |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-    return next((build.name for build in nearest(fitting(plain), 224)), "")
+    return next((build.name for build in nearest(fitting(plain, known), 224)), "")
 
 
 def _heads(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,18 +3,17 @@
 No weight tells the input size: a bias table is as large as a window, and windows of one size fit many images. What is
 known narrows it down (windows that are as small as their map, masks of shifted windows); of the rest the likeliest is
 taken, and said so.
-Next door: `vits` does the same for ViT, `fitting` knows the catalogue.
+Next door: `vits` does the same for ViT, `fitting` compares with known architectures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...types import Shape, UnsupportedModel
-from ..catalogue import Build
-from .fitting import Architecture, ambiguous, channels, classes, count, fitting, nearest, patch_side, ratio
+from .fitting import Architecture, Build, ambiguous, channels, classes, count, fitting, nearest, patch_side, ratio
 from .limits import MOST_PIXELS
 
 _SWIN, _SWIN2 = "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"
@@ -23,12 +22,13 @@ _USUAL = (224, 256, 384, 192, 112, 96, 64, 32, 128, 160, 48, 448, 512)
 
 
 def swin(
-    shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], wanted: str, told: Mapping[str, Any]
-) -> Architecture:
-    """What has such `shapes`; see `architectures.architecture`."""
+    shapes: Mapping[str, Shape], buffers: Mapping[str, Shape], known: Sequence[Build], wanted: str,
+    told: Mapping[str, Any],
+) -> Architecture:  # fmt: skip
+    """What has such `shapes`, called as one of those that are `known`; see `architectures.architecture`."""
     stages = range(count(shapes, r"layers\.(\d+)\.blocks\.0\.attn\.qkv\.weight"))
     second, patch = "layers.0.blocks.0.attn.logit_scale" in shapes, patch_side(shapes)
-    windows, fits = _windows(shapes, buffers, stages), fitting(shapes, wanted)
+    windows, fits = _windows(shapes, buffers, stages), fitting(shapes, known, wanted)
     if not windows and "window_size" in told and "img_size" in told:
         maps = _maps(int(told["img_size"]), patch, len(stages))
         windows = tuple(min(int(told["window_size"]), side) for side in maps)
@@ -45,6 +45,8 @@ def swin(
     size, notes = _input_size(_sizes(shapes, buffers, windows, patch), windows, fits, wanted, told)
     name = wanted or next((build.name for build in _alike(fits, windows, size)), _SWIN2 if second else _SWIN)
     settings = {"img_size": size, "num_classes": classes(shapes), "window_size": windows, **channels(shapes)}
+    if second and not fits:
+        notes += ("Positions are taken as learned in windows of this size, not carried over from smaller ones.",)
     return Architecture(name, settings if fits else settings | _parts(shapes, stages, second), notes)
 
 

@@ -1,7 +1,7 @@
 """The architecture that a file's shapes belong to. Names (timm's) and shapes in, names and settings out: no torch, no
 file.
 
-Next door: `vits` and `swins` read the shapes of each family, `layouts` makes timm's names of other code bases',
+Next door: `vits` and `swins` read the shapes of each family, `files.layouts` makes timm's names of other code bases',
 `catalogue` lists what timm builds, `load` builds it.
 """
 
@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 from ...types import Shape, UnsupportedModel
+from ..catalogue import builds
 from .fitting import Architecture, fitting
 from .swins import swin
 from .vits import vit
 
-FIRST = {"layers.0.blocks.0.attn.qkv.weight": "Swin", "blocks.0.attn.qkv.weight": "ViT"}
-"""A parameter that every model of a family has, and no other."""
+_FIRST = {"layers.0.blocks.0.attn.qkv.weight": "Swin", "blocks.0.attn.qkv.weight": "ViT"}
 
 
 def architecture(
@@ -29,9 +29,10 @@ def architecture(
 ) -> Architecture:
     """What has such `shapes` (by timm's names).
 
-    `buffers`: see `hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes, the
-    name what they do not tell (heads of a ViT, activation, input size). `told`: settings known from elsewhere: a norm's
-    eps, a ViT's heads, a Swin's input size and window; and the `architecture` where its shapes are these.
+    `buffers`: see `files.hints`. `wanted`: the architecture's name, if the user gave one: the shapes decide its sizes,
+    the name what they do not tell (heads of a ViT, activation, input size). `told`: settings known from elsewhere: a
+    norm's eps, a ViT's heads, a Swin's input size and window; and the
+    `architecture` where its shapes are these.
 
     Raises:
         UnsupportedModel: neither Swin nor ViT, or one that only a name can tell; the message says so.
@@ -41,12 +42,14 @@ def architecture(
             "This file's weights have focused linear attention (FLatten), which is known here in the sizes of the "
             "bundled swin-flatten only; choose another file."
         )
-    family = next((family for name, family in FIRST.items() if name in shapes), "")
+    family = next((family for name, family in _FIRST.items() if name in shapes), "")
     try:
         if family:
-            known = (build.name for build in fitting(shapes) if build.name == told.get("architecture"))
-            wanted = wanted or next(known, "")
-            made = swin(shapes, buffers, wanted, told) if family == "Swin" else vit(shapes, wanted, told)
+            known = builds()
+            named = (build.name for build in fitting(shapes, known) if build.name == told.get("architecture"))
+            wanted = wanted or next(named, "")
+            swins = family == "Swin"
+            made = swin(shapes, buffers, known, wanted, told) if swins else vit(shapes, known, wanted, told)
             return replace(made, settings={**made.settings, **_eps(told)})
     except KeyError as error:
         raise UnsupportedModel(

@@ -1,18 +1,17 @@
-"""What the catalogue has of some shapes, and what `vits` and `swins` both read off them.
+"""Which known architectures some shapes fit, and what `vits` and `swins` both read off them.
 
-Next door: `architectures` decides the family, `limits` says which settings a file may ask for.
+Next door: `architectures` decides the family and knows the catalogue, `limits` says which settings a file may ask for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...types import Shape, UnsupportedModel
-from ..catalogue import Build, builds
+from ...types import Family, Shape, UnsupportedModel
 
 PATCHES = "patch_embed.proj.weight"
 _HEADS = ("head.", "head_dist.")
@@ -27,6 +26,21 @@ class Architecture:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     question: str = ""
+
+
+@dataclass(frozen=True)
+class Build:
+    """An architecture as files show it: `signature` hashes names and shapes of all parameters that neither the classes
+    nor the input size change, `behaviour` what the same shapes can be used for in different ways (heads, activation,
+    norms, pooling), `positions` the tokens besides patches that have a position, `windows` of each stage."""
+
+    name: str
+    family: Family
+    signature: str
+    behaviour: str
+    input_size: int
+    positions: int = 0
+    windows: tuple[int, ...] = ()
 
 
 def exact(shapes: Mapping[str, Shape]) -> str:
@@ -48,11 +62,11 @@ def _hash(named: list[tuple[str, Shape]]) -> str:
     return hashlib.sha256(repr(named).encode()).hexdigest()[:12]
 
 
-def fitting(shapes: Mapping[str, Shape], wanted: str = "") -> list[Build]:
-    """The catalogue's architectures of these shapes, whatever their channels; only the wanted one where there is one.
-    Their images have three."""
+def fitting(shapes: Mapping[str, Shape], known: Iterable[Build], wanted: str = "") -> list[Build]:
+    """The known architectures of these shapes, whatever their channels (those that are known have three); only the
+    wanted one where there is one."""
     seen = signature({**shapes, PATCHES: (shapes[PATCHES][0], 3, *shapes[PATCHES][2:])})
-    return [build for build in builds() if build.signature == seen and wanted in ("", build.name)]
+    return [build for build in known if build.signature == seen and wanted in ("", build.name)]
 
 
 def nearest(fits: list[Build], size: int) -> list[Build]:
