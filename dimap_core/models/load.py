@@ -22,7 +22,15 @@ from ..anatomy import PLACED
 from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
 from ..data import shown
 from ..types import (
-    KINDS, CheckpointError, Mixer, ModelInfo, ModelName, UnsupportedModel, drain, is_folder, untagged,
+    KINDS,
+    CheckpointError,
+    Mixer,
+    ModelInfo,
+    ModelName,
+    UnsupportedModel,
+    drain,
+    is_folder,
+    untagged,
 )  # fmt: skip
 from . import checkpoints, files, hub
 from .bundled import bundled
@@ -33,7 +41,15 @@ from .filling import check_finite, check_shapes, compute_buffers, grey, learned,
 from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
 from .presets import base_of
 from .shapes import (
-    Architecture, architecture, check_heard, checked, exact, on_card, parted, with_pictures, written,
+    Architecture,
+    architecture,
+    check_heard,
+    checked,
+    exact,
+    on_card,
+    parted,
+    with_pictures,
+    written,
 )  # fmt: skip
 
 __all__ = [

@@ -39,7 +39,6 @@ from ..types import (
 from .bundled import BUNDLED, BundledModel, bundled
 from .hub import pretrained
 from .presets import Preset, presets
-from .shapes import ENTERING
 
 HALF = (0.5, 0.5, 0.5)
 

@@ -1,7 +1,7 @@
 """What is told of an open model in a line: whose layout, which architecture, classes, input size, and how pictures are
 given to it, each with where that was learned. No torch: the app and the commands print it.
 
-Next door: `files.preprocessing` learns what is told of pictures here.
+Next door: `shapes.preprocessing` learns what is told of pictures here.
 """
 
 from __future__ import annotations

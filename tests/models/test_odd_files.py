@@ -132,7 +132,7 @@ REFUSED = {
         ("queries of all heads together",),
     ),
     "heads that nothing tells": (
-        DEIT, {**TINY, "embed_dim": 128, "num_heads": 2}, {}, ("number of heads", "FILE@?num_heads=2 for heads 64 wide"),
+        DEIT, {**TINY, "embed_dim": 128, "num_heads": 2}, {}, ("number of heads", "FILE@?num_heads=2 for heads 64"),
     ),
 }  # fmt: skip
 

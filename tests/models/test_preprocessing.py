@@ -56,7 +56,9 @@ def test_a_crop_of_the_middle_is_told_as_its_share(tmp_path):
     )
 
 
-@pytest.mark.parametrize("wrong", [{"image_mean": [0.5, 0.5]}, {"image_mean": "x", "image_std": [0, 0, 0]}, {"size": []}])
+@pytest.mark.parametrize(
+    "wrong", [{"image_mean": [0.5, 0.5]}, {"image_mean": "x", "image_std": [0, 0, 0]}, {"size": []}]
+)
 def test_a_processor_that_says_nothing_usable_changes_nothing(tmp_path, wrong):
     info = load_model(folder(tmp_path, wrong))[1]
     assert all(info.learned[key].endswith("a guess") for key in ("mean", "std", "crop_pct"))
