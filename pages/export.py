@@ -19,6 +19,11 @@ LOADER = """from dimap_core import load_model
 model, info = load_model("checkpoint")
 print(info.name, info.input_size)
 """
+ELSEWHERE = """# run in the unzipped folder, with torch, timm and safetensors
+from load_pruned import load
+
+model = load(".")
+"""
 
 
 def main() -> None:
@@ -42,6 +47,8 @@ def main() -> None:
         downloads.prepared(view, downloads.File("checkpoint", "open", f"{name}-pruned.zip", "application/zip"))
         with st.expander("Load it in Python"):
             st.code(LOADER, language=None)  # its colours would stand out too little
+            st.markdown("Where this project is not installed:")
+            st.code(ELSEWHERE, language=None)
     with right:
         st.subheader("ONNX", anchor=False)
         st.markdown("For other runtimes, any batch size: input `images`, normalised, output `logits`.")
