@@ -25,10 +25,17 @@ from .torch_file import legacy_listing, torch_listing
 
 @contextmanager
 def look_into(path: Path) -> Iterator[Listing]:
-    """What the checkpoint file at `path` holds, or the folder of one of transformers' models; raises CheckpointError
-    where it is not to be read."""
-    with _folder(path) if path.is_dir() else _file(path) as found:
+    """What the checkpoint file at `path` holds, or the folder of one of transformers' models, packed as timm has it;
+    raises CheckpointError where it is not to be read."""
+    with as_it_is(path) as found:
         yield one_net(packed(found))
+
+
+@contextmanager
+def as_it_is(path: Path) -> Iterator[Listing]:
+    """The same by the file's own names and tensors."""
+    with _folder(path) if path.is_dir() else _file(path) as found:
+        yield found
 
 
 @contextmanager

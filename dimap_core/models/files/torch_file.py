@@ -18,7 +18,7 @@ import torch
 
 from ...types import CheckpointError, Shape
 from . import inert, legacy_file
-from .listing import FLOATS, Listing, check_count, class_names, members, refused
+from .listing import FLOATS, Listing, check_count, class_names, members, refused, starts
 from .state import state_dict
 
 _MOST_SHARED = 1024**3  # bytes that tensors may take together, more than the file has where they share values
@@ -33,6 +33,12 @@ def torch_listing(path: Path) -> Listing:
 def legacy_listing(path: Path) -> Listing:
     """The same of a file as torch.save wrote it before PyTorch 1.6."""
     return _listing(path, partial(legacy_file.content, path))
+
+
+def content(path: Path) -> Any:
+    """All that a file of torch.save, before or since 1.6, holds; its tensors have no values."""
+    legacy = starts(path).startswith(b"\x80")
+    return _whole(partial(legacy_file.content, path) if legacy else partial(_in_zip, path, _pickle_of(path)), "meta")
 
 
 def _pickle_of(path: Path) -> zipfile.ZipInfo:
