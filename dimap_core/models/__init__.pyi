@@ -18,4 +18,5 @@ from .saving import check_leads_back as check_leads_back, save as save
 from .shapes import CROPS as CROPS, INTERPOLATIONS as INTERPOLATIONS, proposed as proposed, written as written
 from .to_onnx import plain_attention as plain_attention, write_onnx as write_onnx
 from .to_source import write_source as write_source
+from .to_source import write_source as write_source
 from .told import classes as classes, in_a_line as in_a_line

@@ -79,6 +79,11 @@ def _source(info: ModelInfo, place: str) -> Path:
             f"The file that this model was made from is no longer there ('{path}'), and nothing else has its names; "
             "put it back, or use the directory that 'prune --out' wrote: load_pruned.py in it needs timm alone."
         )
+    if files.is_own_zip(Path(path)):
+        raise UnsupportedModel(
+            "This model came as this project's own zip, and the checkpoint file has that format already; to go back "
+            "further, export it where the file lies that it was made from."
+        )
     if load_model(place)[1].fingerprint != info.dense.get("fingerprint"):
         raise CheckpointError(f"'{path}' has changed since this model was made from it; prune it again.")
     return Path(path)

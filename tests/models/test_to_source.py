@@ -100,8 +100,8 @@ FILES = {
         **hugging_face(deit(), 4, "vit"), "vit.pooler.dense.weight": torch.randn(192, 192)
     },
 }  # fmt: skip
-TIMMS = ("timm", "timm in float64", "timm in bfloat16", "DeiT's training", "Lightning", "averaged by torch", "DINO", "MAE",
-         "masks and weight norms")  # fmt: skip
+TIMMS = ("timm", "timm in float64", "timm in bfloat16", "DeiT's training", "Lightning", "averaged by torch", "DINO",
+         "MAE", "masks and weight norms")  # fmt: skip
 
 
 def opened_file(tmp_path, content):
