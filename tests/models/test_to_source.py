@@ -18,7 +18,7 @@ from dimap_core.models.load import load_model
 from dimap_core.models.to_source import write_source
 from dimap_core.types.errors import CheckpointError, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
-from tests.helpers import SINGLE, assert_refused, same
+from tests.helpers import SINGLE, assert_refused, full_disk, same
 from tests.models.foreign import DEIT, SWIN, VIT, lively, logits, named, prefixed, written
 from tests.models.test_folders import CONFIG, SETTINGS, write
 from tests.models.test_foreign_files import OPENMMLAB, SMALL, hugging_face
@@ -276,3 +276,17 @@ def test_what_cannot_go_back_is_one_sentence(tmp_path, tiny_swin):
     half = opened_file(tmp_path, deit(torch.float16))
     half.model.head.weight.data[0] = 1e6
     refusal(half, out, "float16", "float32")
+
+
+@pytest.mark.parametrize("form", ["theirs.pth", "theirs.safetensors", "theirs"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, form):
+    if form == "theirs":
+        source = write(tmp_path / form, hugging_face(named(DEIT, **SETTINGS).state_dict(), 5, "vit"))
+    else:
+        source = str(tmp_path / form)
+        torch.save(deit(), source) if form.endswith("pth") else save_file(deit(), source)
+    opened = pipeline.open_model(source)
+    (tmp_path / "out").mkdir()
+    with full_disk(4096):
+        refusal(opened, tmp_path / "out" / "b", "no space left", "make room there")
+    assert list((tmp_path / "out").iterdir()) == []

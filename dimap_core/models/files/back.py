@@ -47,8 +47,11 @@ def _write_file(source: Path, tensors: Mapping[str, torch.Tensor], out: Path) ->
     """`write_like` of one file, of which `tensors` may hold more than it has."""
     if starts(source)[8:9] != b"{":
         content, left = _wrapped(torch_file.content(source), tensors)
-        with out.open("wb") as file:
-            torch.save(content, file)
+        try:
+            with out.open("wb") as file:
+                torch.save(content, file)
+        except RuntimeError as error:  # torch.save's own, in place of what the disk said
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
         return left
     with safe_open(source, framework="pt") as held:
         names, metadata = [*held.keys()], held.metadata()
