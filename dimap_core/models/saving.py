@@ -1,6 +1,6 @@
 """Writes models to checkpoint directories, and makes sure before that is called done that they open again.
 
-Next door: `checkpoints` writes the files, `load` opens them here, `load_pruned` where this project is not.
+Next door: `checkpoints` writes the files, `load` opens them here, `exports.load_pruned` where this project is not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def save(path: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
 
     def complete(written: Path) -> None:
         check_leads_back(path, model, checkpoints.read_card(written))
-        shutil.copyfile(Path(__file__).with_name(checkpoints.LOADER), written / checkpoints.LOADER)
+        shutil.copyfile(Path(__file__).parent / "exports" / checkpoints.LOADER, written / checkpoints.LOADER)
 
     checkpoints.write(path, model.state_dict(), {**card, **_timms(card)}, complete=complete)
 

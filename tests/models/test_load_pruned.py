@@ -16,7 +16,8 @@ from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.embed import slice_embed
 from dimap_core.cut.slicing import shape_facts
-from dimap_core.models import load_pruned, saving
+from dimap_core.models import saving
+from dimap_core.models.exports import load_pruned
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import same
 from tests.models.foreign import DEIT, SWIN, named

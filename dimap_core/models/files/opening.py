@@ -55,13 +55,18 @@ def _file(path: Path) -> Iterator[Listing]:
     start = starts(path)
     if start.startswith(b"PK"):
         yield npz_listing(path) if is_npz(path) else torch_listing(path)
-    elif start[8:9] == b"{":
+    elif is_safetensors(path):
         with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
             yield found
     elif start.startswith(b"\x80"):
         yield legacy_listing(path)
     else:
         raise refused("is empty" if not start else "is neither safetensors nor a file of torch.save")
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the header's length, then JSON."""
+    return starts(path)[8:9] == b"{"
 
 
 @contextmanager

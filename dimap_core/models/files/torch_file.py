@@ -35,7 +35,7 @@ def legacy_listing(path: Path) -> Listing:
     return _listing(path, partial(legacy_file.content, path))
 
 
-def content(path: Path) -> Any:
+def torch_content(path: Path) -> Any:
     """All that a file of torch.save, before or since 1.6, holds; its tensors have no values."""
     legacy = starts(path).startswith(b"\x80")
     return _whole(partial(legacy_file.content, path) if legacy else partial(_in_zip, path, _pickle_of(path)), "meta")

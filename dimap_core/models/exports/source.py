@@ -1,30 +1,30 @@
 """Takes a model back to where it came from: the layout, form and types of the file that it was made from.
 
-That file is read again: its card names it, and nothing else knows its names. Next door: `files` knows layouts,
-`to_onnx` writes for other runtimes, `saving` in this project's own format, which alone can hold a smaller model.
+That file is read again: its card names it, and nothing else knows its names. Next door: `like` writes,
+`models.files` knows layouts, `models.saving` writes this project's own format, which alone can hold a smaller model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from ..types import CheckpointError, ModelInfo, ModelName, Shape, UnsupportedModel
-from . import files
-from .load import load_model
+from ...types import CheckpointError, ModelInfo, ModelName, Shape, UnsupportedModel, listed
+from .. import files, hub
+from ..load import load_model
+from .like import write_like
 
 
 @dataclass(frozen=True)
 class Returned:
-    """What was written: `layouts`, the labels of those that its names follow (none: timm's own), `types` of its
-    tensors, `left_out`, what the file held beside its state dict, and `untouched`, names of tensors that timm's model
-    has no place for and that are as they were."""
+    """What was written: `layout`, whose names it has, `types` of its tensors, `left_out`, what the file held beside its
+    state dict, and `untouched`, names of tensors that are no part of timm's model and as they were."""
 
-    layouts: tuple[str, ...]
+    layout: str
     types: tuple[str, ...]
     left_out: tuple[str, ...]
     untouched: tuple[str, ...]
@@ -32,15 +32,10 @@ class Returned:
     @property
     def sentence(self) -> str:
         """All of it for whoever is to load the file."""
-        layout = self.layouts[0].partition(":")[0] if self.layouts else "timm"
-        told = f"Written in the layout of {layout}, as {' and '.join(self.types)}"
+        told = f"Written in {self.layout} names, as {' and '.join(self.types)}"
         if self.untouched:
-            told += f"; {_few(self.untouched)} as before, since timm's model has no such part"
-        return told + (f"; left out: {_few(self.left_out)}." if self.left_out else ".")
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            told += f"; {listed(self.untouched)} as before, being no part of this model"
+        return told + (f"; left out: {listed(self.left_out)}." if self.left_out else ".")
 
 
 def write_source(model: nn.Module, info: ModelInfo, out: Path, place: str = "") -> Returned:
@@ -55,38 +50,44 @@ def write_source(model: nn.Module, info: ModelInfo, out: Path, place: str = "") 
     source = _source(info, place or info.dense.get("file", ""))
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     with files.as_it_is(source) as found:
-        packed = files.packed(found)
+        packed = files.one_net(files.packed(found))
         names = files.renamed(packed.shapes)
         _check_shapes(info, state, {new: packed.shapes[old] for new, old in names.items()})
         new = files.sources_of(found, {old: state[name] for name, old in names.items()})
         tensors = {name: _as_it_came(name, found.read(name), new.get(name)) for name in found.shapes}
-        layouts, floats = files.spoken(packed.shapes), found.floats
-    left = files.write_like(source, tensors, out)
+        layout, floats = files.label(packed.shapes), found.floats
+    left = write_like(source, tensors, out)
     types = {str(tensors[name].dtype).removeprefix("torch.") for name in floats}
-    return Returned(layouts, tuple(sorted(types)), left, tuple(name for name in tensors if name not in new))
+    return Returned(layout, tuple(sorted(types)), left, tuple(name for name in tensors if name not in new))
 
 
 def _source(info: ModelInfo, place: str) -> Path:
     """Where the file or folder lies that a model was made from, once it is sure that it is still the same."""
-    path = ModelName.parse(place, files.is_foreign).what
+    name = ModelName.parse(place, files.is_foreign)
+    path = Path(name.what) if files.is_foreign(name.what) else hub.folder_of(name.what) if name.repository else None
     if not place:
         raise UnsupportedModel(
             f"'{info.name}' was made from no file that is known here, so there is no layout to go back to; the "
             "directory that 'prune --out' writes has timm's own names."
         )
-    if not files.is_foreign(path):
+    if path is None:
         raise CheckpointError(
-            f"The file that this model was made from is no longer there ('{path}'), and nothing else has its names; "
-            "put it back, or use the directory that 'prune --out' wrote: load_pruned.py in it needs timm alone."
+            f"The file that this model was made from is no longer there ('{name.what}'), and nothing else has its "
+            "names; put it back, or use the directory that 'prune --out' wrote: load_pruned.py in it needs timm alone."
         )
-    if files.is_own_zip(Path(path)):
+    if files.is_own_zip(path):
         raise UnsupportedModel(
             "This model came as this project's own zip, and the checkpoint file has that format already; to go back "
             "further, export it where the file lies that it was made from."
         )
+    if not path.is_dir() and files.is_npz(path):
+        raise UnsupportedModel(
+            f"'{path}' is a zip of numpy arrays, which is only read here; use the directory that 'prune --out' wrote, "
+            "which has timm's own names."
+        )
     if load_model(place)[1].fingerprint != info.dense.get("fingerprint"):
         raise CheckpointError(f"'{path}' has changed since this model was made from it; prune it again.")
-    return Path(path)
+    return path
 
 
 def _check_shapes(info: ModelInfo, state: Mapping[str, torch.Tensor], source: Mapping[str, Shape]) -> None:

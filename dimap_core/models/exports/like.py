@@ -1,7 +1,7 @@
 """Files and folders of other code bases, written anew in the form they came in: the same names, types, wrapper, parts
 and configs, with other values.
 
-Next door: `packing` makes the file's own tensors of timm's, `opening` reads what is written here.
+Next door: `source` says which tensors; `models.files` reads what is written here.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ...types import whole_file, whole_folder
-from . import torch_file
-from .folder import weight_files
-from .listing import MOST_TEXT, starts
-from .state import candidates, state_at
+from .. import files
 
 _STAYS = ("arch", "class_to_idx", "meta")
 """What lies beside a state dict and tells what the model is; the rest belongs to the training that ended with it."""
@@ -36,17 +33,17 @@ def write_like(source: Path, tensors: Mapping[str, torch.Tensor], out: Path) -> 
         with whole_file(out) as part:
             return _write_file(source, tensors, part)
     with whole_folder(out) as folder:
-        left = {key for file in weight_files(source) for key in _write_file(file, tensors, folder / file.name)}
+        left = {key for file in files.weight_files(source) for key in _write_file(file, tensors, folder / file.name)}
         for file in source.iterdir():
-            if file.suffix in _CONFIGS and file.is_file() and file.stat().st_size <= MOST_TEXT:
+            if file.suffix in _CONFIGS and file.is_file() and file.stat().st_size <= files.MOST_TEXT:
                 shutil.copyfile(file, folder / file.name)
     return tuple(sorted(left))
 
 
 def _write_file(source: Path, tensors: Mapping[str, torch.Tensor], out: Path) -> tuple[str, ...]:
     """`write_like` of one file, of which `tensors` may hold more than it has."""
-    if starts(source)[8:9] != b"{":
-        content, left = _wrapped(torch_file.content(source), tensors)
+    if not files.is_safetensors(source):
+        content, left = _wrapped(files.torch_content(source), tensors)
         try:
             with out.open("wb") as file:
                 torch.save(content, file)
@@ -62,12 +59,12 @@ def _write_file(source: Path, tensors: Mapping[str, torch.Tensor], out: Path) ->
 def _wrapped(content: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(what torch.save is to write, keys that are left out): `tensors` where the state dict lay, and wherever others of
     the same names do (an average of it, or what it is the average of)."""
-    at, state, _ = state_at(content)
+    at, state, _ = files.state_at(content)
     state = {name: tensors[name] for name in state}
     if not at:
         return state, tuple(str(key) for key in content if key not in state)
     made: dict[str, Any] = {key: content[key] for key in _STAYS if key in content and _plain(content[key])}
-    for keys, other in candidates(content):
+    for keys, other in files.candidates(content):
         if keys and other.keys() == state.keys():
             place = made
             for key in keys[:-1]:
