@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from dimap_core import pipeline
 from dimap_core.anatomy.build import build_anatomy
+from dimap_core.anatomy.groups import has_groups
 from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.embed import slice_embed
@@ -22,6 +23,7 @@ from dimap_core.types.plan import PruningPlan
 from tests.helpers import same
 from tests.models.foreign import DEIT, SWIN, named
 from tests.models.test_foreign_files import hugging_face
+from tests.models.test_odd_files import KINDS, saved
 from tests.models.test_reload import UNEQUAL, plan_of
 
 PLANS = {
@@ -29,6 +31,11 @@ PLANS = {
     "packed": PruningPlan("magnitude", "structure", "module", 0.5),
     "zeros": PruningPlan("magnitude", ratio=0.5),
 }
+CASES = {
+    "swin-digits": [*PLANS], "deit-digits": [*PLANS], "own swin": ["uneven"], "own vit": ["uneven"],
+    "swin-flatten": ["zeros"],
+}  # fmt: skip
+ODD = ("nearly all at once", "every part normed", "SwinV2 of window 2")
 OWN = {"img_size": 32, "window_size": 4, "embed_dim": 12, "depths": (1, 1, 2), "num_heads": (1, 2, 3)}
 OWN |= {"patch_size": 2, "num_classes": 3}
 READER = """
@@ -81,16 +88,24 @@ def answers(tmp_path_factory):
     root, ours = tmp_path_factory.mktemp("pruned"), {}
 
     def keep(case, model, info):
-        images = torch.randn(3, 3, info.input_size, info.input_size, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(3, info.channels, info.input_size, info.input_size, generator=generator)
         with torch.inference_mode():
             ours[case] = model(images)
         save_file({"images": images}, root / case / "images")
 
-    for name in ("swin-digits", "deit-digits", "own swin", "own vit", "swin-flatten"):
+    for name, plans in CASES.items():
         opened = pipeline.open_model(own_file(root, name) if name.startswith("own") else name)
-        for told, plan in PLANS.items():
-            pipeline.save_pruned(root / f"{name} {told}", opened, plan)
-            keep(f"{name} {told}", pipeline.prune(opened, plan)[0], opened.info)
+        for told in plans:
+            pipeline.save_pruned(root / f"{name} {told}", opened, PLANS[told])
+            keep(f"{name} {told}", pipeline.prune(opened, PLANS[told])[0], opened.info)
+    for name in ODD:
+        (root / f"{name} files").mkdir()
+        _, path = saved(root / f"{name} files", *KINDS[name][:2])
+        opened = pipeline.open_model(f"{path}{KINDS[name][2]}")
+        for told in ("uneven", "zeros") if has_groups(opened.anatomy) else ("zeros",):
+            pipeline.save_pruned(root / f"{name} {told}", opened, PLANS[told])
+            keep(f"{name} {told}", pipeline.prune(opened, PLANS[told])[0], opened.info)
     for name in ("swin-digits", "deit-digits"):
         model, info, card = mixed(name)
         saving.save(root / f"{name} mixed", model, card)
@@ -108,15 +123,14 @@ def test_it_answers_as_the_model_that_was_written(answers):
         kept = json.loads((answers[f"{name} uneven"][-1] / "card.json").read_text())["kept"].values()
         assert len({sizes["head"] for sizes in kept}) > 1 and len({sizes["qk_dim"] for sizes in kept}) > 1
     heard = {case: pair for case, (told, *pair, _) in answers.items() if not told}
-    assert {*heard} == {*answers} - {f"swin-flatten {told}" for told in PLANS}
+    assert {*heard} == {*answers} - {"swin-flatten zeros"}
     for case, (found, wanted) in heard.items():
         assert wanted.std() > 0.01 and same(found, wanted), case
 
 
 def test_what_timm_has_no_parts_for_is_one_sentence(answers):
-    for told in PLANS:
-        sentence = answers[f"swin-flatten {told}"][0]
-        assert "load it with dimap_core" in sentence and sentence.endswith(".") and len(sentence.splitlines()) == 1
+    sentence = answers["swin-flatten zeros"][0]
+    assert "load it with dimap_core" in sentence and sentence.endswith(".") and len(sentence.splitlines()) == 1
 
 
 def test_it_imports_torch_timm_safetensors_and_json_alone():

@@ -5,7 +5,9 @@ import copy
 import json
 import re
 
+import numpy as np
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors import safe_open
@@ -22,6 +24,7 @@ from tests.helpers import SINGLE, assert_refused, full_disk, same
 from tests.models.foreign import DEIT, SWIN, VIT, lively, logits, named, prefixed, written
 from tests.models.test_folders import CONFIG, SETTINGS, write
 from tests.models.test_foreign_files import OPENMMLAB, SMALL, hugging_face
+from tests.models.test_npz import TINY, flax
 from tests.models.test_recorded import drawn, recorded
 
 ZEROS = PruningPlan("magnitude", ratio=0.5)
@@ -290,3 +293,36 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, form):
     with full_disk(4096):
         refusal(opened, tmp_path / "out" / "b", "no space left", "make room there")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_one_net_of_two_goes_back_and_the_other_stays(tmp_path):
+    both = prefixed(deit(), "base_encoder.") | prefixed(deit(), "momentum_encoder.")
+    opened = opened_file(tmp_path, {"state_dict": both})
+    model = redrawn(opened.model)
+    returned = write_source(model, opened.info, tmp_path / "out.pth")
+    found = torch.load(tmp_path / "out.pth", weights_only=True)["state_dict"]
+    assert {*returned.untouched} == {name for name in both if name.startswith("momentum")}
+    for name, value in model.state_dict().items():
+        assert torch.equal(found[f"base_encoder.{name}"], value)
+        assert torch.equal(found[f"momentum_encoder.{name}"], both[f"momentum_encoder.{name}"])
+
+
+def test_a_repository_goes_back_as_a_folder(tmp_path, monkeypatch):
+    """Where the hub's cache has it."""
+    source = write(tmp_path / "a", hugging_face(named(DEIT, **SETTINGS).state_dict(), 5, "vit"))
+    folders = {"someone/vit": tmp_path / "a"}
+    monkeypatch.setattr("dimap_core.models.hub.folder_of", folders.get)
+    monkeypatch.setattr("dimap_core.models.hub.fetch_repository", lambda name: iter(()))
+    opened = pipeline.open_model("someone/vit")
+    write_source(opened.model, opened.info, tmp_path / "b")
+    files = sorted(path.name for path in (tmp_path / "b").iterdir())
+    assert files == ["config.json", "model.safetensors"] and source
+    assert (tmp_path / "a" / files[1]).read_bytes() == (tmp_path / "b" / files[1]).read_bytes()
+    folders.clear()
+    refusal(opened, tmp_path / "c", "no longer there ('someone/vit')")
+
+
+def test_googles_arrays_are_only_read(tmp_path):
+    model = lively(timm.create_model(DEIT, **TINY))
+    np.savez(tmp_path / "a.npz", **flax(model))
+    refusal(pipeline.open_model(str(tmp_path / "a.npz")), tmp_path / "out", "only read here", kind=UnsupportedModel)
