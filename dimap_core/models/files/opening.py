@@ -16,11 +16,14 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from .folder import told, weight_files
-from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
+from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, in_floats, refused, starts
 from .nets import one_net
 from .npz_file import is_npz, npz_listing
 from .packing import packed
 from .torch_file import legacy_listing, torch_listing
+
+_TYPES = {"F64": "float64", "I8": "int8", "U8": "uint8", "I32": "int32", "F8_E4M3": "float8", "F8_E5M2": "float8"}
+"""torch's names of some of safetensors' types."""
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def look_into(path: Path) -> Iterator[Listing]:
     """What the checkpoint file at `path` holds, or the folder of one of transformers' models, packed as timm has it;
     raises CheckpointError where it is not to be read."""
     with as_it_is(path) as found:
-        yield one_net(packed(found))
+        yield one_net(packed(in_floats(found)))
 
 
 @contextmanager
@@ -47,7 +50,8 @@ def _folder(path: Path) -> Iterator[Listing]:
         check_count(shapes)
         floats = frozenset(name for part in parts for name in part.floats)
         settings, classes = told(path)
-        yield Listing(shapes, floats, lambda name: reads[name](name), classes, settings)
+        types = {name: kind for part in parts for name, kind in part.types.items()}
+        yield Listing(shapes, floats, lambda name: reads[name](name), classes, settings, types=types)
 
 
 @contextmanager
@@ -79,6 +83,7 @@ def _safetensors(path: Path, header: int) -> Iterator[Listing]:
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             floats = frozenset(name for name, part in slices.items() if part.get_dtype() in FLOATS)
             check_count(shapes)
-            yield Listing(shapes, floats, file.get_tensor, class_names(file.metadata() or {}))
+            types = {name: _TYPES.get(part.get_dtype(), part.get_dtype()) for name, part in slices.items()}
+            yield Listing(shapes, floats, file.get_tensor, class_names(file.metadata() or {}), types=types)
     except (OSError, SafetensorError) as error:
         raise refused("is a damaged safetensors file", "download or save it again") from error

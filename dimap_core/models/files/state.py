@@ -11,12 +11,14 @@ from typing import Any
 import torch
 
 from ...types import listed
+from .inert import Foreign
 from .listing import refused
 
 _DEPTH = 3  # wrappers around each other: Lightning around timm's EMA around DataParallel
 AVERAGED = r"(.+_)?(ema|averaged|swa)(_.+)?"
 _ORDER = (AVERAGED, "teacher", "state_dict", "model")
 """Averaged weights first, as timm has it; DINO's teacher is the average of its student."""
+_UNREAD = r"\b_rebuild_|^a storage$|\.quantized\."  # numbers of 8 bits, complex ones, what a quantised layer packs
 
 
 def state_dict(content: Any) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
@@ -36,6 +38,15 @@ def state_at(content: Any) -> tuple[tuple[str, ...], dict[str, torch.Tensor], li
     large = [(path, state) for path, state in found if 4 * len(state) >= most]
     path, state = min(large, key=lambda item: (_rank(item[0]), -len(item[1])))
     return path, state, [_named(other) for other, _ in large if other != path]
+
+
+def unread(content: Any) -> str:
+    """The name of a weight beside those tensors whose numbers are of a kind that `inert` leaves unread, if any."""
+    place = content
+    for key in state_at(content)[0]:
+        place = place[key]
+    left = ((str(name), value.name) for name, value in place.items() if isinstance(value, Foreign))
+    return next((name for name, kind in left if name.endswith("weight") and re.search(_UNREAD, kind)), "")
 
 
 def _named(path: tuple[str, ...]) -> str:
