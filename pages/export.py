@@ -4,6 +4,7 @@ rerun the page."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -11,13 +12,18 @@ import streamlit as st
 from pages.ui.export import downloads, report, stories, tried_points
 from pages.ui.look import frame
 from pages.ui.parts import header
-from pages.ui.session import own_models, state
+from pages.ui.session import View, own_models, state
 
 LOADER = """from dimap_core import load_model
 
 # the unzipped folder is all it needs
 model, info = load_model("checkpoint")
 print(info.name, info.input_size)
+"""
+ELSEWHERE = """# run in the unzipped folder, with torch, timm and safetensors
+from load_pruned import load
+
+model = load(".")
 """
 
 
@@ -35,13 +41,18 @@ def main() -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Checkpoint", anchor=False)
-        size = "a smaller model" if view.selection.granularity == "structure" else "the same size, with zeros"
+        smaller = view.selection.granularity == "structure"
+        size = "a smaller model" if smaller else "the same size, with zeros"
         st.markdown(
             f"One zip of safetensors, recipe and card: {size}. It loads without pickle and without the original."
         )
         downloads.prepared(view, downloads.File("checkpoint", "open", f"{name}-pruned.zip", "application/zip"))
+        if view.info.source == "file" and view.info.dense.get("file") == "" and not smaller:
+            same_layout(view, name)
         with st.expander("Load it in Python"):
             st.code(LOADER, language=None)  # its colours would stand out too little
+            st.markdown("Where this project is not installed:")
+            st.code(ELSEWHERE, language=None)
     with right:
         st.subheader("ONNX", anchor=False)
         st.markdown("For other runtimes, any batch size: input `images`, normalised, output `logits`.")
@@ -52,6 +63,14 @@ def main() -> None:
         st.download_button("Download recipe.json", recipe, "recipe.json", "application/json", on_click="ignore")
     st.subheader("All tried points", anchor=False)
     points()
+
+
+def same_layout(view: View, name: str) -> None:
+    """The file that was brought, with the weights of this cut."""
+    st.markdown("Or the file as you brought it, with this cut's weights: same names, types and form. What loads your "
+                "file loads it too: Hugging Face, torchvision, OpenMMLab, timm, your own script.")  # fmt: skip
+    brought = Path(own_models.shown(str(replace(state.current().name, architecture="")))).suffix
+    downloads.prepared(view, downloads.File("source", "open", f"{name}-pruned{brought}", "application/octet-stream"))
 
 
 def points() -> None:

@@ -17,12 +17,12 @@ import typer
 
 from .. import pipeline
 from ..criteria import CRITERIA
-from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, read_as, write_onnx
+from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, read_as
 from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, reading, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
-from . import find, report, reproduce, search, train
+from . import export, find, report, reproduce, search, train
 from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table, told_doubt
 from .fetch import fetch
 
@@ -33,6 +33,7 @@ _BY_CELL = {"stage-ratio": "stages", "kind-ratio": "kinds"}  # options of CELL=R
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(reproduce.app, name="reproduce")
 app.command()(fetch)
+app.command()(export.export)
 app.command()(find.find)
 app.command()(report.report)
 app.command()(train.train)
@@ -194,23 +195,6 @@ def sweep_command(
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
     emit({"rows": rows}, as_json, table([{key: row.get(key, "") for key in columns} for row in rows]))
-
-
-@app.command()
-def export(
-    model: Model,
-    out: Annotated[Path, typer.Option(help="file to write")],
-    format: Annotated[str, typer.Option(help="onnx")] = "onnx",
-    as_json: Json = False,
-) -> None:
-    """Write a model as one ONNX file that takes batches of any size."""
-    if format != "onnx":
-        raise InvalidPlan(f"'{format}' is no known format; the one there is: onnx.")
-    opened = pipeline.open_model(model)
-    write_onnx(opened.model, opened.info, out)
-    result = {"model": opened.info.name, "format": format, "input_size": opened.info.input_size, "out": str(out)}
-    size = out.stat().st_size
-    emit({**result, "bytes": size}, as_json, f"{out}: {size / 1024**2:.1f} MiB")
 
 
 def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> tuple[PruningPlan, str]:

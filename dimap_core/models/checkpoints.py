@@ -4,7 +4,8 @@
 to build the model again without its original weights: version, name of the model it was made from, with the "settings"
 that timm needs beside it where that came as a file, kind of weights, hash of the tensors file and, for a sliced model,
 the sizes of its blocks (`cut.slicing.kept_sizes`), where embedding channels went too how many are left ("embed"), and
-what stands in the place of attention by block ("mixers"); "dense" tells the file it was made from, if it was one.
+what stands in the place of attention by block ("mixers"); "dense" tells the file it was made from, if it was one;
+"timm" what timm builds the uncut model by, for `load_pruned`.
 "zeroed": single weights had been cut before its own plan. "input_size", "mean", "std", "crop_pct", "crop_mode",
 "interpolation" and, where they are known, "class_names" say how it is used.
 Next door: `types.writing` moves a whole directory to its place, `plan` writes the recipe's JSON, `load` rebuilds the
@@ -28,6 +29,7 @@ from safetensors.torch import load_file, save_file
 from ..types import CheckpointError, ModelInfo, check_place, told, whole_folder
 
 TENSORS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.json"
+LOADER = "load_pruned.py"  # what loads a checkpoint without this project; `saving` lays it beside
 VERSION = 2  # 1 had no hash and knew no sliced models
 _REMEDY = "pass a directory that 'prune --out' wrote"
 _OTHER = "another directory"
@@ -38,7 +40,7 @@ def write(
     tensors: Mapping[str, torch.Tensor],
     card: Mapping[str, Any],
     recipe: Mapping[str, Any] | None = None,
-    check: Callable[[Path], object] = lambda written: None,
+    complete: Callable[[Path], object] = lambda written: None,
 ) -> None:
     """Write a checkpoint to the directory `path`: whole, or nothing of it. An older checkpoint there makes room once
     the new one was read back; all other files stay.
@@ -48,7 +50,8 @@ def write(
         card: "model" (a bundled or timm name) and "weights" (trained, pretrained or random), "kept" for a sliced
             model (`kept_sizes`), and whatever else should be told.
         recipe: the plan (`plan.to_recipe`); default: that of the card's "result", if any.
-        check: called with the written directory before it is moved to its place; raises where it cannot be used.
+        complete: called with the written directory before it is moved to its place; adds what else is to lie there,
+            and raises where it cannot be used.
 
     Raises:
         CheckpointError: the place cannot be written, or has files of the same names that are no checkpoint's.
@@ -61,7 +64,7 @@ def write(
             _write_json(part / RECIPE, recipe)
         _write_json(part / CARD, {**card, "version": VERSION, "sha256": _hash(part / TENSORS)})
         _check_written(part, tensors)
-        check(part)
+        complete(part)
 
 
 def check_writable(path: Path) -> None:

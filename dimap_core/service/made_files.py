@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ..types import whole_file
+
 _KEPT = 20
 
 
@@ -20,7 +22,11 @@ def place(folder: Path, ticket: str, name: str) -> Path:
 
 
 def kept(path: Path) -> dict[str, Any]:
-    """The event that says where a file lies that was written; those of the oldest requests go."""
+    """The event that says where a file lies that was written, a folder as a zip; those of the oldest requests go."""
+    if path.is_dir():
+        with whole_file(path.with_suffix(".zip")) as part:
+            shutil.make_archive(str(part.with_suffix("")), "zip", path)
+        path = path.with_suffix(".zip")
     folders = sorted(path.parents[1].iterdir(), key=lambda found: found.stat().st_mtime_ns)
     for older in folders[:-_KEPT]:
         shutil.rmtree(older, ignore_errors=True)

@@ -9,7 +9,6 @@ what `open` leaves on disk for the app.
 from __future__ import annotations
 
 import base64
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from statistics import median
@@ -20,11 +19,11 @@ import numpy as np
 from .. import pipeline
 from ..data import one_image
 from ..measure import measure_latency, predictions
-from ..models import fetch_weights, write_onnx
+from ..models import fetch_weights, write_onnx, write_source
 from ..pipeline import stream, timing, training_data
 from ..plan import from_recipe
 from ..studies import Measured, compare, follow, glance, leave_one_out, look_for, sensitivity, spread, versus
-from ..types import AccuracyEstimate, LabelledImages, PruningError, PruningPlan, whole_file
+from ..types import AccuracyEstimate, LabelledImages, PruningError, PruningPlan
 from . import made_files, open_images, story_requests
 from .open_models import OpenModels, Request
 
@@ -239,21 +238,21 @@ def _latency(models: OpenModels, request: Request) -> Events:
 
 
 def _export(models: OpenModels, request: Request) -> Events:
-    """Write the pruned model as a zipped checkpoint or ONNX file; the last event says where."""
+    """Write the pruned model as a zipped checkpoint, as ONNX or in the layout its file came in; the last event says
+    where, and of a layout what there is to say (`said`)."""
     opened, plan = models.model(request), from_recipe(request["recipe"])
     for doing, _, _ in pipeline.prepare(opened, plan):
         yield {"doing": doing}
     yield {"doing": "Writing the file"}
-    onnx = request["format"] == "onnx"
-    path = made_files.place(models.folder, request["ticket"], "model.onnx" if onnx else "checkpoint.zip")
-    if onnx:
+    place, said = made_files.place(models.folder, request["ticket"], request["format"]), {}
+    if request["format"] == "onnx":
+        write_onnx(pipeline.prune(opened, plan)[0], opened.info, place)
+    elif request["format"] == "source":
         pruned, _, _ = pipeline.prune(opened, plan)
-        write_onnx(pruned, opened.info, path)
+        said = {"said": write_source(pruned, opened.info, place, request["model"]).sentence}
     else:
-        pipeline.save_pruned(path.with_suffix(""), opened, plan)
-        with whole_file(path) as part:
-            shutil.make_archive(str(part.with_suffix("")), "zip", path.with_suffix(""))
-    yield made_files.kept(path)
+        pipeline.save_pruned(place, opened, plan)
+    yield {**made_files.kept(place), **said}
 
 
 def _truth(models: OpenModels, request: Request) -> Events:

@@ -47,6 +47,22 @@ def test_the_checkpoint_reloads_as_what_the_page_shows(open_app, tmp_path, link)
     assert size == (cost.total.params_after if link is LINK else cost.total.params)
 
 
+def test_a_file_that_was_brought_goes_back_in_its_own_layout(open_app, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIMAP_ROOTS", str(tmp_path))
+    state = {f"module.{name}": value for name, value in load_model("deit-digits")[0].state_dict().items()}
+    torch.save({"model": state, "epoch": 3}, tmp_path / "theirs.pth.tar")
+    name = f"file:{tmp_path / 'theirs.pth.tar'}@deit-digits"
+    app = open_app(model=name, ratio="0.5", criterion="magnitude").live().page("export")
+    app.click("Make the same-layout file").until(lambda: app.downloads("get_source"), "the file")
+    assert any(r"left out\: epoch" in text for text in app.texts())
+    found = torch.load(ticket_of(app, "source").last["file"], weights_only=True)
+    wanted = pipeline.prune(pipeline.open_model(name), app.plan)[0].state_dict()
+    assert found.keys() == {"model"} and found["model"].keys() == state.keys()
+    assert all(torch.equal(found["model"][f"module.{key}"], value) for key, value in wanted.items())
+    app = open_app(model=name, granularity="structure", ratio="0.5", criterion="magnitude").live().page("export")
+    assert not any("same-layout" in button.label for button in app.at.button)
+
+
 def test_every_judged_cut_is_in_the_table(open_app):
     app = open_app(model="swin-digits", ratio="0.3").judged().set("w_ratio", 40.0).judged().page("export")
     table = app.at.dataframe[0].value

@@ -19,7 +19,7 @@ from dimap_core.studies.find import bench as benches, candidates as rows, findin
 from dimap_core.studies.find.looks import count_look
 from dimap_core.studies.find.search import fewer_heads, neighbours, possible
 from dimap_core.studies.find.wanted import Wanted
-from dimap_core.types.errors import DataError, InvalidPlan
+from dimap_core.types.errors import DataError, InvalidPlan, PruningError
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import FLIPS, assert_refused, same
 
@@ -55,6 +55,12 @@ def test_images_that_choose_were_read_by_nothing(tiny, seed):
     counts = np.bincount(data.labels[chosen])
     assert counts.max() - counts.min() <= 1
     assert len(held_apart(data.labels, len(data), 400, seed)) == 0
+
+
+def test_a_home_that_cannot_be_written_is_told_before_anything_is_tried(tiny, quick, tmp_path, monkeypatch):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path / "taken" / "home"))
+    assert_refused(PruningError, lambda: next(finding.find(tiny, Wanted(budget=0.5))), "taken", "DIMAP_HOME")
 
 
 def test_too_few_images_are_refused_and_few_are_said_to_be_a_risk(tiny):

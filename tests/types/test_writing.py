@@ -103,7 +103,7 @@ def test_modes_follow_the_umask_whoever_wrote_the_file(tiny_swin, tmp_path, umas
     finally:
         os.umask(before)
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
-    files = ("model.safetensors", "card.json", "recipe.json", "rows.csv")
+    files = ("model.safetensors", "card.json", "recipe.json", "load_pruned.py", "rows.csv")
     assert found == {**dict.fromkeys(files, mode), "a": 0o777 & ~umask}
 
 

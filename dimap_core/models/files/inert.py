@@ -280,13 +280,14 @@ def _of(kind: Any) -> Foreign:
 
 
 def _tensors(value: Any) -> Any:
-    """A module of torch's, a Foreign with parts of known names, as a dict of its tensors; all else as it is."""
+    """A module of torch's, a Foreign with parts of known names, as a dict of its tensors and quantised layers."""
     if not isinstance(value, Foreign) or not isinstance(value.state, dict) or "_modules" not in value.state:
         return value
-    found, left = {}, [("", value, 0)]
+    found, left = dict[str, Any](), [("", value, 0)]
     while left:
         prefix, module, depth = left.pop()
         state = module.state if isinstance(module, Foreign) and isinstance(module.state, dict) else {}
+        found |= {f"{prefix}weight": module} if ".quantized." in getattr(module, "name", "") else {}
         for part in ("_parameters", "_buffers"):
             held = state.get(part)
             named = held.items() if isinstance(held, dict) else ()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ class Listing:
     """What a file holds, nothing of it in memory yet: `shapes` by name; `read(name)` gives a tensor of the file's own
     type; `floats`: the names whose values are floating-point numbers of 16 to 64 bits; `classes`: what the outputs are
     called, in order, and `told`: settings that no shape tells, where the file or what lies beside it says so; `notes`:
-    sentences on what of the file was taken, where it holds more."""
+    sentences on what of the file was taken, where it holds more; `types` of its tensors by name ("float64", "int8"),
+    where it tells."""
 
     shapes: Mapping[str, Shape]
     floats: frozenset[str]
@@ -37,11 +39,33 @@ class Listing:
     classes: tuple[str, ...] = ()
     told: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def refused(what: str, remedy: str = _KINDS) -> CheckpointError:
     """The sentence about a file that cannot be used."""
     return CheckpointError(f"This checkpoint file {what}; {remedy}.")
+
+
+def in_floats(found: Listing) -> Listing:
+    """The same with a note where its numbers are longer than those that models are run in here; raises CheckpointError
+    where weights are no floating-point numbers of 16 bits or more."""
+    for name, kind in found.types.items():
+        if re.search(r"\.(?:zero_point|_packed_params\..+)$", name):
+            raise quantised(name)
+        if name.endswith("weight") and name not in found.floats:
+            raise quantised(name, kind)
+    longer = "Its numbers of 64 bits are read, cut and judged as 32 bits (float32)."
+    doubles = any(kind == "float64" for name, kind in found.types.items() if name in found.floats)
+    return replace(found, notes=(*found.notes, longer)) if doubles else found
+
+
+def quantised(name: str, kind: str = "") -> CheckpointError:
+    """The sentence about weights that are no floating-point numbers of 16 bits or more; `kind`: what they are."""
+    return refused(
+        f"is quantised or holds numbers that no model is run in here ('{name[:80]}'{f' is {kind}' if kind else ''})",
+        "save the model's state dict in float32 or float16, before it is quantised",
+    )
 
 
 def adapters() -> CheckpointError:

@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from timm.models.vision_transformer import VisionTransformer
 
 from ...types import CheckpointError, Shape, listed
-from .listing import Listing, check_count, members, refused
+from .listing import Listing, check_count, members, refused, starts
 
 _ROOT = r"^(?:opt/target/|params/img/|params/)?"
 _BLOCK = (
@@ -37,8 +37,8 @@ _MOST_VALUES = 2 * 1024**3  # of ViT-G 1.8
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a zip is one of numpy's."""
-    parts = members(path)
+    """Whether a file is a zip of numpy's."""
+    parts = members(path) if starts(path).startswith(b"PK") else []
     return bool(parts) and all(part.filename.endswith(".npy") for part in parts)
 
 

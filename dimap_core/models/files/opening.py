@@ -16,19 +16,29 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from .folder import told, weight_files
-from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, refused, starts
+from .listing import FLOATS, MOST_TEXT, Listing, check_count, class_names, in_floats, refused, starts
 from .nets import one_net
 from .npz_file import is_npz, npz_listing
 from .packing import packed
 from .torch_file import legacy_listing, torch_listing
 
+_TYPES = {"F64": "float64", "I8": "int8", "U8": "uint8", "I32": "int32", "F8_E4M3": "float8", "F8_E5M2": "float8"}
+"""torch's names of some of safetensors' types."""
+
 
 @contextmanager
 def look_into(path: Path) -> Iterator[Listing]:
-    """What the checkpoint file at `path` holds, or the folder of one of transformers' models; raises CheckpointError
-    where it is not to be read."""
+    """What the checkpoint file at `path` holds, or the folder of one of transformers' models, packed as timm has it;
+    raises CheckpointError where it is not to be read."""
+    with as_it_is(path) as found:
+        yield one_net(packed(in_floats(found)))
+
+
+@contextmanager
+def as_it_is(path: Path) -> Iterator[Listing]:
+    """The same by the file's own names and tensors."""
     with _folder(path) if path.is_dir() else _file(path) as found:
-        yield one_net(packed(found))
+        yield found
 
 
 @contextmanager
@@ -40,7 +50,8 @@ def _folder(path: Path) -> Iterator[Listing]:
         check_count(shapes)
         floats = frozenset(name for part in parts for name in part.floats)
         settings, classes = told(path)
-        yield Listing(shapes, floats, lambda name: reads[name](name), classes, settings)
+        types = {name: kind for part in parts for name, kind in part.types.items()}
+        yield Listing(shapes, floats, lambda name: reads[name](name), classes, settings, types=types)
 
 
 @contextmanager
@@ -48,13 +59,18 @@ def _file(path: Path) -> Iterator[Listing]:
     start = starts(path)
     if start.startswith(b"PK"):
         yield npz_listing(path) if is_npz(path) else torch_listing(path)
-    elif start[8:9] == b"{":
+    elif is_safetensors(path):
         with _safetensors(path, int.from_bytes(start[:8], "little")) as found:
             yield found
     elif start.startswith(b"\x80"):
         yield legacy_listing(path)
     else:
         raise refused("is empty" if not start else "is neither safetensors nor a file of torch.save")
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the header's length, then JSON."""
+    return starts(path)[8:9] == b"{"
 
 
 @contextmanager
@@ -67,6 +83,7 @@ def _safetensors(path: Path, header: int) -> Iterator[Listing]:
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             floats = frozenset(name for name, part in slices.items() if part.get_dtype() in FLOATS)
             check_count(shapes)
-            yield Listing(shapes, floats, file.get_tensor, class_names(file.metadata() or {}))
+            types = {name: _TYPES.get(part.get_dtype(), part.get_dtype()) for name, part in slices.items()}
+            yield Listing(shapes, floats, file.get_tensor, class_names(file.metadata() or {}), types=types)
     except (OSError, SafetensorError) as error:
         raise refused("is a damaged safetensors file", "download or save it again") from error

@@ -18,8 +18,8 @@ import torch
 
 from ...types import CheckpointError, Shape
 from . import inert, legacy_file
-from .listing import FLOATS, Listing, check_count, class_names, members, refused
-from .state import state_dict
+from .listing import FLOATS, Listing, check_count, class_names, members, quantised, refused, starts
+from .state import state_dict, unread
 
 _MOST_SHARED = 1024**3  # bytes that tensors may take together, more than the file has where they share values
 _MOST_PICKLE = 1024**2  # that of Swin-L takes 60 kB, with an optimizer's state three times as much
@@ -33,6 +33,12 @@ def torch_listing(path: Path) -> Listing:
 def legacy_listing(path: Path) -> Listing:
     """The same of a file as torch.save wrote it before PyTorch 1.6."""
     return _listing(path, partial(legacy_file.content, path))
+
+
+def torch_content(path: Path) -> Any:
+    """All that a file of torch.save, before or since 1.6, holds; its tensors have no values."""
+    legacy = starts(path).startswith(b"\x80")
+    return _whole(partial(legacy_file.content, path) if legacy else partial(_in_zip, path, _pickle_of(path)), "meta")
 
 
 def _pickle_of(path: Path) -> zipfile.ZipInfo:
@@ -58,6 +64,8 @@ def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
             raise refused(f"declares more values than it holds ('{name[:80]}' has {tensor.numel():,})", "save it again")
     if sum(tensor.nbytes for tensor in state.values()) > max(path.stat().st_size, _MOST_SHARED):
         raise refused("declares far more values than it holds", "save it without layers that share them")
+    if left := unread(found):
+        raise quantised(left)
     floats = frozenset(name for name, tensor in state.items() if str(tensor.dtype) in FLOATS)
     mapped: dict[str, torch.Tensor] = {}
 
@@ -67,8 +75,9 @@ def _listing(path: Path, content: Callable[[str], Any]) -> Listing:
         return mapped[name]
 
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    types = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in state.items()}
     told = {"architecture": arch} if isinstance(arch := found.get("arch"), str) else {}  # timm's training script
-    return Listing(shapes, floats, read, class_names(found), told, notes)
+    return Listing(shapes, floats, read, class_names(found), told, notes, types)
 
 
 def _values(tensor: torch.Tensor) -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...types import TEMPORARY, CheckpointError, is_of_disk, sentence, temporary
-from ..checkpoints import CARD, RECIPE, TENSORS
+from ..checkpoints import CARD, LOADER, RECIPE, TENSORS
 from .listing import MOST_TEXT, members, refused, starts
 
 _MOST_RATIO = 100  # of unpacked to packed bytes; masks of zeros pack well
@@ -58,7 +58,7 @@ def _unpack_known(archive: zipfile.ZipFile, place: Path, most: Callable[[Path], 
     around = f"{folders.pop()}/" if len(folders) == 1 and folders != {""} else ""  # a zip of the folder itself
     found = {item.filename.removeprefix(around): item for item in items}
     for name, item in found.items():
-        if name not in known or stat.S_ISLNK(item.external_attr >> 16):
+        if name not in (*known, LOADER) or stat.S_ISLNK(item.external_attr >> 16):
             raise refused(f"is a zip that holds '{name[:80]}'", f"zip {', '.join(known)} alone, as files")
     for name in known[1:]:
         if name in found:

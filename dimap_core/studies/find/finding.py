@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ...pipeline import Opened, Progress, check_trained, meet_latency
-from ...types import Budget, InvalidPlan, PruningPlan
+from ...types import HOME_SET, Budget, InvalidPlan, PruningError, PruningPlan, check_place, home
 from ..effort import TimeLeft
 from .answer import answer
 from .bench import RACED, Bench, Trial, bench, gain, nearer
@@ -100,6 +100,7 @@ def find(
     from which a search that was stopped goes on. Close it to cancel."""
     wanted.checked()
     check_trained(opened)
+    check_place(home(), PruningError, HOME_SET)  # looks are counted there: better refused now than after all of it
     found, tested = _Found(TimeLeft(_work(wanted, budgets))), bench(opened, wanted.images, wanted.seed)
     tested.kept = Kept(state)
     others = sorted({*budgets} - {wanted.budget})

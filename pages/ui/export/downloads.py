@@ -15,7 +15,7 @@ from ..look import formats
 from ..parts import waiting
 from ..session import View, polling, requests, state
 
-_CALLED = {"onnx": "ONNX"}
+_CALLED = {"onnx": "ONNX", "source": "same-layout"}
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,25 @@ def offered(view: View, file: File, request: dict[str, Any], slow: bool = True) 
             asked.pop(form)
             st.rerun()
         return
-    made = Path(ticket.last["file"]) if ticket.last and "file" in ticket.last else None
+    found = ticket.last or {}
+    made = Path(found["file"]) if "file" in found else None
     if ticket.error or made is None or not made.exists():
         asked.pop(form)
         st.error(formats.plain(ticket.error or "The file was cleared away; make it again."))
         return
     size = formats.count(made.stat().st_size) + "B"
-    label = f"Download {file.name} ({size})"
+    name = file.name if made.suffix in ("", Path(file.name).suffix) else f"{file.name}{made.suffix}"
     st.download_button(
-        label, made.read_bytes, file.name, file.mime, key=f"get_{form}", on_click="ignore", type="primary"
+        f"Download {name} ({size})",
+        made.read_bytes,
+        name,
+        file.mime,
+        key=f"get_{form}",
+        on_click="ignore",
+        type="primary",
     )
+    if "said" in found:
+        st.caption(formats.plain(found["said"]))
 
 
 def _wait(ticket: Ticket) -> None:
