@@ -40,6 +40,7 @@ KINDS = {
     "no bias after attention": (DEIT, {**TINY, "proj_bias": False}, SAID),
     "registers with positions": (DEIT, {**SMALL, "reg_tokens": 4}, ""),
     "registers without": (DEIT, {**TINY, "reg_tokens": 3, "no_embed_class": True}, SAID),
+    "class token without a position": (DEIT, {**SMALL, "no_embed_class": True}, "@?img_size=32"),
     "another depth and MLP": (DEIT, {**TINY, "depth": 5, "mlp_ratio": 3.0}, SAID),
     "distilled, layer scale": ("deit_tiny_distilled_patch16_224", {**TINY, "init_values": 0.1}, SAID),
     "nearly all at once": (
