@@ -210,7 +210,8 @@ def test_a_guessed_input_size_is_told(tmp_path, size, window, guess, fit):
     assert (info.input_size, loaded.patch_embed.img_size) == (guess, (guess, guess))
     (note,) = told(info)
     assert note.startswith(f"Input size guessed: {guess} px") and f" {fit} fit" in note and "FILE@?img_size=" in note
-    loaded, info = load_model(f"{path}@?img_size={size}")
+    guessed, (loaded, info) = info, load_model(f"{path}@?img_size={size}")
+    assert guessed.fingerprint != info.fingerprint  # what is kept by it is told with the model
     with torch.inference_mode():
         assert told(info) == [] and same(loaded(images(model)), model(images(model)))
     assert_refused(UnsupportedModel, lambda: load_model(f"{path}@?img_size=60"), "60 px do not fit", fit)
