@@ -104,8 +104,8 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
         with files.look_into(path) as found:
             model, info = _load_listing(found, wanted)
             info = _naming(model, info, found.classes)
-    # The same weights can be another model: with other heads, another activation, another input size, other classes. And
-    # where the user said something, it was not guessed, which is told beside the model.
+    # The same weights can be another model: with other heads, another activation, another input size, other classes.
+    # And where the user said something, it was not guessed, which is told beside the model.
     known = (info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names)
     told = repr((*known, said) if (said := wanted.partition("?")[2]) else known)
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
