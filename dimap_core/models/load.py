@@ -152,8 +152,9 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
             model, info = _load_listing(found, wanted)
             info = _naming(model, info, found.classes)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
-    pictures = sorted(written(info).items())
-    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names, pictures))
+    # And where the user said something, it was not guessed, which is told beside the model.
+    pictures, said = sorted(written(info).items()), wanted.partition("?")[2]
+    told = repr((info.fingerprint, info.architecture, sorted(info.settings.items()), info.class_names, pictures, said))
     mark = hashlib.sha256(told.encode()).hexdigest()[:16]
     dense = info.dense if info.source == "directory" else {"file": place, "fingerprint": mark}
     return model, replace(info, name=path.name[:120], source="file", fingerprint=mark, dense=dense)

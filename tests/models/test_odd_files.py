@@ -40,6 +40,7 @@ KINDS = {
     "no bias after attention": (DEIT, {**TINY, "proj_bias": False}, SAID),
     "registers with positions": (DEIT, {**SMALL, "reg_tokens": 4}, ""),
     "registers without": (DEIT, {**TINY, "reg_tokens": 3, "no_embed_class": True}, SAID),
+    "class token without a position": (DEIT, {**SMALL, "no_embed_class": True}, "@?img_size=32"),
     "another depth and MLP": (DEIT, {**TINY, "depth": 5, "mlp_ratio": 3.0}, SAID),
     "distilled, layer scale": ("deit_tiny_distilled_patch16_224", {**TINY, "init_values": 0.1}, SAID),
     "nearly all at once": (
@@ -209,7 +210,8 @@ def test_a_guessed_input_size_is_told(tmp_path, size, window, guess, fit):
     assert (info.input_size, loaded.patch_embed.img_size) == (guess, (guess, guess))
     (note,) = [*info.notes]
     assert note.startswith(f"Input size guessed: {guess} px") and f" {fit} fit" in note and "FILE@?img_size=" in note
-    loaded, info = load_model(f"{path}@?img_size={size}")
+    guessed, (loaded, info) = info, load_model(f"{path}@?img_size={size}")
+    assert guessed.fingerprint != info.fingerprint  # what is kept by it is told with the model
     with torch.inference_mode():
         assert [*info.notes] == [] and same(loaded(images(model)), model(images(model)))
     assert_refused(UnsupportedModel, lambda: load_model(f"{path}@?img_size=60"), "60 px do not fit", fit)

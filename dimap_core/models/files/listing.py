@@ -95,7 +95,7 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
             raise refused("is a zip of too many files")
         with zipfile.ZipFile(path) as archive:
             return archive.infolist()
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:  # of a version that there is not
         raise refused("is cut short or damaged") from error
 
 
