@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from ..types import DataError
+from ..types import DataError, shown
 from .decode import pool
 from .image_file import Unreadable, look
 from .trees import MOST_FOLDERS, Place
@@ -29,7 +28,6 @@ _SPARES = 2  # files of a class that may stand in for one that cannot be decoded
 _TRAINING = 10_000  # training images drawn at most
 _LISTED = 5  # unreadable files named
 _AT_ONCE = 64
-_MARKUP = str.maketrans("<>[]`$*", "‹›()'＄∗")
 
 
 @dataclass(frozen=True)
@@ -111,12 +109,6 @@ def _classes(place: Place, at: str, title: str) -> Classes:
             told += "'"
         folders[told] = _below(at, name)
     return Classes(folders)
-
-
-def shown(name: str) -> str:
-    """A name as it can be written anywhere: no markup, no control characters, bytes that are no UTF-8 replaced."""
-    plain = name.encode("utf-8", "replace").decode().translate(_MARKUP)
-    return "".join("\ufffd" if unicodedata.category(sign) in ("Cc", "Cf") else sign for sign in plain)
 
 
 def files_of(place: Place, folder: str) -> list[str]:

@@ -4,9 +4,10 @@ from . import checkpoints as checkpoints, footprint as footprint, memory as memo
 from .bundled import BUNDLED as BUNDLED, BundledModel as BundledModel, bundled as bundled, bundled_card as bundled_card
 from .catalogue import architectures as architectures, entries_by_name as entries_by_name
 from .checkpoints import check_writable as check_writable, facts as facts, zeroed as zeroed
+from .directory import fill as fill
 from .exports import write_source as write_source
 from .footprint import image_bytes as image_bytes, largest_batch as largest_batch
-from .load import fetch_weights as fetch_weights, fill as fill, load_model as load_model, read_as as read_as
+from .load import fetch_weights as fetch_weights, load_model as load_model, read_as as read_as
 from .named_models import build as build, load_bundled as load_bundled, load_named as load_named, skeleton as skeleton
 from .presets import NOTE as NOTE, presets as presets
 from .published import (

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..types import CheckpointError, ModelInfo
+from ..types import CheckpointError, ModelInfo, shown
 from .files import Listing, label, refused, settings
 from .shapes import GUESS, with_pictures
 
+_LONGEST = 200  # signs of a class's name
 _CHANCE = 0.01  # share of weights; of trained ones a few in a million are zero
 _MOST_BUFFERS = 1024**3  # bytes of masks and indices that follow from a file's window and input size
 
@@ -28,6 +29,12 @@ def learned(info: ModelInfo, found: Listing, said: Mapping[str, Any], treated: M
     info = replace(info, layout=layout, learned={"img_size": size} if size else {})
     sources = ("as you say", treated), ("its config", found.told), (f"as in {layout}", settings(found.shapes))
     return with_pictures(info, *sources)
+
+
+def naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
+    """What is known of a model, with the names of its outputs, if `names` are that."""
+    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
+    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
 
 
 def grey(info: ModelInfo) -> tuple[str, ...]:

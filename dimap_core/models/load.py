@@ -1,7 +1,7 @@
 """Where models come from: bundled name | timm name | hub repository | directory that `prune` wrote | checkpoint file.
 
 Nothing else knows. Next door: `named_models` builds by name, `files` looks into a file before anything of it is loaded,
-`shapes` knows what that is, `filling` compares the two, `checkpoints` reads this project's own format.
+`shapes` knows what that is, `filling` compares the two, `directory` opens this project's own format.
 """
 
 from __future__ import annotations
@@ -11,53 +11,24 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..anatomy import PLACED
-from ..cut import BlockSizes, block_sizes, is_block, place_mixers, resize, resize_embed
-from ..data import shown
-from ..types import (
-    KINDS,
-    CheckpointError,
-    Mixer,
-    ModelInfo,
-    ModelName,
-    UnsupportedModel,
-    drain,
-    is_folder,
-    untagged,
-)  # fmt: skip
+from ..types import CheckpointError, ModelInfo, ModelName, UnsupportedModel, drain, is_folder, untagged
 from . import checkpoints, files, hub
 from .bundled import bundled
 from .catalogue import bundled_by_shapes
-from .checkpoints import zeroed
+from .directory import fill, shape
 from .files import Listing, hints, left_out, refused, renamed
-from .filling import check_finite, check_shapes, compute_buffers, grey, learned, pruned
-from .named_models import HALF, build, fingerprint, finish, load_bundled, load_named, skeleton, timm_family
+from .filling import check_finite, check_shapes, compute_buffers, grey, learned, naming, pruned
+from .named_models import checked_skeleton, finish, load_named, timm_family
 from .presets import base_of
-from .shapes import (
-    Architecture,
-    architecture,
-    check_heard,
-    checked,
-    exact,
-    on_card,
-    parted,
-    with_pictures,
-    written,
-)  # fmt: skip
-
-__all__ = [
-    "HALF", "build", "fetch_weights", "fill", "fingerprint", "load_bundled", "load_file", "load_model", "load_named",
-]  # fmt: skip
+from .shapes import Architecture, architecture, check_heard, exact, on_card, parted, with_pictures, written
 
 _NEWS = 0.25  # seconds
-_LONGEST = 200  # signs of a class's name
 
 
 def load_model(
@@ -150,7 +121,7 @@ def load_file(path: Path, wanted: str = "", place: str = "") -> tuple[nn.Module,
     else:
         with files.look_into(path) as found:
             model, info = _load_listing(found, wanted)
-            info = _naming(model, info, found.classes)
+            info = naming(model, info, found.classes)
     # The same weights can be another model: with other heads, another activation, another input size, other classes.
     # And where the user said something, it was not guessed, which is told beside the model.
     pictures, said = sorted(written(info).items()), wanted.partition("?")[2]
@@ -173,7 +144,7 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     told = {**files.settings(found.shapes), **found.told, **said}
     made = Architecture(own) if own else architecture(shapes, hints(found.shapes), wanted, told)
     check_heard(said, made)
-    model, info = _skeleton(made.name, made.settings)
+    model, info = checked_skeleton(made.name, made.settings)
     check_shapes(made.name, shapes, {key: tuple(value.shape) for key, value in model.state_dict().items()})
     if made.question:  # asked last: what keeps the file from fitting anything is no question
         raise UnsupportedModel(made.question)
@@ -191,28 +162,10 @@ def _load_listing(found: Listing, wanted: str) -> tuple[nn.Module, ModelInfo]:
     return finish(model.requires_grad_(), replace(info, zeroed=pruned(state)))
 
 
-def _naming(model: Any, info: ModelInfo, names: Any) -> ModelInfo:
-    """What is known of a model, with the names of its outputs, if `names` are that."""
-    fits = isinstance(names, list | tuple) and len(names) == model.num_classes
-    return replace(info, class_names=tuple(shown(str(name))[:_LONGEST] for name in names)) if fits else info
-
-
-def _skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
-    """`skeleton` for what a file or card says, checked first."""
-    sizes = checked(settings)
-    try:
-        return skeleton(name, sizes)
-    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise UnsupportedModel(
-            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
-            "architecture (FILE@ARCHITECTURE)."
-        ) from error
-
-
 def _most_bytes(folder: Path) -> int:
     """Bytes that the weights of the card's model take before it was cut."""
     card = checkpoints.read_card(folder)
-    model, _ = _skeleton(card["model"], card.get("settings", {}))
+    model, _ = checked_skeleton(card["model"], card.get("settings", {}))
     return sum(parameter.nbytes for parameter in model.parameters())
 
 
@@ -220,99 +173,17 @@ def _load_directory(path: Path) -> tuple[nn.Module, ModelInfo]:
     """A masked or sliced model from its checkpoint alone: no pickle, no original weights; the same weights bit by bit,
     so the same outputs to rounding."""
     tensors, card = checkpoints.read(path)
-    model, info = _skeleton(card["model"], card.get("settings", {}))
+    model, info = checked_skeleton(card["model"], card.get("settings", {}))
     fill(model, info.name, path, tensors, card)
     compute_buffers(model)
     made = {"architecture": card["model"], "settings": card.get("settings", {}), "dense": checkpoints.dense_file(card)}
-    info = replace(info, source="directory", weights=card["weights"], zeroed=zeroed(card), **made)
+    info = replace(info, source="directory", weights=card["weights"], zeroed=checkpoints.zeroed(card), **made)
     info = with_pictures(info, ("its card", on_card(card)))
-    return finish(model, _naming(model, info, card.get("class_names")))
-
-
-def fill(model: nn.Module, name: str, path: Path, tensors: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
-    """Make the dense model called `name` what `checkpoints.read` found at `path`, in place.
-
-    Raises CheckpointError where the two do not fit.
-    """
-    _shape(model, path, card)
-    check_tensors(path, name, tensors, model.state_dict())
-    model.load_state_dict(tensors, assign=True)
+    return finish(model, naming(model, info, card.get("class_names")))
 
 
 def from_card(path: Path, card: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
     """The model that a card describes, without memory for its parameters."""
-    model, info = _skeleton(card["model"], card.get("settings", {}))
-    _shape(model, path, card)
+    model, info = checked_skeleton(card["model"], card.get("settings", {}))
+    shape(model, path, card)
     return model, info
-
-
-def _shape(model: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
-    """Give a dense model the sizes and mixers that its card lists, in place."""
-    _narrow(path, card, model)  # while all that it narrows is attention
-    place_mixers(model, _mixers(path, card, model))
-    resize(model, _kept(path, card, model))
-
-
-def _mixers(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, Mixer]:
-    """What a card says stands in the place of attention; raises CheckpointError where the model cannot have it."""
-    mixers = card.get("mixers", {})
-    if not isinstance(mixers, dict):
-        mixers = {"mixers": None}
-    blocks: dict[str, Any] = {name: module for name, module in model.named_modules() if is_block(module)}
-    missing = {}
-    for name, mixer in mixers.items():
-        there = getattr(blocks[name].attn, "mixer", "softmax") if name in blocks else ""
-        if mixer not in PLACED or not (there == mixer or hasattr(getattr(blocks.get(name), "attn", None), "qkv")):
-            raise CheckpointError(
-                f"'{path / checkpoints.CARD}' puts something in the place of attention that '{card['model']}' cannot "
-                f"have ({str(name)[:80]}); it may be one of {', '.join(PLACED)} in each block."
-            )
-        if there != mixer:
-            missing[name] = mixer
-    return missing
-
-
-def _kept(path: Path, card: Mapping[str, Any], model: nn.Module) -> dict[str, BlockSizes]:
-    """The block sizes that a card lists; raises CheckpointError where the model cannot have them."""
-    blocks = {name: block_sizes(module) for name, module in model.named_modules() if is_block(module)}
-    kept = card.get("kept", {})
-    sizes = {}
-    for name, listed in kept.items() if isinstance(kept, dict) else [("kept", None)]:
-        wanted: list[Any] = [listed.get(kind) for kind in KINDS] if isinstance(listed, dict) else []
-        if name not in blocks or not all(
-            type(size) is int and min(1, most) <= size <= most
-            for size, most in zip_longest(wanted, blocks[name], fillvalue=0)
-        ):
-            raise CheckpointError(
-                f"'{path / checkpoints.CARD}' lists sizes that '{card['model']}' cannot have ({name}); "
-                "prune that model again."
-            )
-        sizes[name] = BlockSizes(*wanted)
-    return sizes
-
-
-def _narrow(path: Path, card: Mapping[str, Any], model: Any) -> None:
-    """Give a model the embedding width that its card lists, if any; raises CheckpointError where it cannot have it."""
-    width = card.get("embed")
-    if width is None:
-        return
-    if type(width) is not int or not hasattr(model, "blocks") or not 1 <= width <= model.embed_dim:
-        raise CheckpointError(
-            f"'{path / checkpoints.CARD}' lists an embedding width that '{card['model']}' cannot have; "
-            "prune that model again."
-        )
-    resize_embed(model, width)
-
-
-def check_tensors(path: Path, name: str, found: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]) -> None:
-    """Raise CheckpointError at the first tensor that is missing, left over or of another shape or type."""
-
-    def told(tensors: Mapping[str, torch.Tensor], key: str) -> str:
-        return f"{tensors[key].dtype} {list(tensors[key].shape)}".removeprefix("torch.") if key in tensors else "none"
-
-    for key in [*needed, *found]:
-        if told(found, key) != told(needed, key):
-            raise CheckpointError(
-                f"'{path}' does not hold the weights of '{name}' (of {key} the file has {told(found, key)}, the model "
-                f"needs {told(needed, key)}); prune that model again."
-            )

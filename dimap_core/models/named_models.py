@@ -39,6 +39,7 @@ from ..types import (
 from .bundled import BUNDLED, BundledModel, bundled
 from .hub import pretrained
 from .presets import Preset, presets
+from .shapes import checked
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -170,6 +171,18 @@ def skeleton(name: str, settings: Mapping[str, Any] | None = None) -> tuple[nn.M
     info = timm_info(model, name, family, "random")
     side = int(sizes.get("img_size", info.input_size))
     return model, replace(info, input_size=side, architecture=name, settings=dict(settings or {}))
+
+
+def checked_skeleton(name: str, settings: Mapping[str, Any]) -> tuple[nn.Module, ModelInfo]:
+    """`skeleton` for what a file or card says, checked first."""
+    sizes = checked(settings)
+    try:
+        return skeleton(name, sizes)
+    except (AssertionError, RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnsupportedModel(
+            f"timm cannot build '{name[:80]}' in the sizes of this checkpoint ({type(error).__name__}); name another "
+            "architecture (FILE@ARCHITECTURE)."
+        ) from error
 
 
 def carve(model: nn.Module, family: Family, preset: Preset) -> nn.Module:

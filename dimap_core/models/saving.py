@@ -15,7 +15,8 @@ from torch import nn
 from ..types import CheckpointError, UnsupportedModel, timm_name
 from . import checkpoints
 from .bundled import bundled
-from .load import check_tensors, from_card
+from .directory import check_tensors
+from .load import from_card
 from .presets import presets
 
 

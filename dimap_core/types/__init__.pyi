@@ -82,7 +82,7 @@ from .scores import (
     rank_groups as rank_groups,
 )
 from .streams import drain as drain, last as last
-from .text import duration as duration, in_points as in_points, listed as listed, size as size
+from .text import duration as duration, in_points as in_points, listed as listed, shown as shown, size as size
 from .way import (
     AtBlock as AtBlock,
     Glance as Glance,

@@ -1,8 +1,12 @@
-"""Durations, sizes and differences as people say them. No torch: pages, commands and messages read alike."""
+"""Durations, sizes and differences as people say them, and names that can be written anywhere. No torch: pages,
+commands and messages read alike."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+
+_MARKUP = str.maketrans("<>[]`$*", "‹›()'＄∗")
 
 
 def duration(seconds: float) -> str:
@@ -27,3 +31,9 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """The first of some names, none of them long, and how many more there are: "a, b, c and 12 more"."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(name[:60] for name in names[:most]) + more
+
+
+def shown(name: str) -> str:
+    """A name as it can be written anywhere: no markup, no control characters, bytes that are no UTF-8 replaced."""
+    plain = name.encode("utf-8", "replace").decode().translate(_MARKUP)
+    return "".join("\ufffd" if unicodedata.category(sign) in ("Cc", "Cf") else sign for sign in plain)

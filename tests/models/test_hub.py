@@ -16,7 +16,7 @@ import timm
 import torch
 from safetensors.torch import save
 
-from dimap_core.models import hub as module
+from dimap_core.models.hub import weights as module
 from dimap_core.models.named_models import fingerprint
 from dimap_core.types.errors import CheckpointError
 from tests.helpers import wait

@@ -104,7 +104,7 @@ FILES = {
     },
 }  # fmt: skip
 TIMMS = ("timm", "timm in float64", "timm in bfloat16", "DeiT's training", "Lightning", "averaged by torch", "DINO",
-         "masks and weight norms")  # fmt: skip
+         "MAE", "masks and weight norms")  # fmt: skip
 
 
 def opened_file(tmp_path, content):
@@ -311,7 +311,7 @@ def test_a_repository_goes_back_as_a_folder(tmp_path, monkeypatch):
     """Where the hub's cache has it."""
     source = write(tmp_path / "a", hugging_face(named(DEIT, **SETTINGS).state_dict(), 5, "vit"))
     folders = {"someone/vit": tmp_path / "a"}
-    monkeypatch.setattr("dimap_core.models.hub.folder_of", folders.get)
+    monkeypatch.setattr("dimap_core.models.hub.repositories.folder_of", folders.get)
     monkeypatch.setattr("dimap_core.models.hub.fetch_repository", lambda name: iter(()))
     opened = pipeline.open_model("someone/vit")
     write_source(opened.model, opened.info, tmp_path / "b")

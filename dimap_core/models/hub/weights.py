@@ -1,10 +1,10 @@
-"""Pretrained weights from the model hub, of timm's names and of whole repositories (ORGANISATION/NAME): fetched once in
-the background, then read from huggingface_hub's cache.
+"""Pretrained weights of timm's names: fetched once in the background, then read from huggingface_hub's cache.
 
 A download goes on when nobody waits for it any more, and whoever asks again meets it where it is; a connection that
 broke is taken up where it broke, and so is what a killed process had begun. Once a file is cached the network is not
 asked again.
-Next door: `named_models` builds models with what is fetched here, `data.download` fetches.
+Next door: `repositories` fetches in the same way, `named_models` builds models with what is fetched here,
+`data.download` fetches one file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 
 import timm
 from huggingface_hub import (
-    HfApi,
     HfFileMetadata,
     constants,
     get_hf_file_metadata,
@@ -32,9 +31,8 @@ from huggingface_hub.utils import EntryNotFoundError, RepositoryNotFoundError, b
 from torch import nn
 from tqdm import tqdm
 
-from ..data import download
-from ..types import CheckpointError, ModelName, Offline, UnsupportedModel, drain, is_file, is_of_disk, sentence
-from .files import CONFIG, CONFIGS, among, weight_files
+from ...data import download
+from ...types import CheckpointError, ModelName, Offline, UnsupportedModel, drain, is_of_disk, sentence
 
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
@@ -79,33 +77,7 @@ def fetch(name: str) -> Iterator[Download]:
     if not (config and config.has_weights):
         raise UnsupportedModel(f"timm has no pretrained weights for '{name}'; use random ones for counts only.")
     if config.hf_hub_id and not _cached(config):
-        yield from _followed(name, config.hf_hub_id, lambda bring: _first(_files(config), bring))
-
-
-def fetch_repository(name: str) -> Iterator[Download]:
-    """Bring a repository's weights and what lies beside them into the cache, as `fetch` does.
-
-    Raises:
-        CheckpointError: it holds no weights in a form that is known here.
-        Offline: they are neither cached nor reachable.
-    """
-    if folder_of(name) is None:
-        yield from _followed(name, name, lambda bring: _whole(name, bring))
-        if folder_of(name) is None:
-            raise CheckpointError(
-                f"'{name[:120]}' holds no config.json with weights beside it (model.safetensors, pytorch_model.bin); "
-                "download its checkpoint file and open that."
-            )
-
-
-def folder_of(name: str) -> Path | None:
-    """Where the cache holds a repository, None where it does not, or not all that is needed."""
-    config = try_to_load_from_cache(name, CONFIG)
-    folder = Path(config).parent if isinstance(config, str) else None
-    try:
-        return folder if folder and all(is_file(str(part)) for part in weight_files(folder)) else None
-    except CheckpointError:
-        return None
+        yield from followed(name, config.hf_hub_id, lambda bring: _first(_files(config), bring))
 
 
 Bring = Callable[[str], object]
@@ -122,14 +94,7 @@ def _first(files: Iterable[str], bring: Bring) -> None:
         return
 
 
-def _whole(name: str, bring: Bring) -> None:
-    """The files of a repository that are needed to open it, the smallest first."""
-    listed = [file.rfilename for file in HfApi().model_info(name).siblings or ()]
-    for file in [file for file in CONFIGS if file in listed] + among(listed):
-        bring(file)
-
-
-def _followed(name: str, repo: str, work: Callable[[Bring], None]) -> Iterator[Download]:
+def followed(name: str, repo: str, work: Callable[[Bring], None]) -> Iterator[Download]:
     """The repository's download, begun where nobody has begun it."""
     key = (constants.HF_HUB_CACHE, repo)
     download = _downloads.get(key)
