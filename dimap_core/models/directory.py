@@ -1,5 +1,5 @@
-"""What a card says was cut of a model and put in the place of attention is done to a dense one, checked first, before it
-takes the tensors that lie beside the card.
+"""What a card says was cut of a model and put in the place of attention is done to a dense one, checked first, before
+it takes the tensors that lie beside the card.
 
 Next door: `checkpoints` reads and writes the files, `load` builds the dense model, `saving` makes sure that what is
 written leads back.
