@@ -47,7 +47,8 @@ def main() -> None:
             f"One zip of safetensors, recipe and card: {size}. It loads without pickle and without the original."
         )
         downloads.prepared(view, downloads.File("checkpoint", "open", f"{name}-pruned.zip", "application/zip"))
-        if view.info.source == "file" and view.info.dense.get("file") == "" and not smaller:
+        its_own = view.info.dense.get("file") == "" or state.current().name.repository  # not what it was cut from
+        if view.info.source == "file" and its_own and not smaller:
             same_layout(view, name)
         with st.expander("Load it in Python"):
             st.code(LOADER, language=None)  # its colours would stand out too little
@@ -66,9 +67,9 @@ def main() -> None:
 
 
 def same_layout(view: View, name: str) -> None:
-    """The file that was brought, with the weights of this cut."""
-    st.markdown("Or the file as you brought it, with this cut's weights: same names, types and form. What loads your "
-                "file loads it too: Hugging Face, torchvision, OpenMMLab, timm, your own script.")  # fmt: skip
+    """The file or repository that was opened, with the weights of this cut."""
+    st.markdown("Or as it came, with this cut's weights: same names, types and form. What loads the original loads it "
+                "too: Hugging Face, torchvision, OpenMMLab, timm, your own script.")  # fmt: skip
     brought = Path(own_models.shown(str(replace(state.current().name, architecture="")))).suffix
     downloads.prepared(view, downloads.File("source", "open", f"{name}-pruned{brought}", "application/octet-stream"))
 

@@ -1,5 +1,6 @@
 """Recovery: what is cut stays cut, what is measured is what a fresh look measures, a stop costs nothing."""
 
+import json
 import os
 import runpy
 import subprocess
@@ -25,6 +26,7 @@ from tests.helpers import same_result
 ROOT = Path(__file__).parents[2]
 SMALLER = PruningPlan("magnitude", "structure", "layer", None, budget=0.7)
 ZEROS = PruningPlan("magnitude", "weight", "layer", 0.85)
+NAMES = tuple(f"a {digit}" for digit in range(10))
 BRIEF = Settings(epochs=0.5, lr=5e-4, augment="affine")
 
 
@@ -82,7 +84,8 @@ def from_file(tmp_path_factory):
     """(checkpoint file, directory of a cut of it, directory of a cut of that) of a trained model with other weights."""
     place = tmp_path_factory.mktemp("file")
     state = load_file(ROOT / "assets" / "deit-digits.safetensors")
-    save_file({key: value * 1.01 for key, value in state.items()}, place / "mine.safetensors")
+    told = {"class_to_idx": json.dumps({name: number for number, name in enumerate(NAMES)})}
+    save_file({key: value * 1.01 for key, value in state.items()}, place / "mine.safetensors", told)
     for source, out in (("mine.safetensors", "a"), ("a", "b")):
         pipeline.save_pruned(place / out, pipeline.open_model(str(place / source)), SMALLER)
     return place / "mine.safetensors", place / "a", place / "b"
@@ -115,7 +118,8 @@ def test_a_file_that_changed_is_no_teacher_and_not_missed_where_nothing_is_disti
             file.write_bytes(kept)
         assert pruned.dense is None
     result = end(recover(pruned, replace(BRIEF, epochs=0.1), tmp_path / "out"))
-    assert "against_dense" not in result and result["gain"] and pipeline.open_model(str(tmp_path / "out"))
+    assert "against_dense" not in result and result["gain"]
+    assert pipeline.open_model(str(tmp_path / "out")).info.class_names == NAMES
     with pytest.raises(CheckpointError, match="name it with --dense"):
         end(recover(pruned, replace(BRIEF, distill="soft"), tmp_path / "out"))
 
