@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ from torch import nn
 
 from ..types import DataError, LabelledImages, ModelInfo
 from . import sets, subset
-from .archive import Zip
 from .decode import Decoded, Transform
 from .image_file import LISTED, READING, Unreadable, picture
 from .mapping import Heads, Matched, heads, match, short_names
+from .places import Place, place_at
 from .registry import DATASETS, image_set
 from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource
-from .trees import Folder, Place
+
+Answered = tuple[Mapping[str, int], str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class ClassRow:
 class Facts:
     """What is told of chosen images. `notes`: sentences on what was judged among, drawn and left out; `rows`: the
     mapping; `outputs`: what the model calls its outputs; `classes`: how many are judged; `training`: images left to
-    read; `guessed`: whether classes were found by numbers or order, not by names."""
+    read; `guessed`: whether classes were found by numbers or order, not by names; `splits`: those that can be judged,
+    the one that is first, empty where there is no choice."""
 
     title: str
     notes: tuple[str, ...]
@@ -52,6 +54,7 @@ class Facts:
     images: int
     training: int
     guessed: bool
+    splits: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For the app."""
@@ -71,7 +74,13 @@ class ChosenImages:
     def to_judge(self) -> LabelledImages:
         """`judged`; raises DataError where there is none."""
         if self.judged is None:
-            raise DataError(f"{self.facts.notes[0]} Name the folders of '{self.facts.title}' as the model's classes.")
+            named = (
+                f"name the folders of '{self.facts.title}' as the model's classes, or "
+                if any(self.facts.outputs)
+                else ""
+            )
+            way = f"{named}say which is which under Folders and classes or by --classes FILE (rows of folder,output)."
+            raise DataError(f"{self.facts.notes[0]} {way[0].upper()}{way[1:]}")
         return self.judged
 
     def to_read(self) -> LabelledImages:
@@ -110,13 +119,25 @@ def one_image(content: bytes, model: Any, info: ModelInfo) -> np.ndarray:
         raise DataError(f"The image could not be read ({error}); bring a whole {LISTED} file.") from error
 
 
-def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[tuple[int, int, ChosenImages | None]]:
-    """Yield (files looked at, of how many, None), at last the images; raises DataError where there are none."""
-    place, title = _place(source)
-    found = subset.tree(place, title)
-    names = list(found.judged.folders)
+def choose(
+    source: ImageSource, model: nn.Module, info: ModelInfo, answered: Answered | None = None
+) -> Iterator[tuple[int, int, ChosenImages | None]]:
+    """Yield (files looked at, of how many, None), at last the images; raises DataError where there are none.
+
+    `answered`: folder -> output as the model's own answers say it, with a sentence on how; used where nothing else
+    tells.
+    """
+    if not _outputs(model):
+        raise DataError(
+            f"'{info.name}' has no classifier, so no images can judge it; its counts and cuts need "
+            "none, accuracy needs a file with one."
+        )
+    found, title = _found(source)
+    place, names = found.place, list(found.judged.folders)
     outputs = heads(_outputs(model), info.class_names)
-    matched = match(names, outputs, dict(source.classes))
+    matched = match(names, outputs, dict(source.classes), place.order)
+    if answered is not None and not any(output != LEFT_OUT for output in matched.outputs.values()):
+        matched = Matched({name: answered[0].get(name, LEFT_OUT) for name in names}, answered[1])
     files = [subset.files_of(place, found.judged.folders[name]) for name in names]
     rows = tuple(ClassRow(name, len(mine), matched.outputs[name]) for name, mine in zip(names, files, strict=True))
     if not any(files):
@@ -132,17 +153,34 @@ def choose(source: ImageSource, model: nn.Module, info: ModelInfo) -> Iterator[t
     yield 1, 1, _assembled(source, found, title, model, info, outputs, matched, rows, usable, drawn)
 
 
+def sampled(source: ImageSource, model: nn.Module, info: ModelInfo, each: int) -> LabelledImages:
+    """At most `each` images of every folder, whatever its class; `labels` and `class_names` are the folders'."""
+    found, title = _found(source)
+    names = list(found.judged.folders)
+    files = [subset.files_of(found.place, found.judged.folders[name]) for name in names]
+    *_, (_, _, drawn) = subset.draw(found.place, [mine[:each] for mine in files], 0, source.seed)
+    assert drawn is not None
+    images = Decoded(found.place, drawn.files, drawn.spares, transform_of(model, info)[0], info.input_size)
+    return LabelledImages(title, images, drawn.labels, tuple(names))
+
+
 def _outputs(model: Any) -> int:
     return int(model.num_classes)
 
 
+def _found(source: ImageSource) -> tuple[subset.Tree, str]:
+    """The splits and classes that a source names, and what it is called."""
+    place, title = _place(source)
+    return subset.tree(place, title, source.split), title
+
+
 def _place(source: ImageSource) -> tuple[Place, str]:
-    """The tree that a source names, and what it is called."""
+    """The place that a source names, and what it is called."""
     for prefix in (FOLDER, ZIP):
         if source.source.startswith(prefix):
             path = Path(source.source.removeprefix(prefix))
-            packed = prefix == ZIP or (path.suffix.lower() == ".zip" and not path.is_dir())
-            return (Zip(path) if packed else Folder(path)), subset.shown(source.title or path.name)[:80] or str(path)
+            title = subset.shown(source.title or path.name)[:80] or str(path)
+            return place_at(path.expanduser(), title, prefix == ZIP), title
     known = image_set(source.source)
     if known is None:
         keys = ", ".join(row.key for row in DATASETS)
@@ -178,7 +216,8 @@ def _assembled(
 
     notes = _notes(found, matched, judged_rows, rows, outputs, drawn, trained)
     names = outputs.names
-    facts = Facts(title, notes, rows, names, len(usable), len(drawn.files), len(trained.files), matched.guessed)
+    counts = len(usable), len(drawn.files), len(trained.files)
+    facts = Facts(title, notes, rows, names, *counts, matched.guessed, found.splits)
     return ChosenImages(name, labelled(drawn), labelled(trained), facts)
 
 
@@ -200,6 +239,7 @@ def _notes(
         return (matched.how if not judged else "Only one folder with images was recognised.",)
     among = "" if len(judged) == outputs.count else f", among {len(judged):,} of the model's {outputs.count:,} classes"
     notes = [f"Judged on {len(drawn.files):,} images{found.which}{among}.", matched.how]
+    notes += [found.place.told] if found.place.told else []
     if trained.files:
         split = "its training split" if found.trained else "images that are not judged"
         notes.append(f"Criteria and repair read {split} ({len(trained.files):,}).")

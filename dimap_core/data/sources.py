@@ -33,6 +33,7 @@ class ImageSource:
     seed: int = 0
     classes: tuple[tuple[str, int], ...] = ()
     title: str = ""
+    split: str = ""
 
     def request(self) -> dict[str, Any]:
         """As JSON, for the worker."""
@@ -43,7 +44,9 @@ class ImageSource:
 def from_request(request: Mapping[str, Any]) -> ImageSource:
     """What `ImageSource.request` wrote."""
     classes = tuple((str(folder), int(output)) for folder, output in request["classes"])
-    return ImageSource(request["source"], request["count"], request["seed"], classes, request["title"])
+    return ImageSource(
+        request["source"], request["count"], request["seed"], classes, request["title"], request["split"]
+    )
 
 
 def check_count(count: int, seed: int) -> None:
