@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .. import pipeline
-from ..data import LEFT_OUT
+from ..data import LEFT_OUT, read_classes
 from ..pipeline import judged_by_name
 from ..types import LabelledImages
 
@@ -23,6 +24,10 @@ Data = Annotated[
     str | None,
     typer.Option(help="folder:PATH, zip:PATH or a set's name; default: the one the model was trained on"),
 ]
+Split = Annotated[str, typer.Option(help="which of several splits of --data is judged: val, test ...")]
+Classes = Annotated[
+    Path | None, typer.Option(help="names of the model's outputs, one a line, or rows of folder,output for --data")
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
@@ -31,12 +36,29 @@ _NAMED = 20  # folders
 
 
 def open_judged(
-    model: str, weights: str = "pretrained", seed: int = 0, *, data: str | None, limit: int | None = None
+    model: str,
+    weights: str = "pretrained",
+    seed: int = 0,
+    *,
+    data: str | None,
+    limit: int | None = None,
+    split: str = "",
+    classes: Path | None = None,
 ) -> tuple[pipeline.Opened, LabelledImages]:
     """The model judged by what --data names, and the images; how they were chosen goes to stderr."""
-    opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit)
+    named = None if classes is None else read_classes(classes)
+    opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit, split, named)
     notify(opened.notice)
     return opened, judged
+
+
+def open_asked(
+    model: str, weights: str, seed: int, **images: Any
+) -> tuple[pipeline.Opened, LabelledImages | None]:  # fmt: skip
+    """`open_judged` where anything is asked of images, else the model alone."""
+    if any(images[name] for name in ("data", "split", "classes")):
+        return open_judged(model, weights, seed, **images)
+    return pipeline.open_model(model, weights, seed), None
 
 
 def notify(notice: str) -> None:
@@ -53,10 +75,10 @@ def told_doubt(opened: pipeline.Opened, judged: LabelledImages, limit: int | Non
     rows = (
         [row for row in opened.chosen.facts.rows if row.output != LEFT_OUT] if opened.chosen and found.classes else []
     )
-    named = ", ".join(f"{row.folder[:40]} {found.classes.get(row.folder, row.output)}" for row in rows[:_NAMED])
-    more = ", ..." if len(rows) > _NAMED else ""
+    named = "\n".join(f"{row.folder[:40]},{found.classes.get(row.folder, row.output)}" for row in rows[:_NAMED])
+    more = "\n..." if len(rows) > _NAMED else ""
     typer.echo(
-        found.told + (f" To use it, name the folders by these numbers: {named}{more}." if rows else ""), err=True
+        found.told + (f" To use it, give a file with these rows by --classes:\n{named}{more}" if rows else ""), err=True
     )
 
 

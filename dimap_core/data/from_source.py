@@ -28,6 +28,7 @@ from .registry import DATASETS, image_set
 from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource
 
 Answered = tuple[Mapping[str, int], str]
+"""(folder -> output as a model's own answers say it, a sentence on how)"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class ChosenImages:
     judged: LabelledImages | None
     trained: LabelledImages | None
     facts: Facts
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing tells which folder is which, the model's outputs having no names either."""
+        return self.judged is None and not any(self.facts.outputs)
 
     def to_judge(self) -> LabelledImages:
         """`judged`; raises DataError where there is none."""
@@ -124,8 +130,7 @@ def choose(
 ) -> Iterator[tuple[int, int, ChosenImages | None]]:
     """Yield (files looked at, of how many, None), at last the images; raises DataError where there are none.
 
-    `answered`: folder -> output as the model's own answers say it, with a sentence on how; used where nothing else
-    tells.
+    `answered`: what the model's own answers say, used where nothing else tells.
     """
     if not _outputs(model):
         raise DataError(
