@@ -28,6 +28,7 @@ from .sources import (
     FOLDER as FOLDER,
     LEFT_OUT as LEFT_OUT,
     MOST as MOST,
+    PACKED as PACKED,
     ZIP as ZIP,
     ImageSource as ImageSource,
     check_count as check_count,

@@ -1,4 +1,4 @@
-"""Folders that no name tells of: found by the model's own answers, or left to whoever chose them, with a way that is."""
+"""Folders that no name tells of: found by the model's own answers, or left to the user, with a way that exists."""
 
 from dataclasses import replace
 

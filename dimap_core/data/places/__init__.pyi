@@ -2,5 +2,5 @@
 
 from .arrays import Arrays as Arrays
 from .place import MOST_FOLDERS as MOST_FOLDERS, Place as Place
-from .source import ENDINGS as ENDINGS, place_at as place_at
+from .source import place_at as place_at
 from .trees import Folder as Folder

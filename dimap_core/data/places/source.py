@@ -19,7 +19,6 @@ from .place import Place
 from .tar import Tar
 from .trees import Folder
 
-ENDINGS = ("zip", "tar", "tgz", "gz", "txz", "xz", "npz", "parquet")
 _PICKLED = re.compile(r"cifar-?100?-(?:batches-py|python)", re.I)
 _PARQUET = ".parquet"
 

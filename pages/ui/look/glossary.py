@@ -28,7 +28,9 @@ TERMS = {
     "better: by ten points and more.",
     "images": "Training images that are read once, before anything is ranked or repaired. More "
     "take longer and change less and less.",
-    "pictures": "What accuracy is measured on. Your own images lie in one folder a class; they stay on this machine.",
+    "pictures": "What accuracy is measured on. Your own images lie in one folder a class, or a table "
+    "beside them says which is which; they stay on this machine.",
+    "split": "Which of the set's splits accuracy is measured on; criteria and repair read the training one.",
     "count": "Of every class nearly as many. More take longer and narrow the interval.",
     "draw": "The seed that the images are drawn with: the same seed gives the same images.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",
