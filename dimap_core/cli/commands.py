@@ -119,7 +119,7 @@ def prune(
     opened, judged = console.open_asked(model, weights, plan.seed, data=data, limit=limit, split=split, classes=classes)
     plan, result = _pruned(opened, plan, out)
     if judged is not None:
-        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
+        result["accuracy"] = console.told_top1(pipeline.judge_fully(opened, judged, plan, limit), judged)
         console.told_doubt(opened, judged, limit)
     emit(result, as_json, _pruned_text(result))
 
@@ -155,11 +155,9 @@ def evaluate(
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
     console.told_doubt(opened, judged, limit)
     counted = results.counted(opened.model, opened.anatomy, opened.info.zeroed)
-    result = {**results.accuracy(estimate), **counted, "seconds": estimate.seconds}
+    result = {**console.told_top1(estimate, judged), **counted, "seconds": estimate.seconds}
     result["precision"] = "bf16" if opened.bf16 else "fp32"
-    low, high = result["ci95"]
-    text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
-    emit(result, as_json, text)
+    emit(result, as_json, console.top1_text(result))
 
 
 @app.command("sweep")
@@ -290,8 +288,7 @@ def _pruned_text(result: dict[str, Any]) -> str:
     if "latency_removed" in result:
         text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"
     if "accuracy" in result:
-        low, high = result["accuracy"]["ci95"]
-        text += f"\ntop-1 {result['accuracy']['top1']:.1%} ({low:.1%} to {high:.1%}, n = {result['accuracy']['n']})"
+        text += f"\n{console.top1_text(result['accuracy'])}"
     return text
 
 

@@ -15,7 +15,7 @@ import typer
 from .. import pipeline
 from ..data import LEFT_OUT, read_classes
 from ..pipeline import judged_by_name
-from ..types import LabelledImages
+from ..types import AccuracyEstimate, LabelledImages, is_agreement
 
 Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
@@ -80,6 +80,19 @@ def told_doubt(opened: pipeline.Opened, judged: LabelledImages, limit: int | Non
     typer.echo(
         found.told + (f" To use it, give a file with these rows by --classes:\n{named}{more}" if rows else ""), err=True
     )
+
+
+def told_top1(estimate: AccuracyEstimate, judged: LabelledImages) -> dict[str, Any]:
+    """`results.accuracy`, and what it `measures`: "accuracy", or "agreement" with the dense model where the images have
+    no labels."""
+    return {"measures": "agreement" if is_agreement(judged.name) else "accuracy", **pipeline.results.accuracy(estimate)}
+
+
+def top1_text(result: dict[str, Any]) -> str:
+    """What `told_top1` found, in a line."""
+    what = "same answer as the dense model" if result["measures"] == "agreement" else "top-1"
+    low, high = result["ci95"]
+    return f"{what} {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
 
 
 def emit(result: dict[str, Any], as_json: bool, text: str) -> None:

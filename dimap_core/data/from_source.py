@@ -18,12 +18,12 @@ from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torch import nn
 
-from ..types import DataError, LabelledImages, ModelInfo
+from ..types import AGREEMENT, DataError, LabelledImages, ModelInfo
 from . import sets, subset
 from .decode import Decoded, Transform
 from .image_file import LISTED, READING, Unreadable, picture
 from .mapping import Heads, Matched, heads, match, short_names
-from .places import Place, place_at
+from .places import UNLABELLED, Place, place_at
 from .registry import DATASETS, image_set
 from .sources import FOLDER, LEFT_OUT, ZIP, ImageSource
 
@@ -45,7 +45,7 @@ class Facts:
     """What is told of chosen images. `notes`: sentences on what was judged among, drawn and left out; `rows`: the
     mapping; `outputs`: what the model calls its outputs; `classes`: how many are judged; `training`: images left to
     read; `guessed`: whether classes were found by numbers or order, not by names; `splits`: those that can be judged,
-    the one that is first, empty where there is no choice."""
+    the one that is first, empty where there is no choice; `agreement`: see `types.is_agreement`."""
 
     title: str
     notes: tuple[str, ...]
@@ -56,6 +56,7 @@ class Facts:
     training: int
     guessed: bool
     splits: tuple[str, ...] = ()
+    agreement: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For the app."""
@@ -92,6 +93,11 @@ class ChosenImages:
     def to_read(self) -> LabelledImages:
         """`trained`; raises DataError where nothing is left for it."""
         self.to_judge()
+        if self.facts.agreement:
+            raise DataError(
+                f"'{self.facts.title}' has no labels, and what is read besides judging needs them; choose a criterion "
+                "that reads weights only, no repair, or images in a sub-folder a class."
+            )
         if self.trained is None:
             raise DataError(
                 f"All {self.facts.images:,} images of '{self.facts.title}' are judged, so none are left to read; judge "
@@ -140,6 +146,9 @@ def choose(
     found, title = _found(source)
     place, names = found.place, list(found.judged.folders)
     outputs = heads(_outputs(model), info.class_names)
+    if not place.labelled:
+        yield from _unlabelled(source, found, title, model, info, outputs)
+        return
     matched = match(names, outputs, dict(source.classes), place.order)
     if answered is not None and not any(output != LEFT_OUT for output in matched.outputs.values()):
         matched = Matched({name: answered[0].get(name, LEFT_OUT) for name in names}, answered[1])
@@ -176,6 +185,8 @@ def _outputs(model: Any) -> int:
 def _found(source: ImageSource) -> tuple[subset.Tree, str]:
     """The splits and classes that a source names, and what it is called."""
     place, title = _place(source)
+    if not place.labelled:
+        return subset.Tree(place, subset.Classes({UNLABELLED: UNLABELLED}), None), title
     return subset.tree(place, title, source.split), title
 
 
@@ -208,8 +219,7 @@ def _assembled(
     trained = _left(found, folders, drawn, source.seed) if drawn.files else subset.Drawn()
     stamps = [(file, *place.stamp(file)) for file in drawn.files]
     what = (READING, source.source, stamps, trained.files, folders, targets.tolist(), config, source.seed)
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:24] or "images"
-    name = f"{readable}-{subset.content_id(*what)}"
+    name = _name(title, *what)
     classes = short_names(outputs, targets.tolist(), folders)
     whole = np.array_equal(targets, np.arange(outputs.count))
 
@@ -224,6 +234,37 @@ def _assembled(
     counts = len(usable), len(drawn.files), len(trained.files)
     facts = Facts(title, notes, rows, names, *counts, matched.guessed, found.splits)
     return ChosenImages(name, labelled(drawn), labelled(trained), facts)
+
+
+def _unlabelled(
+    source: ImageSource, found: subset.Tree, title: str, model: nn.Module, info: ModelInfo, outputs: Heads
+) -> Iterator[tuple[int, int, ChosenImages | None]]:
+    """The steps of `choose` for images without labels: zeros, until the dense model's answers take their place."""
+    files, drawn = [subset.files_of(found.place, UNLABELLED)], subset.Drawn()
+    for done, total, drawing in subset.draw(found.place, files, source.count, source.seed):
+        drawn = drawing or drawn
+        yield done, total, None
+    if not drawn.files:
+        raise DataError(f"None of the images of '{title}' could be read; give {LISTED} files.")
+    transform, config = transform_of(model, info)
+    stamps = [(file, *found.place.stamp(file)) for file in drawn.files]
+    name = f"{AGREEMENT}{_name(title, READING, source.source, stamps, config, source.seed, info.fingerprint)}"
+    named = (known.split(",")[0].strip() for known in outputs.names)
+    classes = tuple(known or f"output {number}" for number, known in enumerate(named))
+    images = Decoded(found.place, drawn.files, drawn.spares, transform, info.input_size)
+    notes = (
+        f"Judged on {len(drawn.files):,} images without labels: agreement with the dense model, not accuracy; right "
+        "means the dense model's own answer.",
+        *subset.told(drawn, found.place),
+    )
+    facts = Facts(title, notes, (), outputs.names, outputs.count, len(drawn.files), 0, False, agreement=True)
+    yield 1, 1, ChosenImages(name, LabelledImages(name, images, drawn.labels, classes), None, facts)
+
+
+def _name(title: str, *what: object) -> str:
+    """A set's name, which changes with what it is made of."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:24] or "images"
+    return f"{readable}-{subset.content_id(*what)}"
 
 
 def _left(found: subset.Tree, folders: Sequence[str], drawn: subset.Drawn, seed: int) -> subset.Drawn:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..data import ChosenImages, ClassFile, ImageSource, choose, image_set, load_data, shown
 from ..types import DataError, LabelledImages
-from .folders import by_answers
+from .folders import answers_to, by_answers
 from .opened import Opened, Progress
 
 
@@ -58,6 +58,11 @@ def judged_by(opened: Opened, source: ImageSource) -> Iterator[tuple[Progress, O
                 yield (f"Asking the model which folder is which, {asked:,} of {of:,}", asked, of), None
                 if answers is not None:
                     *_, (_, _, chosen) = choose(source, opened.model, opened.info, answers)
+        if chosen is not None and chosen.facts.agreement and chosen.judged is not None:
+            labels = chosen.judged.labels
+            for asked, of, labels in answers_to(chosen.judged, opened.model, opened.info):  # noqa: B007
+                yield (f"Asking the dense model, {asked:,} of {of:,}", asked, of), None
+            chosen = replace(chosen, judged=replace(chosen.judged, labels=labels))
         found = None if chosen is None else _copy(opened, chosen)
         yield (f"Looking at the images, {done:,} of {total:,}", done, total), found
 

@@ -34,6 +34,8 @@ _CIFAR: dict[str, tuple[int, int, str, dict[str, tuple[str, ...]]]] = {
 class Arrays:
     """Images in memory as a tree: splits, a folder a class in each; `splits`: name -> (uint8 [N, 3, H, W], labels)."""
 
+    labelled: bool = True
+
     def __init__(
         self, splits: Mapping[str, tuple[np.ndarray, np.ndarray]], class_names: tuple[str, ...], told: str = "",
         order: tuple[str, ...] = (),

@@ -33,19 +33,20 @@ class Grouped:
     """Files of `source` as a tree of splits and classes, see `place.Place`.
 
     `told`: a sentence on where labels come from; `order`: the classes as the set itself numbers them; `used`: files of
-    the source that said so, which are not left out; `lacking`: images left out for want of a label.
+    the source that said so, which are not left out; `lacking`: images left out for want of a label; `labelled`: whether
+    the classes are any.
     """
 
     def __init__(
         self, source: Opens, groups: Groups, told: str, order: Sequence[str] = (), used: int = 0,
-        lacking: Mapping[str, int] | None = None,
+        lacking: Mapping[str, int] | None = None, labelled: bool = True,
     ) -> None:  # fmt: skip
-        self.told, self.order = told, tuple(order)
+        self.told, self.labelled = told, labelled
         self._source, self._used, self._lacking = source, used, Counter(dict(lacking or {}))
         # A class is a folder here, so that no name may hold what parts folders.
         named = {split: {name.replace("/", "∕"): files for name, files in sorted(held.items())}
                  for split, held in groups.items() if any(held.values())}  # fmt: skip
-        self.order = tuple(name.replace("/", "∕") for name in self.order)
+        self.order: tuple[str, ...] = tuple(name.replace("/", "∕") for name in order)
         self._splits = named if len(named) > 1 and "" not in named else {"": _merged(named.values())}
 
     @property

@@ -20,6 +20,7 @@ _SPLIT = re.compile(_SPLITS + r"(?:[\s_\-]*(?:images?|imgs?|set|data|\d+))*", re
 _OF_SPLIT = re.compile(r"(?:^|[\s_\-.])" + _SPLITS + r"(?![a-z])", re.I)  # in a table's name
 _SAME = {"training": "train", "validation": "val", "valid": "val"}
 _ROOM = re.compile(r"(?:jpeg)?(?:images?|imgs?|photos|pictures|data)[\s_\-]*\d*", re.I)  # folders that are no classes
+UNLABELLED = "images"
 _MOST_NAMES = 0.95  # of the names have to hold a class, each of them at least twice, before they are believed
 _WNID = re.compile(r"(?:^|_)(n\d{8})(?:[_\-]|$)")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])[\s._\-]*\(?\d+\)?")
@@ -69,6 +70,21 @@ def labelled(place: Place, found: Found) -> Grouped | None:
     if len(found.images) < 2:
         return None
     return _by_tables(place, found) or _by_devkit(place, found) or _by_names(place, found.images)
+
+
+def unlabelled(place: Place, found: Found) -> Grouped | None:
+    """The images as those of one folder; None where they lie in folders that may be meant as classes."""
+    folders = {file.rpartition("/")[0] for file in found.images}
+    if len(found.images) < 2 or not all(_no_class(place, folder) for folder in folders):
+        return None
+    return Grouped(place, {"": {UNLABELLED: found.images}}, "", labelled=False)
+
+
+def _no_class(place: Place, folder: str) -> bool:
+    """Whether a folder's name says nothing of its images: it stands alone, or says only that they are images."""
+    above, _, name = folder.rpartition("/")
+    told_nothing = bool(_ROOM.fullmatch(name) or _SPLIT.fullmatch(name))
+    return folder == "" or told_nothing or len(place.folders(above)) == 1
 
 
 def _by_tables(place: Place, found: Found) -> Grouped | None:

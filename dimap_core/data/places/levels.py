@@ -25,6 +25,7 @@ class Levels:
     """Folders and files by their names; see `place.Place`. `kind`: what it is called that names may lead out of."""
 
     kind = "zip"
+    labelled: bool = True
     told: str = ""
     order: tuple[str, ...] = ()
 

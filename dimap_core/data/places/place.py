@@ -21,9 +21,11 @@ class Place(Protocol):
     """A tree of image files; paths inside it have "/" between their parts, "" is its root.
 
     `left_out`: what is not read, counted by its kind; `told`: a sentence on where labels come from, "" for folders;
-    `order`: the classes in the order in which the set itself numbers them, where it does.
+    `order`: the classes in the order in which the set itself numbers them, where it does; `labelled`: whether anything
+    says which class images are, else all are of one folder.
     """
 
+    labelled: bool
     told: str
     order: tuple[str, ...]
 

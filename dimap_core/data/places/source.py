@@ -13,7 +13,7 @@ from ...types import DataError
 from .archive import Zip
 from .arrays import from_cifar, from_npz
 from .grouped import Grouped
-from .labels import gathered, has_classes, labelled
+from .labels import gathered, has_classes, labelled, unlabelled
 from .parquet import from_parquet
 from .place import Place
 from .tar import Tar
@@ -69,8 +69,8 @@ def _has_arrays(path: Path) -> bool:
 
 
 def with_classes(place: Place, title: str) -> Place:
-    """The place itself where its folders are classes, else as tables, files of many images or names say; itself where
-    nothing does."""
+    """The place itself where its folders are classes, else as tables, files of many images or names say; images of one
+    folder without labels where nothing does."""
     if has_classes(place):
         return place
     found = gathered(place)
@@ -81,5 +81,5 @@ def with_classes(place: Place, title: str) -> Place:
         cifar = from_cifar(place, at)
         if cifar is not None:
             return cifar
-    grouped: Grouped | None = labelled(place, found)
+    grouped: Grouped | None = labelled(place, found) or unlabelled(place, found)
     return grouped or place

@@ -22,6 +22,7 @@ _IGNORED = ("__macosx", "@eadir")
 class Folder:
     """A folder on disk. Links are followed as long as they end inside the folder or the allowed roots."""
 
+    labelled: bool = True
     told: str = ""
     order: tuple[str, ...] = ()
 

@@ -5,6 +5,8 @@ TERMS = {
     "macs": "Multiply-accumulates of one image's forward pass. Papers on vision transformers call them FLOPs. Kept: "
     "without those of removed weights, which are there but zero.",
     "top1": "Share of validation images whose first answer is right, with its 95 % Wilson interval.",
+    "agreement": "Share of images to which the pruned model gives the dense model's answer, with its 95 % Wilson "
+    "interval. They have no labels, so this is no accuracy.",
     "drop": "Pruned minus dense accuracy on the same images, with Newcombe's paired 95 % interval.",
     "criterion": "How much one weight is worth. The least worthy go first.",
     "scope": "Which weights compete with each other for survival. DIMAP's own scope is the module.",

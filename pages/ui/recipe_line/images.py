@@ -137,6 +137,9 @@ def _told(setting: Setting) -> None:
     notes = " ".join(shown["notes"]) if facts is not None else "Looking at the files …"
     st.caption(formats.plain(notes))
     _split(setting, shown.get("splits", ()))
+    if not shown["rows"]:
+        st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
+        return
     with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
         _editor(setting, shown)
         st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
