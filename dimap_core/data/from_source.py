@@ -284,8 +284,8 @@ def _notes(
     if len(judged) < 2:
         return (matched.how if not judged else "Only one folder with images was recognised.",)
     among = "" if len(judged) == outputs.count else f", among {len(judged):,} of the model's {outputs.count:,} classes"
-    notes = [f"Judged on {len(drawn.files):,} images{found.which}{among}.", matched.how]
-    notes += [found.place.told] if found.place.told else []
+    notes = [f"Judged on {len(drawn.files):,} images{found.which}{among}.", matched.how, found.place.told]
+    notes = [note for note in notes if note]
     if trained.files:
         split = "its training split" if found.trained else "images that are not judged"
         notes.append(f"Criteria and repair read {split} ({len(trained.files):,}).")

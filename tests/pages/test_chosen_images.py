@@ -79,6 +79,20 @@ def test_which_of_several_splits_judges_is_chosen_and_kept_in_the_link(open_app,
     assert "split" not in app.url
 
 
+def test_images_without_labels_show_agreement_and_never_accuracy(open_app, folder):
+    data, root = load_data("digits"), folder.parent / "photographs"
+    root.mkdir()
+    for number in range(70):
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(root / f"IMG_{number}.png")
+    app = open_app(model="swin-digits", ratio="0.3", data=f"folder:{root}").judged()
+    assert app.metric(2).endswith("n = 70")
+    told = "agreement with the dense model, not accuracy"  # after a colon that Markdown has escaped
+    assert any(told in text for text in app.texts())
+    app.page("predictions").until(lambda: "n = 70" in app.metric(2) and "so far" not in app.metric(2), "answers")
+    assert [metric.label for metric in app.at.metric][2] == "Same answer"
+    assert any(told in text for text in app.texts()) and not any("labelled **" in text for text in app.texts())
+
+
 def keys(app):
     return [box.key or "" for box in app.at.selectbox]
 
