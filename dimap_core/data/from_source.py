@@ -196,7 +196,7 @@ def _place(source: ImageSource) -> tuple[Place, str]:
         if source.source.startswith(prefix):
             path = Path(source.source.removeprefix(prefix))
             title = subset.shown(source.title or path.name)[:80] or str(path)
-            return place_at(path.expanduser(), title, prefix == ZIP), title
+            return place_at(path, title, prefix == ZIP), title
     known = image_set(source.source)
     if known is None:
         keys = ", ".join(row.key for row in DATASETS)

@@ -24,6 +24,8 @@ def default_data(opened: Opened, name: str | None = None) -> LabelledImages:
         _check_listed(opened.chosen, name)
         return opened.chosen.to_judge()
     wanted = name or opened.info.data
+    if wanted is None and not opened.model.num_classes:
+        raise DataError(f"'{opened.info.name}' has no classifier, so its accuracy cannot be judged; counts need none.")
     if wanted is None:
         raise DataError(f"'{opened.info.name}' comes without images; choose a set, a folder or a zip to judge it by.")
     return load_data(wanted)

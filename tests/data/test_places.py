@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from scipy.io import savemat
+from timm.data import ImageNetInfo
 
 from dimap_core import pipeline
 from dimap_core.data import ImageSource, load_data
@@ -164,19 +165,25 @@ def test_folders_that_are_classes_win_over_a_table(tiny_swin, tmp_path):
     assert same(found) and not told(found, "Labels come from")
 
 
-def test_ilsvrcs_own_numbers_are_read_with_its_devkit_or_refused(tiny_swin, tmp_path):
-    known = replace(tiny_swin, info=replace(tiny_swin.info, class_names=tuple(f"n{9 - n:08d}" for n in range(10))))
+@pytest.mark.parametrize("packed", [False, True])
+def test_ilsvrcs_own_numbers_are_read_with_its_devkit_or_refused(tiny_swin, tmp_path, packed):
+    order = np.random.default_rng(0).permutation(ImageNetInfo().label_names()).tolist()
+    known = replace(tiny_swin, info=replace(tiny_swin.info, class_names=tuple(order[:10])))
     files = {**images("val/"), "ILSVRC2012_validation_ground_truth.txt": "".join(f"{label + 1}\n" for label in LABELS)}
     root = write(tmp_path, files)
     with pytest.raises(
         DataError, match=r"holds ILSVRC's own numbers of classes, .* put the devkit's meta.mat beside it"
     ):
         chosen(known, f"folder:{root}")
-    kinds = np.zeros(10, [("ILSVRC2012_ID", "O"), ("WNID", "O")])
-    kinds["ILSVRC2012_ID"], kinds["WNID"] = np.arange(1, 11), [f"n{9 - number:08d}" for number in range(10)]
+    kinds = np.zeros(1000, [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O")])
+    kinds["ILSVRC2012_ID"], kinds["WNID"], kinds["words"] = np.arange(1, 1001), order, "a word"
     (root / "devkit").mkdir()
-    savemat(root / "devkit" / "meta.mat", {"synsets": kinds})
+    savemat(root / "devkit" / "meta.mat", {"synsets": kinds}, do_compression=packed)
     assert same(chosen(known, f"folder:{root}"))
+    meta = (root / "devkit" / "meta.mat").read_bytes()
+    (root / "devkit" / "meta.mat").write_bytes(meta[: len(meta) // 2])
+    with pytest.raises(DataError, match="holds ILSVRC's own numbers of classes"):
+        chosen(known, f"folder:{root}")
 
 
 @pytest.mark.parametrize(

@@ -116,25 +116,25 @@ class _Shard:
         return ParquetFile(self._place.open(self._file))
 
     def bytes_of(self, row: int) -> bytes:
-        """A row's image file."""
-        start, end = (int(self._ends[place]) for place in self._ready(row))
-        if self._kept is None:
-            raise OSError("not readable")
-        return os.pread(self._kept.fileno(), end - start, start)
+        """A row's image file; OSError where there is none."""
+        kept, start, end = self._place_of(row)
+        return os.pread(kept.fileno(), end - start, start)
 
     def size(self, row: int) -> tuple[int, ...]:
-        """(bytes of a row's image file, then what changes with the parquet file)."""
-        start, end = (int(self._ends[place]) for place in self._ready(row))
+        """(bytes of a row's image file, then what changes with the parquet file); OSError where there is none."""
+        _, start, end = self._place_of(row)
         return (end - start, row, *self._place.stamp(self._file))
 
-    def _ready(self, row: int) -> tuple[int, int]:
-        """A row's place among the ends, once the images are there."""
+    def _place_of(self, row: int) -> tuple[IO[bytes], int, int]:
+        """Where a row's image lies, all of the file's once they are written."""
         with self._lock:
             if self._kept is None:
                 ends = [0]
                 self._kept = kept(self._images(ends), _MOST_IMAGES, self._file[-60:])
                 self._ends = np.array(ends, np.int64)
-        return row, row + 1
+        if row + 1 >= len(self._ends):  # a damaged file has fewer images than labels
+            raise OSError("not readable")
+        return self._kept, int(self._ends[row]), int(self._ends[row + 1])
 
     def _images(self, ends: list[int]) -> Iterator[bytes]:
         """Every row's image; where each ends is added to `ends`."""

@@ -9,7 +9,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from ...types import DataError
+from ...types import DataError, is_file
 from .archive import Zip
 from .arrays import from_cifar, from_npz
 from .grouped import Grouped
@@ -20,32 +20,40 @@ from .tar import Tar
 from .trees import Folder
 
 _PICKLED = re.compile(r"cifar-?100?-(?:batches-py|python)", re.I)
+_PICKLES = ("data_batch_1", "test_batch", "fine_label_names")  # those without an ending
 _PARQUET = ".parquet"
 
 
 def place_at(path: Path, title: str, packed: bool) -> Place:
     """The place at a path, its classes as folders; `packed`: it is a file whatever it looks like."""
-    if _PICKLED.search(title) or (path / "data_batch_1").exists() or (path / "fine_label_names").exists():
+    path = _expanded(path)
+    a_file = packed or is_file(str(path))
+    pickled = _PICKLED.search(title) if a_file else any(is_file(str(path / name)) for name in _PICKLES)
+    if pickled:
         raise DataError(
             f"'{title}' is CIFAR's Python version, whose files could run code when they are read; give its binary "
             "version (cifar-10-batches-bin or cifar-100-binary), from the same page, or choose the set cifar10."
         )
-    if not packed and not path.is_file():
+    if not a_file:
         return with_classes(Folder(path), title)
     found = _file(path)
     return found if found.told else with_classes(found, title)
 
 
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user, which whoever opens it says
+        return path
+
+
 def _file(path: Path) -> Place:
     head = _head(path)
     if head.startswith(b"PAR1"):
-        single = Folder(path.parent)
-        return from_parquet(single, [path.name], path.name)
+        return from_parquet(Folder(path.parent), [path.name], path.name)
     if head.startswith((b"\x1f\x8b", b"\xfd7zXZ\x00")) or head[257:262] == b"ustar" or path.suffix.lower() == ".tar":
         return Tar(path)
-    if not head and path.suffix.lower() != ".zip":
-        return Folder(path)  # which says what is wrong
-    return from_npz(path) if path.suffix.lower() == ".npz" or _has_arrays(path) else Zip(path)
+    return from_npz(path) if path.suffix.lower() == ".npz" or _has_arrays(path, head) else Zip(path)
 
 
 def _head(path: Path) -> bytes:
@@ -56,16 +64,9 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _has_arrays(path: Path) -> bool:
-    """Whether a zip holds numpy's arrays, looked at without its whole directory being read into memory."""
-    try:
-        if path.stat().st_size == 0:
-            return False
-        with path.open("rb") as file:
-            first = file.read(256)
-        return first.startswith(b"PK") and b".npy" in first and zipfile.is_zipfile(path)
-    except OSError:
-        return False
+def _has_arrays(path: Path, head: bytes) -> bool:
+    """Whether a zip begins with one of numpy's arrays; its directory is not read for that."""
+    return head.startswith(b"PK") and b".npy" in head and zipfile.is_zipfile(path)
 
 
 def with_classes(place: Place, title: str) -> Place:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
+from timm.data import ImageNetInfo
 
 from ...types import DataError
 from .place import Place
@@ -28,6 +30,8 @@ _NAMED = 0.5  # of those rows, or of the images, have to be named before it is t
 _LABEL = ("label", "labels", "class", "target", "category", "classid", "labelid", "categoryid", "classindex", "species",
           "breed", "predictionstring", "classname", "labelname", "wnid", "synset")  # fmt: skip
 _PART = re.compile(r"label|class|categor|target", re.I)
+_IN_MAT = re.compile(rb"n\d{8}|n\0(?:\d\0){8}")  # letters of one byte, or of two
+_COMPRESSED, _CLASSES = 15, 1000
 _WNID = re.compile(r"(n\d{8})\b")
 
 
@@ -66,10 +70,19 @@ def read(place: Place, file: str) -> pd.DataFrame:
 
 
 def _from_json(text: str) -> pd.DataFrame:
-    rows = [json.loads(line) for line in text.splitlines()[:_ROWS] if line.strip()]
+    rows = [row for line in text.splitlines()[:_ROWS] if (row := _object(line))]
     names = list(dict.fromkeys(name for row in rows for name in row))
     plain = [[_plain(row.get(name)) for name in names] for row in rows]
     return pd.DataFrame([names, *plain], dtype=str)
+
+
+def _object(line: str) -> dict[str, object]:
+    """A line's names and values; empty where it has none."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _plain(value: object) -> str:
@@ -156,9 +169,27 @@ def numbers(table: pd.DataFrame) -> np.ndarray | None:
 
 
 def wnids(meta: bytes) -> dict[int, str]:
-    """ILSVRC2012_ID -> wnid of a devkit's meta.mat; empty where it is none."""
-    try:
-        found = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
-        return {int(number): str(wnid) for number, wnid in zip(found["ILSVRC2012_ID"], found["WNID"], strict=True)}
-    except Exception:  # what is no such file raises errors of very many kinds
-        return {}
+    """ILSVRC2012_ID -> wnid of a devkit's meta.mat; empty where it is none.
+
+    Its list of synsets goes by that number, from 1, ImageNet's 1,000 first. Only their wnids are looked for: scipy's
+    reader of such files crashes the process on damaged ones.
+    """
+    found = [one.replace(b"\0", b"").decode() for one in _IN_MAT.findall(_unpacked(meta))][:_CLASSES]
+    return dict(enumerate(found, 1)) if {*found} == {*ImageNetInfo().label_names()} else {}
+
+
+def _unpacked(meta: bytes) -> bytes:
+    """The elements behind a MATLAB file's header (level 5), those that are compressed decompressed, within bounds."""
+    parts, place, left = [], 128, MOST_BYTES
+    while place + 8 <= len(meta) and left > 0:
+        kind, size = struct.unpack_from("<II", meta, place)
+        part = meta[place + 8 : place + 8 + size]
+        if kind == _COMPRESSED:
+            try:
+                part = zlib.decompressobj().decompress(part, left)
+            except zlib.error:
+                return b""
+        parts.append(part)
+        left -= len(part)
+        place += 8 + size
+    return b"".join(parts)

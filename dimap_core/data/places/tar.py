@@ -56,9 +56,9 @@ class Tar(Levels):
         super().__init__()
         self._path, self._name = path, path.name[:80]
         self._members: dict[str, tuple[int, int]] = {}  # where each begins, its size
-        self._stamp = path.stat().st_mtime_ns
         self._unpacked: IO[bytes] | None = None
         try:
+            self._stamp = path.stat().st_mtime_ns
             with path.open("rb") as file:
                 head = file.read(len(_XZ))
                 file.seek(0)
