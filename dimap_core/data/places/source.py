@@ -36,7 +36,7 @@ def place_at(path: Path, title: str, packed: bool) -> Place:
         )
     if not a_file:
         return with_classes(Folder(path), title)
-    found = _file(path)
+    found = _file(path, packed)
     return found if found.told else with_classes(found, title)
 
 
@@ -47,13 +47,16 @@ def _expanded(path: Path) -> Path:
         return path
 
 
-def _file(path: Path) -> Place:
+def _file(path: Path, packed: bool) -> Place:
     head = _head(path)
     if head.startswith(b"PAR1"):
         return from_parquet(Folder(path.parent), [path.name], path.name)
     if head.startswith((b"\x1f\x8b", b"\xfd7zXZ\x00")) or head[257:262] == b"ustar" or path.suffix.lower() == ".tar":
         return Tar(path)
-    return from_npz(path) if path.suffix.lower() == ".npz" or _has_arrays(path, head) else Zip(path)
+    if path.suffix.lower() == ".npz" or _has_arrays(path, head):
+        return from_npz(path)
+    # What is none of these is no folder either, and Folder says so.
+    return Zip(path) if packed or path.suffix.lower() == ".zip" or head.startswith(b"PK") else Folder(path)
 
 
 def _head(path: Path) -> bytes:
