@@ -9,7 +9,7 @@ from dimap_core.data import image_set
 from dimap_core.figures import confusion_chart, drop_chart, findings
 from dimap_core.measure import Outcomes, predictions
 from dimap_core.service import Ticket
-from dimap_core.types import LabelledImages
+from dimap_core.types import LabelledImages, is_agreement
 from pages.ui.look import formats, frame, theme
 from pages.ui.parts import header, metrics
 from pages.ui.predictions import explanation, gallery, outcomes
@@ -50,7 +50,7 @@ def body(view: View, was_running: bool) -> None:
         gallery.draw(found, data)
     with right:
         explanation.draw(view, found, data, ticket.running)
-    metrics.draw(view.cost.total, found.estimate(data, total), "joint")
+    metrics.draw(view.cost.total, found.estimate(data, total), "joint", agreement=is_agreement(view.info.data))
     losses(found, data)
 
 

@@ -22,8 +22,8 @@ from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, reading, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
-from . import export, find, report, reproduce, search, train
-from .console import Data, Images, Json, Limit, Model, Seed, Weights, emit, open_judged, table, told_doubt
+from . import console, export, find, report, reproduce, search, train
+from .console import Classes, Data, Images, Json, Limit, Model, Seed, Split, Weights, emit, open_judged, table
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -101,6 +101,8 @@ def prune(
     images: Images = None,
     recipe: Annotated[Path | None, typer.Option(help="recipe JSON; excludes the options above")] = None,
     data: Data = None,
+    split: Split = "",
+    classes: Classes = None,
     limit: Limit = None,
     weights: Weights = "pretrained",
     seed: Annotated[int | None, typer.Option(min=0, help="seed of random weights and random scores (0)")] = None,
@@ -108,21 +110,19 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Plan a cut, print what it removes, and with --out save the pruned model; with --data also judge it."""
-    options = {
+    given = {key: value for key, value in {
         "criterion": criterion, "granularity": granularity, "scope": scope, "ratio": ratio,
         "stage-ratio": stage_ratio or None, "budget-macs": budget_macs, "budget-params": budget_params,
         "budget-latency": budget_latency, "kind-ratio": kind_ratio or None, "cost-exponent": cost_exponent, "nm": nm,
         "round-to": round_to, "repair": repair or None, "images": images,
-    }  # fmt: skip
-    given = {key: value for key, value in options.items() if value is not None}
+    }.items() if value is not None}  # fmt: skip
     plan, model = _plan_from_file(recipe, given, model) if recipe else (_plan_from_options(given), model)
     plan = plan if seed is None else replace(plan, seed=seed)
-    what = model, weights, plan.seed
-    opened, judged = (pipeline.open_model(*what), None) if data is None else open_judged(*what, data=data, limit=limit)
+    opened, judged = console.open_asked(model, weights, plan.seed, data=data, limit=limit, split=split, classes=classes)
     plan, result = _pruned(opened, plan, out)
     if judged is not None:
-        result["accuracy"] = results.accuracy(pipeline.judge_fully(opened, judged, plan, limit))
-        told_doubt(opened, judged, limit)
+        result["accuracy"] = console.told_top1(pipeline.judge_fully(opened, judged, plan, limit), judged)
+        console.told_doubt(opened, judged, limit)
     emit(result, as_json, _pruned_text(result))
 
 
@@ -143,29 +143,31 @@ def _pruned(opened: pipeline.Opened, plan: PruningPlan, out: Path | None) -> tup
 def evaluate(
     model: Model,
     data: Data = None,
+    split: Split = "",
+    classes: Classes = None,
     limit: Limit = None,
     weights: Weights = "pretrained",
     given: Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")] = "auto",
     as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
-    opened, judged = open_judged(model, weights, data=data, limit=limit)
+    opened, judged = open_judged(model, weights, data=data, limit=limit, split=split, classes=classes)
     for line in precision.prepare(opened, judged, given, limit):
         typer.echo(line, err=True)
     estimate = pipeline.judge_fully(opened, judged, limit=limit)
-    told_doubt(opened, judged, limit)
+    console.told_doubt(opened, judged, limit)
     counted = results.counted(opened.model, opened.anatomy, opened.info.zeroed)
-    result = {**results.accuracy(estimate), **counted, "seconds": estimate.seconds}
+    result = {**console.told_top1(estimate, judged), **counted, "seconds": estimate.seconds}
     result["precision"] = "bf16" if opened.bf16 else "fp32"
-    low, high = result["ci95"]
-    text = f"top-1 {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
-    emit(result, as_json, text)
+    emit(result, as_json, console.top1_text(result))
 
 
 @app.command("sweep")
 def sweep_command(
     model: Model,
     data: Data = None,
+    split: Split = "",
+    classes: Classes = None,
     criteria: Annotated[str, typer.Option(help="comma-separated")] = "dimap,magnitude",
     scopes: Annotated[str, typer.Option(help="comma-separated")] = "layer,module,model",
     ratios: Annotated[str, typer.Option(help="comma-separated shares")] = "0.5,0.7,0.8,0.85,0.9,0.95",
@@ -183,14 +185,14 @@ def sweep_command(
     fields: dict[str, Any] = {"granularity": granularity, "repair": repair, "seed": seed}
     fields |= {} if images is None else {"images": images}
     plans = [validate(plan) for plan in sweep.plans(*grid, **fields)]
-    opened, judged = open_judged(model, data=data, limit=limit)
+    opened, judged = open_judged(model, data=data, limit=limit, split=split, classes=classes)
     rows: list[dict[str, Any]] = []
     if out is not None:
         check_place(out, DataError, "another file")  # better refused now than after the sweep
     for row in sweep.run(opened, judged, plans, limit):
         rows.append(row)
         typer.echo(f"{len(rows)}/{len(plans)}", err=True)
-    told_doubt(opened, judged, limit)
+    console.told_doubt(opened, judged, limit)
     if out is not None:
         sweep.write_csv(rows, out)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
@@ -272,8 +274,7 @@ def _pruned_text(result: dict[str, Any]) -> str:
     if "latency_removed" in result:
         text += f"\nmeasured latency, batch 1: {result['latency_removed']:.0%} less"
     if "accuracy" in result:
-        low, high = result["accuracy"]["ci95"]
-        text += f"\ntop-1 {result['accuracy']['top1']:.1%} ({low:.1%} to {high:.1%}, n = {result['accuracy']['n']})"
+        text += f"\n{console.top1_text(result['accuracy'])}"
     return text
 
 

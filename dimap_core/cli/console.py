@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .. import pipeline
-from ..data import LEFT_OUT
+from ..data import LEFT_OUT, read_classes
 from ..pipeline import judged_by_name
-from ..types import LabelledImages
+from ..types import AccuracyEstimate, LabelledImages, is_agreement
 
 Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
@@ -22,6 +23,10 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Data = Annotated[
     str | None,
     typer.Option(help="folder:PATH, zip:PATH or a set's name; default: the one the model was trained on"),
+]
+Split = Annotated[str, typer.Option(help="which of several splits of --data is judged: val, test ...")]
+Classes = Annotated[
+    Path | None, typer.Option(help="names of the model's outputs, one a line, or rows of folder,output for --data")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIMIT images of the stratified order")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
@@ -31,13 +36,30 @@ _NAMED = 20  # folders
 
 
 def open_judged(
-    model: str, weights: str = "pretrained", seed: int = 0, *, data: str | None, limit: int | None = None
+    model: str,
+    weights: str = "pretrained",
+    seed: int = 0,
+    *,
+    data: str | None,
+    limit: int | None = None,
+    split: str = "",
+    classes: Path | None = None,
 ) -> tuple[pipeline.Opened, LabelledImages]:
     """The model judged by what --data names, and the images; what of the model was guessed and how they were chosen
     goes to stderr."""
-    opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit)
+    named = None if classes is None else read_classes(classes)
+    opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit, split, named)
     notify(" ".join((*opened.info.notes, opened.notice)).strip())
     return opened, judged
+
+
+def open_asked(
+    model: str, weights: str, seed: int, **images: Any
+) -> tuple[pipeline.Opened, LabelledImages | None]:  # fmt: skip
+    """`open_judged` where anything is asked of images, else the model alone."""
+    if any(images[name] for name in ("data", "split", "classes")):
+        return open_judged(model, weights, seed, **images)
+    return pipeline.open_model(model, weights, seed), None
 
 
 def notify(notice: str) -> None:
@@ -54,11 +76,24 @@ def told_doubt(opened: pipeline.Opened, judged: LabelledImages, limit: int | Non
     rows = (
         [row for row in opened.chosen.facts.rows if row.output != LEFT_OUT] if opened.chosen and found.classes else []
     )
-    named = ", ".join(f"{row.folder[:40]} {found.classes.get(row.folder, row.output)}" for row in rows[:_NAMED])
-    more = ", ..." if len(rows) > _NAMED else ""
+    named = "\n".join(f"{row.folder[:40]},{found.classes.get(row.folder, row.output)}" for row in rows[:_NAMED])
+    more = "\n..." if len(rows) > _NAMED else ""
     typer.echo(
-        found.told + (f" To use it, name the folders by these numbers: {named}{more}." if rows else ""), err=True
+        found.told + (f" To use it, give a file with these rows by --classes:\n{named}{more}" if rows else ""), err=True
     )
+
+
+def told_top1(estimate: AccuracyEstimate, judged: LabelledImages) -> dict[str, Any]:
+    """`results.accuracy`, and what it `measures`: "accuracy", or "agreement" with the dense model where the images have
+    no labels."""
+    return {"measures": "agreement" if is_agreement(judged.name) else "accuracy", **pipeline.results.accuracy(estimate)}
+
+
+def top1_text(result: dict[str, Any]) -> str:
+    """What `told_top1` found, in a line."""
+    what = "same answer as the dense model" if result["measures"] == "agreement" else "top-1"
+    low, high = result["ci95"]
+    return f"{what} {result['top1']:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {result['n']})"
 
 
 def emit(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from ..models import checkpoints
 from ..studies import find as finding
 from ..types import InvalidPlan
-from .console import Data, Images, Json, Model, Seed, emit, open_judged, told_doubt
+from .console import Classes, Data, Images, Json, Model, Seed, Split, emit, open_judged, told_doubt
 
 
 def find(
@@ -26,6 +26,8 @@ def find(
     granularity: Annotated[str, typer.Option(help="structure (default) or weight")] = "structure",
     seconds: Annotated[float, typer.Option(min=0, help="local search after the choice; default: none")] = 0.0,
     data: Data = None,
+    split: Split = "",
+    classes: Classes = None,
     images: Images = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -40,7 +42,7 @@ def find(
     wanted = finding.Wanted(granularity, share, kind, keep_top1, seconds, read, seed).checked()  # type: ignore[arg-type]
     if out is not None:
         checkpoints.check_writable(out)
-    opened, judged = open_judged(model, data=data)
+    opened, judged = open_judged(model, data=data, split=split, classes=classes)
     result: dict[str, Any] = {}
     doing = ""
     front = finding.BUDGETS if as_json or keep_top1 is not None else ()  # what is printed doesn't show it

@@ -1,4 +1,4 @@
-"""Data: images by set name, folder or zip; what of them is judged, and batches ready for a model.
+"""Data: images by set name, folder or file; what of them is judged, and batches ready for a model.
 
 Not here: models, and what is measured on the images.
 Next door: `types` below; `pipeline` chooses the images of a model that is open.

@@ -11,9 +11,16 @@ from .batches import (
     training_subset as training_subset,
     unlabelled_subset as unlabelled_subset,
 )
+from .class_file import ClassFile as ClassFile, read_classes as read_classes
 from .decode import Decoded as Decoded, thumbnail as thumbnail
 from .download import download as download
-from .from_source import ChosenImages as ChosenImages, choose as choose, one_image as one_image
+from .from_source import (
+    Answered as Answered,
+    ChosenImages as ChosenImages,
+    choose as choose,
+    one_image as one_image,
+    sampled as sampled,
+)
 from .image_file import LISTED as LISTED, SUFFIXES as SUFFIXES
 from .registry import DATASETS as DATASETS, image_set as image_set, load_data as load_data
 from .sources import (
@@ -21,6 +28,7 @@ from .sources import (
     FOLDER as FOLDER,
     LEFT_OUT as LEFT_OUT,
     MOST as MOST,
+    PACKED as PACKED,
     ZIP as ZIP,
     ImageSource as ImageSource,
     check_count as check_count,

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from .image_file import MOST_BYTES, Unreadable, picture
-from .trees import Place
+from .places import Place
 
 LIMIT = int(os.environ.get("DIMAP_IMAGES_MIB", "1024")) * 1024**2  # bytes of decoded images kept, all sets together
 _AHEAD = 64  # images decoded before they are asked for

@@ -19,6 +19,7 @@ from .sources import LEFT_OUT
 
 _WNID = re.compile(r"n\d{8}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+UNNAMED = "The model's outputs have no names, and {} folders cannot be put in the order of its {} outputs."
 _MOST = 0.5  # of the folders a way has to recognise before it is believed more than the mere order
 
 
@@ -62,9 +63,12 @@ def short_names(found: Heads, outputs: Sequence[int], folders: Sequence[str]) ->
     return tuple((name or folder) if often[name] == 1 or not name else f"{name} ({folder})" for name, folder in pairs)
 
 
-def match(folders: Sequence[str], found: Heads, by_hand: Mapping[str, int] | None = None) -> Matched:
-    """Folders to outputs. Raises DataError for an output that does not exist or is given twice."""
-    guess = _guess(folders, found)
+def match(
+    folders: Sequence[str], found: Heads, by_hand: Mapping[str, int] | None = None, order: Sequence[str] = ()
+) -> Matched:
+    """Folders to outputs; `order`: the classes as their set numbers them, if it does. Raises DataError for an output
+    that does not exist or is given twice."""
+    guess = _by_set(folders, found, order) or _guess(folders, found)
     edits = {folder: output for folder, output in (by_hand or {}).items() if folder in guess.outputs}
     outputs = {**guess.outputs, **edits}
     told = f"{guess.how} {len(edits)} set by hand." if edits else guess.how
@@ -78,6 +82,20 @@ def match(folders: Sequence[str], found: Heads, by_hand: Mapping[str, int] | Non
         first, second, *_ = (folder[:60] for folder, output in outputs.items() if output == twice[0])
         raise DataError(f"'{first}' and '{second}' are given the same class (output {twice[0]}); give each its own.")
     return Matched(outputs, told, guess.guessed)
+
+
+def _by_set(folders: Sequence[str], found: Heads, order: Sequence[str]) -> Matched | None:
+    """By the numbers that the set itself gives its classes, where they are as many as the outputs and no name says
+    otherwise."""
+    numbers = {name: number for number, name in enumerate(order)}
+    if not len(order) == len(numbers) == found.count or not set(folders) <= numbers.keys():
+        return None
+    find = _by_name(found)
+    by_name = {folder: find(folder) for folder in folders}
+    if None not in by_name.values() or any(by_name[folder] not in (None, numbers[folder]) for folder in folders):
+        return None
+    how = "Classes are numbered as the set itself numbers them, which are as many as the model's outputs."
+    return Matched({folder: numbers[folder] for folder in folders}, how)
 
 
 def _guess(folders: Sequence[str], found: Heads) -> Matched:
@@ -101,7 +119,9 @@ def _guess(folders: Sequence[str], found: Heads) -> Matched:
         how = f"Classes follow the order of the folders, sorted by {by}: they are as many as the model's outputs."
         return Matched({folder: place for place, folder in enumerate(ordered)}, how)
     if not most:
-        return Matched(dict.fromkeys(folders, LEFT_OUT), "No folder's name was recognised as a class of this model.")
+        nobody = "No folder's name was recognised as a class of this model."
+        how = nobody if any(found.names) else UNNAMED.format(f"{len(folders):,}", f"{found.count:,}")
+        return Matched(dict.fromkeys(folders, LEFT_OUT), how)
     known = "Every folder" if most == len(folders) else f"{most:,} of {len(folders):,} folders"
     how = f"{known} {'was' if most == len(folders) else 'were'} recognised by {way}."
     return Matched({folder: outputs.get(folder, LEFT_OUT) for folder in folders}, how, way != named)

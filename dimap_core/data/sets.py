@@ -16,8 +16,8 @@ from torchvision.datasets.utils import check_md5, extract_archive
 
 from ..types import DataError, Offline, data_folder, is_of_disk, told, whole_folder
 from .download import download
+from .places import Arrays, Folder, Place
 from .registry import DATASETS, ImageSet, image_set, load_data
-from .trees import Arrays, Folder, Place
 
 _ELSEWHERE = "another folder by DIMAP_DATA"
 

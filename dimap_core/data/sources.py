@@ -17,15 +17,18 @@ FOLDER, ZIP = "folder:", "zip:"
 COUNT = 1000  # images judged unless someone chooses another number
 MOST = 10_000  # images that a browser may ask for; their pixels lie on disk for the gallery
 LEFT_OUT = -1
+PACKED = ("zip", "tar", "tgz", "gz", "txz", "xz", "npz", "parquet")
+"""What files of images end in; their content decides how they are read."""
 
 
 @dataclass(frozen=True)
 class ImageSource:
     """Images to judge by.
 
-    `source`: "folder:PATH", "zip:PATH" or the name of a set; `count`: at most so many, of every class nearly as many
-    (0: all), drawn with `seed`; `classes`: (folder, model output) pairs set by hand, `LEFT_OUT` for a folder that is
-    not judged; `title`: what its owner calls it, by default the path's last part.
+    `source`: "folder:PATH", "zip:PATH" (any file of `PACKED`) or the name of a set; `count`: at most so many, of every
+    class nearly as many (0: all), drawn with `seed`; `classes`: (folder, model output) pairs set by hand, `LEFT_OUT`
+    for a folder that is not judged; `title`: what its owner calls it, by default the path's last part; `split`: which
+    of several is judged, "" for the first of val, validation, valid and test.
     """
 
     source: str
@@ -33,6 +36,7 @@ class ImageSource:
     seed: int = 0
     classes: tuple[tuple[str, int], ...] = ()
     title: str = ""
+    split: str = ""
 
     def request(self) -> dict[str, Any]:
         """As JSON, for the worker."""
@@ -43,7 +47,9 @@ class ImageSource:
 def from_request(request: Mapping[str, Any]) -> ImageSource:
     """What `ImageSource.request` wrote."""
     classes = tuple((str(folder), int(output)) for folder, output in request["classes"])
-    return ImageSource(request["source"], request["count"], request["seed"], classes, request["title"])
+    return ImageSource(
+        request["source"], request["count"], request["seed"], classes, request["title"], request.get("split", "")
+    )
 
 
 def check_count(count: int, seed: int) -> None:

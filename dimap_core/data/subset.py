@@ -19,7 +19,7 @@ import numpy as np
 from ..types import DataError, shown
 from .decode import pool
 from .image_file import Unreadable, look
-from .trees import MOST_FOLDERS, Place
+from .places import MOST_FOLDERS, Place
 
 _JUDGED = ("val", "validation", "valid", "test")
 _TRAINED = ("train", "training")
@@ -49,6 +49,11 @@ class Tree:
     beside: tuple[str, ...] = ()
 
     @property
+    def splits(self) -> tuple[str, ...]:
+        """All that could be judged, the one that is first; empty where there is no choice."""
+        return (self.split, *self.beside) if self.beside else ()
+
+    @property
     def which(self) -> str:
         """ " of valid/ (test/ is there too)" in words, where there is a choice."""
         too = " and ".join(f"{name}/" for name in self.beside)
@@ -74,21 +79,35 @@ class Drawn:
         return mine[turn:] + mine[:turn]
 
 
-def tree(place: Place, title: str) -> Tree:
-    """Find a tree's splits and classes; raises DataError where it has none."""
+def tree(place: Place, title: str, split: str = "") -> Tree:
+    """Find a tree's splits and classes; `split`: which is judged, "" for the first. Raises DataError where it has none,
+    or not that one."""
     at = ""
     for _ in range(_DEEP):
         names = {name.casefold(): _below(at, name) for name in place.folders(at)}
         judged = [names[name] for name in _JUDGED if name in names]
         trained = next((names[name] for name in _TRAINED if name in names), None)
         if judged:
-            read = None if trained is None else _classes(place, trained, title)
-            split, *beside = (shown(path.rpartition("/")[-1]) for path in judged)
-            return Tree(place, _classes(place, judged[0], title), read, split, tuple(beside))
+            return _of_splits(place, title, judged, trained, split)
         if len(names) != 1 or not place.folders(*names.values()):
             break
         (at,) = names.values()
+    if split:
+        raise DataError(f"'{title}' has no split '{shown(split)[:40]}', nor any other; leave it out.")
     return Tree(place, _classes(place, at, title), None)
+
+
+def _of_splits(place: Place, title: str, judged: list[str], trained: str | None, split: str) -> Tree:
+    """The tree that has these folders to judge by and, if any, this one to train on; any of them is judged if asked
+    for, and what is judged is not read for training."""
+    said = {shown(path.rpartition("/")[-1]): path for path in (*judged, *([trained] if trained else []))}
+    asked = next((name for name in said if name.casefold() == split.casefold()), None)
+    if split and asked is None:
+        raise DataError(f"'{title}' has no split '{shown(split)[:40]}'; choose one of {', '.join(said)}.")
+    first = asked or next(iter(said))
+    read = None if trained is None or said[first] == trained else _classes(place, trained, title)
+    beside = tuple(name for name, path in said.items() if name != first and path != trained)
+    return Tree(place, _classes(place, said[first], title), read, first, beside)
 
 
 def _below(at: str, name: str) -> str:
@@ -99,7 +118,10 @@ def _classes(place: Place, at: str, title: str) -> Classes:
     names = place.folders(at)
     if len(names) < 2:
         has = "one class only, among which every answer is right" if names else "no sub-folders"
-        raise DataError(f"'{title}' holds {has}; put the images of every class, two at least, in a sub-folder each.")
+        raise DataError(
+            f"'{title}' holds {has}; put the images of every class, two at least, in a sub-folder each, or a "
+            "labels.csv beside them (filename, label)."
+        )
     if len(names) > MOST_FOLDERS:
         raise DataError(f"'{title}' holds more than {MOST_FOLDERS:,} sub-folders; give a part of it.")
     folders: dict[str, str] = {}

@@ -33,7 +33,7 @@ from .latency import (
     seconds as seconds,
     solve_latency as solve_latency,
 )
-from .order import better_order as better_order
+from .order import answered as answered, better_order as better_order
 from .predictions import Outcomes as Outcomes, Predictions as Predictions, concatenate as concatenate
 from .prefix import (
     LIMIT as LIMIT,

@@ -66,6 +66,29 @@ def better_order(labels: np.ndarray, answers: np.ndarray, classes: int) -> Order
     return Order(best_order(labels, answers, classes), wilson(int(then.sum()), n), wilson(int(now.sum()), n))
 
 
+def answered(labels: np.ndarray, answers: np.ndarray, folders: int, outputs: int) -> tuple[np.ndarray, Proportion]:
+    """Which output each folder is by a model's answers, int64 [folders], -1 where none is its most frequent answer; and
+    how many answers agree, on the half of the images to which that was not fitted.
+
+    `labels`: [n], each image's folder; `answers`: [n], of all outputs. An assignment, at most one folder an output.
+    """
+    mine = _every_other(labels)
+    found = _assigned(labels[mine], answers[mine], folders, outputs)
+    held = found[labels[~mine]]
+    right = int((held == answers[~mine])[held >= 0].sum())
+    return _assigned(labels, answers, folders, outputs), wilson(right, int((held >= 0).sum()))
+
+
+def _assigned(labels: np.ndarray, answers: np.ndarray, folders: int, outputs: int) -> np.ndarray:
+    confused = np.zeros((folders, outputs))
+    np.add.at(confused, (labels, answers), 1)
+    rows, columns = linear_sum_assignment(confused, maximize=True)
+    found = np.full(folders, -1, np.int64)
+    most = confused[rows, columns] == confused[rows].max(1)
+    found[rows[most & (confused[rows, columns] > 0)]] = columns[most & (confused[rows, columns] > 0)]
+    return found
+
+
 def _every_other(labels: np.ndarray) -> np.ndarray:
     """Boolean [n]: the first image of every class, its third, and so on."""
     order = np.argsort(labels, kind="stable")

@@ -55,7 +55,7 @@ def report(models: OpenModels, request: Request) -> Iterator[dict[str, Any]]:
 
 def _where(cut: story.NamedCut) -> tuple:
     """What a cut is opened by."""
-    return cut.model, cut.weights, cut.data, cut.count, cut.draw, cut.classes
+    return cut.model, cut.weights, cut.data, cut.count, cut.draw, cut.classes, cut.split
 
 
 def pictures(models: OpenModels, request: Request) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,19 @@ from ..anatomy import Passed, embed, evaluating, head, passage, segments
 from ..data import check_fit, normalised, restricted, stratified_order
 from ..measure import Outcomes, Predictions, concatenate, predictions
 from ..pipeline import Opened, apply_plan, check_trained, cut_weights, slow
-from ..types import AtBlock, Block, DataError, Glance, LabelledImages, PruningPlan, Spread, Way, WayStep, share
+from ..types import (
+    AtBlock,
+    Block,
+    DataError,
+    Glance,
+    LabelledImages,
+    PruningPlan,
+    Spread,
+    Way,
+    WayStep,
+    is_agreement,
+    share,
+)
 
 LOOKED_AT, FEW = 240, 16  # images in search of one, at most; of a slow model
 MANY = 200  # images that one is compared with
@@ -227,7 +239,7 @@ def _pixels(opened: Opened, data: LabelledImages, image: int | np.ndarray) -> tu
         if not (isinstance(image, int) and 0 <= image < len(data)):
             told = f"{image + 1:,}" if isinstance(image, int) else repr(image)
             raise DataError(f"There is no image {told} in '{data.name}'; choose one from 1 to {len(data):,}.")
-        return np.asarray(data.images[image]), int(data.labels[image])
+        return np.asarray(data.images[image]), None if is_agreement(data.name) else int(data.labels[image])
     side = opened.info.input_size
     if image.shape != (3, side, side) or image.dtype != np.uint8:
         raise DataError(f"'{opened.info.name}' takes {side} x {side} pixels in three colours; scale the image to that.")

@@ -36,7 +36,7 @@ from .folders import (
     is_folder as is_folder,
     user_home as user_home,
 )
-from .images import LabelledImages as LabelledImages
+from .images import AGREEMENT as AGREEMENT, LabelledImages as LabelledImages, is_agreement as is_agreement
 from .model import (
     AUX as AUX,
     KINDS as KINDS,

@@ -11,6 +11,15 @@ from typing import Any
 
 import numpy as np
 
+AGREEMENT = "agreement."
+"""How the name of images begins whose labels are the dense model's own answers: what is right says that the pruned
+model answers as the dense one does, and nothing of accuracy. No other name has a "."."""
+
+
+def is_agreement(name: str | None) -> bool:
+    """Whether images of that name have the dense model's answers for labels."""
+    return name is not None and name.startswith(AGREEMENT)
+
 
 @dataclass(frozen=True)
 class LabelledImages:

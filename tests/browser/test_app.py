@@ -404,7 +404,7 @@ def test_an_uploaded_zip_is_judged_and_gone_for_others(browser, app_url, tmp_pat
     seen(page.locator(".map .knob").first)
     chip(page, "images").click()
     page.locator("[class*=st-key-w_source] input").click()
-    page.get_by_role("option", name="a zip to upload").click()
+    page.get_by_role("option", name="a file to upload").click()
     page.locator("[class*=st-key-w_zip] input[type=file]").set_input_files(tmp_path / "mine.zip")
     seen(page.get_by_text("mine.zip: judged on 40 images").first)
     judged(page, "40")

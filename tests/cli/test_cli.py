@@ -181,9 +181,45 @@ def test_folders_in_another_order_are_told_with_the_names_that_put_them_right(ca
     for command in (("evaluate",), ("prune", "--ratio", "0.1"), ("sweep", "--ratios", "0.1", "--scopes", "layer")):
         code, out, err = call(command[0], "swin-digits", *command[1:], "--data", f"folder:{tmp_path}", "--json")
         assert code == 0 and json.loads(out) and "Another order of the classes fits the model's answers" in err
-        assert err.strip().endswith(
-            "To use it, name the folders by these numbers: a 9, b 0, c 1, d 2, e 3, f 4, g 5, h 6, i 7, j 8."
-        )
+        said, _, rows = err.partition("To use it, give a file with these rows by --classes:\n")
+        assert said and rows.split() == [f"{name},{names.index(name)}" for name in sorted(names)]
+    (tmp_path / "classes.csv").write_text(f"folder,output\n{rows}")
+    code, out, err = call(
+        "evaluate", "swin-digits", "--data", f"folder:{tmp_path}", "--classes", tmp_path / "classes.csv"
+    )
+    assert code == 0 and out.startswith("top-1 100.0%") and "10 set by hand" in err and "Another order" not in err
+
+
+def test_classes_and_splits_are_said_on_the_command_line(call, tmp_path):
+    data = load_data("digits")
+    for number in range(60):
+        place = tmp_path / "set" / ("val", "test")[number % 2] / f"class {data.labels[number]}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    (tmp_path / "names.txt").write_text("\n".join(f"Class {digit}" for digit in range(10)) + "\n")
+    asked = ("evaluate", "swin-digits", "--data", f"folder:{tmp_path / 'set'}", "--classes", tmp_path / "names.txt")
+    code, out, err = call(*asked, "--split", "test")
+    assert (
+        code == 0
+        and "n = 30)" in out
+        and "images of test/ (val/ is there too)" in err
+        and "own names of classes" in err
+    )
+    for more, told in (
+        (("--split", "fold"), "has no split 'fold'; choose one of val, test."),
+        (("--classes", tmp_path / "gone"), "cannot be read (FileNotFoundError); write one class name a line"),
+        (("--classes", tmp_path / "set"), "cannot be read (IsADirectoryError); write one class name a line"),
+        (("--classes", tmp_path / "one"), "--classes has 1 lines, the model 10 outputs; write one class name a line"),
+        (("--classes", tmp_path / "bad"), "has the row 'a,x', which is no folder and output; write one"),
+    ):
+        (tmp_path / "one").write_text("a\n")
+        (tmp_path / "bad").write_text("folder,output\nb,1\na,x\n")
+        code, out, err = call(*asked, *more)
+        assert code == 2 and told in err, err
+    code, _, err = call("prune", "swin-digits", "--ratio", "0.1", "--split", "val")
+    assert (
+        code == 2 and "--split and --classes speak of images that are chosen; name them by --data folder:PATH." in err
+    )
 
 
 def test_sweep_has_a_row_a_plan_on_stdout_and_in_the_file(ask, tmp_path):

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimap_core.data import archive, permitted, subset, trees
-from dimap_core.data.archive import Zip
+from dimap_core.data import permitted, subset
+from dimap_core.data.places import archive, trees
+from dimap_core.data.places.archive import Zip
 from dimap_core.data.sources import ImageSource
 from dimap_core.pipeline import images
 from dimap_core.types.errors import DataError
@@ -228,11 +229,11 @@ def test_ten_thousand_files_are_fine_and_the_limit_is_stated(tiny_swin, tmp_path
         os.link(root / "0" / "a.png", root / str(number % 2) / f"{number}.png")
     found = chosen(tiny_swin, f"folder:{root}", count=50)
     assert len(found.judged) == 50 and [row.files for row in found.facts.rows] == [5002, 5002]
-    monkeypatch.setattr(trees, "MOST_FILES", 10_000)
-    with pytest.raises(DataError, match="holds more than 10,000 files; give a part of it"):
-        chosen(tiny_swin, f"folder:{root}")
     monkeypatch.setattr(subset, "MOST_FOLDERS", 1)
     with pytest.raises(DataError, match="holds more than 1 sub-folders"):
+        chosen(tiny_swin, f"folder:{root}")
+    monkeypatch.setattr(trees, "MOST_FILES", 10_000)
+    with pytest.raises(DataError, match="holds more than 10,000 files; give a part of it"):
         chosen(tiny_swin, f"folder:{root}")
 
 

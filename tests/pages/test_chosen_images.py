@@ -63,6 +63,36 @@ def test_folders_in_another_order_are_told_and_put_right_by_a_button_for_good(op
     assert again.metric(2) == app.metric(2)
 
 
+def test_which_of_several_splits_judges_is_chosen_and_kept_in_the_link(open_app, folder):
+    data, root = load_data("digits"), folder.parent / "splits"
+    for number in range(80):
+        place = root / ("val" if number < 30 else "test") / str(data.labels[number])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    app = open_app(model="swin-digits", ratio="0.3", data=f"folder:{root}").judged()
+    assert app.metric(2).endswith("n = 30") and "split" not in app.url
+    app.set("w_split", "test").judged()
+    assert app.metric(2).endswith("n = 50") and app.url["split"] == "test"
+    assert any("50 images of test/ (val/ is there too)" in text for text in app.texts())
+    assert open_app(**app.url).judged().metric(2) == app.metric(2)
+    app.set("w_source", "own:digits").judged()
+    assert "split" not in app.url
+
+
+def test_images_without_labels_show_agreement_and_never_accuracy(open_app, folder):
+    data, root = load_data("digits"), folder.parent / "photographs"
+    root.mkdir()
+    for number in range(70):
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(root / f"IMG_{number}.png")
+    app = open_app(model="swin-digits", ratio="0.3", data=f"folder:{root}").judged()
+    assert app.metric(2).endswith("n = 70")
+    told = "agreement with the dense model, not accuracy"  # after a colon that Markdown has escaped
+    assert any(told in text for text in app.texts())
+    app.page("predictions").until(lambda: "n = 70" in app.metric(2) and "so far" not in app.metric(2), "answers")
+    assert [metric.label for metric in app.at.metric][2] == "Same answer"
+    assert any(told in text for text in app.texts()) and not any("labelled **" in text for text in app.texts())
+
+
 def keys(app):
     return [box.key or "" for box in app.at.selectbox]
 

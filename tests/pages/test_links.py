@@ -188,6 +188,10 @@ CUT = PruningPlan(granularity="structure", ratio=None, budget=0.3, round_to=4, r
             "model=swin-digits&criterion=dimap&scope=module&weights=random&data=cifar10&n=50&draw=3&classes=cat_1&"
             "granularity=structure&macs=0.3&round=4&repair=1&images=128",
         ),
+        (
+            Setting("swin-digits", data="folder:x", classes=(("cat", 1),), split="test"),
+            "model=swin-digits&criterion=dimap&scope=module&data=folder%3Ax&split=test&classes=cat_1&ratio=0.8",
+        ),
     ],
 )
 def test_a_link_is_what_it_was_letter_by_letter(setting, link):

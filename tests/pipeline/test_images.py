@@ -20,9 +20,9 @@ from dimap_core.data.batches import normalised
 from dimap_core.data.decode import Decoded, Memory
 from dimap_core.data.from_source import choose
 from dimap_core.data.mapping import heads, match, short_names
+from dimap_core.data.places.trees import Folder
 from dimap_core.data.registry import load_data
 from dimap_core.data.sources import LEFT_OUT, ImageSource
-from dimap_core.data.trees import Folder
 from dimap_core.measure.accuracy import evaluate, predict
 from dimap_core.models.bundled import bundled, bundled_card
 from dimap_core.pipeline import images
@@ -165,7 +165,8 @@ def test_statistics_and_attributions_are_those_of_a_model_with_these_classes_onl
         (["2", "0", "1"], 3, (), [2, 0, 1], "numbers of the model's outputs"),
         (["1", "2", "3"], 4, (), [1, 2, 3], "numbers of the model's outputs"),
         (["1", "2", "4"], 3, (), [1, 2, LEFT_OUT], "2 of 3"),
-        (["b", "a"], 3, (), [LEFT_OUT, LEFT_OUT], "No folder"),
+        (["b", "a"], 3, (), [LEFT_OUT, LEFT_OUT], "outputs have no names, and 2 folders cannot be put in the order"),
+        (["b", "a"], 3, ("c", "d", "e"), [LEFT_OUT, LEFT_OUT], "No folder"),
     ],
 )
 def test_folders_are_matched_to_outputs(folders, count, names, outputs, how):

@@ -124,7 +124,7 @@ def test_what_cannot_be_judged_is_one_sentence(worker, folder, tmp_path):
     assert last["done"] and index.read_model(place)[0].data is None
     assert index.read_facts(place)["notes"] == ["No folder's name was recognised as a class of this model."]
     _, last = ask(worker, "evaluate", folder, data=None, criterion="dimap")
-    assert last["error"].endswith("Name the folders of 'set' as the model's classes.")
+    assert last["error"].endswith("or by --classes FILE (rows of folder,output).")
 
 
 def test_what_was_made_of_a_sessions_upload_goes_with_the_session(worker, folder, tmp_path):

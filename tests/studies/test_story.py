@@ -55,6 +55,7 @@ def written(found):
     cuts = (
         cut(known=known, note="A sentence."),
         cut(name="Of a folder", data="folder:/some/place", count=40, draw=7, classes=(("cat", 3), ("dog", -1))),
+        cut(name="Of a split", data="folder:/some/place", split="test"),
         cut(weights="random", model="deit-digits"),
     )
     return story.Story(cuts, "What goes"), story.to_file(story.Story(cuts, "What goes"))
@@ -69,6 +70,8 @@ def test_every_plan_comes_back_from_a_file_and_from_a_link(plan):
         return
     linked = plan_from_link(plan_to_link(plan))  # a plan's own link has six digits of a share
     assert story.from_link(story.to_link(told)) == story.Story((cut(plan=linked),))
+    of_a_split = story.Story((cut(data="folder:x", split="test"),))
+    assert story.from_link(story.to_link(of_a_split)) == of_a_split
 
 
 def test_a_file_holds_all_of_a_story_and_what_was_found(written):

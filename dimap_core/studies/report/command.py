@@ -25,6 +25,7 @@ def command(one: Reported) -> str:
     if one.basis.judged:
         words += ["--data", cut.data or str(one.basis.ground.images)]
         words += ["--limit", str(cut.count)] if cut.data else []
+        words += ["--split", cut.split] if cut.data and cut.split else []
     return shlex.join([*words, "--out", f"cut-{one.letter}"])
 
 

@@ -80,7 +80,7 @@ def by_name() -> Opener:
             kept[key] = open_model(*key)
         opened = kept[key]
         if cut.data and cut.data != opened.info.data:
-            for _, found in judged_by(opened, ImageSource(cut.data, cut.count, cut.draw, cut.classes)):
+            for _, found in judged_by(opened, ImageSource(cut.data, cut.count, cut.draw, cut.classes, split=cut.split)):
                 opened = found or opened
         return opened
 
@@ -92,7 +92,7 @@ def _groups(story: Story) -> dict[tuple, list[int]]:
     groups: dict[tuple, list[int]] = {}
     for place, cut in enumerate(story.cuts):
         seed = cut.plan.seed if cut.weights == "random" else 0
-        judged = (cut.data, cut.count, cut.draw, cut.classes) if cut.data else ()
+        judged = (cut.data, cut.count, cut.draw, cut.classes, cut.split) if cut.data else ()
         groups.setdefault((cut.model, cut.weights, seed, judged), []).append(place)
     order = list(dict.fromkeys(key[:3] for key in groups))
     return dict(sorted(groups.items(), key=lambda item: order.index(item[0][:3])))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...figures import findings
 from ...measure import add
 from ...plan import label
-from ...types import MODULES, PRUNABLE_MODULES, AccuracyEstimate, Difference, Part, in_points
+from ...types import MODULES, PRUNABLE_MODULES, AccuracyEstimate, Difference, Part, in_points, is_agreement
 from .contents import Basis, Report, Reported
 
 CHANCE = (
@@ -101,13 +101,14 @@ def facts(basis: Basis) -> list[tuple[str, str]]:
     ]
     if estimate is None:
         return [*rows, ("Images", "none: counts only")]
+    agrees = is_agreement(ground.images)  # the notes say what is right then
     where = f" ({basis.data})" if basis.data else ", its own validation split"
     rows += [
         (
             "Images",
             f"{ground.images}{where}: n = {estimate.n:,} of {len(ground.class_names):,} classes, hash {basis.pixels}",
         ),
-        ("Dense", f"{top1(estimate)} top-1"),
+        ("Dense", f"{top1(estimate)} {'by definition: the images have no labels' if agrees else 'top-1'}"),
     ]
     return [*rows, ("How chosen", " ".join(basis.notes))] if basis.notes else rows
 

@@ -19,7 +19,7 @@ from .story import CUTS, Known, NamedCut, Story
 VERSION = 1
 MOST = 32 * 1024**2
 """Bytes of a file that is read."""
-_WORDS = ("name", "note", "model", "weights", "data")
+_WORDS = ("name", "note", "model", "weights", "data", "split")
 _KEYS = {*_WORDS, "count", "draw", "classes", "recipe", "known"}
 _KNOWN = TypeAdapter(Known)
 
@@ -54,6 +54,7 @@ def _cut_out(cut: NamedCut) -> dict[str, Any]:
     if cut.data:
         classes = [list(pair) for pair in cut.classes]
         said |= {"data": cut.data, "count": cut.count, "draw": cut.draw, "classes": classes}
+        said |= {"split": cut.split} if cut.split else {}
     said["recipe"] = to_recipe(cut.plan)
     return said if cut.known is None else said | {"known": _KNOWN.dump_python(cut.known, mode="json")}
 

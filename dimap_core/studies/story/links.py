@@ -25,8 +25,8 @@ _COMMON = (
     b'"scope","stage","protected","weights","repair","1","criterion","magnitude","fisher","granularity","structure",'
     b'"stages","0.","budget","macs","deit-textured","swin-textured","ratio","0.8","dimap","module"'
 )
-_WHERE = ("model", "weights", "data", "count", "draw")
-_FIRST = ("", "pretrained", "", COUNT, 0)
+_WHERE = ("model", "weights", "data", "count", "draw", "split")
+_FIRST = ("", "pretrained", "", COUNT, 0, "")
 
 
 def to_link(story: Story) -> str | None:

@@ -70,8 +70,8 @@ class Known:
 class NamedCut:
     """A cut in somebody's own words: a `name` of at most 60 characters and a sentence of 200, on one line each.
 
-    `model`, `weights`, `data`, `count`, `draw` and `classes` name model and images as links do; `known` comes from a
-    file. Raises StoryError for what is out of bounds.
+    `model`, `weights`, `data`, `count`, `draw`, `classes` and `split` name model and images as links do; `known` comes
+    from a file. Raises StoryError for what is out of bounds.
     """
 
     name: str
@@ -83,6 +83,7 @@ class NamedCut:
     count: int = COUNT
     draw: int = 0
     classes: tuple[tuple[str, int], ...] = ()
+    split: str = ""
     known: Known | None = None
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from dimap_core.figures import count_card, image_card
 from dimap_core.studies import story as core
 
-from ..look import chart_tools, markup, theme
+from ..look import chart_tools, formats, markup, theme
 from ..story import telling
 from .standing import Standing, unpaired
 
@@ -81,7 +81,8 @@ def _cards(found: Sequence[list[core.Shown]], pair: Sequence[Standing], photos: 
     look, body = theme.look(), ""
     for place, (own, one) in enumerate(zip(found, pair, strict=True)):
         other = pair[1 - place].side
-        body += '<div class="line">' + count_card(f"Only {one.side.called} right", _images(len(own)), look).svg
+        right = formats.right(one.ground.images if one.ground else None)
+        body += '<div class="line">' + count_card(f"Only {one.side.called} {right}", _images(len(own)), look).svg
         for shown in own[: _shown()]:
             answer = shown.answers[1 - place]
             said, told = f"{other.mark}: {answer}", f"{other.called} says {answer}"

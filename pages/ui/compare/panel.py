@@ -68,7 +68,11 @@ def _side(one: Standing, place: str, model: str) -> str:
     elif one.told is None:
         body += f'<p class="doing">{escape(one.doing or "Judging")} …</p>'
     else:
-        body += _accuracy(one.told.estimate) + _costs(one) + _cues(one.told.estimate)
+        body += (
+            _accuracy(one.told.estimate, one.ground.images if one.ground else None)
+            + _costs(one)
+            + _cues(one.told.estimate)
+        )
     label = f"{side.label}, in force" if side.in_force else side.label
     return f'<section class="side {place}" aria-label="{escape(label)}">{body}</section>'
 
@@ -79,12 +83,12 @@ def _plan(side: Side) -> str:
     return "" if said[: len(side.name)] == side.name else said
 
 
-def _accuracy(estimate: AccuracyEstimate | None) -> str:
+def _accuracy(estimate: AccuracyEstimate | None, images: str | None) -> str:
     if estimate is None:
         return '<p class="big">–</p><p class="below">not judged</p>'
     top1 = estimate.top1
     between = f"{100 * top1.low:.1f} to {100 * top1.high:.1f}, n\u00a0=\u00a0{top1.n:,}"
-    return f'<p class="big">{formats.share(top1.value)}</p><p class="below">right; {between}</p>'
+    return f'<p class="big">{formats.share(top1.value)}</p><p class="below">{formats.right(images)}; {between}</p>'
 
 
 def _costs(one: Standing) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dimap_core.figures import PairedRow, findings
 from dimap_core.studies import story as core
-from dimap_core.types import Difference
+from dimap_core.types import Difference, is_agreement
 
 from ..session import own_models
 from ..story import telling
@@ -76,7 +76,8 @@ def rows(first: Standing, second: Standing) -> list[PairedRow]:
     found = []
     if (top1 := difference(first, second)) is not None and second.ground:
         between = f"{second.side.called} − {first.side.called}"
-        found.append(PairedRow(f"{between}, top-1", top1))
+        what = "same answer" if is_agreement(second.ground.images) else "top-1"
+        found.append(PairedRow(f"{between}, {what}", top1))
         for cue in second.ground.cues:
             if (own := difference(first, second, cue)) is not None:
                 found.append(PairedRow(f"{between}, {cue}", own))

@@ -36,11 +36,13 @@ def draw() -> None:
 
 
 def data(
-    point: Tried, shown: Tried, picture: Tradeoff | None, cue: str, badge: str, known: str, ticket: Ticket | None
-) -> dict[str, Any]:
-    """What is drawn of a cut: its numbers and, where it can be judged, its place; `shown` has the estimate."""
+    point: Tried, shown: Tried, picture: Tradeoff | None, cue: str, badge: str, known: str, ticket: Ticket | None,
+    agreement: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """What is drawn of a cut: its numbers and, where it can be judged, its place; `shown` has the estimate; for
+    `agreement` see `metrics.numbers`."""
     estimate, total = shown.estimate, point.total
-    numbers = metrics.numbers(total, estimate, cue, badge, known)
+    numbers = metrics.numbers(total, estimate, cue, badge, known, agreement)
     few = metrics.few(estimate)
     zoom = st.session_state.get("zoom", False)
     if estimate and cue in estimate.drops and estimate.n >= few:
@@ -76,8 +78,9 @@ def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, t
     if estimate is None or ticket is None or ticket.running or not estimate.done:
         return ""
     params, macs, top1, change = numbers
+    right = "as the dense model" if top1["label"] == metrics.SAME else "right"
     return (
-        f"{top1['value']} right, {top1['below']}; {change['value']} against dense; MACs {macs['below']}; "
+        f"{top1['value']} {right}, {top1['below']}; {change['value']} against dense; MACs {macs['below']}; "
         f"weights {params['below']}."
     )
 

@@ -95,6 +95,10 @@ def point(tried: Tried, cue: str, axis: str) -> Point:
     return _point(kept, tried.estimate.cues[cue], label, tried.number, smaller)
 
 
+AGREEING = "same answer as the dense model"
+"""What is judged by where images have no labels."""
+
+
 def picture(
     rows: Any,
     current: Tried,
@@ -104,6 +108,7 @@ def picture(
     cue: str,
     chance: float,
     recovered: Sequence[tuple[Point, Point]] = (),
+    agreement: bool = False,
 ) -> Tradeoff:
     """All that the trade-off figure shows of one model on its images: `rows` are its current curve's, `tried` its
     history, `recovered` trained points, which are known for the joint answer only."""
@@ -116,7 +121,7 @@ def picture(
         recovered=recovered if cue == "joint" else (),
         chance=chance,
         unit=axis,
-        judged_by="top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
+        judged_by=AGREEING if agreement else "top-1 accuracy" if cue == "joint" else f"accuracy of the {cue}",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dimap_core.service import Ticket
+from dimap_core.types import is_agreement
 
 from ..look import TERMS, formats
 from ..parts import doubt, live_map, metrics
@@ -31,7 +32,8 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
     known = "precomputed" if shown is not point else "preview" if point.preview else ""
     more_kept = view.judged and keep.settled(point.setting)
     picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
-    data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket)
+    data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket,
+                       is_agreement(view.info.data))  # fmt: skip
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
     data["sub"] = " ".join(filter(None, [data["sub"], metrics.left(ticket)]))
     if not plot:  # its heading goes with it, and what stands below

@@ -54,7 +54,7 @@ def picture(rows: list[dict], point: Tried, facts: dict | None = None) -> Tradeo
     guessing = points.chance(point.setting, cue(), facts["classes"] if facts else None)
     dense = {"MACs": point.total.macs, "params": point.total.params}
     trained = () if facts else points.recovered(point.setting.model, dense, axis)
-    return points.picture(rows, point, *kept, axis, cue(), guessing, trained)
+    return points.picture(rows, point, *kept, axis, cue(), guessing, trained, bool(facts and facts.get("agreement")))
 
 
 def notes(rows: list[dict], point: Tried) -> str:

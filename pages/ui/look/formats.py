@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from dimap_core.types import Part
+from dimap_core.types import Part, is_agreement
 
 MOST = 99.9
 """The largest percentage that can go."""
@@ -35,6 +35,11 @@ def removed(total: Part, kind: str) -> float:
     """Share 0..1 of a model's "macs" or "params" that a cut removes."""
     before, after = (total.macs, total.macs_after) if kind == "macs" else (total.params, total.params_after)
     return 1 - after / before
+
+
+def right(images: str | None) -> str:
+    """What an answer is that counts, on images of that name: those without labels have the dense model's only."""
+    return "as the dense model" if is_agreement(images) else "right"
 
 
 def share(value: float) -> str:

@@ -5,6 +5,8 @@ TERMS = {
     "macs": "Multiply-accumulates of one image's forward pass. Papers on vision transformers call them FLOPs. Kept: "
     "without those of removed weights, which are there but zero.",
     "top1": "Share of validation images whose first answer is right, with its 95 % Wilson interval.",
+    "agreement": "Share of images to which the pruned model gives the dense model's answer, with its 95 % Wilson "
+    "interval. They have no labels, so this is no accuracy.",
     "drop": "Pruned minus dense accuracy on the same images, with Newcombe's paired 95 % interval.",
     "criterion": "How much one weight is worth. The least worthy go first.",
     "scope": "Which weights compete with each other for survival. DIMAP's own scope is the module.",
@@ -28,7 +30,9 @@ TERMS = {
     "better: by ten points and more.",
     "images": "Training images that are read once, before anything is ranked or repaired. More "
     "take longer and change less and less.",
-    "pictures": "What accuracy is measured on. Your own images lie in one folder a class; they stay on this machine.",
+    "pictures": "What accuracy is measured on. Your own images lie in one folder a class, or a table "
+    "beside them says which is which; they stay on this machine.",
+    "split": "Which of the set's splits accuracy is measured on; criteria and repair read the training one.",
     "count": "Of every class nearly as many. More take longer and narrow the interval.",
     "draw": "The seed that the images are drawn with: the same seed gives the same images.",
     "round": "Hidden units and dimensions stay in multiples of 8, which suits vector units; measure what it brings.",

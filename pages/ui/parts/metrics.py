@@ -14,14 +14,16 @@ from ..session import state
 
 LEFT_BY_ZEROS = ("Params kept", "MACs kept")
 """What counts are called where removed weights are still there."""
+SAME = "Same answer"
+"""What top-1 is called where images have no labels."""
 FEW = 64
 """Images before a share is shown, where more will come: on fewer it says next to nothing and jumps."""
 
 
-def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = "") -> None:
+def draw(total: Part, estimate: AccuracyEstimate | None, cue: str, *, agreement: bool = False) -> None:
     """The numbers as boxes in a row; what they are made of as in `numbers`."""
     with st.container(horizontal=True, gap="small", key="metrics"):
-        for one in numbers(total, estimate, cue, badge, known):
+        for one in numbers(total, estimate, cue, agreement=agreement):
             st.metric(one["label"], one["value"], one["below"], delta_color="off", delta_arrow="off", border=True,
                       help=one["help"])  # fmt: skip
     least = few(estimate)
@@ -35,12 +37,13 @@ def few(estimate: AccuracyEstimate | None) -> int:
 
 
 def numbers(
-    total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = ""
+    total: Part, estimate: AccuracyEstimate | None, cue: str, badge: str = "", known: str = "", agreement: bool = False
 ) -> list[dict[str, Any]]:
     """Params, MACs (where single weights go: those that are kept), accuracy and drop, each with what it is measured
     against: `label`, `value`, `below`, `help`; counts with `of`, the dense model's.
 
-    `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", or a "preview".
+    `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", or a "preview";
+    `agreement`: of images without labels, how often the answer is the dense model's.
     """
     top1, between, drop, against = "–", badge, "–", "against the dense model"
     if estimate is not None and estimate.n < few(estimate):
@@ -61,6 +64,7 @@ def numbers(
                 total.params),
         _number(labels[1], formats.count(total.macs_after), f"{saved[1]} of {formats.count(total.macs)}", "macs",
                 total.macs),
+        _number(SAME, top1, between, "agreement") if agreement else
         _number("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1"),
         _number("Change", drop, against, "drop"),
     ]  # fmt: skip

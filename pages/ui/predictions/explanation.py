@@ -13,7 +13,7 @@ from dimap_core.figures import explanation_chart
 from dimap_core.measure import Outcomes
 from dimap_core.plan import to_recipe
 from dimap_core.studies import MethodInfo, explanations, in_words
-from dimap_core.types import LabelledImages
+from dimap_core.types import LabelledImages, is_agreement
 
 from ..look import TERMS, formats, theme
 from ..parts import picked, waiting
@@ -66,7 +66,8 @@ def _picked(found: Outcomes, data: LabelledImages) -> int:
 
 def _facts(found: Outcomes, data: LabelledImages, place: int) -> str:
     names = data.class_names
-    lines = [f"Image {found.images[place] + 1:,}, labelled **{names[found.labels[place]]}**"]
+    said = "no label" if is_agreement(data.name) else f"labelled **{names[found.labels[place]]}**"
+    lines = [f"Image {found.images[place] + 1:,}, {said}"]
     for name, model in (("dense", found.dense), ("pruned", found.pruned)):
         said, sure, margin = names[model.classes[place]], model.confidence[place], model.margin[place]
         lines.append(f"{name}: **{said}**, {100 * sure:.0f} %, margin {100 * margin:.0f}")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dimap_core.data import thumbnail
 from dimap_core.measure import Outcomes, predictions
-from dimap_core.types import LabelledImages
+from dimap_core.types import LabelledImages, is_agreement
 
 from ..look import TERMS
 
@@ -95,13 +95,14 @@ def _card(found: Outcomes, data: LabelledImages, place: int) -> None:
     image, direction = int(found.images[place]), str(found.directions[place])
     before, after = (data.class_names[answers.classes[place]] for answers in (found.dense, found.pruned))
     label = data.class_names[found.labels[place]]
+    said = "no label" if is_agreement(data.name) else f"labelled {label}"
     with st.container(gap="xsmall", border=True, key=f"card_{image}"):
-        st.image(thumbnail(data.images[image], THUMBNAIL), alt=f"Image {image + 1}, labelled {label}", width="stretch")
+        st.image(thumbnail(data.images[image], THUMBNAIL), alt=f"Image {image + 1}, {said}", width="stretch")
         text = _change(before, after) if before != after else before
         looked_at = ":material/visibility:" if st.session_state.get("picked") == image + 1 else None
         st.button(text, key=f"pick_{image}", icon=looked_at, on_click=pick, args=(image,), width="stretch")
         sure = [100 * answers.confidence[place] for answers in (found.dense, found.pruned)]
-        truth = "" if before == label else f"label {label}  \n"
+        truth = "" if before == label or is_agreement(data.name) else f"label {label}  \n"
         st.caption(f"{BADGES[direction]}  \n{truth}{sure[0]:.0f} → {sure[1]:.0f} % sure")
 
 

@@ -6,12 +6,12 @@ Next door: `deck` shows them, the core's `figures` draws what is in them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from dimap_core.figures import Curve, Point, Tradeoff, findings, large_picture, path_picture
 from dimap_core.studies import story as core
-from dimap_core.types import Proportion, in_points
+from dimap_core.types import Proportion, in_points, is_agreement
 
 from ..live import points
 from ..look import formats, theme
@@ -79,7 +79,9 @@ def _name(one: telling.Whole) -> str:
 
 def _images(one: telling.Whole) -> str:
     estimate = one.ground.estimate
-    return "counts only" if estimate is None else f"{estimate.total:,} validation images, 95 % intervals"
+    unlabelled = "images without labels: agreement with the dense model"
+    what = unlabelled if is_agreement(one.ground.images) else "validation images"
+    return "counts only" if estimate is None else f"{estimate.total:,} {what}, 95 % intervals"
 
 
 def _foot(*shown: telling.Whole) -> str:
@@ -109,7 +111,7 @@ def _map(one: telling.Whole) -> Slide:
     total, anatomy = told.total, ground.anatomy
     whole = dict.fromkeys(live_map.bands_of(anatomy), 1.0)
     picture = large_picture(anatomy, whole, theme.look(), WIDE, 300)
-    right = f", {formats.share(ground.estimate.top1.value)} right" if ground.estimate else ""
+    right = f", {formats.share(ground.estimate.top1.value)} {formats.right(ground.images)}" if ground.estimate else ""
     counts = f"{_count(total.params)}\u00a0weights, {_count(total.macs)}\u00a0MACs an image"
     first = f"{_name(one)}: {counts}{right}."
     note = "Higher blocks see more patches, wider ones have more channels."
@@ -125,6 +127,8 @@ def _tradeoff(judged: Sequence[telling.Whole], rows: Sequence[Mapping]) -> tuple
     curves = points.curves(setting, list(rows), "joint", "MACs") if rows else []
     chance = points.chance(setting, "joint", len(ground.class_names))
     data = Tradeoff(dense, [_short(curve) for curve in curves], pins=pins, chance=chance)
+    if is_agreement(ground.images):
+        data = replace(data, judged_by=points.AGREEING)
     names = {one.letter: one.kept.cut.name for one in judged}
     picture, frame = path_picture(data, names, look, WIDE, HIGH)
     best = min(pins, key=lambda letter: (pins[letter].x, -pins[letter].y))

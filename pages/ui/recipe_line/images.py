@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dimap_core.data import DATASETS, FOLDER, MOST, ZIP, image_set
+from dimap_core.data import DATASETS, FOLDER, MOST, PACKED, ZIP, image_set
 from dimap_core.models import bundled
 from dimap_core.service import little_room, room_left
 from dimap_core.types import UPLOAD, DataError
@@ -35,7 +36,7 @@ def draw() -> None:
     if shown == FOLDER:
         path = setting.data.removeprefix(FOLDER).removeprefix(ZIP) if _kind(setting.data) == FOLDER else ""
         st.text_input(
-            "Folder or zip on this machine", path, placeholder="~/pets, one sub-folder a class",
+            "Folder or file on this machine", path, placeholder="~/pets, one sub-folder a class",
             **control.filled("w_folder", path, _folder_changed),
         )  # fmt: skip
     if shown == UPLOAD:
@@ -53,7 +54,7 @@ def _options(setting: Setting) -> dict[str, str]:
     spec = bundled(setting.model)
     mine = image_set(spec.data) if spec else None
     own = {f"{_OWN}{mine.key}": f"its own: {mine.label}"} if mine else {_OWN: "none"}
-    ways = {FOLDER: "a folder on this machine", UPLOAD: "a zip to upload"}
+    ways = {FOLDER: "a folder on this machine", UPLOAD: "a file to upload"}
     known = {row.key: row.label for row in DATASETS if row.path}
     others = {} if spec else {row.key: row.label for row in DATASETS if row.load}
     return {**own, **ways, **known, **others}
@@ -81,7 +82,7 @@ def _folder_changed() -> None:
 
 def _choose(data: str) -> None:
     st.session_state.pending_source = None
-    state.go(replace(state.current(), data=data, classes=()))
+    state.go(replace(state.current(), data=data, classes=(), split=""))
 
 
 def _upload() -> None:
@@ -90,7 +91,9 @@ def _upload() -> None:
     most = room_left(_MIB)
     if most < _MIB:
         st.warning(little_room(most))
-    file = st.file_uploader("Zip, one folder a class", "zip", key=f"w_zip-{number}", max_upload_size=max(1, most))
+    file = st.file_uploader(
+        "Zip, tar, npz or parquet", list(PACKED), key=f"w_zip-{number}", max_upload_size=max(1, most)
+    )
     if file is None:
         return
     st.session_state.zips = number + 1
@@ -133,9 +136,30 @@ def _told(setting: Setting) -> None:
     shown = facts or last
     notes = " ".join(shown["notes"]) if facts is not None else "Looking at the files …"
     st.caption(formats.plain(notes))
+    _split(setting, shown.get("splits", ()))
+    if not shown["rows"]:
+        st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
+        return
     with st.expander("Folders and classes", icon=":material/category:", key="classes_shown"):
         _editor(setting, shown)
         st.button("Look at the files again", on_click=opening.look_again, icon=":material/refresh:", width="stretch")
+
+
+def _split(setting: Setting, splits: Sequence[str]) -> None:
+    """Which of several splits judges; "" in the setting is the first."""
+    if len(splits) < 2:
+        return
+    now = next((name for name in splits if name.casefold() == setting.split.casefold()), splits[0])
+    order = sorted(splits)
+    st.selectbox(
+        "Judged by", order, order.index(now), help=TERMS["split"], **control.filled("w_split", now, _split_changed)
+    )
+
+
+def _split_changed() -> None:
+    chosen = st.session_state.w_split
+    if chosen:
+        state.go(replace(state.current(), split=chosen))
 
 
 def _editor(setting: Setting, facts: dict[str, Any]) -> None:

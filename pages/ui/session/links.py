@@ -16,7 +16,7 @@ from . import followed, sight as sights
 from .setting import Setting
 from .sight import Sight
 
-_ORDER = ("model", "weights", "data", "n", "draw", "classes", *LINK_KEYS, *sights.KEYS, *followed.KEYS)
+_ORDER = ("model", "weights", "data", "n", "draw", "classes", "split", *LINK_KEYS, *sights.KEYS, *followed.KEYS)
 _KEYS = set(_ORDER)
 _MOST_BAD = 3  # parts that are looked for one by one; where more are bad the whole link is left out
 _SHORT = 400  # characters of classes set by hand that a link carries
@@ -77,13 +77,13 @@ def _rank(key: str) -> int:
     return _ORDER.index(key) if key in _ORDER else len(_ORDER)
 
 
-def _images_from_url(params: dict[str, str]) -> tuple[str, int, int, tuple]:
-    """(data, count, draw, classes)."""
+def _images_from_url(params: dict[str, str]) -> tuple[str, int, int, tuple, str]:
+    """(data, count, draw, classes, split)."""
     count, draw = (_whole(key, params.get(key, default)) for key, default in (("n", str(COUNT)), ("draw", "0")))
     check_count(count, draw)
     pairs = [part.rpartition("_") for part in params.get("classes", "").split("~") if part]
     classes = tuple(sorted((folder, _whole("classes", output)) for folder, _, output in pairs))
-    return params.get("data", ""), count, draw, classes
+    return params.get("data", ""), count, draw, classes, params.get("split", "")
 
 
 def to_url(setting: Setting, sight: Sight = _AS_AT_FIRST) -> dict[str, str]:
@@ -104,6 +104,8 @@ def _images_to_url(setting: Setting) -> dict[str, str]:
         params["n"] = str(setting.count)
     if setting.draw:
         params["draw"] = str(setting.draw)
+    if setting.split:
+        params["split"] = setting.split
     classes = "~".join(f"{folder}_{output}" for folder, output in setting.classes)
     if 0 < len(classes) <= _SHORT and not any("~" in folder for folder, _ in setting.classes):
         params["classes"] = classes

@@ -20,7 +20,7 @@ from dimap_core.types import UPLOAD, Anatomy, DataError, Granularity, PruningPla
 from . import cache, own_models, state
 from .setting import Setting
 
-_IMAGES = ("data", "count", "draw", "classes")  # fields of a setting
+_IMAGES = ("data", "count", "draw", "classes", "split")  # fields of a setting
 
 
 def folder(setting: Setting, criterion: str | None = None) -> str | None:
@@ -103,7 +103,7 @@ def images(setting: Setting) -> dict[str, Any] | None:
     for prefix in (FOLDER, ZIP):
         if setting.data.startswith(prefix):
             source = f"{prefix}{permitted.allowed(setting.data.removeprefix(prefix))}"
-    return ImageSource(source, setting.count, setting.draw, setting.classes, title).request()
+    return ImageSource(source, setting.count, setting.draw, setting.classes, title, setting.split).request()
 
 
 def look_again() -> None:

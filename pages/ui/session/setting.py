@@ -16,8 +16,8 @@ class Setting:
     """What is looked at: a model, how its weights come, the plan, and images to judge by.
 
     `model`: what its `ModelName` is read from, a bundled or timm name, or a file (see `own_models`).
-    `data`: "" for the model's own set, "folder:PATH", "zip:PATH", "upload:TOKEN" or the name of a set; `count`, `draw`
-    and `classes` are those of `data.ImageSource` (`draw` its seed).
+    `data`: "" for the model's own set, "folder:PATH", "zip:PATH", "upload:TOKEN" or the name of a set; `count`, `draw`,
+    `classes` and `split` are those of `data.ImageSource` (`draw` its seed).
     """
 
     model: str = BUNDLED[0].name
@@ -27,6 +27,7 @@ class Setting:
     count: int = COUNT
     draw: int = 0
     classes: tuple[tuple[str, int], ...] = ()
+    split: str = ""
 
     @property
     def name(self) -> ModelName:
@@ -36,7 +37,7 @@ class Setting:
     @property
     def judged(self) -> tuple:
         """What accuracies depend on besides the plan: two settings with the same can be compared."""
-        return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes)
+        return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes, self.split)
 
     def recipe(self) -> dict[str, Any]:
         """The plan as a recipe that names the model; of a file, what is said of how to read it."""

@@ -33,7 +33,7 @@ class Kept:
     def setting(self) -> Setting:
         """What it is a cut of, and how."""
         cut = self.cut
-        return Setting(cut.model, cut.weights, cut.plan, cut.data, cut.count, cut.draw, cut.classes)
+        return Setting(cut.model, cut.weights, cut.plan, cut.data, cut.count, cut.draw, cut.classes, cut.split)
 
 
 def arrive(params: Mapping[str, str]) -> str:
@@ -114,7 +114,7 @@ def named(setting: Setting, name: str) -> core.NamedCut:
     """A setting as a cut of that name, which is cut off where it is too long."""
     return core.NamedCut(
         name[: core.NAME], setting.model, setting.plan, "", setting.weights, setting.data, setting.count, setting.draw,
-        setting.classes,
+        setting.classes, setting.split,
     )  # fmt: skip
 
 

@@ -53,7 +53,10 @@ def _found(one: Found) -> str:
         f"{formats.less(total.macs, total.macs_after)} MACs",
         f"{formats.less(total.params, total.params_after)} params",
     ]
-    said.append("not judged" if estimate is None else f"{formats.share(estimate.top1.value)} right, n = {estimate.n:,}")
+    right = formats.right(one.ground.images if one.ground else None)
+    said.append(
+        "not judged" if estimate is None else f"{formats.share(estimate.top1.value)} {right}, n = {estimate.n:,}"
+    )
     return ", ".join(said) + "".join(f"; {what}" for what in one.differs)
 
 

@@ -11,14 +11,12 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ..types import DataError
-from .image_file import HEAD, SUFFIXES, begins
-from .trees import NO_IMAGE
+from ...types import DataError
+from ..image_file import HEAD, begins
+from .levels import Levels
 
 MOST_MEMBERS = 100_000
 MOST_TOTAL = 16 * 1024**3  # bytes of all members unpacked
@@ -26,24 +24,16 @@ MOST_MEMBER = 64 * 1024**2
 MOST_RATIO = 100  # unpacked / packed; photographs hardly shrink at all
 _DIRECTORY = 16 * 1024**2  # bytes of the zip's directory, all of which is held in memory for a moment
 _BEGINNING = 1024  # packed bytes from which a member's first few can be told
-_ASTRAY = "names that lead out of the zip"
 _LOCAL = struct.Struct("<4s5H3I2H")
 
 
-@dataclass
-class _Level:
-    folders: set[str] = field(default_factory=set)
-    files: list[str] = field(default_factory=list)
-
-
-class Zip:
-    """A zip as a tree of image files, see `trees.Place`."""
+class Zip(Levels):
+    """A zip as a tree of image files, see `place.Place`."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.left_out = path, Counter[str]()
-        self._name = path.name[:80]
+        super().__init__()
+        self.path, self._name = path, path.name[:80]
         self._members: dict[str, zipfile.ZipInfo] = {}
-        self._levels: dict[str, _Level] = {"": _Level()}
         members = self._directory()
         self._check(members)
         for member in members:
@@ -76,30 +66,11 @@ class Zip:
         return DataError(f"'{self._name}' {what}; give the folder itself, or a zip of fewer images.")
 
     def _add(self, member: zipfile.ZipInfo) -> None:
-        parts = member.filename.split("/")
-        why = _why_not(member, parts) or ("" if self._image(member) else NO_IMAGE)
-        if why != _ASTRAY and any(part.startswith(".") or part.lower() == "__macosx" for part in parts):
-            return
-        if why:
-            self.left_out[why] += 1
-            return
-        for depth, part in enumerate(parts[:-1]):
-            above, here = "/".join(parts[:depth]), "/".join(parts[: depth + 1])
-            self._levels[above].folders.add(part)
-            self._levels.setdefault(here, _Level())
-        self._levels["/".join(parts[:-1])].files.append(member.filename)
-        self._members[member.filename] = member
-
-    def folders(self, at: str) -> list[str]:
-        """See `trees.Place`."""
-        return sorted(self._levels[at].folders)
-
-    def files(self, at: str) -> list[str]:
-        """See `trees.Place`."""
-        return sorted(set(self._levels[at].files))
+        if self.take(member.filename, _why_not(member), lambda: self._image(member)):
+            self._members[member.filename] = member
 
     def stamp(self, file: str) -> tuple[int, ...]:
-        """See `trees.Place`."""
+        """See `place.Place`."""
         return self._members[file].file_size, self._members[file].CRC
 
     def open(self, file: str) -> BinaryIO:
@@ -131,20 +102,15 @@ class Zip:
             raise OSError("the zip is damaged") from None
 
     def _image(self, member: zipfile.ZipInfo) -> bool:
-        """Whether a member is an image by its name, by its first bytes where the name has no ending."""
-        name = member.filename.rsplit("/", 1)[-1].lower()
-        if "." in name:
-            return name.endswith(SUFFIXES)
+        """Whether a member without an ending is an image by its first bytes."""
         try:
             return begins(self._unpacked(member, min(_BEGINNING, member.compress_size), HEAD)[:HEAD])
         except OSError:
             return False
 
 
-def _why_not(member: zipfile.ZipInfo, parts: list[str]) -> str:
+def _why_not(member: zipfile.ZipInfo) -> str:
     """Why a member is left out, if it is."""
-    if ".." in parts or "" in parts or "\\" in member.filename or ":" in parts[0]:
-        return _ASTRAY
     if stat.S_ISLNK(member.external_attr >> 16):
         return "links"
     if member.flag_bits & 0x1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
