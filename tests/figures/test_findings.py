@@ -258,3 +258,11 @@ def test_a_cut_is_worse_or_better_only_beyond_chance(drop, said):
 def test_a_cut_without_a_dense_model_or_images_claims_nothing():
     assert findings.cut(0.5, None, "joint") == ("50 % of the MACs kept", "")
     assert findings.cut(0.5, judged(None), "joint") == ("50 % of the MACs kept, 95.0 % right", "n = 1,000")
+
+
+def test_without_labels_a_cut_is_told_by_the_answers_it_changes():
+    found = judged(None)
+    title, behind = findings.cut(0.46, found, "joint", agreement=True)
+    assert title == "46 % of the MACs kept: 5.0 % of its answers are not the dense model's"
+    low, high = (100 * (1 - end) for end in (found.cues["joint"].high, found.cues["joint"].low))
+    assert behind == f"{low:.1f} to {high:.1f} %, n = 1,000"

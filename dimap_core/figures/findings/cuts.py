@@ -205,15 +205,18 @@ def beside_dense(tops: Sequence[float], dense: float) -> str:
     return f"{len(tops)} smaller models reach {reach}, the dense one {100 * dense:.1f} %"
 
 
-def cut(macs_kept: float, estimate: AccuracyEstimate | None, cue: str) -> tuple[str, str]:
+def cut(macs_kept: float, estimate: AccuracyEstimate | None, cue: str, agreement: bool = False) -> tuple[str, str]:
     """What a cut with that share of the MACs left costs, by the paired interval; and the interval with its n. None: not
-    judged, or on too few images."""
+    judged, or on too few images. `agreement`: right is what the dense model answers."""
     left = f"{100 * macs_kept:.0f} % of the MACs kept"
     if estimate is None:
         return left, ""
     now = estimate.cues[cue]
     if cue not in estimate.drops:
         return f"{left}, {100 * now.value:.1f} % right", f"n = {now.n:,}"
+    if agreement:
+        other = f"{left}: {100 * (1 - now.value):.1f} % of its answers are not the dense model's"
+        return other, f"{100 * (1 - now.high):.1f} to {100 * (1 - now.low):.1f} %, n = {now.n:,}"
     drop = estimate.drops[cue]
     between = f"{in_points(drop.low)} to {in_points(drop.high)} points against dense, paired, n = {now.n:,}"
     if drop.low <= 0 <= drop.high:

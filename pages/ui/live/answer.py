@@ -49,7 +49,7 @@ def data(
         drop = estimate.drops[cue]
         numbers[3]["below"] = f"{in_points(drop.low)} to {in_points(drop.high)}"
     share = total.macs_after / total.macs
-    title, sub = findings.cut(share, estimate if estimate and estimate.n >= few else None, cue)
+    title, sub = findings.cut(share, estimate if estimate and estimate.n >= few else None, cue, agreement)
     if estimate and not estimate.done:
         sub = f"{estimate.n:,} of {estimate.total:,} images so far."
     return {
