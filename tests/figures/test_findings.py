@@ -261,7 +261,7 @@ def test_a_cut_without_a_dense_model_or_images_claims_nothing():
 
 
 def test_without_labels_a_cut_is_told_by_the_answers_it_changes():
-    found = judged(None)
+    found = judged((-0.05, -0.06, -0.04))
     title, behind = findings.cut(0.46, found, "joint", agreement=True)
     assert title == "46 % of the MACs kept: 5.0 % of its answers are not the dense model's"
     low, high = (100 * (1 - end) for end in (found.cues["joint"].high, found.cues["joint"].low))
