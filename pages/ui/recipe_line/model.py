@@ -67,7 +67,8 @@ def _read_as(setting: Setting) -> None:
     place = opening.ready_folder(setting)
     if place is not None:
         info, anatomy, _ = cache.model(place)
-        st.caption(formats.plain(" ".join((in_a_line(info, anatomy), *info.notes))))
+        notes = (re.sub(r" \(FILE@[^)]*\)", "", note) for note in info.notes)  # here a control says it
+        st.caption(formats.plain(" ".join((in_a_line(info, anatomy), *notes))))
 
 
 @st.cache_resource(show_spinner=False)

@@ -16,6 +16,7 @@ _COLOURS = {
     "CIFAR-10’s": ("0.491,0.482,0.447", "0.247,0.243,0.262"),
     "as they are (0 and 1)": ("0,0,0", "1,1,1"),
 }
+_CROPPING = {"seen": "crop_mode", "of its side": "crop_pct", "resized": "interpolation"}
 _CROPS = {"center": "the middle square", "squash": "the whole, squashed to a square"}
 
 
@@ -66,18 +67,23 @@ def _same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 def _cropping(info: ModelInfo) -> None:
     left, middle, right = st.columns(3, gap="xsmall")
     left.selectbox(
-        _label("Seen", info, "crop_mode"), CROPS, CROPS.index(info.crop_mode), format_func=_CROPS.get,
+        "Seen", CROPS, CROPS.index(info.crop_mode), format_func=_CROPS.get,
         **control.filled("w_crop_mode", info.crop_mode, _said, "crop_mode"),
     )  # fmt: skip
     share = round(100 * info.crop_pct, 1)
     middle.number_input(
-        _label("Of its side, %", info, "crop_pct"), 10.0, 100.0, share, step=2.5,
+        "Of its side, %", 10.0, 100.0, share, step=2.5, format="%g",
         **control.filled("w_crop_pct", share, _share_said),
     )  # fmt: skip
     right.selectbox(
-        _label("Resized", info, "interpolation"), INTERPOLATIONS, INTERPOLATIONS.index(info.interpolation),
+        "Resized", INTERPOLATIONS, INTERPOLATIONS.index(info.interpolation),
         **control.filled("w_interpolation", info.interpolation, _said, "interpolation"),
     )  # fmt: skip
+    told = {name: info.learned[key] for name, key in _CROPPING.items() if info.learned.get(key)}
+    if told:
+        ways = [*dict.fromkeys(told.values())]
+        each = [f"{name}: {how}" for name, how in told.items()]
+        st.caption("; ".join(ways if len(ways) == 1 else each) + ".")
 
 
 def _label(name: str, info: ModelInfo, key: str) -> str:
