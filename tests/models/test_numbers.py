@@ -9,7 +9,7 @@ from dimap_core.models.load import load_model
 from dimap_core.types.errors import CheckpointError
 from tests.helpers import assert_refused
 from tests.models.foreign import DEIT, VIT, named
-from tests.models.test_folders import write
+from tests.models.test_model_folders import write
 
 
 def state(make):

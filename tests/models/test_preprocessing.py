@@ -20,7 +20,7 @@ from dimap_core.types.model_name import ModelName
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import assert_refused
 from tests.models.foreign import DEIT, named
-from tests.models.test_folders import CONFIG, SETTINGS, write
+from tests.models.test_model_folders import CONFIG, SETTINGS, write
 from tests.models.test_foreign_files import hugging_face
 
 HALF, IMAGENET = (0.5,) * 3, (0.485, 0.456, 0.406)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dimap_core.models.load import load_model
-from tests.models.test_folders import write
+from tests.models.test_model_folders import write
 
 RECORDED = Path(__file__).with_suffix(".json")
 SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 48, "image_size": 32,
