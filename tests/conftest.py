@@ -28,7 +28,7 @@ APART = {
     "architecture", "catalogue", "classroom", "cli", "client", "containers", "contributing", "data", "fetch", "figures",
     "figures_lessons", "figures_predictions", "figures_story", "figures_way", "files", "hostile_files",
     "hostile_images", "hub", "jobs", "methods", "model_map", "package", "places", "plan", "readme", "recovery",
-    "report_command", "reproduce", "search_state", "slides",
+    "report_command", "repository", "reproduce", "search_state", "slides",
     "sessions", "threads", "ui_rooms", "uploads", "worker_images", "writing",
 }  # fmt: skip
 """About processes, files, pictures and whole trainings; all others compare numbers, and are run once more by other

@@ -217,6 +217,11 @@ def test_there_are_no_import_cycles_and_no_long_ways():
     assert len(modules) <= 14, modules  # doors are looked through
 
 
+def test_names_of_test_files_are_one_of_a_kind():
+    often = Counter(path.name for path in (CORE.parent / "tests").rglob("test_*.py"))
+    assert [name for name, times in often.items() if times > 1] == []  # pytest takes two of a name for one module
+
+
 def test_folders_and_flat_files_stay_few():
     assert sorted(path.name for path in CORE.glob("*.py")) == ["__init__.py", "__main__.py"]
     assert sorted(path.parent.name for path in CORE.glob("*/__init__.py")) == sorted(ROOMS)

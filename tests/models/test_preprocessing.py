@@ -20,8 +20,8 @@ from dimap_core.types.model_name import ModelName
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import assert_refused
 from tests.models.foreign import DEIT, named
-from tests.models.test_model_folders import CONFIG, SETTINGS, write
 from tests.models.test_foreign_files import hugging_face
+from tests.models.test_model_folders import CONFIG, SETTINGS, write
 
 HALF, IMAGENET = (0.5,) * 3, (0.485, 0.456, 0.406)
 SQUASHED = {"size": {"height": 32, "width": 32}, "resample": 2, "image_mean": [0.5] * 3, "image_std": [0.25, 0.5, 1]}

@@ -16,8 +16,8 @@ from dimap_core.types.errors import UnsupportedModel
 from dimap_core.types.model_name import ModelName
 from tests.helpers import assert_refused
 from tests.models.foreign import DEIT, named
-from tests.models.test_model_folders import SETTINGS, write
 from tests.models.test_foreign_files import hugging_face
+from tests.models.test_model_folders import SETTINGS, write
 from tests.models.test_preprocessing import SQUASHED
 
 ROOT = Path(__file__).parents[2]

@@ -22,8 +22,8 @@ from dimap_core.types.errors import CheckpointError, UnsupportedModel
 from dimap_core.types.plan import PruningPlan
 from tests.helpers import SINGLE, assert_refused, full_disk, same
 from tests.models.foreign import DEIT, SWIN, VIT, lively, logits, named, prefixed, written
-from tests.models.test_model_folders import CONFIG, SETTINGS, write
 from tests.models.test_foreign_files import OPENMMLAB, SMALL, hugging_face
+from tests.models.test_model_folders import CONFIG, SETTINGS, write
 from tests.models.test_npz import TINY, flax
 from tests.models.test_recorded import drawn, recorded
 
