@@ -104,7 +104,7 @@ FILES = {
     },
 }  # fmt: skip
 TIMMS = ("timm", "timm in float64", "timm in bfloat16", "DeiT's training", "Lightning", "averaged by torch", "DINO",
-         "MAE", "masks and weight norms")  # fmt: skip
+         "masks and weight norms")  # fmt: skip
 
 
 def opened_file(tmp_path, content):

@@ -155,11 +155,12 @@ def settings(names: Iterable[str]) -> dict[str, Any]:
 
 
 def label(names: Iterable[str]) -> str:
-    """Whose names they are, in a few words; timm's where nothing but a prefix had to change."""
+    """Whose names they are, in a few words; timm's where nothing but a prefix is otherwise."""
     bare, found = {*_bare([*names]).values()}, "timm's"
     for layout in _spoken(bare):
         changed = {layout.timms(name) for name in bare}
-        bare, found = changed, found if changed == bare else layout.label.partition(":")[0]
+        plain = changed == bare and not layout.settings
+        bare, found = changed, found if plain else layout.label.partition(":")[0]
     return found
 
 
