@@ -17,7 +17,7 @@ from dimap_core.types.model_name import ModelName
 from tests.helpers import assert_refused
 from tests.models.foreign import DEIT, named
 from tests.models.test_foreign_files import hugging_face
-from tests.models.test_model_folders import SETTINGS, write
+from tests.models.test_model_folders import CONFIG, SETTINGS, write
 from tests.models.test_preprocessing import SQUASHED
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +58,9 @@ def hub(tmp_path):
 
         def do_GET(self, body=True):
             kept, name = folder / self.path.rpartition("/")[2], self.path.partition("?")[0]
-            if name == f"/api/models/{REPO}" or name == f"/api/models/{REPO}/revision/main":
-                content = json.dumps({"id": REPO, "siblings": [{"rfilename": one.name} for one in folder.iterdir()]})
-                self.answer(200, content.encode(), body)
+            if name in (f"/api/models/{REPO}", f"/api/models/{REPO}/revision/main"):
+                listed = [{"rfilename": one.name, "size": size(one)} for one in folder.iterdir()]
+                self.answer(200, json.dumps({"id": REPO, "siblings": listed}).encode(), body)
             elif self.path.startswith(f"/{REPO}/resolve/main/") and kept.is_file() and kept.name != "README.md":
                 self.answer(200, kept.read_bytes(), body, kept.name)
             elif self.path == "/":
@@ -86,6 +86,11 @@ def hub(tmp_path):
     yield f"http://127.0.0.1:{server.server_port}", folder
     server.shutdown()
     server.server_close()
+
+
+def size(file):
+    """As the hub tells it; of pytorch_model.bin far more than is fetched."""
+    return 2**43 if file.name == "pytorch_model.bin" else file.stat().st_size
 
 
 def run(address, home, *names):
@@ -115,6 +120,16 @@ def test_what_is_not_there_is_one_sentence(hub, tmp_path):
     unknown, without = run(hub[0], tmp_path / "home", "nobody/nothing", REPO)
     assert unknown[0] == without[0] == "CheckpointError"
     assert "no public 'nobody/nothing'" in unknown[1] and "no config.json with weights" in without[1]
+
+
+@pytest.mark.parametrize("kind", ["llama", "vit"])
+def test_whoever_may_name_a_model_may_not_fill_the_disk(hub, tmp_path, kind):
+    (hub[1] / "model.safetensors.index.json").unlink()
+    (hub[1] / "pytorch_model.bin").write_bytes(b"served to nobody")
+    (hub[1] / "config.json").write_text(json.dumps({**CONFIG, "model_type": kind}))
+    ((error, said),) = run(hub[0], tmp_path / "home", REPO)
+    assert error == "CheckpointError" and ("is a 'llama'" if kind == "llama" else "are 8192.0 GiB") in said
+    assert not [*(tmp_path / "home").rglob("pytorch_model.bin*")]
 
 
 def test_which_names_are_repositories_and_which_files_of_one_are_needed():

@@ -5,6 +5,7 @@ from .folder import (
     CONFIGS as CONFIGS,
     among as among,
     is_foreign as is_foreign,
+    model_type as model_type,
     weight_files as weight_files,
 )
 from .layouts import hints as hints, label as label, left_out as left_out, renamed as renamed, settings as settings

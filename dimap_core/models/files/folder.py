@@ -62,6 +62,11 @@ def among(listed: Collection[str]) -> list[str]:
     return [name for name in _WEIGHTS if name in listed][:1]
 
 
+def model_type(folder: Path) -> str:
+    """What transformers calls the kind of a folder's model; "" where its config says nothing of it."""
+    return str(_json(folder / CONFIG).get("model_type") or "")
+
+
 def told(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(settings and how pictures are treated, names of the outputs) by the folder's configs; raises
     UnsupportedModel for an activation that timm's models of these families do not have."""

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, try_to_load_from_cache
 
-from ...types import CheckpointError, is_file
-from ..files import CONFIG, CONFIGS, among, weight_files
+from ...types import CheckpointError, is_file, size
+from ..files import CONFIG, CONFIGS, among, model_type, weight_files
 from .weights import Bring, Download, followed
+
+_KINDS = ("swin", "vit", "deit", "dino")  # in what transformers calls a model's type
+_MOST_BYTES = 5 * 1024**3
 
 
 def fetch_repository(name: str) -> Iterator[Download]:
@@ -43,7 +46,23 @@ def folder_of(name: str) -> Path | None:
 
 
 def _whole(name: str, bring: Bring) -> None:
-    """The files of a repository that are needed to open it, the smallest first."""
-    listed = [file.rfilename for file in HfApi().model_info(name).siblings or ()]
-    for file in [file for file in CONFIGS if file in listed] + among(listed):
+    """The files of a repository that are needed to open it, the configs first: whoever may name a model may not fill
+    the disk, nor read what only this machine's user may. Raises CheckpointError for a model of another kind, or one
+    that is too large."""
+    told = HfApi(token=False).model_info(name, files_metadata=True)
+    listed = {file.rfilename: file.size or 0 for file in told.siblings or ()}
+    for file in CONFIGS:
+        if file in listed:
+            bring(file)
+    config = try_to_load_from_cache(name, CONFIG)
+    kind = model_type(Path(config).parent) if isinstance(config, str) else ""
+    if kind and not any(known in kind for known in _KINDS):
+        raise CheckpointError(f"'{name[:120]}' is a '{kind[:40]}', and only Swin, DeiT and ViT are supported here.")
+    weights = among(listed)
+    if (most := sum(listed[file] for file in weights)) > _MOST_BYTES:
+        raise CheckpointError(
+            f"The weights of '{name[:120]}' are {size(most)}, and at most {size(_MOST_BYTES)} are fetched; download "
+            "them and open the folder."
+        )
+    for file in weights:
         bring(file)

@@ -32,7 +32,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ...data import download
-from ...types import CheckpointError, ModelName, Offline, UnsupportedModel, drain, is_of_disk, sentence
+from ...types import CheckpointError, ModelName, Offline, PruningError, UnsupportedModel, drain, is_of_disk, sentence
 
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
 _AT_ONCE = threading.Semaphore(2)  # downloads
@@ -125,8 +125,10 @@ def pretrained(name: str) -> nn.Module:
         raise _failed(name, error) from error
 
 
-def _failed(name: str, error: Exception) -> CheckpointError | Offline:
-    """Why weights did not come: the disk did not take them, or they were not reached."""
+def _failed(name: str, error: Exception) -> PruningError:
+    """Why weights did not come: they are not to be fetched, the disk did not take them, or they were not reached."""
+    if isinstance(error, PruningError):
+        return error
     if is_of_disk(error):
         return CheckpointError(sentence(constants.HF_HUB_CACHE, error, "another folder by HF_HOME"))
     if isinstance(error, RepositoryNotFoundError):
