@@ -35,8 +35,8 @@ _COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """What is served: `files` by path; `speed` in bytes a second; `served` counts the bytes of each file that were sent;
-    the next connection breaks after `breaks_at` bytes, where it is set."""
+    """What is served: `files` by path, `speed` in bytes a second. `served`: bytes of each file that were sent; where
+    `breaks_at` is set, the next connection breaks at that byte of its file."""
 
     files: dict[str, bytes]
     speed: float

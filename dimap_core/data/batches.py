@@ -8,24 +8,23 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..types import DataError, LabelledImages, ModelInfo
+from ..types import FIRST, DataError, LabelledImages, ModelInfo
 
-_MANY = 100  # classes; of more a first answer does not see all
 _GOLDEN = 2654435769  # 2^32 over the golden ratio: multiples of it, modulo 2^32, lie as far apart as can be
 
 
 def stratified_order(labels: np.ndarray) -> np.ndarray:
     """Indices such that every prefix holds the classes in nearly equal shares; deterministic.
 
-    Many classes come spread over their numbers (a Weyl sequence, whose every prefix is spread evenly): ImageNet's first
-    hundred are fish, birds and reptiles alone, which say little of the others.
+    More classes than a first answer has images come spread over their numbers (a Weyl sequence, every prefix of which
+    is spread evenly): ImageNet's first hundred are fish, birds and reptiles alone, which say little of the others.
     """
     place = np.empty(len(labels), dtype=np.int64)
     found = np.unique(labels)
     for value in found:
         members = np.flatnonzero(labels == value)
         place[members] = np.arange(len(members))
-    spread = labels.astype(np.uint32) * np.uint32(_GOLDEN) if len(found) > _MANY else labels
+    spread = labels.astype(np.uint32) * np.uint32(_GOLDEN) if len(found) > FIRST else labels
     return np.lexsort((spread, place))
 
 

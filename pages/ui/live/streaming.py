@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dimap_core.service import Ticket
-from dimap_core.types import is_agreement
+from dimap_core.types import FIRST, is_agreement
 
 from ..look import TERMS, formats
 from ..parts import doubt, live_map, metrics
@@ -59,8 +59,11 @@ def _badge(view: View, ticket: Ticket | None) -> str:
 
 
 def _rests(point: Tried, ticket: Ticket | None) -> bool:
-    """Whether the cut is judged and no hand moves."""
-    return not point.passing and ticket is not None and ticket.done and not ticket.replaced
+    """Whether the cut is judged, a slow model's on the first images, and no hand moves."""
+    if ticket is None or ticket.replaced or point.passing:
+        return False
+    last = ticket.last or {}
+    return ticket.done or ("left" in last and last.get("n", 0) >= FIRST)
 
 
 def _notes(point: Tried, rows: list[dict]) -> list[str]:
