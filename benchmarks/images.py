@@ -39,7 +39,7 @@ def folder(root: Path, files: int, classes: int = FOLDERS) -> Path:
         layers = [Image.fromarray(rng.integers(0, 256, (s, s, 3), dtype=np.uint8)).resize(SIZE) for s in (6, 24, 96)]
         mixed = np.mean([np.asarray(layer, np.float32) for layer in layers], axis=0).astype(np.uint8)
         place = root / wnids[number % classes]
-        place.mkdir(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mixed).save(place / f"{number}.JPEG", quality=95)
     return root
 

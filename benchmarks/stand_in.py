@@ -66,6 +66,12 @@ def hub(models: Iterable[str], megabytes: float) -> Iterator[Hub]:
         server.server_close()
 
 
+def _elsewhere(address: str) -> str:
+    """The same server under another host's name: the client follows no redirection to another one for what it asks of
+    the hub, and takes what the hub says of the file."""
+    return address.replace("127.0.0.1", "localhost")
+
+
 def _handler(serving: Hub) -> type[BaseHTTPRequestHandler]:
     hashes = {path: hashlib.sha256(content).hexdigest() for path, content in serving.files.items()}
 
@@ -88,7 +94,7 @@ def _handler(serving: Hub) -> type[BaseHTTPRequestHandler]:
             size = len(serving.files[path])
             if path == self.path:  # as the hub answers for large files: they lie elsewhere
                 told = {"X-Repo-Commit": _COMMIT, "X-Linked-Etag": f'"{hashes[path]}"', "X-Linked-Size": str(size)}
-                self._head(302, 0, {**told, "Location": f"{serving.address}/stored{path}"})
+                self._head(302, 0, {**told, "Location": f"{_elsewhere(serving.address)}/stored{path}"})
                 return None
             wanted = self.headers.get("Range", "")
             start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0

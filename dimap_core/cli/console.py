@@ -32,6 +32,8 @@ Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIM
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
 
+Precision = Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")]
+
 _NAMED = 20  # folders
 
 
