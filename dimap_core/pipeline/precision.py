@@ -90,8 +90,13 @@ def check_later(opened: Opened) -> bool:
 
 def settle(opened: Opened, found: Precision) -> None:
     """Judge a model from now on in the precision that was found best; what was judged in the other one is forgotten."""
-    opened.note = found.sentence
-    _use(opened, found.usable)
+    settle_as(opened, found.sentence, found.usable)
+
+
+def settle_as(opened: Opened, note: str, bf16: bool) -> None:
+    """The same with what was found at another time."""
+    opened.note = note
+    _use(opened, bf16)
 
 
 def prepare(

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..measure import PrefixCache, concatenate, estimate, in_precision, predict
 from ..types import AccuracyEstimate, LabelledImages, PruningPlan
-from . import precision, timing
+from . import kept_answers, precision, timing
 from .evaluation import runner
 from .opened import Opened, check_trained
 
@@ -51,7 +51,18 @@ def stream(
     opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
 ) -> Iterator[dict[str, Any]]:
     """Events for the page: how long it will take, then estimates, each with the seconds `left` and a `note` on the
-    precision; {} where there is no news."""
+    precision; {} where there is no news. What the dense model answers is kept for those who come back."""
+    kept_answers.recall(opened, data)
+    before = _known(opened, data)
+    try:
+        yield from _streamed(opened, data, plan, cache)
+    finally:
+        kept_answers.keep(opened, data, before)
+
+
+def _streamed(
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None
+) -> Iterator[dict[str, Any]]:
     total = len(data)
     yield {"doing": timing.told((2 * total - _known(opened, data)) * opened.seconds, total).capitalize()}
     images = precision.share_to_check(total) if precision.check_later(opened) else 0

@@ -13,7 +13,7 @@ from dimap_core.data.registry import load_data
 from dimap_core.measure import accuracy
 from dimap_core.measure.device import SETTING, device
 from dimap_core.measure.intervals import wilson
-from dimap_core.pipeline import opened as opened_module, precision, streaming, timing
+from dimap_core.pipeline import kept_answers, opened as opened_module, precision, streaming, timing
 from dimap_core.pipeline.precision import Precision
 from dimap_core.studies import sweep
 from dimap_core.types import text as words
@@ -130,6 +130,40 @@ def test_a_move_in_the_middle_asks_neither_the_dense_model_nor_the_trial_of_bf16
     first, second = (precision.measure(model, data, 60, (7,)) for _ in range(2))
     done = [next(steps)[0] for steps in (first, second, first)]
     assert done == [7, 14, 21] and list(second)[-1][2].changed.n == 60
+
+
+def test_what_took_long_to_ask_is_kept_for_those_who_come_back(model, data, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    monkeypatch.setattr(Precision, "usable", True)
+    monkeypatch.setattr(opened_module, "SLOWER", 1000)
+    list(streaming.stream(model, data, PLAN))
+    assert not list(tmp_path.rglob("*"))  # this took no ten seconds
+    monkeypatch.setattr(kept_answers, "LONG", 0.0)
+
+    def again(**more):
+        """The same model, opened anew."""
+        fresh = replace(model, dense={}, trials={}, bf16=False, note="", **more)
+        steps = streaming.stream(fresh, data, replace(PLAN, ratio=0.5))
+        return fresh, steps, next(steps)["doing"]
+
+    known = model.dense["digits"]
+    model.dense["digits"] = known.part(0, 40)
+    *_, last = streaming.stream(model, data, replace(PLAN, ratio=0.5))
+    fresh, steps, doing = again()
+    assert doing == "About 60 s for 300 images on this machine"  # the cut's alone
+    assert (fresh.bf16, fresh.note) == (True, model.note) and not fresh.trials
+    np.testing.assert_array_equal(fresh.dense["digits"].classes, known.classes)
+    monkeypatch.setattr(streaming, "in_precision", lambda *_: lambda *_: pytest.fail("the dense model was asked"))
+    *_, found = steps
+    assert (found["cues"], found["drops"], found["note"]) == (last["cues"], last["drops"], model.note)
+    # Other weights, other labels, and a file that is none: as if nothing were kept.
+    unknown = "About 2 min for 300 images on this machine"
+    assert again(info=replace(model.info, fingerprint="0" * 64))[2] == unknown
+    other = replace(data, labels=data.labels[::-1].copy())
+    assert next(streaming.stream(replace(fresh, dense={}), other, PLAN))["doing"] == unknown
+    (file,) = tmp_path.rglob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert again()[2] == unknown
 
 
 def test_predictions_that_bf16_changes_are_counted(model, data, monkeypatch):
