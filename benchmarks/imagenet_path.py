@@ -82,8 +82,8 @@ def peak() -> str:
 
 @contextmanager
 def started(serving: Hub, home: Path) -> Iterator[WorkerClient]:
-    """A worker that knows the stand-in of the hub, and keeps what it fetches in `home`."""
-    os.environ |= {"HF_ENDPOINT": serving.address, "HF_HOME": str(home)}
+    """A worker that knows the stand-in of the hub, and keeps what it fetches and finds in `home`."""
+    os.environ |= {"HF_ENDPOINT": serving.address, "HF_HOME": str(home), "DIMAP_HOME": str(home)}
     client = WorkerClient()
     try:
         warm = Person(client, "first visitor")
@@ -122,6 +122,17 @@ def whole_path(serving: Hub, model: str, photographs: Path, home: Path, judge: i
         yield from _on_screen(Path(opening.events[-1]["folder"]), begun)
         yield from _accuracy(me, {**chosen, "data": counts[0].data}, begun, judge)
         yield "highest memory of the worker, judged", peak()
+    yield from _come_back(serving, {**chosen, "data": counts[0].data}, home)
+
+
+def _come_back(serving: Hub, base: dict[str, Any], home: Path) -> Iterator[Row]:
+    """The same model and images once the server was started again."""
+    with started(serving, home) as client:
+        me, begun = Person(client, "me"), time.monotonic()
+        until(me.ask("live", kind="open", recipe=recipe(0.5), **base))
+        yield "the server started again: counts", f"{time.monotonic() - begun:.1f} s"
+        until(me.judge(base, 0.6), judged(FIRST))
+        yield f"the server started again: another cut on {FIRST} images", f"{time.monotonic() - begun:.1f} s"
 
 
 def _on_screen(folder: Path, begun: float) -> Iterator[Row]:
@@ -157,6 +168,7 @@ def _accuracy(me: Person, base: dict[str, Any], begun: float, judge: int) -> Ite
     note = newer.events[-1].get("note") or first.get("note") or "not compared yet"
     yield "precision", note.partition(":")[0]
     me.client.cancel(me.name, "live")
+    until(newer)  # what the dense model answered is kept then
 
 
 def broken(serving: Hub, model: str, homes: Path) -> Iterator[Row]:

@@ -84,6 +84,7 @@ def models(as_json: Json = False) -> None:
 @app.command()
 def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_json: Json = False) -> None:
     """Params and MACs by stage and module."""
+    console.bring(model, weights)
     opened = pipeline.open_model(model, weights, seed)
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
     result |= results.counted(opened.model, opened.anatomy, opened.info.zeroed)
