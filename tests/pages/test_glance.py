@@ -56,7 +56,7 @@ def test_a_hand_that_moves_waits_for_no_glance(open_app):
     ],
 )
 def test_a_slow_models_image_is_asked_for_with_its_first_answer(last, more, passing, rests):
-    assert streaming._rests(SimpleNamespace(passing=passing), Ticket([last], **more)) is rests
+    assert streaming.rests(SimpleNamespace(passing=passing), Ticket([last], **more)) is rests
 
 
 def test_there_is_no_image_where_nothing_is_judged(open_app):

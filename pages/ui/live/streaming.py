@@ -41,7 +41,7 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
         data["time"] = data["time"][0].replace("see below", "–"), data["time"][1]
     data["words"] = lesson.drawn_words()
     data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
-    data["image"], glanced = glance.found(view, _rests(point, ticket)) if view.judged else (None, None)
+    data["image"], glanced = glance.found(view, rests(point, ticket)) if view.judged else (None, None)
     data["running"] = more_kept or any(one is not None and one.running for one in (ticket, more, glanced))
     data["page"] = st.session_state.page_drawn
     feed.send(data, moves.moved, tradeoff.back)
@@ -58,7 +58,7 @@ def _badge(view: View, ticket: Ticket | None) -> str:
     return ticket.last["doing"] if doing and ticket.last else "first images on their way"
 
 
-def _rests(point: Tried, ticket: Ticket | None) -> bool:
+def rests(point: Tried, ticket: Ticket | None) -> bool:
     """Whether the cut is judged, a slow model's on the first images, and no hand moves."""
     if ticket is None or ticket.replaced or point.passing:
         return False

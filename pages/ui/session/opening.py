@@ -57,6 +57,16 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
     return ticket.last["folder"] if ticket.done and ticket.last else None
 
 
+def leave(setting: Setting) -> None:
+    """Wait no longer for a setting's model: back to the last good setting. A download goes on, since the model is named
+    again sooner or later."""
+    cache.shared().worker.cancel(cache.session(), "live")
+    state.refuse(
+        f"The download of {own_models.shown(setting.model)} goes on; name the model again to see how far it is.",
+        ("model", "weights"),
+    )
+
+
 def model_request(setting: Setting) -> dict[str, Any]:
     """What a worker or a job needs to open the setting's model with its images."""
     return {"model": place(setting), "weights": setting.weights, "images": images(setting)}

@@ -1,0 +1,33 @@
+"""A model whose weights are on their way: how far they are is told, and whoever does not want to wait goes on."""
+
+from dimap_core.service import Ticket
+from pages.ui.session import cache
+from tests.pages.test_recipe_line import typed
+
+NAME = "swin_tiny_patch4_window7_224.ms_in1k"
+EVENT = {"doing": "Downloading pretrained weights", "done": 34e6, "total": 113.2e6, "left": 4.0}
+
+
+def test_a_download_is_told_and_not_waited_for(open_app, monkeypatch):
+    app, worker = open_app(model="swin-digits", ratio="0.5").live(), cache.shared().worker
+    submit, asked, cancelled = worker.submit, [], []
+
+    def noted(session, channel, request):
+        if request["model"] != NAME:
+            return submit(session, channel, request)
+        asked.append(channel)
+        return Ticket([EVENT])
+
+    monkeypatch.setattr(worker, "submit", noted)
+    monkeypatch.setattr(worker, "cancel", lambda *whose: cancelled.append(whose))
+    typed(app, NAME)
+    app.until(lambda: any("Downloading" in text for text in app.texts()), "how far it is")
+    (bar,) = app.at.get("progress")
+    assert bar.proto.text == "34.0 of 113.2 MB, about 4 s left" and asked == ["live"]
+    app.click("Don't wait").live()
+    assert {channel for _, channel in cancelled} == {"live"}
+    assert app.url["model"] == "swin-digits" and app.plan.ratio == 0.5
+    assert app.notices == [f"The download of {NAME} goes on; name the model again to see how far it is."]
+    opening = cache.shared().opening  # of all sessions
+    for key in [key for key in opening if key[0] == NAME]:
+        opening.pop(key)
