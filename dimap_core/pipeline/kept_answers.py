@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 from ..measure import Predictions, device
 from ..types import LabelledImages, PruningError, home, whole_file
 from . import precision
-from .opened import Opened
+from .opened import Opened, Trial
 
 LONG = 10.0  # seconds of asking from which answers are kept
 _FORM = 1  # to be raised whenever answers come about in another way
@@ -38,7 +38,7 @@ def path_of(opened: Opened, data: LabelledImages) -> Path:
 
 def recall(opened: Opened, data: LabelledImages) -> None:
     """Take up what is kept of a model that nobody has asked about these images since it was opened, with the precision
-    that was found best for it."""
+    that was found best for it, or how far it was tried."""
     if data.name in opened.dense:
         return
     with suppress(OSError, SafetensorError, KeyError, ValueError, TypeError):
@@ -49,6 +49,7 @@ def recall(opened: Opened, data: LabelledImages) -> None:
         if whole and (not opened.note or opened.bf16 == bf16):
             precision.settle_as(opened, about["note"], bf16)
             opened.dense[data.name] = found
+            opened.trials[data.name] = Trial(**json.loads(about["trial"]))
 
 
 def keep(opened: Opened, data: LabelledImages, before: int) -> None:
@@ -57,7 +58,8 @@ def keep(opened: Opened, data: LabelledImages, before: int) -> None:
     if known is None or known.seconds < LONG or len(known.classes) <= before:
         return
     arrays = {key: np.ascontiguousarray(value) for key, value in asdict(known).items() if key != "seconds"}
-    about = {"seconds": str(known.seconds), "bf16": str(opened.bf16), "note": opened.note}
+    trial = json.dumps(asdict(opened.trials.get(data.name, Trial())))
+    about = {"seconds": str(known.seconds), "bf16": str(opened.bf16), "note": opened.note, "trial": trial}
     place = path_of(opened, data)
     with suppress(PruningError, OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
