@@ -115,7 +115,7 @@ def whole_path(serving: Hub, model: str, photographs: Path, home: Path, judge: i
             f"{until(theirs, judged(1)):.2f} s, +{until(theirs):.2f} s",
         )
         until(opening, lambda event: "doing" in event and not fetched(event) and "Downloading" not in event["doing"])
-        yield f"download done, {size / 1e6:.0f} MB", f"{time.monotonic() - begun:.1f} s"
+        yield "download done", f"{time.monotonic() - begun:.1f} s, {size / 1e6:.0f} MB"
         until(opening)
         counts = index.read_model(Path(opening.events[-1]["folder"]))
         yield "highest memory of the worker, opened", peak()
@@ -157,7 +157,7 @@ def _accuracy(me: Person, base: dict[str, Any], begun: float, judge: int) -> Ite
     yield "then one image's answers beside it, after", f"{until(image):.1f} s"
     until(ticket, judged(judge))
     told = f", told: {ticket.events[-1]['left']:.0f} s more" if ticket.running else ""
-    yield f"{ticket.events[-1]['n']:,} of {first['total']:,} images", f"{time.monotonic() - begun:.0f} s{told}"
+    yield f"{judge:,} of {first['total']:,} images", f"{time.monotonic() - begun:.0f} s{told}"
     moved = time.monotonic()
     newer = me.judge(base, 0.7)
     yield "a move: the older cut has ended after", f"{until(ticket):.2f} s" if ticket.running else "it had ended"

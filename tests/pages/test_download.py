@@ -15,19 +15,26 @@ def test_a_download_is_told_and_not_waited_for(open_app, monkeypatch):
     def noted(session, channel, request):
         if request["model"] != NAME:
             return submit(session, channel, request)
-        asked.append(channel)
-        return Ticket([EVENT])
+        asked.append((channel, Ticket([EVENT])))
+        return asked[-1][1]
+
+    def cancel(*whose):
+        cancelled.append(whose)
+        asked[-1][1].replaced = asked[-1][1].done = True
 
     monkeypatch.setattr(worker, "submit", noted)
-    monkeypatch.setattr(worker, "cancel", lambda *whose: cancelled.append(whose))
+    monkeypatch.setattr(worker, "cancel", cancel)
     typed(app, NAME)
     app.until(lambda: any("Downloading" in text for text in app.texts()), "how far it is")
     (bar,) = app.at.get("progress")
-    assert bar.proto.text == "34.0 of 113.2 MB, about 4 s left" and asked == ["live"]
+    assert bar.proto.text == "34.0 of 113.2 MB, about 4 s left" and [channel for channel, _ in asked] == ["live"]
     app.click("Don't wait").live()
-    assert {channel for _, channel in cancelled} == {"live"}
+    assert [channel for _, channel in cancelled] == ["live"]
     assert app.url["model"] == "swin-digits" and app.plan.ratio == 0.5
     assert app.notices == [f"The download of {NAME} goes on; name the model again to see how far it is."]
+    typed(app, NAME)  # what was left is asked for anew
+    app.until(lambda: any("Downloading" in text for text in app.texts()), "how far it is")
+    assert len(asked) == 2
     opening = cache.shared().opening  # of all sessions
     for key in [key for key in opening if key[0] == NAME]:
         opening.pop(key)
