@@ -1,5 +1,9 @@
 """A model whose weights are on their way: how far they are is told, and whoever does not want to wait goes on."""
 
+import pytest
+from PIL import Image
+
+from dimap_core.data.registry import load_data
 from dimap_core.service import Ticket
 from pages.ui.session import cache
 from tests.pages.test_recipe_line import typed
@@ -8,8 +12,21 @@ NAME = "swin_tiny_patch4_window7_224.ms_in1k"
 EVENT = {"doing": "Downloading pretrained weights", "done": 34e6, "total": 113.2e6, "left": 4.0}
 
 
-def test_a_download_is_told_and_not_waited_for(open_app, monkeypatch):
-    app, worker = open_app(model="swin-digits", ratio="0.5").live(), cache.shared().worker
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Two images of every digit."""
+    data = load_data("digits")
+    for number in range(20):
+        place = tmp_path / str(data.labels[number])
+        place.mkdir(exist_ok=True)
+        Image.fromarray(data.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    monkeypatch.setenv("DIMAP_ROOTS", str(tmp_path))
+    return tmp_path
+
+
+def test_a_download_is_told_and_not_waited_for(open_app, folder, monkeypatch):
+    link = {"model": "swin-digits", "ratio": "0.5", "data": f"folder:{folder}"}
+    app, worker = open_app(**link).live(), cache.shared().worker
     submit, asked, cancelled = worker.submit, [], []
 
     def noted(session, channel, request):
