@@ -32,14 +32,14 @@ SIZE = (500, 375)
 FOLDERS = 100
 
 
-def folder(root: Path, files: int) -> Path:
-    """Write the photographs."""
-    rng, wnids = np.random.default_rng(0), ImageNetInfo().label_names()[:FOLDERS]
+def folder(root: Path, files: int, classes: int = FOLDERS) -> Path:
+    """Write the photographs, as many in each of the first `classes` folders."""
+    rng, wnids = np.random.default_rng(0), ImageNetInfo().label_names()[:classes]
     for number in range(files):
         layers = [Image.fromarray(rng.integers(0, 256, (s, s, 3), dtype=np.uint8)).resize(SIZE) for s in (6, 24, 96)]
         mixed = np.mean([np.asarray(layer, np.float32) for layer in layers], axis=0).astype(np.uint8)
-        place = root / wnids[number % FOLDERS]
-        place.mkdir(exist_ok=True)
+        place = root / wnids[number % classes]
+        place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mixed).save(place / f"{number}.JPEG", quality=95)
     return root
 

@@ -44,6 +44,7 @@ CHAPTERS = {
         "load_cold",
         "load_memory",
         "images",
+        "imagenet_path",
         "large",
         "refit_large",
         "sessions",

@@ -19,11 +19,24 @@ from .. import pipeline
 from ..criteria import CRITERIA
 from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, read_as
 from ..pipeline import precision, results
-from ..plan import BUDGETS, VERSION, from_recipe, reading, validate
-from ..studies import sweep
-from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
-from . import console, export, find, report, reproduce, search, train
-from .console import Classes, Data, Images, Json, Limit, Model, Seed, Split, Weights, emit, open_judged, table
+from ..plan import BUDGETS, VERSION, from_recipe, reading
+from ..types import InvalidPlan, PruningError, PruningPlan, sentence
+from . import console, export, find, report, reproduce, search, sweep, train
+from .console import (
+    Classes,
+    Data,
+    Images,
+    Json,
+    Limit,
+    Model,
+    Precision,
+    Seed,
+    Split,
+    Weights,
+    emit,
+    open_judged,
+    table,
+)  # fmt: skip
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -35,6 +48,7 @@ app.add_typer(reproduce.app, name="reproduce")
 app.command()(fetch)
 app.command()(export.export)
 app.command()(find.find)
+app.command("sweep")(sweep.sweep_command)
 app.command()(report.report)
 app.command()(train.train)
 app.command()(train.recover)
@@ -70,6 +84,7 @@ def models(as_json: Json = False) -> None:
 @app.command()
 def describe(model: Model, weights: Weights = "pretrained", seed: Seed = 0, as_json: Json = False) -> None:
     """Params and MACs by stage and module."""
+    console.bring(model, weights)
     opened = pipeline.open_model(model, weights, seed)
     result = results.describe(opened.info, opened.anatomy, pipeline.dense_cost(opened))
     result |= results.counted(opened.model, opened.anatomy, opened.info.zeroed)
@@ -147,7 +162,7 @@ def evaluate(
     classes: Classes = None,
     limit: Limit = None,
     weights: Weights = "pretrained",
-    given: Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")] = "auto",
+    given: Precision = "auto",
     as_json: Json = False,
 ) -> None:
     """Top-1 and top-5 with n and a 95 % interval."""
@@ -160,43 +175,6 @@ def evaluate(
     result = {**console.told_top1(estimate, judged), **counted, "seconds": estimate.seconds}
     result["precision"] = "bf16" if opened.bf16 else "fp32"
     emit(result, as_json, console.top1_text(result))
-
-
-@app.command("sweep")
-def sweep_command(
-    model: Model,
-    data: Data = None,
-    split: Split = "",
-    classes: Classes = None,
-    criteria: Annotated[str, typer.Option(help="comma-separated")] = "dimap,magnitude",
-    scopes: Annotated[str, typer.Option(help="comma-separated")] = "layer,module,model",
-    ratios: Annotated[str, typer.Option(help="comma-separated shares")] = "0.5,0.7,0.8,0.85,0.9,0.95",
-    cost_exponents: Annotated[str, typer.Option(help="comma-separated, 0 to 2")] = "0",
-    granularity: Annotated[str, typer.Option(help="weight or structure")] = "weight",
-    repair: Annotated[bool, typer.Option("--repair", help="refit what is left by least squares")] = False,
-    images: Images = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="also write the rows to this CSV file")] = None,
-    as_json: Json = False,
-) -> None:
-    """Judge a grid of criteria, scopes and ratios."""
-    grid = _words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents)
-    fields: dict[str, Any] = {"granularity": granularity, "repair": repair, "seed": seed}
-    fields |= {} if images is None else {"images": images}
-    plans = [validate(plan) for plan in sweep.plans(*grid, **fields)]
-    opened, judged = open_judged(model, data=data, limit=limit, split=split, classes=classes)
-    rows: list[dict[str, Any]] = []
-    if out is not None:
-        check_place(out, DataError, "another file")  # better refused now than after the sweep
-    for row in sweep.run(opened, judged, plans, limit):
-        rows.append(row)
-        typer.echo(f"{len(rows)}/{len(plans)}", err=True)
-    console.told_doubt(opened, judged, limit)
-    if out is not None:
-        sweep.write_csv(rows, out)
-    columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
-    emit({"rows": rows}, as_json, table([{key: row.get(key, "") for key in columns} for row in rows]))
 
 
 def _plan_from_file(path: Path, given: dict[str, Any], model: str) -> tuple[PruningPlan, str]:
@@ -233,28 +211,6 @@ def _pair(text: str) -> tuple[str, float]:
         return cell, float(ratio)
     except ValueError:
         raise InvalidPlan(f"'{text}' is not a ratio; write 0=0.2, 0:MLP-M=0.2 or mlp_neuron=0.5.") from None
-
-
-def _words(text: str) -> list[str]:
-    """Words between commas; a formula's own commas stand in parentheses."""
-    words, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth <= 0:
-            words.append("")
-        else:
-            words[-1] += letter
-    return [word.strip() for word in words if word.strip()]
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        numbers = [float(word) for word in _words(text)]
-    except ValueError:
-        numbers = []
-    if not numbers:
-        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.")
-    return numbers
 
 
 def _pruned_text(result: dict[str, Any]) -> str:

@@ -6,7 +6,10 @@ With --json one JSON object goes to stdout and everything else to stderr. Next d
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +17,9 @@ import typer
 
 from .. import pipeline
 from ..data import LEFT_OUT, read_classes
+from ..models import fetch_weights
 from ..pipeline import judged_by_name
-from ..types import AccuracyEstimate, LabelledImages, is_agreement
+from ..types import AccuracyEstimate, LabelledImages, UnsupportedModel, duration, is_agreement, is_file, is_folder
 
 Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
@@ -32,7 +36,10 @@ Limit = Annotated[int | None, typer.Option(min=1, help="judge only the first LIM
 Seed = Annotated[int, typer.Option(min=0, help="seed of random weights and random scores")]
 Images = Annotated[int | None, typer.Option(help="training images for criteria that read images, and repair (256)")]
 
+Precision = Annotated[str, typer.Option("--precision", help="auto (bf16 where it proves equal), fp32, bf16")]
+
 _NAMED = 20  # folders
+_TELL = 3.0  # seconds between two lines on a download
 
 
 def open_judged(
@@ -48,9 +55,23 @@ def open_judged(
     """The model judged by what --data names, and the images; what of the model was guessed and how they were chosen
     goes to stderr."""
     named = None if classes is None else read_classes(classes)
+    bring(model, weights)
     opened, judged = judged_by_name(pipeline.open_model(model, weights, seed), data, limit, split, named)
     notify(" ".join((*opened.info.notes, opened.notice)).strip())
     return opened, judged
+
+
+def bring(model: str, weights: str = "pretrained") -> None:
+    """Fetch what is to be opened from the hub, if anything, and tell how far it is every few seconds."""
+    if is_file(model.partition("@")[0]) or is_folder(model):
+        return
+    told = -math.inf
+    with suppress(UnsupportedModel):  # whoever opens it says why
+        for event in fetch_weights(model, weights):
+            if event.get("total") and time.monotonic() - told > _TELL:
+                told = time.monotonic()
+                left = "" if event["left"] is None else f", about {duration(event['left'])} left"
+                notify(f"{event['doing']}, {event['done'] / 1e6:.0f} of {event['total'] / 1e6:.0f} MB{left}")
 
 
 def open_asked(
@@ -59,6 +80,7 @@ def open_asked(
     """`open_judged` where anything is asked of images, else the model alone."""
     if any(images[name] for name in ("data", "split", "classes")):
         return open_judged(model, weights, seed, **images)
+    bring(model, weights)
     return pipeline.open_model(model, weights, seed), None
 
 

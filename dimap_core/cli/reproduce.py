@@ -17,7 +17,7 @@ import typer
 from ..models import PUBLICATIONS, publication
 from ..studies import dimap_table3 as table3, published_counts
 from ..types import DataError, user_home, whole_file
-from .console import emit, table
+from .console import bring, emit, table
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -97,6 +97,8 @@ def dimap_table3(
     typer.echo(f"steps are kept in {journal.path}", err=True)
     if weights == "random":
         typer.echo(_MEANINGLESS, err=True)
+    for column in columns:
+        bring(table3.MODELS[column[0].model], weights)
     rows = []
     for doing, row in table3.run(columns, f"folder:{imagenet}", journal, weights, limit):
         typer.echo(doing, err=True)

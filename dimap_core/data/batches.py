@@ -8,16 +8,24 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..types import DataError, LabelledImages, ModelInfo
+from ..types import FIRST, DataError, LabelledImages, ModelInfo
+
+_GOLDEN = 2654435769  # 2^32 over the golden ratio: multiples of it, modulo 2^32, lie as far apart as can be
 
 
 def stratified_order(labels: np.ndarray) -> np.ndarray:
-    """Indices such that every prefix holds the classes in nearly equal shares; deterministic."""
+    """Indices such that every prefix holds the classes in nearly equal shares; deterministic.
+
+    More classes than a first answer has images come spread over their numbers (a Weyl sequence, every prefix of which
+    is spread evenly): ImageNet's first hundred are fish, birds and reptiles alone, which say little of the others.
+    """
     place = np.empty(len(labels), dtype=np.int64)
-    for value in np.unique(labels):
+    found = np.unique(labels)
+    for value in found:
         members = np.flatnonzero(labels == value)
         place[members] = np.arange(len(members))
-    return np.lexsort((labels, place))
+    spread = labels.astype(np.uint32) * np.uint32(_GOLDEN) if len(found) > FIRST else labels
+    return np.lexsort((spread, place))
 
 
 def restricted(logits: torch.Tensor, outputs: np.ndarray | None) -> torch.Tensor:

@@ -17,6 +17,7 @@ from itertools import zip_longest
 import numpy as np
 
 from ..types import DataError, shown
+from .batches import stratified_order
 from .decode import pool
 from .image_file import Unreadable, look
 from .places import MOST_FOLDERS, Place
@@ -177,8 +178,9 @@ def draw(
     found.left = orders
     rounds = zip_longest(*([(file, number) for file in mine] for number, mine in enumerate(good)))
     chosen = [pair for one in rounds for pair in one if pair is not None]
-    found.files = [file for file, _ in chosen]
-    found.labels = np.array([number for _, number in chosen], np.int64)
+    labels = np.array([number for _, number in chosen], np.int64)
+    order = stratified_order(labels)  # they are judged as they lie, so that what comes next can be decoded ahead
+    found.files, found.labels = [chosen[place][0] for place in order], labels[order]
     yield total, total, found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from statistics import median
 
 from torch import Tensor, nn
 
@@ -21,12 +22,42 @@ Progress = tuple[str, int, int]
 """(what is done, steps done, steps in all)"""
 
 
+SLOWER = 2  # batches after which bf16 is given up where it is slower
+
+
+@dataclass
+class Trial:
+    """Images `done` in fp32 and in bf16, predictions that bf16 `changed`, and by batch how many times as fast it was;
+    `precision` makes it."""
+
+    done: int = 0
+    changed: int = 0
+    ratios: list[float] = field(default_factory=list)
+
+    def add(self, full: Predictions, short: Predictions) -> None:
+        """One more batch, judged both ways."""
+        self.done += len(full.classes)
+        self.changed += int((full.classes != short.classes).sum())
+        self.ratios.append(full.seconds / max(short.seconds, 1e-9))
+
+    @property
+    def fast(self) -> float:
+        """How many times as fast bf16 is: the median batch; the first one pays for what is set up once."""
+        return median(self.ratios[1:] or self.ratios)
+
+    @property
+    def slower(self) -> bool:
+        """Whether enough was seen to give bf16 up."""
+        return len(self.ratios) > SLOWER and self.fast <= 1
+
+
 @dataclass
 class Opened:
     """A model with its anatomy, and what was computed so far: scores by criterion, granularity, seed and images;
     statistics by what was gathered, images and seed; repaired weights by recipe; dense predictions by data set; batch
-    size; whether it is judged in bf16, and a note on why; seconds an image takes (0: not measured). `chosen`: images it
-    is judged by in place of its own set's, `images` makes such a copy; caches are shared."""
+    size; whether it is judged in bf16, a note on why, and how far that was tried, by data set; seconds an image takes
+    (0: not measured). `chosen`: images it is judged by in place of its own set's, `images` makes such a copy; caches
+    are shared."""
 
     model: nn.Module
     info: ModelInfo
@@ -41,6 +72,7 @@ class Opened:
     bf16: bool = False
     seconds: float = 0.0
     note: str = ""
+    trials: dict[str, Trial] = field(default_factory=dict)
     chosen: ChosenImages | None = None
 
     @property

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import tee
-from statistics import median
+from itertools import cycle
 
-from ..measure import concatenate, in_precision, predict, wilson
+from ..measure import Predictions, concatenate, in_precision, predict, wilson
 from ..types import DataError, LabelledImages, Proportion
 from . import timing
-from .opened import Opened
+from .opened import Opened, Trial
 
 CHOICES = ("auto", "fp32", "bf16")
 BOUND = 0.005  # share of predictions that bf16 may change
 IMAGES = 200  # judged both ways
 _FEWEST = 50
-_SLOWER = 2  # batches after which bf16 is given up where it is slower
 
 
 @dataclass(frozen=True)
@@ -57,25 +55,32 @@ def measure(
     opened: Opened, data: LabelledImages, images: int = IMAGES, sizes: Iterable[int] = (8,)
 ) -> Iterator[tuple[int, int, Precision | None]]:
     """Judge the dense model both ways; yields (images done, in all, None) after every batch, what was found with the
-    last. Ends early where bf16 is slower. What fp32 answered is kept as the dense model's predictions."""
-    total = min(images, len(data))
+    last. Ends early where bf16 is slower. What fp32 answered is kept as the dense model's predictions, and how far it
+    is as `Opened.trials`: whoever asks next goes on, also while another one does."""
+    total, trial = min(images, len(data)), opened.trials.setdefault(data.name, Trial())
     runs = [in_precision(opened.model, None, bf16) for bf16 in (False, True)]
-    both = (predict(opened.model, opened.info, data, run, total, of) for run, of in zip(runs, tee(sizes), strict=True))
-    parts, changed, ratios = [], 0, []
-    for full, short in zip(*both, strict=True):
-        parts.append(full)
-        changed += int((full.classes != short.classes).sum())
-        ratios.append(full.seconds / max(short.seconds, 1e-9))
-        dense, known = concatenate(parts), opened.dense.get(data.name)
-        done = len(dense.classes)
-        if not opened.bf16 and (known is None or len(known.classes) < done):
-            opened.dense[data.name] = dense
-        # The first batch pays for what is set up once.
-        fast = median(ratios[1:] or ratios)
-        if done == total or (len(ratios) > _SLOWER and fast <= 1):
-            yield done, total, Precision(wilson(changed, done), fast)
+    for size in cycle(sizes):
+        if trial.done < total and not trial.slower:
+            batches = (predict(opened.model, opened.info, data, run, total, (size,), trial.done) for run in runs)
+            full, short = map(next, batches)
+            _keep(opened, data, trial.done, full)
+            trial.add(full, short)
+        if trial.done >= total or trial.slower:
+            yield trial.done, total, Precision(wilson(trial.changed, trial.done), trial.fast)
             return
-        yield done, total, None
+        yield trial.done, total, None
+
+
+def _keep(opened: Opened, data: LabelledImages, start: int, full: Predictions) -> None:
+    """What fp32 answered from the `start`-th image on is the dense model's, if it is judged so and not known yet."""
+    known = opened.dense.get(data.name)
+    if not opened.bf16 and start == (0 if known is None else len(known.classes)):
+        opened.dense[data.name] = full if known is None else concatenate([known, full])
+
+
+def reached(opened: Opened, data: LabelledImages) -> int:
+    """How many images were judged both ways so far."""
+    return opened.trials[data.name].done if data.name in opened.trials else 0
 
 
 def check_later(opened: Opened) -> bool:
@@ -85,12 +90,20 @@ def check_later(opened: Opened) -> bool:
 
 def settle(opened: Opened, found: Precision) -> None:
     """Judge a model from now on in the precision that was found best; what was judged in the other one is forgotten."""
-    opened.note = found.sentence
-    _use(opened, found.usable)
+    settle_as(opened, found.sentence, found.usable)
 
 
-def prepare(opened: Opened, data: LabelledImages, wanted: str, limit: int | None = None) -> Iterator[str]:
-    """Set the precision that a command judges in, and say how long it will take; yields lines to print meanwhile.
+def settle_as(opened: Opened, note: str, bf16: bool) -> None:
+    """The same with what was found at another time."""
+    opened.note = note
+    _use(opened, bf16)
+
+
+def prepare(
+    opened: Opened, data: LabelledImages, wanted: str, limit: int | None = None, runs: int = 1
+) -> Iterator[str]:
+    """Set the precision that a command judges in, and say how long it will take to judge so many times; yields lines to
+    print meanwhile.
 
     Raises DataError for a `wanted` that is none of CHOICES.
     """
@@ -100,7 +113,7 @@ def prepare(opened: Opened, data: LabelledImages, wanted: str, limit: int | None
     _use(opened, wanted == "bf16")
     if not timing.slow(opened, data):
         return
-    yield timing.told(total * opened.seconds, total)
+    yield timing.told(runs * total * opened.seconds, runs * total)
     check = share_to_check(total)
     if wanted == "auto" and check and check_later(opened):
         for done, images, found in measure(opened, data, check, timing.batches(opened)):

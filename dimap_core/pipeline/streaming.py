@@ -2,7 +2,8 @@
 
 A small model is judged dense first, then cut. One that takes `timing.SLOW` MACs or more gives accuracy and paired
 drop after its first few images; meanwhile bf16 is tried on the first images, and if it is taken the judging begins anew
-with it, unseen until it has caught up, so that a plan's numbers never mix two precisions.
+with it, unseen until it has caught up, so that a plan's numbers never mix two precisions. What was tried stays tried:
+another cut is judged alone on the images that the dense model has answered already.
 Next door: `evaluation` judges one model, `precision` decides, `service.requests` sends what is yielded here.
 """
 
@@ -15,7 +16,7 @@ from typing import Any
 
 from ..measure import PrefixCache, concatenate, estimate, in_precision, predict
 from ..types import AccuracyEstimate, LabelledImages, PruningPlan
-from . import precision, timing
+from . import kept_answers, precision, timing
 from .evaluation import runner
 from .opened import Opened, check_trained
 
@@ -50,24 +51,43 @@ def stream(
     opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None = None
 ) -> Iterator[dict[str, Any]]:
     """Events for the page: how long it will take, then estimates, each with the seconds `left` and a `note` on the
-    precision; {} where there is no news."""
+    precision; {} where there is no news. What the dense model answers is kept for those who come back."""
+    kept_answers.recall(opened, data)
+    before = _known(opened, data)
+    try:
+        yield from _streamed(opened, data, plan, cache)
+    finally:
+        kept_answers.keep(opened, data, before)
+
+
+def _streamed(
+    opened: Opened, data: LabelledImages, plan: PruningPlan, cache: PrefixCache | None
+) -> Iterator[dict[str, Any]]:
     total = len(data)
-    yield {"doing": timing.told(2 * total * opened.seconds, total).capitalize()}
+    yield {"doing": timing.told((2 * total - _known(opened, data)) * opened.seconds, total).capitalize()}
     images = precision.share_to_check(total) if precision.check_later(opened) else 0
     check = precision.measure(opened, data, images, timing.batches(opened)) if images else iter(())
     shown, done = 0, False
     while not done:
-        mine, begun = opened.bf16, time.monotonic()
+        mine, begun, n, before = opened.bf16, time.monotonic(), 0, _known(opened, data)
         done = True
         for found in side_by_side(opened, data, plan, cache):
+            n = n if found is None else found.n
             if found is not None and found.n > shown:
                 shown = found.n
-                seconds = (time.monotonic() - begun) / shown * (total - shown)
+                known = _known(opened, data)
+                seconds = (time.monotonic() - begun) / (shown + known - before) * (2 * total - shown - known)
                 yield {**asdict(found), "left": seconds, "note": opened.note}
             else:
                 yield {}
-            if found is None and (tried := next(check, None)) and tried[2]:
+            here = found is None and precision.reached(opened, data) <= n
+            if here and (tried := next(check, None)) and tried[2]:
                 precision.settle(opened, tried[2])
             if opened.bf16 != mine:
                 done = False  # here, or by another session
                 break
+
+
+def _known(opened: Opened, data: LabelledImages) -> int:
+    """Images that the dense model has answered."""
+    return len(opened.dense[data.name].classes) if data.name in opened.dense else 0

@@ -22,7 +22,7 @@ from .open_images import OpenImages
 _CACHES = 2  # sessions whose prefix caches are kept
 _CACHE_SHARE = 16  # the part of all memory that one of them may take, and at most `measure.LIMIT` bytes
 _JUDGED = 50  # models that were let go and of which this is remembered
-_KEPT = ("dense", "sizes", "bf16", "note", "seconds")
+_KEPT = ("dense", "sizes", "bf16", "note", "trials", "seconds")
 
 Request = dict[str, Any]
 

@@ -26,15 +26,18 @@ from typing import Any, TextIO
 import torch
 
 from ..models import memory
-from ..types import TEMPORARY, PruningError, is_full, sentence
+from ..types import FIRST, TEMPORARY, PruningError, is_full, sentence
 from .open_models import OpenModels, model_key
 from .requests import HANDLERS, Events
 from .threads import Threads
 
 CHANNELS = ("open", "live", "glance", "pictures", "versus", "story", "report", "background", "truth", "sensitivity")
-"""Most urgent first; a channel is served only while the ones before it are idle. Versus, story, report, truth and
-sensitivity last for a while; each has a channel of its own, so that none replaces another."""
+"""Most urgent first; a channel is served only while the ones before it are idle, or can wait. Versus, story, report,
+truth and sensitivity last for a while; each has a channel of its own, so that none replaces another."""
 
+_LETS_PASS = {"": "", "judged": "report", "fetching": CHANNELS[-1]}
+"""The last channel with which a request takes turns, by how far it is: "judged" on the first images, or "fetching",
+which another thread does."""
 _WAITING = "Waiting until other sessions' models leave room in memory"
 _PATIENCE = 20.0  # seconds after which a request that waits for memory holds up those that come later
 _TIDY = 10.0  # seconds between two returns of free memory to the system
@@ -43,7 +46,8 @@ _TIDY = 10.0  # seconds between two returns of free memory to the system
 @dataclass
 class Task:
     """A request under way: `asked` is when its session asked on this channel first without being started, `told`
-    whether it knows that it waits for memory; `others`: sessions that joined the one that asked."""
+    whether it knows that it waits for memory; `others`: sessions that joined the one that asked; `far`: one of
+    `_LETS_PASS`."""
 
     ticket: str
     request: dict[str, Any]
@@ -52,6 +56,20 @@ class Task:
     started: bool = False
     told: bool = False
     others: set[str] = field(default_factory=set)
+    far: str = ""
+
+    @property
+    def place(self) -> int:
+        """Where it stands among the channels after a step of one that can wait."""
+        channel = CHANNELS.index(self.request["channel"])
+        last = _LETS_PASS[self.far]
+        return max(channel, CHANNELS.index(last) + 1) if last else channel
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """How far it is by what it says; a step without news changes nothing."""
+        if event:
+            fetching, judged = {"doing", "done", "total"} <= event.keys(), event.get("n", 0) >= FIRST
+            self.far = "fetching" if fetching else "judged" if judged else ""
 
 
 class Worker:
@@ -61,6 +79,7 @@ class Worker:
         self.models = OpenModels(folder)
         self.threads = Threads()
         self.tasks: dict[str, OrderedDict[str, Task]] = {channel: OrderedDict() for channel in CHANNELS}
+        self.let_pass = False  # whether the last step was of a request that can wait
 
     def accept(self, message: dict[str, Any]) -> list[str]:
         """Start a request, or cancel what a session has (on one channel, if it is named), or forget models whose names
@@ -91,7 +110,8 @@ class Worker:
         replaced = tasks.get(key)
         ended = [] if stays else _left(tasks, session)
         asked = replaced.asked if replaced and not replaced.started else time.monotonic()
-        tasks[key] = Task(ticket, message, steps, asked)
+        # What is opened may be fetched first.
+        tasks[key] = Task(ticket, message, steps, asked, far="fetching" if message["kind"] == "open" else "")
         if not stays:
             tasks.move_to_end(key, last=False)  # a first number soon; then it takes turns with the others
         return ended
@@ -131,14 +151,16 @@ class Worker:
         return any(self.tasks.values())
 
     def step(self) -> dict[str, Any]:
-        """Advance the most urgent request by one step and return its event; sessions on a channel take turns.
+        """Advance the most urgent request by one step and return its event; sessions on a channel take turns, and so do
+        requests that can wait with less urgent ones.
 
         One whose model finds no room in memory waits until others have ended; those that came long after it wait too.
         """
         used = Counter(model_key(task.request) for _, _, task in self._all() if task.started)
         waiting = [task for _, _, task in self._all() if task.told and not task.started]
         oldest = min(waiting, key=lambda task: task.asked, default=None)
-        for tasks, key, task in self._all():
+        in_turn = sorted(self._all(), key=lambda one: one[2].place) if self.let_pass else self._all()
+        for tasks, key, task in in_turn:
             late = oldest is not None and task is not oldest and task.asked > oldest.asked + _PATIENCE
             try:
                 if task.started or (not late and self.models.admits(task.request, used)):
@@ -162,10 +184,12 @@ class Worker:
 
     def _advance(self, tasks: OrderedDict[str, Task], key: str, task: Task) -> dict[str, Any]:
         """One step of a request, which then is the last of its channel."""
-        with self.threads.given(parallel=tasks is not self.tasks["open"]):
-            event = {"ticket": task.ticket, "event": next(task.steps)}
+        with self.threads.given(parallel=tasks is not self.tasks["open"] and task.far != "fetching"):
+            event = next(task.steps)
+        task.heard(event)
+        self.let_pass = bool(task.far)
         tasks.move_to_end(key)
-        return event
+        return {"ticket": task.ticket, "event": event}
 
 
 def _left(tasks: OrderedDict[str, Task], session: str) -> list[str]:

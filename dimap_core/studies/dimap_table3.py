@@ -113,13 +113,15 @@ def run(
         opened, data = judged_by_name(pipeline.open_model(MODELS[column[0].model], weights), folder)
         yield opened.notice, None
         total = min(len(data), limit or len(data))
-        for point in column:
+        for later, point in zip(range(len(column) - 1, -1, -1), column, strict=True):
             name = f"{point.model}, {point.method}" + (f" at {point.share:.0%}" if point.plan else "")
             known = journal.reached(_key(opened, data, point.plan), total)
             for known, seconds in _judged(opened, data, point.plan, journal, known, total):  # noqa: B020
                 share = wilson(known[1], known[0])
                 so_far = f"{known[0]:,} of {total:,} images, {share.low:.1%} to {share.high:.1%} right so far"
-                yield f"{name}: {so_far}, about {duration(seconds)} left for this cell", None
+                cell = seconds * (total - known[0])
+                column_left = f"{duration(cell + seconds * later * total)} for {point.model}"
+                yield f"{name}: {so_far}, about {duration(cell)} left for this cell, {column_left}", None
             yield f"{name}: done", _row(opened, point, *known)
 
 
@@ -131,7 +133,7 @@ def _judged(
     known: tuple[int, int],
     total: int,
 ) -> Iterator[tuple[tuple[int, int], float]]:
-    """Judge the images after those `known`; yields ((judged, right), seconds left) after every batch."""
+    """Judge the images after those `known`; yields ((judged, right), seconds an image) after every batch."""
     key, order = _key(opened, data, plan), stratified_order(data.labels)
     (first, correct), kept, begun = known, known[0], time.monotonic()
     n = first
@@ -142,7 +144,7 @@ def _judged(
         if n - kept >= _EVERY or n >= total:
             journal.add(key, n, correct)
             kept = n
-        yield (n, correct), (time.monotonic() - begun) / (n - first) * (total - n)
+        yield (n, correct), (time.monotonic() - begun) / (n - first)
 
 
 def _key(opened: Opened, data: LabelledImages, plan: PruningPlan | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .errors import (
     UnsupportedModel as UnsupportedModel,
 )
 from .estimates import (
+    FIRST as FIRST,
     AccuracyEstimate as AccuracyEstimate,
     Correlation as Correlation,
     Difference as Difference,

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+FIRST = 100
+"""Images of a first answer: enough to act on (at most 10 points either way), while the rest is judged."""
+
 
 @dataclass(frozen=True)
 class Proportion:

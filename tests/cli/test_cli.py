@@ -13,9 +13,11 @@ import timm.layers
 import torch
 from PIL import Image
 
+from dimap_core.cli import console
 from dimap_core.data.registry import load_data
 from dimap_core.models.bundled import BUNDLED
 from dimap_core.training import recipes
+from dimap_core.types.errors import UnsupportedModel
 
 ROOT = Path(__file__).parents[2]
 SWIN_T = ("swin_tiny_patch4_window7_224", "--weights", "random")
@@ -326,3 +328,24 @@ def test_a_formula_is_a_criterion_of_the_command_line(ask, call, tmp_path):
     assert ask("evaluate", tmp_path / "cut", "--data", "digits", "--limit", "30")["n"] == 30
     code, out, err = call("prune", "swin-digits", "--criterion", "formula:w / layer_men")
     assert (code, out) == (2, "") and err.strip().endswith("did you mean layer_mean?")
+
+
+def test_a_download_is_told_every_few_seconds_and_what_is_on_disk_asks_for_none(call, monkeypatch, tmp_path):
+    asked = []
+
+    def fetch(name, weights):
+        asked.append((name, weights))
+        for done in (0, 45_000_000, 113_000_000):
+            yield {"doing": "Downloading pretrained weights", "done": done, "total": 113_000_000, "left": done and 4.0}
+            yield {}
+        raise UnsupportedModel("whoever opens it says why")
+
+    monkeypatch.setattr(console, "fetch_weights", fetch)
+    monkeypatch.setattr(console, "_TELL", 0.0)
+    code, _, err = call("describe", "swin-digits")
+    assert code == 0 and asked == [("swin-digits", "pretrained")]
+    assert "Downloading pretrained weights, 45 of 113 MB, about 4 s left\n" in err
+    folder = tmp_path / "smaller"
+    assert call("prune", "swin-digits", "--ratio", "0.5", "--out", folder)[0] == 0
+    asked.clear()
+    assert call("describe", folder)[0] == 0 and not asked

@@ -58,6 +58,20 @@ def test_every_prefix_of_the_order_is_balanced_within_one_per_class(labels):
         assert counts.max(initial=0) - counts[unfinished].min(initial=len(labels)) <= 1
 
 
+@pytest.mark.parametrize(("classes", "each"), [(1000, 1), (1000, 2), (150, 3)])
+def test_of_many_classes_every_prefix_is_spread_over_their_numbers(classes, each):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(classes), each))
+    order = stratified_order(labels)
+    assert sorted(order) == list(range(len(labels)))
+    rounds = labels[order].reshape(each, classes)
+    assert (rounds == rounds[0]).all() and sorted(rounds[0]) == list(range(classes))
+    for n in range(10, classes, 10):
+        first = np.sort(rounds[0, :n])
+        gaps = np.diff(np.append(first, first[0] + classes))
+        # Three distances at most for multiples of the golden ratio, and the largest is near its square times the mean.
+        assert gaps.max() <= 3 * classes / n + 1
+
+
 def test_the_order_of_the_digits_is_balanced_and_does_not_change():
     labels = load_data("digits").labels
     order = stratified_order(labels)

@@ -1,5 +1,12 @@
 """One image with both answers on the map: once the cut rests, of the image that was picked, an older cut's marked."""
 
+from types import SimpleNamespace
+
+import pytest
+
+from dimap_core.service import Ticket
+from pages.ui.live import streaming
+
 
 def seen(app, number, old=False):
     """Wait until the image of that number has its answer."""
@@ -34,6 +41,22 @@ def test_a_hand_that_moves_waits_for_no_glance(open_app):
     seen(app, 1)
     asked, _ = app.at.session_state["streams"]["glance", False]
     assert '"ratio": 0.413' in asked[3]
+
+
+@pytest.mark.parametrize(
+    ("last", "more", "passing", "rests"),
+    [
+        ({"n": 100, "left": 300.0}, {}, False, True),  # a slow model, whose images take minutes
+        ({"n": 99, "left": 300.0}, {}, False, False),
+        ({"n": 120}, {}, False, False),
+        ({"n": 100, "left": 300.0}, {"replaced": True}, False, False),
+        ({"n": 100, "left": 300.0}, {}, True, False),
+        ({"n": 540}, {"done": True}, False, True),
+        ({"doing": "Decoding images, 16 of 1,000"}, {}, False, False),
+    ],
+)
+def test_a_slow_models_image_is_asked_for_with_its_first_answer(last, more, passing, rests):
+    assert streaming.rests(SimpleNamespace(passing=passing), Ticket([last], **more)) is rests
 
 
 def test_there_is_no_image_where_nothing_is_judged(open_app):

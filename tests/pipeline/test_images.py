@@ -16,7 +16,7 @@ from dimap_core import pipeline
 from dimap_core.criteria import gates
 from dimap_core.criteria.statistics import collect
 from dimap_core.data import subset
-from dimap_core.data.batches import normalised
+from dimap_core.data.batches import normalised, stratified_order
 from dimap_core.data.decode import Decoded, Memory
 from dimap_core.data.from_source import choose
 from dimap_core.data.mapping import heads, match, short_names
@@ -229,6 +229,19 @@ def test_changed_files_are_other_images(tiny_swin, digits, tmp_path):
     write(digits, tmp_path, [60])
     after = on(tiny_swin, f"folder:{tmp_path}").chosen
     assert before.name != after.name and len(after.judged) == 61
+
+
+def test_of_more_classes_than_a_first_answer_sees_files_lie_in_the_order_of_evaluation(digits, tmp_path):
+    for number in range(240):
+        place = tmp_path / f"{number % 120:03}"
+        place.mkdir(exist_ok=True)
+        Image.fromarray(digits.images[number].transpose(1, 2, 0)).save(place / f"{number}.png")
+    files = [sorted(f"{place.name}/{one.name}" for one in place.iterdir()) for place in sorted(tmp_path.iterdir())]
+    *_, (_, _, drawn) = subset.draw(Folder(tmp_path), files, 200, 3)
+    np.testing.assert_array_equal(stratified_order(drawn.labels), np.arange(200))
+    assert [int(file.partition("/")[0]) for file in drawn.files] == drawn.labels.tolist()
+    # As many of every tenth of the classes among the first images, not the first classes alone.
+    assert np.ptp(np.bincount(drawn.labels[:60] // 12, minlength=10)) <= 2
 
 
 class Counted(Folder):

@@ -13,7 +13,7 @@ from dimap_core.data.registry import load_data
 from dimap_core.measure import accuracy
 from dimap_core.measure.device import SETTING, device
 from dimap_core.measure.intervals import wilson
-from dimap_core.pipeline import precision, streaming, timing
+from dimap_core.pipeline import kept_answers, opened as opened_module, precision, streaming, timing
 from dimap_core.pipeline.precision import Precision
 from dimap_core.studies import sweep
 from dimap_core.types import text as words
@@ -79,7 +79,7 @@ def test_the_stream_tells_the_time_first_and_the_same_numbers_last(model, data):
 @pytest.mark.parametrize("usable", [True, False])
 def test_bf16_takes_over_unseen_and_never_mixes_with_fp32(model, data, monkeypatch, usable):
     monkeypatch.setattr(Precision, "usable", usable)
-    monkeypatch.setattr(precision, "_SLOWER", 1000)
+    monkeypatch.setattr(opened_module, "SLOWER", 1000)
     events = [event for event in streaming.stream(model, data, PLAN) if "n" in event]
     counts = [event["n"] for event in events]
     assert counts == sorted(set(counts)) and counts[-1] == 300
@@ -91,8 +91,83 @@ def test_bf16_takes_over_unseen_and_never_mixes_with_fp32(model, data, monkeypat
     assert (events[-1]["cues"], events[-1]["drops"]) == (again["cues"], again["drops"])
 
 
+def test_a_move_in_the_middle_asks_neither_the_dense_model_nor_the_trial_of_bf16_again(model, data, monkeypatch):
+    monkeypatch.setattr(Precision, "usable", False)
+    monkeypatch.setattr(opened_module, "SLOWER", 1000)
+    asked = {"cut or dense": [], "both ways": []}
+    predict = accuracy.predict
+
+    def counting(name):
+        def run(net, info, images, run=None, limit=None, sizes=(60,), start=0):
+            for batch in predict(net, info, images, run, limit, sizes, start):
+                asked[name].append((start, len(batch.classes)))
+                start += len(batch.classes)
+                yield batch
+
+        return run
+
+    monkeypatch.setattr(streaming, "predict", counting("cut or dense"))
+    monkeypatch.setattr(precision, "predict", counting("both ways"))
+    for event in streaming.stream(model, data, PLAN):
+        if event.get("n", 0) > 40:
+            break
+    known = len(model.dense["digits"].classes)
+    assert known == event["n"] == precision.reached(model, data)
+    # Until here the cut alone by itself: the dense model's answers come out of the trial.
+    assert sum(n for _, n in asked["cut or dense"]) == known
+    asked["cut or dense"].clear()
+    events = list(streaming.stream(model, data, replace(PLAN, ratio=0.5)))
+    assert [start for start, _ in asked["cut or dense"]][:4] == [0, 2, 7, 12]
+    starts = [start for start, _ in asked["both ways"]]
+    assert starts == sorted(starts) and sum(n for _, n in asked["both ways"]) == 2 * 60
+    assert model.note.startswith("Judged in fp32: bf16 changed") and "of 60 predictions" in model.note
+    last = [event for event in events if "n" in event][-1]
+    plain = pipeline.judge_fully(model, data, replace(PLAN, ratio=0.5))
+    assert last["cues"]["joint"]["correct"] == plain.top1.correct and last["left"] == 0
+    assert events[0] == {"doing": f"About {words.duration((600 - known) * 0.2)} for 300 images on this machine"}
+    # A trial in which two take turns counts every image once.
+    model.note, model.trials = "", {}
+    first, second = (precision.measure(model, data, 60, (7,)) for _ in range(2))
+    done = [next(steps)[0] for steps in (first, second, first)]
+    assert done == [7, 14, 21] and list(second)[-1][2].changed.n == 60
+
+
+def test_what_took_long_to_ask_is_kept_for_those_who_come_back(model, data, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
+    monkeypatch.setattr(Precision, "usable", True)
+    monkeypatch.setattr(opened_module, "SLOWER", 1000)
+    list(streaming.stream(model, data, PLAN))
+    assert not list(tmp_path.rglob("*"))  # this took no ten seconds
+    monkeypatch.setattr(kept_answers, "LONG", 0.0)
+
+    def again(**more):
+        """The same model, opened anew."""
+        fresh = replace(model, dense={}, trials={}, bf16=False, note="", **more)
+        steps = streaming.stream(fresh, data, replace(PLAN, ratio=0.5))
+        return fresh, steps, next(steps)["doing"]
+
+    known = model.dense["digits"]
+    model.dense["digits"] = known.part(0, 40)
+    *_, last = streaming.stream(model, data, replace(PLAN, ratio=0.5))
+    fresh, steps, doing = again()
+    assert doing == "About 60 s for 300 images on this machine"  # the cut's alone
+    assert (fresh.bf16, fresh.note, fresh.trials) == (True, model.note, model.trials)
+    np.testing.assert_array_equal(fresh.dense["digits"].classes, known.classes)
+    monkeypatch.setattr(streaming, "in_precision", lambda *_: lambda *_: pytest.fail("the dense model was asked"))
+    *_, found = steps
+    assert (found["cues"], found["drops"], found["note"]) == (last["cues"], last["drops"], model.note)
+    # Other weights, other labels, and a file that is none: as if nothing were kept.
+    unknown = "About 2 min for 300 images on this machine"
+    assert again(info=replace(model.info, fingerprint="0" * 64))[2] == unknown
+    other = replace(data, labels=data.labels[::-1].copy())
+    assert next(streaming.stream(replace(fresh, dense={}), other, PLAN))["doing"] == unknown
+    (file,) = tmp_path.rglob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert again()[2] == unknown
+
+
 def test_predictions_that_bf16_changes_are_counted(model, data, monkeypatch):
-    monkeypatch.setattr(precision, "_SLOWER", 1000)
+    monkeypatch.setattr(opened_module, "SLOWER", 1000)
     *_, (done, total, found) = precision.measure(model, data, 120)
     order = batches.stratified_order(data.labels)[:120]
     images = batches.normalised(model.info, data.images[order])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dimap_core.service import Ticket
-from dimap_core.types import is_agreement
+from dimap_core.types import FIRST, is_agreement
 
 from ..look import TERMS, formats
 from ..parts import doubt, live_map, metrics
@@ -41,7 +41,7 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
         data["time"] = data["time"][0].replace("see below", "–"), data["time"][1]
     data["words"] = lesson.drawn_words()
     data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
-    data["image"], glanced = glance.found(view, _rests(point, ticket)) if view.judged else (None, None)
+    data["image"], glanced = glance.found(view, rests(point, ticket)) if view.judged else (None, None)
     data["running"] = more_kept or any(one is not None and one.running for one in (ticket, more, glanced))
     data["page"] = st.session_state.page_drawn
     feed.send(data, moves.moved, tradeoff.back)
@@ -58,9 +58,12 @@ def _badge(view: View, ticket: Ticket | None) -> str:
     return ticket.last["doing"] if doing and ticket.last else "first images on their way"
 
 
-def _rests(point: Tried, ticket: Ticket | None) -> bool:
-    """Whether the cut is judged and no hand moves."""
-    return not point.passing and ticket is not None and ticket.done and not ticket.replaced
+def rests(point: Tried, ticket: Ticket | None) -> bool:
+    """Whether the cut is judged, a slow model's on the first images, and no hand moves."""
+    if ticket is None or ticket.replaced or point.passing:
+        return False
+    last = ticket.last or {}
+    return ticket.done or ("left" in last and last.get("n", 0) >= FIRST)
 
 
 def _notes(point: Tried, rows: list[dict]) -> list[str]:

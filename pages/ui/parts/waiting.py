@@ -31,6 +31,9 @@ def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
     _say(text)
     if ticket is not None and ticket.last and ticket.last.get("total"):
         _download(ticket.last)
+        if st.button("Don't wait", key="leave_download", icon=":material/undo:"):
+            opening.leave(setting)
+            st.rerun()
 
 
 def doing(ticket: Ticket, otherwise: str) -> None:

@@ -54,7 +54,17 @@ def folder(setting: Setting, criterion: str | None = None) -> str | None:
             st.error("The default model cannot be opened; see the log of the server.")
             st.stop()
         _refuse(setting, ticket.error, ticket.kind)
-    return ticket.last["folder"] if ticket.done and ticket.last else None
+    return ticket.last.get("folder") if ticket.done and ticket.last else None
+
+
+def leave(setting: Setting) -> None:
+    """Wait no longer for a setting's model: back to the last good setting. A download goes on, since the model is named
+    again sooner or later."""
+    cache.shared().worker.cancel(cache.session(), "live")
+    state.refuse(
+        f"The download of {own_models.shown(setting.model)} goes on; name the model again to see how far it is.",
+        ("model", "weights", *_IMAGES),
+    )
 
 
 def model_request(setting: Setting) -> dict[str, Any]:
@@ -126,7 +136,7 @@ def ready_folder(setting: Setting) -> str | None:
     except DataError:
         return None
     ticket = cache.shared().opening.get(key)
-    if ticket is None or not ticket.done or not ticket.last or ticket.error or _gone(ticket, *key[2:6]):
+    if ticket is None or not ticket.done or ticket.replaced or not ticket.last or _gone(ticket, *key[2:6]):
         return None
     return str(ticket.last["folder"])
 
