@@ -22,8 +22,23 @@ from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, reading, validate
 from ..studies import sweep
 from ..types import DataError, InvalidPlan, PruningError, PruningPlan, check_place, sentence
-from . import console, export, find, report, reproduce, search, train
-from .console import Classes, Data, Images, Json, Limit, Model, Seed, Split, Weights, emit, open_judged, table
+from . import console, export, find, report, reproduce, search, studies, train
+from .console import (
+    Classes,
+    Data,
+    Images,
+    Json,
+    Limit,
+    Model,
+    Seed,
+    Split,
+    Weights,
+    emit,
+    numbers,
+    open_judged,
+    table,
+    words,
+)
 from .fetch import fetch
 
 _CRITERIA = "dimap (default), " + ", ".join(info.key for info in CRITERIA if info.key != "dimap")
@@ -36,6 +51,8 @@ app.command()(fetch)
 app.command()(export.export)
 app.command()(find.find)
 app.command()(report.report)
+app.command()(studies.study)
+app.command()(studies.work)
 app.command()(train.train)
 app.command()(train.recover)
 app.add_typer(search.app, name="search")
@@ -181,7 +198,7 @@ def sweep_command(
     as_json: Json = False,
 ) -> None:
     """Judge a grid of criteria, scopes and ratios."""
-    grid = _words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents)
+    grid = words(criteria), words(scopes), numbers(ratios), numbers(cost_exponents)
     fields: dict[str, Any] = {"granularity": granularity, "repair": repair, "seed": seed}
     fields |= {} if images is None else {"images": images}
     plans = [validate(plan) for plan in sweep.plans(*grid, **fields)]
@@ -233,28 +250,6 @@ def _pair(text: str) -> tuple[str, float]:
         return cell, float(ratio)
     except ValueError:
         raise InvalidPlan(f"'{text}' is not a ratio; write 0=0.2, 0:MLP-M=0.2 or mlp_neuron=0.5.") from None
-
-
-def _words(text: str) -> list[str]:
-    """Words between commas; a formula's own commas stand in parentheses."""
-    words, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth <= 0:
-            words.append("")
-        else:
-            words[-1] += letter
-    return [word.strip() for word in words if word.strip()]
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        numbers = [float(word) for word in _words(text)]
-    except ValueError:
-        numbers = []
-    if not numbers:
-        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.")
-    return numbers
 
 
 def _pruned_text(result: dict[str, Any]) -> str:
