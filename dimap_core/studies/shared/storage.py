@@ -37,7 +37,8 @@ def place() -> URL:
         raise PruningError(f"{_SETTING} is no address; write postgresql://USER@HOST/BASE there.") from error
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise PruningError(f"Studies are not kept in '{url.drivername[:40]}'; name PostgreSQL or SQLite in {_SETTING}.")
-    return url
+    # Which driver a plain "postgresql" means differs between versions of SQLAlchemy.
+    return url.set(drivername="postgresql+psycopg2") if url.drivername == "postgresql" else url
 
 
 def shown(url: URL) -> str:
