@@ -46,8 +46,8 @@ def use_tiny(monkeypatch, opened, data=None):
 
 @dataclass
 class Process:
-    """A forked process that works at a study; `stop_at`: the trial of its own, from 0, in which it stands still until it
-    is told to go on, or is ended."""
+    """A forked process that works at a study; `stop_at`: the trial of its own, from 0, in which it stands still until
+    it is told to go on, or is ended."""
 
     name: str
     log: Path
@@ -171,5 +171,3 @@ class Postgres:
         with contextlib.suppress(ProcessLookupError):
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-

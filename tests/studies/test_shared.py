@@ -198,7 +198,9 @@ def test_other_versions_are_refused(small, monkeypatch, what):
     assert_refused(DataError, lambda: worked(small), what, "0.0.1", here[what])
 
 
-def test_other_weights_and_other_images_are_refused_and_nothing_is_taken(small, monkeypatch, tiny_swin, make_tiny, opened):
+def test_other_weights_and_other_images_are_refused_and_nothing_is_taken(
+    small, monkeypatch, tiny_swin, make_tiny, opened
+):
     use_tiny(monkeypatch, opened(make_tiny("swin", embed_dim=16), "swin"))
     assert_refused(DataError, lambda: worked(small), "weights of 'tiny'", "copy the same files")
     use_tiny(monkeypatch, tiny_swin, digits(30))
@@ -238,7 +240,7 @@ def test_a_place_that_is_none_is_told_in_a_sentence(monkeypatch, setting, part):
 def test_a_server_that_does_not_answer_is_told_without_its_password(monkeypatch):
     pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
     monkeypatch.setenv("DIMAP_STUDIES", "postgresql://me:secret@127.0.0.1:1/base")
-    with pytest.raises(PruningError, match="cannot be kept in 'postgresql.*me:.*@127.0.0.1:1/base'") as told:
+    with pytest.raises(PruningError, match=r"cannot be kept in 'postgresql.*me:.*@127.0.0.1:1/base'") as told:
         ledger.found("a")
     assert "secret" not in str(told.value)
 

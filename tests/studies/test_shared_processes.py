@@ -52,8 +52,11 @@ def test_no_trial_is_taken_by_two_processes(begun):
     begun("race", ratios=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
     ours = multiprocessing.get_context("fork")
     pipes = [ours.Pipe() for _ in range(4)]
-    for _, end in pipes:
-        ours.Process(target=claim, args=("race", end), daemon=True).start()
+    processes = [ours.Process(target=claim, args=("race", end), daemon=True) for _, end in pipes]
+    for process in processes:
+        process.start()
+    wait(lambda: not any(process.is_alive() for process in processes), "the end of all processes")
+    assert [process.exitcode for process in processes] == [0] * 4
     taken = [number for start, _ in pipes for number in start.recv()]
     assert sorted(taken) == list(range(64))
 
