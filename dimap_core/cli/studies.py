@@ -46,18 +46,13 @@ def study(
     as_json: Json = False,
 ) -> None:
     """Begin a study, or go on with it: a grid of plans on some models that any number of processes do together."""
-    grid = {
-        "criteria": words(criteria or ""), "scopes": words(scopes or ""), "ratios": numbers(ratios) if ratios else None,
-        "budgets": _budgets(macs=budgets_macs, params=budgets_params),
-        "cost_exponents": numbers(cost_exponents) if cost_exponents else None, "granularity": granularity,
-        "repair": _yes_or_no(repair), "seeds": words(seeds or ""), "images": images,
-    }  # fmt: skip
+    texts = {"criteria": criteria, "scopes": scopes, "seeds": seeds, "ratios": ratios, "cost_exponents": cost_exponents}
+    budgets = {"macs": budgets_macs, "params": budgets_params}
+    grid = _grid(texts, budgets, repair) | {"granularity": granularity, "images": images}
     said = {"models": words(models or ""), "data": data, "split": split, "limit": limit, "heartbeat": heartbeat}
     if csv is not None:
         check_place(csv, DataError, "another file")
-    name = f"{name}-imagenet" if imagenet else name
-    if not _NAME.fullmatch(name):
-        raise DataError("A study's name has up to 60 letters, digits and .-_; choose such a one.")
+    name = _checked(f"{name}-imagenet" if imagenet else name)
     looks = status or csv is not None
     ledger = shared.named(name) if looks else _begun(name, file, _given(said), _given(grid), imagenet)
     if not looks and not queue:
@@ -122,8 +117,21 @@ def _given(said: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value not in (None, "", [], {})}
 
 
-def _budgets(**kinds: str | None) -> dict[str, list[float]]:
-    return {kind: numbers(text) for kind, text in kinds.items() if text}
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise DataError("A study's name has up to 60 letters, digits and .-_; choose such a one.")
+    return name
+
+
+def _grid(texts: dict[str, str | None], budgets: dict[str, str | None], repair: str | None) -> dict[str, Any]:
+    """What the options list, each text between commas."""
+    found: dict[str, Any] = {key: _listed(key, text) for key, text in texts.items() if text}
+    found["budgets"] = {kind: numbers(text) for kind, text in budgets.items() if text}
+    return found | {"repair": _yes_or_no(repair)}
+
+
+def _listed(key: str, text: str) -> list[Any]:
+    return numbers(text) if key in ("ratios", "cost_exponents") else [*words(text)]
 
 
 def _yes_or_no(text: str | None) -> list[bool]:
