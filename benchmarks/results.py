@@ -46,6 +46,7 @@ CHAPTERS = {
         "images",
         "large",
         "refit_large",
+        "shared_studies",
         "sessions",
     ),
 }

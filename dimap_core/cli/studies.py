@@ -57,17 +57,18 @@ def study(
     ledger = shared.named(name) if looks else _begun(name, file, _given(said), _given(grid), imagenet)
     if not looks and not queue:
         _work(ledger, None)
-    rows = [shared.columns(row) for row in ledger.rows()]
+    standing, found = ledger.report()
+    rows = [shared.columns(row) for row in found]
     if csv is not None:
         sweep.write_csv(rows, csv)
-    _tell(ledger, {} if status or queue else {"rows": rows}, as_json)
+    _tell(name, standing, {} if status or queue else {"rows": rows}, as_json)
 
 
 def work(name: Name, data: Data = None, as_json: Json = False) -> None:
     """Join a study: do its trials until all are done, beside any other processes on any machines (DIMAP_STUDIES)."""
     ledger = shared.named(name)
     own = _work(ledger, data)
-    _tell(ledger, {"own": own}, as_json)
+    _tell(name, ledger.report()[0], {"own": own}, as_json)
 
 
 def _begun(
@@ -104,13 +105,12 @@ def _work(ledger: shared.Ledger, data: str | None) -> int:
     return own
 
 
-def _tell(ledger: shared.Ledger, more: dict[str, Any], as_json: bool) -> None:
-    standing = ledger.standing()
+def _tell(name: str, standing: shared.Standing, more: dict[str, Any], as_json: bool) -> None:
     counts = {key: getattr(standing, key) for key in ("total", "done", "running", "waiting", "given_up")}
     text = ", ".join(f"{count:,} {key.replace('_', ' ')}" for key, count in counts.items())
     rows = table([{key: row.get(key, "") for key in (*_COLUMNS, "error")} for row in more.get("rows", [])])
     own = f", {more['own']} of them here" if "own" in more else ""
-    emit({"study": ledger.name, **counts, **more}, as_json, f"{ledger.name}: {text}{own}\n{rows}".strip())
+    emit({"study": name, **counts, **more}, as_json, f"{name}: {text}{own}\n{rows}".strip())
 
 
 def _given(said: dict[str, Any]) -> dict[str, Any]:

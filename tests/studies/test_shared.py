@@ -265,4 +265,22 @@ def test_without_an_answer_a_worker_asks_again_and_gives_up_in_the_end(small, mo
     monkeypatch.setattr(working, "OUTAGE", -1.0)
     answers = iter([optuna.exceptions.StorageInternalError("gone")])
     assert_refused(PruningError, lambda: worker.steadily(ask), "gone")
-    assert storage.GRACE > 1
+
+
+def test_after_an_outage_nobody_is_thought_dead_before_all_could_answer(small, monkeypatch):
+    freed = []
+    monkeypatch.setattr(small, "free_stale", lambda: freed.append(1))
+    worker = working.Worker(small)
+    worker.look_after()
+    assert not freed
+    worker._since -= storage.GRACE * small.asked.heartbeat + 1
+    worker.look_after()
+    assert freed
+
+
+def test_who_asks_once_is_told_that_nobody_answers(small, monkeypatch):
+    def gone(*_, **__):
+        raise optuna.exceptions.StorageInternalError("gone")
+
+    monkeypatch.setattr(small.study, "get_trials", gone)
+    assert_refused(PruningError, small.report, "gone", "DIMAP_STUDIES")

@@ -180,6 +180,11 @@ class Ledger:
                 rows.append({"model": model, "criterion": plan.criterion, "scope": plan.scope, "error": told})
         return rows
 
+    def report(self) -> tuple[Standing, list[dict[str, Any]]]:
+        """How far the study is, and its rows, for who asks once; raises PruningError where nobody answers."""
+        with places.usable(places.place()):
+            return self.standing(), self.rows()
+
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=states or None)
 
