@@ -47,6 +47,7 @@ CHAPTERS = {
         "imagenet_path",
         "large",
         "refit_large",
+        "shared_studies",
         "sessions",
     ),
 }

@@ -67,8 +67,15 @@ TORCH_FREE += [
 ]
 TORCH_FREE += ["training.methods.registry", "training.methods.comparison"]
 TORCH_FREE += [f"training.methods.{path.parent.name}.settings" for path in CORE.glob("training/methods/*/settings.py")]
-TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures"]
-TORCH_FREE += ["studies.explanations", "studies.summaries", "service.client", "service.index", "service.jobs"]
+TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures", "studies.grid"]
+TORCH_FREE += [
+    "studies.shared.ledger",
+    "studies.explanations",
+    "studies.summaries",
+    "service.client",
+    "service.index",
+    "service.jobs",
+]
 TORCH_FREE += ["service.uploads", "figures.trained.spvit"]
 
 

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ASSETS = ("*.json", "*.safetensors", "curves/*.json", "lessons/*.toml", "lessons/class/*.toml", "published/*.json")
+ASSETS += ("studies/*.toml",)
 
 
 @pytest.fixture(scope="module")

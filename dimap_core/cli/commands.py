@@ -21,7 +21,7 @@ from ..models import BUNDLED, NOTE, bundled_card, in_a_line, presets, read_as
 from ..pipeline import precision, results
 from ..plan import BUDGETS, VERSION, from_recipe, reading
 from ..types import InvalidPlan, PruningError, PruningPlan, sentence
-from . import console, export, find, report, reproduce, search, sweep, train
+from . import console, export, find, report, reproduce, search, studies, sweep, train
 from .console import (
     Classes,
     Data,
@@ -50,6 +50,8 @@ app.command()(export.export)
 app.command()(find.find)
 app.command("sweep")(sweep.sweep_command)
 app.command()(report.report)
+app.command()(studies.study)
+app.command()(studies.work)
 app.command()(train.train)
 app.command()(train.recover)
 app.add_typer(search.app, name="search")

@@ -19,7 +19,16 @@ from .. import pipeline
 from ..data import LEFT_OUT, read_classes
 from ..models import fetch_weights
 from ..pipeline import judged_by_name
-from ..types import AccuracyEstimate, LabelledImages, UnsupportedModel, duration, is_agreement, is_file, is_folder
+from ..types import (
+    AccuracyEstimate,
+    DataError,
+    LabelledImages,
+    UnsupportedModel,
+    duration,
+    is_agreement,
+    is_file,
+    is_folder,
+)  # fmt: skip
 
 Model = Annotated[str, typer.Argument(help="bundled or timm name, FILE[@ARCHITECTURE], or directory of prune --out")]
 Weights = Annotated[str, typer.Option(help="pretrained or random (for counts only)")]
@@ -131,6 +140,29 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     widths = {key: max(len(key), *(len(row[key]) for row in cells)) for key in cells[0]}
     lines = [{key: key for key in widths}, *cells]
     return "\n".join("  ".join(line[key].rjust(width) for key, width in widths.items()) for line in lines)
+
+
+def words(text: str) -> list[str]:
+    """Words between commas; a formula's own commas stand in parentheses."""
+    found, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth <= 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [word.strip() for word in found if word.strip()]
+
+
+def numbers(text: str) -> list[float]:
+    """Numbers between commas; raises DataError for anything else."""
+    try:
+        found = [float(word) for word in words(text)]
+    except ValueError:
+        found = []
+    if not found:
+        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.")
+    return found
 
 
 def _cell(value: Any) -> str:

@@ -38,7 +38,7 @@ def sweep_command(
     as_json: Json = False,
 ) -> None:
     """Judge a grid of criteria, scopes and ratios."""
-    grid = _words(criteria), _words(scopes), _numbers(ratios), _numbers(cost_exponents)
+    grid = console.words(criteria), console.words(scopes), console.numbers(ratios), console.numbers(cost_exponents)
     fields: dict[str, Any] = {"granularity": granularity, "repair": repair, "seed": seed}
     fields |= {} if images is None else {"images": images}
     plans = [validate(plan) for plan in sweep.plans(*grid, **fields)]
@@ -58,25 +58,3 @@ def sweep_command(
     console.told_doubt(opened, judged, limit)
     columns = ("criterion", "scope", "cost_exponent", "ratio", "n", "top1", "params_removed", "macs_removed", "error")
     emit({"rows": rows}, as_json, table([{key: row.get(key, "") for key in columns} for row in rows]))
-
-
-def _words(text: str) -> list[str]:
-    """Words between commas; a formula's own commas stand in parentheses."""
-    words, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth <= 0:
-            words.append("")
-        else:
-            words[-1] += letter
-    return [word.strip() for word in words if word.strip()]
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        numbers = [float(word) for word in _words(text)]
-    except ValueError:
-        numbers = []
-    if not numbers:
-        raise DataError(f"'{text}' is not a list of numbers; write them like 0.5,0.7.")
-    return numbers

@@ -9,6 +9,7 @@ from . import (
     find as find,
     published_counts as published_counts,
     report as report,
+    shared as shared,
     story as story,
     summaries as summaries,
     sweep as sweep,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from ..types import (
     Versus,
     whole_file,
 )
+from .grid import plans as plans
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Measured:
         """Settings, accuracy and cost as one row of the CLI contract."""
         total = self.cost.total
         return {
-            **_settings(self.plan),
+            **settings(self.plan),
             "ratio": self.ratio,
             **accuracy(self.estimate),
             **counts(total, self.plan.granularity),
@@ -66,20 +66,6 @@ class Measured:
         """The row with what figures need beside it: the whole estimate, and [stage, module, Part] cells."""
         cells = [[stage, module, asdict(part)] for (stage, module), part in self.cost.cells.items()]
         return {**self.row(), "estimate": asdict(self.estimate), "cells": cells}
-
-
-def plans(
-    criteria: Iterable[str], scopes: Iterable[str], ratios: Iterable[float], exponents: Iterable[float], **fields: Any
-) -> list[PruningPlan]:
-    """The grid of plans, criteria outermost; with scope "layer" a cost exponent changes nothing and is tried once.
-    `fields`: of every plan, e.g. its seed."""
-    grid = product(criteria, scopes, exponents, ratios)
-    made = [PruningPlan(criterion=c, scope=s, ratio=r, cost_exponent=a, **fields) for c, s, a, r in grid]  # type: ignore[arg-type]
-    first: dict[tuple, PruningPlan] = {}
-    for plan in made:
-        key = (plan.criterion, plan.scope, plan.ratio, 0.0 if plan.scope == "layer" else plan.cost_exponent)
-        first.setdefault(key, plan)
-    return list(first.values())
 
 
 def measure(opened: Opened, data: LabelledImages, plan: PruningPlan, limit: int | None = None) -> Measured:
@@ -94,7 +80,7 @@ def run(opened: Opened, data: LabelledImages, plans: Iterable[PruningPlan], limi
         try:
             yield measure(opened, data, plan, limit).row()
         except InvalidPlan as error:
-            yield {**_settings(plan), "ratio": plan.ratio, "error": str(error)}
+            yield {**settings(plan), "ratio": plan.ratio, "error": str(error)}
 
 
 def versus(
@@ -135,7 +121,8 @@ def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
         pd.json_normalize(rows).to_csv(part, index=False)
 
 
-def _settings(plan: PruningPlan) -> dict[str, Any]:
+def settings(plan: PruningPlan) -> dict[str, Any]:
+    """What a row says of the plan itself."""
     return {
         "criterion": plan.criterion,
         "scope": plan.scope,

@@ -21,13 +21,13 @@ from .contents import Made
 def made(seconds: float) -> Made:
     """Now, here, after so many seconds of work."""
     names = ("torch", "timm", "numpy", "plotly")
-    versions = {"DIMAP Explorer": _own_version(), "Python": platform.python_version()}
+    versions = {"DIMAP Explorer": own_version(), "Python": platform.python_version()}
     versions |= {name: version(name) for name in names}
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Made(now, versions, _processor(), torch.get_num_threads(), round(seconds, 1))
 
 
-def _own_version() -> str:
+def own_version() -> str:
     """Of the installed package, or of the checkout that runs."""
     project = ASSETS.parent / "pyproject.toml"
     try:
