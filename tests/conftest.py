@@ -29,8 +29,8 @@ APART = {
     "figures_lessons", "figures_predictions", "figures_story", "figures_way", "files", "hostile_files",
     "hostile_images", "hub", "jobs", "methods", "model_map", "package", "places", "plan", "readme", "recovery",
     "report_command", "repository", "reproduce", "search_state", "slides",
-    "sessions", "shared_processes", "shared_studies", "studies_command", "threads", "ui_rooms", "uploads", "worker_images",
-    "writing",
+    "sessions", "shared_processes", "shared_studies", "studies_command", "threads", "ui_rooms", "uploads",
+    "worker_images", "writing",
 }  # fmt: skip
 """About processes, files, pictures and whole trainings; all others compare numbers, and are run once more by other
 kernels."""
