@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from ..measure import Predictions, device
-from ..types import LabelledImages, PruningError, home, whole_file
-from . import precision
+from ..types import LabelledImages, home
+from . import kept_moments, precision
 from .opened import Opened, Trial
 
 LONG = 10.0  # seconds of asking from which answers are kept
@@ -60,10 +59,4 @@ def keep(opened: Opened, data: LabelledImages, before: int) -> None:
     arrays = {key: np.ascontiguousarray(value) for key, value in asdict(known).items() if key != "seconds"}
     trial = json.dumps(asdict(opened.trials.get(data.name, Trial())))
     about = {"seconds": str(known.seconds), "bf16": str(opened.bf16), "note": opened.note, "trial": trial}
-    place = path_of(opened, data)
-    with suppress(PruningError, OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(place) as part:
-            save_file(arrays, part, about)
-        for old in sorted(place.parent.iterdir(), key=lambda file: file.stat().st_mtime_ns)[:-_MOST]:
-            old.unlink()
+    kept_moments.put(path_of(opened, data), arrays, about, _MOST)

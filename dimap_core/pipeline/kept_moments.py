@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,11 +43,16 @@ def write(path: Path, found: InputMoments) -> None:
         for what in _FELT:
             tensors |= {f"{what} {name}": np.asarray(value) for name, value in getattr(found, what).items()}
     about = {"data": found.data, "images": str(found.images), "seed": str(found.seed)}
+    put(path, tensors, about, _MOST)
+
+
+def put(path: Path, tensors: Mapping[str, np.ndarray], about: dict[str, str], most: int) -> None:
+    """Write a file of a folder in which the newest `most` stay; one that cannot be written is not missed."""
     with suppress(PruningError, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part:
-            save_file(tensors, part, about)
-        for old in sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime_ns)[:-_MOST]:
+            save_file(dict(tensors), part, about)
+        for old in sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime_ns)[:-most]:
             old.unlink()
 
 

@@ -57,11 +57,19 @@ def test_a_crop_of_the_middle_is_told_as_its_share(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"image_mean": [0.5, 0.5]}, {"image_mean": "x", "image_std": [0, 0, 0]}, {"size": []}]
+    "wrong", [{"image_mean": [0.5, 0.5]}, {"image_mean": "x", "image_std": [0, 0, 0]}, {"size": [], "resample": []}]
 )
 def test_a_processor_that_says_nothing_usable_changes_nothing(tmp_path, wrong):
     info = load_model(folder(tmp_path, wrong))[1]
     assert all(info.learned[key].endswith("a guess") for key in ("mean", "std", "crop_pct"))
+
+
+def test_a_squashed_pictures_middle_is_cut_as_transformers_does_for_deit(tmp_path):
+    told = {"size": 40, "crop_size": 32, "do_center_crop": True, "resample": 3, "do_normalize": False}
+    model, info = load_model(folder(tmp_path, told))
+    assert (info.crop_mode, info.crop_pct, info.mean, info.std) == ("squash", 0.8, (0.0,) * 3, (1.0,) * 3)
+    wanted = picture().resize((40, 40), Image.Resampling.BICUBIC).crop((4, 4, 36, 36))
+    assert np.array_equal(transform_of(model, info)[0](picture()), np.asarray(wanted).transpose(2, 0, 1))
 
 
 def test_timms_own_config_tells(tmp_path):

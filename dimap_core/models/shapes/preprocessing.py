@@ -66,26 +66,28 @@ def beside(config: Mapping[str, Any], processor: Mapping[str, Any]) -> dict[str,
     timms = config.get("pretrained_cfg")
     found = {key: timms[key] for key in KEYS if key in timms} if isinstance(timms, Mapping) else {}
     found |= {key: processor[f"image_{key}"] for key in ("mean", "std") if f"image_{key}" in processor}
-    if (code := processor.get("resample")) in _PILLOW:
+    if processor.get("do_normalize") is False:
+        found |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    if type(code := processor.get("resample")) is int and code in _PILLOW:
         found["interpolation"] = _PILLOW[code]
     found |= _crop(processor)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items() if fits(key, value)}
 
 
 def _crop(processor: Mapping[str, Any]) -> dict[str, Any]:
-    """transformers resizes to a height and width (the whole picture), or by the shorter side and crops the middle."""
-    if type(share := processor.get("crop_pct")) is float:
-        return {"crop_mode": "center", "crop_pct": share}
-    size, crop = processor.get("size"), processor.get("crop_size")
-    if processor.get("do_center_crop"):
-        short, side = (_side(given, name) for given, name in ((size, "shortest_edge"), (crop, "height")))
-        return {"crop_mode": "center", "crop_pct": side / short} if short and side else {}
-    return {"crop_mode": "squash", "crop_pct": 1.0} if _side(size, "height") else {}
+    """transformers resizes by the shorter side, or to a height and width whatever the picture's; then it may crop the
+    middle."""
+    size, crop = processor.get("size"), _pixels(processor.get("crop_size"), "height")
+    short, squashed = _pixels(size, "shortest_edge", alone=False), _pixels(size, "height")
+    if not processor.get("do_center_crop"):
+        return {"crop_mode": "squash", "crop_pct": 1.0} if squashed else {}
+    resized = short or squashed
+    return {"crop_mode": "center" if short else "squash", "crop_pct": crop / resized} if crop and resized else {}
 
 
-def _side(given: Any, name: str) -> int:
-    """A number of pixels, alone or under its own name or the height's; 0: not told."""
-    value = given.get(name, given.get("height")) if isinstance(given, Mapping) else given
+def _pixels(given: Any, name: str, alone: bool = True) -> int:
+    """A number of pixels by its name or, as older configs have it, alone; 0: not told."""
+    value = given.get(name) if isinstance(given, Mapping) else given if alone else None
     return value if type(value) is int and value > 0 else 0
 
 

@@ -42,7 +42,18 @@ def draw() -> None:
     )  # fmt: skip
     if words:
         st.caption(f"{len(names)} models fit “{formats.plain(words)}”; the list holds these alone.")
-    entry = entries_by_name().get(setting.model)
+    _facts(setting)
+    if setting.model not in cards and not setting.name.brought and not setting.name.repository:
+        st.toggle(
+            "Random weights", setting.weights == "random",
+            **control.filled("w_random", setting.weights == "random", _weights_changed),
+            help="Counts are right with any weights; accuracy means nothing on random ones.",
+        )  # fmt: skip
+
+
+def _facts(setting: Setting) -> None:
+    """What is known of the model: of a bundled one its card, of others what lists and an open one tell."""
+    entry, cards = entries_by_name().get(setting.model), cache.cards()
     if setting.model in cards:
         card = cards[setting.model]
         st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
@@ -54,12 +65,6 @@ def draw() -> None:
         st.caption(NOTE)
     if setting.model not in cards:
         _read_as(setting)
-    if setting.model not in cards and not setting.name.brought and not setting.name.repository:
-        st.toggle(
-            "Random weights", setting.weights == "random",
-            **control.filled("w_random", setting.weights == "random", _weights_changed),
-            help="Counts are right with any weights; accuracy means nothing on random ones.",
-        )  # fmt: skip
 
 
 def _read_as(setting: Setting) -> None:
