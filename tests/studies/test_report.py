@@ -31,7 +31,7 @@ from tests.helpers import assert_refused
 from tests.studies.test_story import PLANS
 
 HOSTILE = (
-    "<script>alert(1)</script>", "{{7*7}} {% raw %}", "\"'><img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>", "{{7*711}} {% raw %}", "\"'><img src=x onerror=alert(1)>",
     "</style></script><svg onload=x>",
     "=HYPERLINK(1) | # *b* [a](javascript:x) $x^2_i$ \\end{table}", "مرحبا \u202eabc\u2066\x00 & %{x}<br><b>",
 )  # fmt: skip
@@ -95,7 +95,7 @@ def test_hostile_names_are_text_wherever_they_stand(report, read):
     seen = shown_text(read)
     for name in HOSTILE[:4]:
         assert " ".join(name.split()) in seen
-    assert "49" not in re.findall(r"\b49\b", seen[: seen.index("Contents")])
+    assert "4977" not in seen  # what a template would have made of it
     assert not [attribute for _, attributes in read.tags for attribute in attributes if attribute.startswith("on")]
     assert {tag for tag, _ in read.tags}.isdisjoint({"iframe", "object", "embed", "form", "input", "base", "image"})
     assert len([tag for tag, _ in read.tags if tag == "script"]) == 3  # the figure's data, plotly, ours
