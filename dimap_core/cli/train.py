@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,11 +24,14 @@ def train(
     name: Annotated[str, typer.Argument(help="bundled model to train")],
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="directory; default: the project's assets")] = None,
+    data: Annotated[str | None, typer.Option(help="photographs (folder:PATH with train/ and val/); *-photos")] = None,
+    state: Annotated[Path | None, typer.Option(help="folder to go on from after a stop")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a bundled model from scratch (minutes) and save checkpoint and card."""
+    """Train a bundled model from scratch (minutes; those of photographs hours) and save checkpoint and card."""
     folder = {} if out is None else {"out": out}
-    card = recipes.train_bundled(name, seed=seed, progress=lambda line: typer.echo(line, err=True), **folder)
+    tell = partial(typer.echo, err=True)
+    card = recipes.train_bundled(name, seed=seed, progress=tell, data=data, state=state, **folder)
     emit({**card, "out": str(out or ASSETS)}, as_json, f"{name}: top-1 {card['top1']:.1%} (n = {card['n']})")
 
 

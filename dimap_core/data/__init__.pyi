@@ -35,3 +35,4 @@ from .sources import (
     from_request as from_request,
 )
 from .subset import shown as shown
+from .whole import whole_training as whole_training

@@ -140,7 +140,7 @@ def choose(
             f"'{info.name}' has no classifier, so no images can judge it; its counts and cuts need "
             "none, accuracy needs a file with one."
         )
-    found, title = _found(source)
+    found, title = tree_of(source)
     place, names = found.place, list(found.judged.folders)
     outputs = heads(_outputs(model), info.class_names)
     if not place.labelled:
@@ -166,7 +166,7 @@ def choose(
 
 def sampled(source: ImageSource, model: nn.Module, info: ModelInfo, each: int) -> LabelledImages:
     """At most `each` images of every folder, whatever its class; `labels` and `class_names` are the folders'."""
-    found, title = _found(source)
+    found, title = tree_of(source)
     names = list(found.judged.folders)
     files = [subset.files_of(found.place, found.judged.folders[name]) for name in names]
     *_, (_, _, drawn) = subset.draw(found.place, [mine[:each] for mine in files], 0, source.seed)
@@ -179,7 +179,7 @@ def _outputs(model: Any) -> int:
     return int(model.num_classes)
 
 
-def _found(source: ImageSource) -> tuple[subset.Tree, str]:
+def tree_of(source: ImageSource) -> tuple[subset.Tree, str]:
     """The splits and classes that a source names, and what it is called."""
     place, title = _place(source)
     if not place.labelled:

@@ -8,7 +8,13 @@ from .directory import fill as fill
 from .exports import write_source as write_source
 from .footprint import image_bytes as image_bytes, largest_batch as largest_batch
 from .load import fetch_weights as fetch_weights, load_model as load_model, read_as as read_as
-from .named_models import build as build, load_bundled as load_bundled, load_named as load_named, skeleton as skeleton
+from .named_models import (
+    build as build,
+    bundled_info as bundled_info,
+    load_bundled as load_bundled,
+    load_named as load_named,
+    skeleton as skeleton,
+)
 from .presets import NOTE as NOTE, presets as presets
 from .published import (
     PUBLICATIONS as PUBLICATIONS,

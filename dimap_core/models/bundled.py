@@ -15,7 +15,11 @@ from ..types import ASSETS, CheckpointError, Family
 @dataclass(frozen=True)
 class BundledModel:
     """A small model this project trained itself: a timm architecture shrunk by `kwargs`, for one data set; a Swin's
-    first `linear_stages` have focused linear attention (`cut.linear_attention`)."""
+    first `linear_stages` have focused linear attention (`cut.linear_attention`).
+
+    `judged`: which images its card and curves were judged on, where they do not come with the project; the model then
+    waits for images of its user's, and `names` are its classes.
+    """
 
     name: str
     family: Family
@@ -25,6 +29,12 @@ class BundledModel:
     classes: int
     kwargs: dict[str, Any]
     linear_stages: int = 0
+    judged: str = ""
+    names: tuple[str, ...] = ()
+
+
+PHOTOS = "CIFAR-10's photographs, re-encoded as JPEG: 5,000 of its 10,000 test images"
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def _swin(name: str, data: str, size: int, patch: int, classes: int, linear_stages: int = 0) -> BundledModel:
@@ -43,12 +53,23 @@ def _deit(name: str, data: str, size: int, patch: int, classes: int) -> BundledM
     return BundledModel(name, "deit", data, "deit_tiny_patch16_224", size, classes, kwargs)
 
 
+def _photos(family: Family, base: str, kwargs: dict[str, Any]) -> BundledModel:
+    name = f"{family}-photos"
+    return BundledModel(name, family, "cifar10", base, 32, len(CIFAR10), kwargs, judged=PHOTOS, names=CIFAR10)
+
+
 BUNDLED = (
     _swin("swin-textured", "textured-digits", 64, 4, 40),
     _deit("deit-textured", "textured-digits", 64, 8, 40),
     _swin("swin-digits", "digits", 32, 2, 10),
     _deit("deit-digits", "digits", 32, 4, 10),
     _swin("swin-flatten", "textured-digits", 64, 4, 40, linear_stages=2),
+    _photos(
+        "swin",
+        "swin_tiny_patch4_window7_224",
+        {"patch_size": 2, "window_size": 4, "embed_dim": 32, "depths": (2, 2, 6, 2), "num_heads": (2, 4, 8, 16)},
+    ),
+    _photos("deit", "deit_tiny_patch16_224", {"patch_size": 4, "embed_dim": 128, "depth": 8, "num_heads": 4}),
 )
 """The bundled models; the first is the app's default."""
 

@@ -111,9 +111,8 @@ def finish(model: nn.Module, info: ModelInfo) -> tuple[nn.Module, ModelInfo]:
 
 def bundled_info(spec: BundledModel, weights: Any) -> ModelInfo:
     """What is known of a bundled model, but for the fingerprint."""
-    return ModelInfo(
-        spec.name, spec.family, "bundled", weights, spec.input_size, HALF, HALF, _class_names(spec.data), "", spec.data
-    )
+    names, data = (spec.names, None) if spec.judged else (_class_names(spec.data), spec.data)
+    return ModelInfo(spec.name, spec.family, "bundled", weights, spec.input_size, HALF, HALF, names, "", data)
 
 
 def timm_info(model: Any, name: str, family: Family, weights: Any) -> ModelInfo:

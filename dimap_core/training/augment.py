@@ -1,11 +1,21 @@
-"""Small random changes of training images by name, drawn from torch's global generator, so that a seed repeats them."""
+"""Small random changes of training images by name: float images [B, C, H, W] of 0 to 1 in, others like them out.
+
+Drawn from the global generators (torch's; RandAugment's from Python's and numpy's), so that a seed repeats them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
+from timm.data.auto_augment import rand_augment_transform
 from torch.nn import functional as F
+
+RAND_AUGMENT = "rand-m7-n1-mstd0.5-inc1"
 
 
 def affine(images: torch.Tensor) -> torch.Tensor:
@@ -32,9 +42,32 @@ def flips(images: torch.Tensor) -> torch.Tensor:
     return shifts(torch.where(mirrored[:, None, None, None], images.flip(-1), images))
 
 
+def photos(images: torch.Tensor) -> torch.Tensor:
+    """For training on photographs from scratch: half mirrored, each image shifted by up to an eighth of its side, then
+    changed by one operation of timm's RandAugment (Cubuk et al. 2020, arXiv 1909.13719)."""
+    count, _, height, width = images.shape
+    mirrored = torch.rand(count) < 0.5
+    images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    most = max(1, min(height, width) // 8)
+    padded = F.pad(images, (most,) * 4, mode="reflect")
+    down, right = torch.randint(0, 2 * most + 1, (2, count, 1, 1))
+    rows, columns = down + torch.arange(height)[:, None], right + torch.arange(width)
+    moved = padded[torch.arange(count)[:, None, None], :, rows, columns]  # [B, H, W, C]
+    pixels = moved.mul(255).round().to(torch.uint8).numpy()
+    change = _rand_augment(most)
+    changed = [np.asarray(change(Image.fromarray(image))) for image in pixels]
+    return torch.from_numpy(np.stack(changed)).permute(0, 3, 1, 2).float().div(255)
+
+
+@cache
+def _rand_augment(most: int) -> Any:
+    return rand_augment_transform(RAND_AUGMENT, {"translate_const": most, "img_mean": (128, 128, 128)})
+
+
 AUGMENTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "none": lambda images: images,
     "affine": affine,
     "shifts": shifts,
     "flips": flips,
+    "photos": photos,
 }

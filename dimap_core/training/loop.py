@@ -165,8 +165,8 @@ class Training:
 
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         device = self.accelerator.device
-        scaled = (images[:, : self.mean.shape[1]].float().cpu().div(255) - self.mean) / self.std
-        inputs = AUGMENTS[self.settings.augment](scaled).to(device)
+        moved = AUGMENTS[self.settings.augment](images[:, : self.mean.shape[1]].float().cpu().div(255))
+        inputs = ((moved - self.mean) / self.std).to(device)
         targets = labels
         if self.mixing is not None and len(inputs) > 1:
             even = len(inputs) // 2 * 2  # it pairs each image with another
@@ -279,7 +279,7 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) 
 def _mixing(settings: Settings, classes: int) -> Mixup | None:
     if not settings.mixup and not settings.cutmix:
         return None
-    return Mixup(settings.mixup, settings.cutmix, label_smoothing=0.0, num_classes=classes)
+    return Mixup(settings.mixup, settings.cutmix, prob=settings.mixed, label_smoothing=0.0, num_classes=classes)
 
 
 @contextmanager

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import timm
 import torch
 from accelerate.utils import set_seed
 from safetensors.torch import save_file
+from torch import nn
 
 from ..anatomy import build_anatomy
-from ..data import load_data
+from ..data import FOLDER, ZIP, ImageSource, choose, load_data, whole_training
 from ..measure import cost_report, evaluate
-from ..models import BUNDLED, BundledModel, build, bundled, load_bundled
-from ..types import ASSETS, LabelledImages, UnsupportedModel, check_place, whole_folder
+from ..models import BUNDLED, BundledModel, build, bundled, bundled_info, load_bundled
+from ..types import ASSETS, DataError, LabelledImages, ModelInfo, UnsupportedModel, check_place, whole_folder
+from .kept_state import Kept
 from .loop import Training
 from .settings import Settings
 
@@ -26,45 +28,70 @@ Progress = Callable[[str], None]
 DROP_PATH = 0.05
 FLATTEN = "Focused linear attention (FLatten) in stages 1 to {}, the whole model trained from scratch"
 
+PHOTOS = Settings(50, augment="photos", batch_size=125, mixup=0.2, cutmix=1.0, mixed=0.5, ema=0.999)
+
 RECIPES: dict[str, Settings] = {
     "swin-digits": Settings(60, augment="affine"),
     "deit-digits": Settings(100, augment="affine", lr=1e-3),
     "swin-textured": Settings(24, augment="shifts"),
     "deit-textured": Settings(24, augment="shifts"),
     "swin-flatten": Settings(24, augment="shifts"),
+    "swin-photos": PHOTOS,
+    "deit-photos": replace(PHOTOS, distill="soft", share=0.5, temperature=2.0),
 }
+TEACHERS = {"deit-photos": "swin-photos"}
+"""Who teaches a model whose recipe distils."""
 
 
-def train_bundled(name: str, out: Path = ASSETS, seed: int = 0, progress: Progress = lambda _: None) -> dict[str, Any]:
+def train_bundled(
+    name: str,
+    out: Path = ASSETS,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+    data: str | None = None,
+    state: Path | None = None,
+) -> dict[str, Any]:
     """Train a bundled model, save fp16 safetensors and its card, and measure what was saved.
 
-    Returns the card: data, seed, accuracy with n and interval, params, MACs, seconds and the command.
+    `data`: the images, as --data names them, of a model whose set does not come with the project; `state`: a folder to
+    keep the training in and to go on from. Returns the card: data, seed, accuracy with n and interval, params, MACs,
+    seconds and the command.
     """
     spec = bundled(name)
     if spec is None:
         raise UnsupportedModel(f"'{name}' is not a bundled model; choose {', '.join(m.name for m in BUNDLED)}.")
-    # One thread: models this small gain nothing from two, and the result does not depend on the machine's cores.
-    torch.set_num_threads(1)
+    if data and not spec.judged:
+        raise DataError(f"'{name}' is trained on '{spec.data}', which comes with the project; leave --data out.")
+    # Models of a few minutes gain nothing from two threads, and the result does not depend on the machine's cores.
+    torch.set_num_threads(torch.get_num_threads() if spec.judged else 1)
     check_place(out, other="another directory")
     set_seed(seed)
-    start = time.perf_counter()
-    data = load_data(spec.data, "train")
-    training = Training(build(spec, drop_path_rate=DROP_PATH), data, replace(RECIPES[name], seed=seed))
+    source = ImageSource(data or spec.data, count=0)
+    dense = build(spec, drop_path_rate=DROP_PATH)
+    images = whole_training(source, dense, bundled_info(spec, "random")) if spec.judged else None
+    teacher = load_bundled(taught_by)[0] if (taught_by := bundled(TEACHERS.get(name, ""))) else None
+    settings = replace(RECIPES[name], seed=seed)
+    training = Training(dense, images or load_data(spec.data, "train"), settings, teacher=teacher)
+    _run(training, None if state is None else Kept(training, state), progress)
+    tensors = {key: tensor.half().contiguous() for key, tensor in training.result().state_dict().items()}
+    with whole_folder(out) as part:
+        save_file(tensors, part / f"{name}.safetensors")
+        card = _card(spec, part, seed, training.spent, source)  # opens and judges what was written
+        (part / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return card
+
+
+def _run(training: Training, kept: Kept | None, progress: Progress) -> None:
     losses: list[float] = []
     epoch = len(training.loader)
     for step in training.run():
         losses.append(step.loss)
+        if kept is not None:
+            kept.after(training.spent)
         if step.step % epoch == 0:
             done, epochs = step.step // epoch, step.steps // epoch
-            mean = sum(losses[-epoch:]) / epoch
-            progress(f"epoch {done}/{epochs}, loss {mean:.3f}, {step.seconds_left:.0f} s left")
-    seconds = time.perf_counter() - start
-    tensors = {key: tensor.half().contiguous() for key, tensor in training.result().state_dict().items()}
-    with whole_folder(out) as part:
-        save_file(tensors, part / f"{name}.safetensors")
-        card = _card(spec, part, seed, seconds)  # opens and judges what was written
-        (part / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return card
+            seen = losses[-epoch:]
+            progress(f"epoch {done}/{epochs}, loss {fmean(seen):.3f}, {step.seconds_left:.0f} s left")
 
 
 def chance(data: LabelledImages) -> dict[str, float]:
@@ -75,26 +102,40 @@ def chance(data: LabelledImages) -> dict[str, float]:
     }
 
 
-def _card(spec: BundledModel, out: Path, seed: int, seconds: float) -> dict[str, Any]:
+def _judging(spec: BundledModel, source: ImageSource, model: nn.Module, info: ModelInfo) -> LabelledImages:
+    """The images that judge a model: its set's validation split, or all of those that `source` names."""
+    if not spec.judged:
+        return load_data(spec.data)
+    *_, (_, _, chosen) = choose(source, model, info)
+    assert chosen is not None
+    return chosen.to_judge()
+
+
+def _card(spec: BundledModel, out: Path, seed: int, seconds: float, source: ImageSource) -> dict[str, Any]:
     """Measure the checkpoint that was saved, not the model that was trained: fp16 may change an answer."""
     model, info = load_bundled(spec, out)
-    *_, (result, _) = evaluate(model, info, load_data(spec.data))
+    judged = _judging(spec, source, model, info)
+    *_, (result, _) = evaluate(model, replace(info, data=judged.name), judged)
     total = cost_report(build_anatomy(model, spec.family)).total
+    own = source.source.startswith((FOLDER, ZIP))
+    given = f" --data {FOLDER}PATH" if own else ""
     return {
         "name": spec.name,
         "family": spec.family,
         "data": spec.data,
+        **({"judged": spec.judged if own else f"{spec.data}'s own validation images"} if spec.judged else {}),
         "n": result.n,
         "top1": result.top1.value,
         "ci95": [result.top1.low, result.top1.high],
         "cues": {cue: share.value for cue, share in result.cues.items() if cue != "joint"},
-        "chance": chance(load_data(spec.data)),
+        "chance": chance(judged),
         "params": total.params,
         "macs": total.macs,
         "seed": seed,
         **({"attention": FLATTEN.format(spec.linear_stages)} if spec.linear_stages else {}),
+        **({"teacher": TEACHERS[spec.name]} if spec.name in TEACHERS else {}),
         "seconds": round(seconds),
         "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "command": f"python -m dimap_core train {spec.name}" + (f" --seed {seed}" if seed else ""),
+        "command": f"python -m dimap_core train {spec.name}{given}" + (f" --seed {seed}" if seed else ""),
         "versions": {"torch": torch.__version__, "timm": timm.__version__},
     }

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..data import image_set
 from ..types import InvalidPlan
 
-AUGMENTS = ("none", "affine", "shifts", "flips")
+AUGMENTS = ("none", "affine", "shifts", "flips", "photos")
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Settings:
     AdamW, reached after `warmup` of all steps from lr / rise, then cosine-annealed to lr / rise / fall; `batch_size`
     counts all processes' images.
 
-    `mixup` and `cutmix` are timm's alphas, `ema` the decay of the average of weights that is taken in the end; 0 is
-    off. `distill`: "soft" adds KL to the teacher at `temperature`, "hard" cross-entropy with its answers, either with
-    weight `share`, the labels with 1 - share.
+    `mixup` and `cutmix` are timm's alphas, used in a share `mixed` of the batches, `ema` the decay of the average of
+    weights that is taken in the end; 0 is off. `distill`: "soft" adds KL to the teacher at `temperature`, "hard"
+    cross-entropy with its answers, either with weight `share`, the labels with 1 - share.
     """
 
     epochs: float = 1.0
@@ -39,6 +39,7 @@ class Settings:
     augment: str = "none"
     mixup: float = 0.0
     cutmix: float = 0.0
+    mixed: float = 1.0
     ema: float = 0.0
     distill: Literal["none", "soft", "hard"] = "none"
     temperature: float = 2.0
