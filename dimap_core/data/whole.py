@@ -26,9 +26,10 @@ def whole_training(source: ImageSource, model: nn.Module, info: ModelInfo) -> La
     if found.trained is None:
         raise DataError(f"'{title}' has no train/ beside what judges; give a folder with train/ and val/.")
     names = list(found.trained.folders)
-    outputs = match(names, heads(len(info.class_names), info.class_names), {}, found.place.order).outputs
-    if sorted(outputs.values()) != list(range(len(info.class_names))):
-        unknown = ", ".join(name for name in names if outputs[name] == LEFT_OUT) or "too few"
+    matched = match(names, heads(len(info.class_names), info.class_names), {}, found.place.order)
+    outputs = matched.outputs
+    if matched.guessed or sorted(outputs.values()) != list(range(len(info.class_names))):
+        unknown = ", ".join(name for name in names if outputs[name] == LEFT_OUT) or "by their names"
         raise DataError(f"The folders of '{title}' are not the classes of '{info.name}' ({unknown[:80]}).")
     files = [
         (file, outputs[name]) for name in names for file in subset.files_of(found.place, found.trained.folders[name])
