@@ -28,7 +28,7 @@ APART = {
     "architecture", "catalogue", "classroom", "cli", "client", "containers", "contributing", "data", "fetch", "figures",
     "figures_lessons", "figures_predictions", "figures_story", "figures_way", "files", "hostile_files",
     "hostile_images", "hub", "jobs", "methods", "model_map", "package", "places", "plan", "readme", "recovery",
-    "report_command", "repository", "reproduce", "search_state", "slides",
+    "photographs", "report_command", "repository", "reproduce", "search_state", "slides",
     "sessions", "shared_processes", "shared_studies", "studies_command", "threads", "ui_rooms", "uploads",
     "worker_images", "writing",
 }  # fmt: skip

@@ -7,12 +7,14 @@ add in other orders, with fused or plain multiply-adds. Whatever computes the sa
 
 import contextlib
 import copy
+import os
 import resource
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,3 +164,11 @@ def serve(worker: Worker) -> list[dict[str, Any]]:
     while worker.busy:
         events.append(worker.step())
     return events
+
+
+def photographs() -> str | None:
+    """Where CIFAR-10's photographs lie, as --data names them: beside the checkout or by DIMAP_PHOTOS; None: nowhere."""
+    place = Path(os.environ.get("DIMAP_PHOTOS", Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"))
+    if (place / "val").is_dir():
+        return f"folder:{place}"
+    return f"zip:{place / 'val.zip'}" if (place / "val.zip").is_file() else None

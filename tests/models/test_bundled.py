@@ -27,6 +27,8 @@ BARS = {
     "deit-textured": {"joint": 0.85, "digit": 0.9, "texture": 0.9},
 }
 NAMES = [spec.name for spec in BUNDLED]
+OWN = [spec.name for spec in BUNDLED if not spec.judged]
+"""Those whose images come with the project; `test_photographs` judges the others."""
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -42,6 +44,8 @@ def opened(name):
 @pytest.fixture(scope="module")
 def dense(opened):
     """The dense model on its whole validation split."""
+    if opened.info.name not in OWN:
+        pytest.skip("its images do not come with the project")
     return pipeline.judge_fully(opened, pipeline.default_data(opened))
 
 
@@ -51,13 +55,13 @@ def curves(name):
 
 
 def test_every_model_has_a_bar_and_the_first_is_the_default():
-    assert set(BARS) == set(NAMES) and NAMES[0] == "swin-textured"
+    assert set(BARS) == set(OWN) and NAMES[0] == "swin-textured"
     assert bundled("nothing") is None and bundled(NAMES[1]) is BUNDLED[1]
 
 
 def test_a_checkpoint_is_small_half_precision_and_finite(name):
     path = ASSETS / f"{name}.safetensors"
-    assert path.stat().st_size < 5e6
+    assert path.stat().st_size < (8e6 if bundled(name).judged else 5e6)
     tensors = load_file(path)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
@@ -103,7 +107,7 @@ def test_the_curves_hold_the_first_screen_and_the_reference(curves):
 
 
 @pytest.mark.parametrize("place", [0.31, 0.93], ids=["a ratio", "a budget"])
-def test_a_precomputed_row_is_measured_again(opened, curves, place):
+def test_a_precomputed_row_is_measured_again(opened, dense, curves, place):
     row = curves["rows"][int(place * len(curves["rows"]))]
     budget = row["budget"]
     plan = PruningPlan(
