@@ -79,10 +79,15 @@ def _section(name: str, result: Result) -> str:
     """A heading, how it was measured, the tables, what they say."""
     command = result.command if result.command.startswith("not") else f"`{result.command}`"
     how = f"Load: {result.load}. n: {result.n}. Interval: {result.interval}."
-    run = f"*{command}; {result.date}; {result.machine}. {how}*"
+    runs = [f"*{command}; {result.date}; {result.machine}. {how}*"]
+    runs += [
+        f"*`{name}`: `{run['command']}`; {run['date']}; {run['machine']}. Load: {run['load']}. n: {run['n']}.*"
+        for name, run in result.photos.items()
+    ]
+    readings = [result.reading, *(run["reading"] for run in result.photos.values())]
     tables = table(result.columns, result.rows) if result.rows else FROM_ASSETS[name]()
     goals = bars.told(result) if name == "find" else ""
-    parts = (f"### {result.title}", result.note, run, goals, tables, result.reading)
+    parts = (f"### {result.title}", result.note, *runs, goals, tables, *readings)
     return "\n\n".join(part for part in parts if part)
 
 
@@ -95,9 +100,9 @@ def _anchor(title: str) -> str:
 
 
 def _models() -> str:
-    """The bundled models by their cards."""
+    """The bundled models by their cards, as far as they are trained."""
     rows = []
-    for spec in BUNDLED:
+    for spec in (spec for spec in BUNDLED if (ASSETS / f"{spec.name}.safetensors").exists()):
         card = bundled_card(spec)
         low, high = (100 * end for end in card["ci95"])
         cues = "".join(f", {cue} {100 * value:.1f}" for cue, value in card["cues"].items() if cue != "joint")
@@ -141,6 +146,12 @@ def _cell(name: str, row: str, column: str) -> str:
     return rows[row][column]
 
 
+def _days(name: str) -> str:
+    """When its rows were measured."""
+    result = stored(name)
+    return " and ".join(sorted({result.date, *(run["date"] for run in result.photos.values())}))
+
+
 def _fast() -> str:
     """How fast, each figure a stored cell."""
     swin = [_cell("screen", row, "`swin-textured`") for row in ("counts", "first accuracy", "all images")]
@@ -170,7 +181,7 @@ def _faithful() -> str:
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
-    "summary": lambda: f"{oneshot.summary(_oneshot())}\n\nMeasured on {stored('oneshot').date}.",
+    "summary": lambda: f"{oneshot.summary(_oneshot())}\n\nMeasured on {_days('oneshot')}.",
     "fast": _fast,
     "faithful": _faithful,
 }
