@@ -101,7 +101,7 @@ def _anchor(title: str) -> str:
 
 def _models() -> str:
     """The bundled models by their cards, as far as they are trained."""
-    rows = []
+    rows, judged = [], []
     for spec in (spec for spec in BUNDLED if (ASSETS / f"{spec.name}.safetensors").exists()):
         card = bundled_card(spec)
         low, high = (100 * end for end in card["ci95"])
@@ -113,7 +113,10 @@ def _models() -> str:
             f"{card['params'] / 1e6:.2f} M", f"{card['macs'] / 1e6:.1f} M", f"{size / 1e6:.1f} MB",
             f"{card['seconds'] / 60:.0f} min",
         ])  # fmt: skip
-    return table(["model", "data", "top-1 (95 % interval, n)", "params", "MACs", "file", "trained in"], rows)
+        if "judged" in card:
+            judged.append(f"`{spec.name}` was judged on {card['judged']}; `{card['command']}` on {card['device']}.")
+    found = table(["model", "data", "top-1 (95 % interval, n)", "params", "MACs", "file", "trained in"], rows)
+    return "\n\n".join([found, *judged])
 
 
 def _oneshot() -> list[dict]:
@@ -162,8 +165,7 @@ def _fast() -> str:
     return "\n".join([
         f"- On screen, `swin-textured`: from a key to new counts {swin[0]}, to the first accuracy {swin[1]}, to all",
         f"  images {swin[2]}; medians (largest).",
-        f"- Sessions at once (`{stored('load').command}`):",
-        f"  counts after {many[0]} (p50), {many[1]} (p95).",
+        f"- Sessions at once (`{stored('load').command}`): counts after {many[0]} (p50), {many[1]} (p95).",
         f"- {stored('speed').columns[0]}, 16 images, dense / sliced: Swin-B {cut[0]},",
         f"  DeiT-B {cut[1]}.",
         f"- Measured on {days}: {stored('speed').machine.partition(';')[0]}; load and the rest in RESULTS.md.",
@@ -174,10 +176,8 @@ def _faithful() -> str:
     """How many published figures are recounted, and how many differ."""
     figures = [figure for key in PUBLICATIONS for figure in publication(key).figures]
     differ = sum(bool(figure.ours) for figure in figures)
-    return (
-        f"`reproduce counts` recounts {len(figures)} published figures of params and MACs; {differ} differ from what\n"
-        "is printed, each with a note on why."
-    )
+    told = f"{len(figures)} published figures of params and MACs; {differ} differ, each with a note on why."
+    return f"`reproduce counts` recounts {told}"
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
