@@ -64,14 +64,14 @@ def store(
     """
     path = RESULTS / f"{name}.json"
     old = stored(name) if path.exists() else Result(name, *[UNKNOWN] * 6)
-    now = {"command": _command(), "date": date.today().isoformat(), "machine": hardware()}
+    now = {"command": command(), "date": date.today().isoformat(), "machine": hardware()}
     now |= {"load": f"{load()} at the end", "reading": ""}
     found = replace(old, columns=columns, rows=[list(map(str, row)) for row in rows])
     found = replace(found, photos={**old.photos, model: {**now, "n": photos}}) if photos else replace(found, **now)
     path.write_text(json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _command() -> str:
+def command() -> str:
     """This command, as anybody may type it: where the photographs lie here is nobody's business."""
     words = ["python -m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]
     told = ["FOLDER" if before == "--photos" else word for before, word in pairwise(["", *words])]

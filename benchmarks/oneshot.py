@@ -24,7 +24,7 @@ from dimap_core.types import ASSETS, InvalidPlan
 
 from . import maps
 from .judging import Images, asked, command_line
-from .measured import percent, share, store
+from .measured import command, percent, share, store
 
 CURVES = ASSETS / "curves"
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -60,7 +60,7 @@ def measure(name: str, images: Images) -> dict:
     return {
         "model": name,
         "fingerprint": opened.info.fingerprint,
-        "command": "python -m benchmarks.oneshot",
+        "command": command(),
         "dense": asdict(dense),
         "rows": rows,
     }

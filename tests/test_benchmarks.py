@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks import criteria, judging, measured, oneshot, results, searches, structured, studies
 from dimap_core.models.bundled import CIFAR10
-from dimap_core.pipeline import default_data, training_data
+from dimap_core.pipeline import default_data, open_model, training_data
 from dimap_core.training import comparison
 
 EACH = {"train": 3, "val": 2}  # pictures of a class
@@ -150,7 +150,7 @@ def test_a_search_keeps_the_rows_of_other_models(monkeypatch, kept, folder):
 def test_a_checkpoint_of_a_search_is_judged_by_the_photographs_of_its_model(folder):
     opened = judging.Images(str(folder)).open("swin-photos")
     judged = default_data(opened)
-    unaware = judging.pipeline.open_model("swin-photos")
+    unaware = open_model("swin-photos")
     assert unaware.info.data is None
     same = (searches.last_answers(one, judged).classes.tolist() for one in (opened, unaware))
     assert next(same) == next(same) and searches.epoch(opened) == 1
