@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -73,9 +74,9 @@ def store(
 
 def command() -> str:
     """This command, as anybody may type it: where the photographs lie here is nobody's business."""
-    words = ["python -m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]
-    told = ["FOLDER" if before == "--photos" else word for before, word in pairwise(["", *words])]
-    return " ".join("--photos=FOLDER" if word.startswith("--photos=") else word for word in told)
+    words = ["FOLDER" if before == "--photos" else word for before, word in pairwise(sys.argv)]
+    words = ["--photos=FOLDER" if word.startswith("--photos=") else word for word in words]
+    return " ".join(["python -m", f"benchmarks.{Path(sys.argv[0]).stem}", *map(shlex.quote, words)])
 
 
 def hardware() -> str:

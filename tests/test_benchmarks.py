@@ -70,12 +70,12 @@ def test_photographs_judge_and_train_their_models_alone(monkeypatch, folder):
 
 
 def test_a_run_on_photographs_keeps_what_is_known_of_the_others_and_tells_no_path(monkeypatch, kept):
-    command(monkeypatch, "swin-photos", "--photos", "/home/someone/pictures", "--judge", 10)
+    command(monkeypatch, "swin-photos", "--photos", "/home/someone/pictures", "--zeros", "")
     measured.store("old", ["model"], [["swin-photos"]], "swin-photos", "10 photographs of val/")
     new = measured.stored("old")
     assert (new.command, new.date, new.n, new.reading) == ("python -m benchmarks.old", "1999-12-31", "540", "As said.")
     run = new.photos["swin-photos"]
-    assert run["command"] == "python -m benchmarks.old swin-photos --photos FOLDER --judge 10"
+    assert run["command"] == "python -m benchmarks.old swin-photos --photos FOLDER --zeros ''"
     assert (run["n"], run["reading"]) == ("10 photographs of val/", "") and run["date"] > new.date
     command(monkeypatch, "--photos=/home/someone/pictures")
     measured.store("old", ["model"], [["swin-photos"]], "deit-photos", "20 photographs of val/")
