@@ -1,7 +1,8 @@
 """What each part of the APMA-style search is worth: the search with that part off, against the full one.
 
-    python -m benchmarks.apma [MODEL ...] [--steps 160] [--macs 0.5]   measure, write assets/apma.json, print the table
-    python -m benchmarks.apma --table                                  print the table from what was measured before
+    python -m benchmarks.apma [MODEL ...] [--steps 160] [--macs 0.5] [--photos FOLDER [--judge N]]
+                                        measure, write assets/apma.json, print the table
+    python -m benchmarks.apma --table   print the table from what was measured before
 
 Half of the steps search, half fine-tune; equal steps, one seed. Judged on the whole validation split, after the cut and
 after training, each difference to the full method paired image by image. Without equal heads the search counts the
@@ -16,20 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from dimap_core import pipeline
-from dimap_core.data import load_data
 from dimap_core.measure import Predictions, estimate
 from dimap_core.training import apma
 
+from .judging import PHOTOGRAPHS, Images
 from .searches import Benchmark, in_steps, last, last_answers
 
-MODELS = ("swin-textured", "deit-textured")
+MODELS = ("swin-textured", "deit-textured", *PHOTOGRAPHS)
 Answers = tuple[Predictions, Predictions]
 
 
-def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[dict[str, Any], Answers]:
+def one_search(name: str, images: Images, steps: int, macs: float, **switches: bool) -> tuple[dict[str, Any], Answers]:
     """What a search came to, with the answers of its model after the cut and after training."""
-    opened = pipeline.open_model(name)
-    judged = load_data(str(opened.info.data))
+    opened = images.open(name)
+    judged = pipeline.default_data(opened)
     asked = apma.suited_search(opened.info.data, macs, **switches)
     asked = in_steps(asked, opened, {"training": steps / 2, "finetuning": steps / 2})
     began = time.process_time()
@@ -46,14 +47,14 @@ def one_search(name: str, steps: int, macs: float, **switches: bool) -> tuple[di
     return {key: result[key] for key in keys} | {"cpu_seconds": round(spent)}, (before, after)
 
 
-def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
+def measure_model(name: str, images: Images, steps: int, macs: float) -> dict[str, Any]:
     """The full search of one model, and those without each part."""
-    judged = load_data(str(pipeline.open_model(name).info.data))
-    full, whole = one_search(name, steps, macs)
+    judged = pipeline.default_data(images.open(name))
+    full, whole = one_search(name, images, steps, macs)
     print(name, full, flush=True)
     found: dict[str, Any] = {"model": name, "steps": steps, "budget_macs": macs, "full": full, "without": []}
     for part in apma.PARTS:
-        row, answers = one_search(name, steps, macs, **{part: False})
+        row, answers = one_search(name, images, steps, macs, **{part: False})
         row |= {"part": part}
         for when, own, other in zip(("before", "after"), answers, whole, strict=True):
             change = estimate(own, judged, other).drops["joint"]

@@ -1,12 +1,13 @@
 """Every criterion on all bundled models: which of those that read training images earn them? The tables of RESULTS.md.
 
-    python -m benchmarks.criteria [MODEL ...]   measure, write assets/criteria.json, print the tables
+    python -m benchmarks.criteria [MODEL ...] [--photos FOLDER [--judge N]]
+                                                measure, write assets/criteria.json, print the tables
     python -m benchmarks.criteria --tables      print the tables from what was measured before
 
 Structures: 35, 50 and 70 % of the MACs removed, plain and repaired, once with all kinds in one ranking per MAC (scope
 model, cost exponent 1) and once within each kind (scope module, exponent 0), the same for every criterion. Single
 weights: 70, 80 and 90 % of them removed, each layer alone and within modules, 90 % repaired, too. 256 training images
-for whatever reads any; no fine-tuning. Rows of the same weights that are there are not measured again.
+for whatever reads any; no fine-tuning. Rows of the same weights, judged by as many images, are not measured again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from dimap_core import pipeline
 from dimap_core.criteria import CRITERIA
 from dimap_core.types import ASSETS, InvalidPlan, PruningPlan
 
-from . import measured
+from . import judging, measured
+from .judging import Images
 from .measured import share
 
 FILE = ASSETS / "criteria.json"
@@ -61,11 +63,12 @@ def ways(ratio: float) -> tuple[bool, ...]:
     return (False, True) if ratio in REPAIRED else (False,)
 
 
-def measure(name: str) -> Iterator[dict[str, Any]]:
+def measure(name: str, images: Images) -> Iterator[dict[str, Any]]:
     """After each criterion all rows of one model, and the CPU seconds that reading images took."""
-    opened = pipeline.open_model(name)
+    opened = images.open(name)
     data = pipeline.default_data(opened)
-    old = next((found for found in read() if found["fingerprint"] == opened.info.fingerprint), {})
+    same = opened.info.fingerprint, len(data)
+    old = next((found for found in read() if (found["fingerprint"], found["dense"]["n"]) == same), {})
     rows, spent = list(old.get("rows", [])), dict(old.get("read_cpu_s", {}))
     known = {(row["criterion"], *(row[key] for key in CELL)) for row in rows}
     dense = judged(opened, data, None)
@@ -89,7 +92,7 @@ def measure(name: str) -> Iterator[dict[str, Any]]:
 
 
 def judged(opened: pipeline.Opened, data: Any, plan: PruningPlan | None) -> dict[str, Any]:
-    """Top-1 with its 95 % interval on the whole validation split."""
+    """Top-1 with its 95 % interval on all images that judge."""
     *_, estimate = pipeline.judge(opened, data, plan)
     return measured.top1(estimate)
 
@@ -161,7 +164,7 @@ def _text(row: dict[str, Any] | None, best: float) -> str:
 
 def main() -> None:
     """Measure unless --tables, then print the tables. What a criterion brought is kept at once."""
-    measured.run(__doc__, FILE, measure)
+    judging.run(__doc__, FILE, measure)
     print(tables(read()))
 
 

@@ -1,7 +1,7 @@
 """The best cut found against the best fixed rule, at equal budgets, each judged once on validation images.
 
     python -m benchmarks.find [--structures 0.5,0.7,0.8,0.9] [--zeros 0.8,0.9,0.95] [--zeros-macs 0.85] [--seeds 0]
-                              [MODEL ...]
+                              [MODEL ...] [--photos FOLDER [--judge N]]
 
 Structures by share of MACs, zeros by ratio of the prunable weights or (by default at none) by share of MACs. `kept
 out`: nothing was tuned on that model. Rows are kept as they come; those of a run before are replaced one by one.
@@ -24,7 +24,8 @@ from dimap_core.models import BUNDLED
 from dimap_core.studies import find as finding
 from dimap_core.types import PruningPlan
 
-from .measured import command_line, store, stored, table
+from .judging import asked, command_line
+from .measured import store, stored, table
 
 KEPT_OUT = "swin-flatten"
 COLUMNS = (
@@ -34,8 +35,8 @@ COLUMNS = (
 _ORDER = {spec.name: place for place, spec in enumerate(BUNDLED)}
 
 
-def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list[str]:
-    """One row; `asked` says the budget."""
+def measure(opened: pipeline.Opened, removed: str, wanted: finding.Wanted) -> list[str]:
+    """One row; `removed` says the budget."""
     begun = time.process_time()
     with TemporaryDirectory() as home:  # intervals of one look each: the table shows all of them
         os.environ["DIMAP_HOME"] = home
@@ -45,7 +46,7 @@ def measure(opened: pipeline.Opened, asked: str, wanted: finding.Wanted) -> list
     off = 100 * abs(found[f"{kind}_removed"] - (wanted.budget or 0))
     name = opened.info.name + (" (kept out)" if opened.info.name == KEPT_OUT else "")
     return [
-        name, wanted.granularity, asked, str(wanted.seed), _share(found),
+        name, wanted.granularity, removed, str(wanted.seed), _share(found),
         _share(rule), _difference(found["paired"]), _difference(found["against_dense"]), f"{off:.2f}",
         _named(found["plan"]), _named(rule["plan"]), f"{spent:.0f}",
     ]  # fmt: skip
@@ -58,7 +59,10 @@ def chosen(model: str, share: float) -> tuple[PruningPlan, PruningPlan, float]:
     Raises LookupError where nothing is stored, or a cut with shares of its own for heads: its row doesn't say them.
     """
     rows = {(row[0].split()[0], *row[1:4]): dict(zip(COLUMNS, row, strict=True)) for row in stored("find").rows}
-    row = rows[model, "structure", f"{100 * share:g} % of MACs", "0"]
+    place = model, "structure", f"{100 * share:g} % of MACs", "0"
+    if place not in rows:
+        raise LookupError(f"Nothing is stored for {model}; run benchmarks.find {model} --structures {share:g} before.")
+    row = rows[place]
     if "heads" in row["found by"]:
         raise LookupError(f"The cut found for {model} at {share:g} removes heads.")
     rule, found = (
@@ -107,15 +111,16 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    known = {tuple(row[:4]): list(row) for row in stored("find").rows}
-    for name in given.models:
-        opened = pipeline.open_model(name)
-        for told, asked in wanted(opened, given):
-            row = measure(opened, told, asked)
+    rows = [list(row) for row in stored("find").rows]
+    names, images = asked(given)
+    for name in names:
+        opened, photos = images.open(name), images.told(name)
+        for told, what in wanted(opened, given):
+            row = measure(opened, told, what)
             print(" | ".join(row), file=sys.stderr, flush=True)
-            known[tuple(row[:4])] = row
+            known = {tuple(row[:4]): row for row in [*rows, row]}
             rows = sorted(known.values(), key=lambda row: (_ORDER[row[0].split(" ")[0]], row[1], row[2], row[3]))
-            store("find", COLUMNS, rows)
+            store("find", COLUMNS, rows, name, photos)
     print(table(COLUMNS, rows))
 
 

@@ -20,7 +20,7 @@ from dimap_core.types import ASSETS, Anatomy, PruningPlan
 
 from .measured import command_line, read
 
-FILE = ASSETS / "maps.json"
+FILE, CURVES = ASSETS / "maps.json", ASSETS / "curves"
 _PLAN = ("criterion", "scope", "granularity", "cost_exponent", "ratio")
 
 
@@ -28,7 +28,7 @@ def drawn(name: str) -> dict[str, Any]:
     """One model's anatomy, and of each global ratio's row its plan and kept shares in ten-thousandths, in the order of
     `measure.kept_by_band`."""
     opened = pipeline.open_model(name)
-    curves = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))
+    curves = json.loads((CURVES / f"{name}.json").read_text(encoding="utf-8"))
     plans = [{what: row[what] for what in _PLAN} for row in curves["rows"] if row["budget"] is None]
     return {
         "model": name,
@@ -52,4 +52,5 @@ def write(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    write(command_line(__doc__, [spec.name for spec in BUNDLED]).parse_args().models)
+    measured = [spec.name for spec in BUNDLED if (CURVES / f"{spec.name}.json").exists()]
+    write(command_line(__doc__, measured).parse_args().models)

@@ -1,7 +1,7 @@
-"""What benchmarks share: where measurements are kept, with what is known of the run; the command line of those whose
-rows lie under assets; accuracies and tables as text.
+"""What benchmarks share: where measurements are kept, with what is known of the run; accuracies and tables as text.
 
-Next door: `results` writes RESULTS.md and the README's measured lines from what is kept here.
+Next door: `judging` opens models with their images, `results` writes RESULTS.md and the README's measured lines from
+what is kept here.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ UNKNOWN = "not recorded"
 class Result:
     """What `results/NAME.json` holds. All is text, "not recorded" where nobody wrote it down: the command that
     measures it again, the day, the machine with its versions, its load average, what n and the interval are; `note`
-    says how it was measured, `reading` what the rows say. `rows` are empty where they lie under assets.
+    says how it was measured, `reading` what the rows say. `rows` are empty where they lie under assets. `photos`: by
+    model of photographs, whose rows come by runs of their own, its command, date, machine, load, n and reading.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Result:
     reading: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
+    photos: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def stored(name: str) -> Result:
@@ -51,15 +55,28 @@ def stored(name: str) -> Result:
     return Result(**json.loads((RESULTS / f"{name}.json").read_text("utf-8")))
 
 
-def store(name: str, columns: Sequence[str] = (), rows: Iterable[Sequence[str]] = ()) -> None:
+def store(
+    name: str, columns: Sequence[str] = (), rows: Iterable[Sequence[str]] = (), model: str = "", photos: str = ""
+) -> None:
     """Keep what was just measured, with this command, day, machine and load. What it is and how it is measured stays as
-    it was written; what was read from the old rows goes."""
+    it was written; what was read from the old rows goes.
+
+    `photos`: the photographs that judged `model`, a model of photographs; what is known of the other rows then stays.
+    """
     path = RESULTS / f"{name}.json"
     old = stored(name) if path.exists() else Result(name, *[UNKNOWN] * 6)
-    command = " ".join(["python -m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
-    now = (command, date.today().isoformat(), hardware(), f"{load()} at the end")
-    found = Result(old.title, *now, old.n, old.interval, old.note, "", columns, [list(map(str, row)) for row in rows])
+    now = {"command": command(), "date": date.today().isoformat(), "machine": hardware()}
+    now |= {"load": f"{load()} at the end", "reading": ""}
+    found = replace(old, columns=columns, rows=[list(map(str, row)) for row in rows])
+    found = replace(found, photos={**old.photos, model: {**now, "n": photos}}) if photos else replace(found, **now)
     path.write_text(json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def command() -> str:
+    """This command, as anybody may type it: where the photographs lie here is nobody's business."""
+    words = ["FOLDER" if before == "--photos" else word for before, word in pairwise(sys.argv)]
+    words = ["--photos=FOLDER" if word.startswith("--photos=") else word for word in words]
+    return " ".join(["python -m", f"benchmarks.{Path(sys.argv[0]).stem}", *map(shlex.quote, words)])
 
 
 def hardware() -> str:
@@ -93,7 +110,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def command_line(doc: str | None, models: Sequence[str] = ()) -> argparse.ArgumentParser:
     """A command line that is described as its module is; it names models, by default `models`, if there are any."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=form, allow_abbrev=False)
     if models:
         parser.add_argument("models", nargs="*", default=list(models), metavar="MODEL")
     return parser
@@ -105,20 +123,11 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [known[spec.name] for spec in BUNDLED if spec.name in known]
 
 
-def run(doc: str | None, file: Path, measure: Callable[[str], Iterable[dict[str, Any]]]) -> list[str]:
-    """Measure the models that the command line names, unless it says --tables; what is known of one goes to `file` as
-    often as `measure` yields it. Returns the names."""
-    parser = command_line(doc, [spec.name for spec in BUNDLED])
-    parser.add_argument("--tables", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    known = {found["model"]: found for found in read(file)}
-    measured = (found for name in ([] if arguments.tables else arguments.models) for found in measure(name))
-    for found in measured:
-        known[found["model"]] = found
-        file.write_text("[\n" + ",\n".join(map(json.dumps, known.values())) + "\n]\n", encoding="utf-8")
-        store(file.stem)
-    return arguments.models
+def keep(file: Path, found: Mapping[str, Any]) -> None:
+    """What is known of one model, into the file; what is known of the others stays."""
+    known = {row["model"]: row for row in read(file)} | {found["model"]: found}
+    rows = (known[spec.name] for spec in BUNDLED if spec.name in known)
+    file.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", encoding="utf-8")
 
 
 def top1(estimate: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which method wins at this budget: whole methods on all bundled models, for the Compare page and RESULTS.md.
 
     python -m benchmarks.methods [MODEL ...] [--budgets 0.35 0.5] [--methods KEY ...] [--steps 160] [--again]
+                                 [--photos FOLDER [--judge N]]
     python -m benchmarks.methods --table        print the tables from what was measured before
 
 Each row goes to assets/methods.json at once; rows that are there are not measured again without --again. DIMAP: scope
@@ -8,13 +9,14 @@ module, at single weights and at structures; fine-tuning distilled. `found`: wha
 its seconds. A search spends half of the steps on searching and half on fine-tuning (SPViT searches until its gates meet
 the budget); DIMAP fine-tunes for 1.3 times as many steps: they cost as much as a search's, whose first half trains the
 dense widths. Steps instead of seconds, so that a busy machine does not decide; CPU seconds stand beside them. Judged on
-the whole validation split, one seed. Latency: batches of 16, the shortest of 21 runs of the dense and the smaller model
-by turns, in processor time of one thread, so that other work on the machine does not count.
+the whole validation split (`--judge N`: N photographs of it), one seed. Latency: batches of 16, the shortest of 21 runs
+of the dense and the smaller model by turns, in processor time of one thread, so that other work does not count.
 """
 
 from __future__ import annotations
 
-import argparse
+import itertools
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -41,6 +43,7 @@ from dimap_core.training import (
 from dimap_core.types import PruningPlan
 
 from .find import chosen
+from .judging import Images, asked, command_line
 from .measured import store
 from .searches import epoch, in_steps, last
 
@@ -101,9 +104,9 @@ def _interval(estimate: Any) -> Interval:
     return estimate.top1.value, estimate.top1.low, estimate.top1.high
 
 
-def measured(model: str, key: str, budget: float, steps: int) -> Measurement:
-    """One row of the table; nothing that an earlier row made is used again."""
-    opened = pipeline.open_model(model)
+def measured(model: str, images: Images, key: str, budget: float, steps: int) -> Measurement:
+    """One row of the table; nothing that an earlier row made is used again. Raises LookupError like `find.chosen`."""
+    opened = images.open(model)
     dense = pipeline.judge_fully(opened, pipeline.default_data(opened))
     with tempfile.TemporaryDirectory() as folder:
         began, out = time.process_time(), Path(folder) / "out"
@@ -128,10 +131,10 @@ def measured(model: str, key: str, budget: float, steps: int) -> Measurement:
 
 def _time_saved(opened: pipeline.Opened, smaller: torch.nn.Module) -> float:
     """Share of the dense model's time."""
-    images = torch.randn(_BATCH, 3, opened.info.input_size, opened.info.input_size)
+    noise = torch.randn(_BATCH, 3, opened.info.input_size, opened.info.input_size)
     pair = (opened.model, smaller.eval())
     with torch.inference_mode():
-        turns = [[undisturbed(model, images) for model in pair] for _ in range(_RUNS)]
+        turns = [[undisturbed(model, noise) for model in pair] for _ in range(_RUNS)]
     dense, small = (min(column) for column in zip(*turns, strict=True))
     return 1 - small / dense
 
@@ -173,8 +176,7 @@ def _share(found: Interval) -> str:
 def main() -> None:
     """Measure what the command line asks for and is not there yet, then print the tables."""
     known = [*PLANS, FOUND, *SEARCHES]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=[spec.name for spec in BUNDLED], metavar="MODEL")
+    parser = command_line(__doc__, [spec.name for spec in BUNDLED])
     parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
     parser.add_argument("--methods", nargs="+", default=known, choices=known)
     parser.add_argument("--steps", type=int, default=160)
@@ -183,14 +185,19 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows = {row.key: row for row in comparison.read()}
-    asked = [(model, key, budget) for model in given.models for budget in given.budgets for key in given.methods]
+    names, images = ([], Images()) if given.table else asked(given)
     possible = set(comparison.wanted())
-    for place in [] if given.table else asked:
+    for name, budget, key in itertools.product(names, given.budgets, given.methods):
+        place = name, key, budget
         if place not in possible or (place in rows and not given.again):
             continue
-        rows[place] = measured(*place, given.steps)
+        try:
+            rows[place] = measured(name, images, key, budget, given.steps)
+        except LookupError as error:
+            print(error, file=sys.stderr)
+            continue
         comparison.write(rows.values())
-        store("methods")
+        store("methods", model=name, photos=images.told(name))
         print(rows[place], flush=True)
     print(tables(comparison.read()))
 

@@ -1,8 +1,9 @@
 """NViT against a one-shot cut with as much training, on all bundled models: the table of RESULTS.md.
 
-    python -m benchmarks.nvit [MODEL ...] [--steps 160] [--macs 0.5]   measure, write assets/nvit.json, print the table
-    python -m benchmarks.nvit --latency [MODEL ...]                    how well the latency table predicts
-    python -m benchmarks.nvit --table                                  print the table from what was measured before
+    python -m benchmarks.nvit [MODEL ...] [--steps 160] [--macs 0.5] [--photos FOLDER [--judge N]]
+                                                      measure, write assets/nvit.json, print the table
+    python -m benchmarks.nvit --latency [MODEL ...]   how well the latency table predicts
+    python -m benchmarks.nvit --table                 print the table from what was measured before
 
 NViT: half of the steps search, half fine-tune. One shot: structured DIMAP (scope module) with least-squares repair,
 then distilled recovery for 1.3 times as many steps: they cost as much as NViT's, whose first half trains the dense
@@ -23,7 +24,6 @@ import numpy as np
 import torch
 
 from dimap_core import pipeline
-from dimap_core.data import load_data
 from dimap_core.measure import estimate, measure_latency
 from dimap_core.models import BUNDLED
 from dimap_core.training import (
@@ -38,16 +38,17 @@ from dimap_core.training import (
 )
 from dimap_core.types import PruningPlan
 
+from .judging import Images
 from .searches import Benchmark, epoch, in_steps, last, last_answers
 
 ONE_SHOT = {"DIMAP": PruningPlan("dimap", "structure", "module", None, budget=0.5, repair=True)}
 _MORE = 1.3  # steps of a half-size student in the time of half dense, half small ones, each with a dense teacher
 
 
-def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
+def measure_model(name: str, images: Images, steps: int, macs: float) -> dict[str, Any]:
     """NViT and the one-shot cut of one model, trained as long."""
-    opened = pipeline.open_model(name)
-    judged = load_data(str(opened.info.data))
+    opened = images.open(name)
+    judged = pipeline.default_data(opened)
     found: dict[str, Any] = {"model": name, "steps": steps, "macs": macs}
     answers = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +60,7 @@ def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
                 result = last(nvit.search(opened, asked, out))
             else:
                 plan = replace(ONE_SHOT[method], budget=macs)
-                pruned = recovery.from_plan(pipeline.open_model(name), plan)
+                pruned = recovery.from_plan(images.open(name), plan)
                 given = {"epochs": _MORE * steps / epoch(opened), "distill": "soft"}
                 result = last(recovery.recover(pruned, preset_settings("suited", opened.info.data, given), out))
             cpu = time.process_time() - began

@@ -1,10 +1,11 @@
 """One-shot accuracy of all bundled models: the tables of RESULTS.md, the README's, and the app's precomputed curves.
 
-    python -m benchmarks.oneshot            measure everything, write assets/curves/*.json and the tables to stdout
+    python -m benchmarks.oneshot [MODEL ...] [--photos FOLDER [--judge N]]
+                                            measure, write assets/curves/*.json and the tables to stdout
     python -m benchmarks.oneshot --tables   print the tables from what was measured before
 
 Grid: {dimap, magnitude} x {layer, module, model} x cost exponent {0, 1}, at equal parameters (ratios) and at equal MACs
-(budgets). Every row is judged on the whole validation split.
+(budgets). Every row is judged on the whole validation split, or as many photographs as `--judge` says.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from dimap_core.studies import sweep
 from dimap_core.types import ASSETS, InvalidPlan
 
 from . import maps
-from .measured import command_line, percent, share, store
+from .judging import Images, asked, command_line
+from .measured import command, percent, share, store
 
 CURVES = ASSETS / "curves"
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -40,9 +42,9 @@ FAMILIES = {
 SUMMARY = {"DIMAP": ("dimap", "module", 0.0), "uniform": ("magnitude", "layer", 0.0)}
 
 
-def measure(name: str) -> dict:
+def measure(name: str, images: Images) -> dict:
     """All rows of one model; written to assets/curves."""
-    opened = pipeline.open_model(name)
+    opened = images.open(name)
     data = pipeline.default_data(opened)
     dense = pipeline.judge_fully(opened, data)
     grid = sweep.plans(("dimap", "magnitude"), ("layer", "module", "model"), RATIOS, (0.0, 1.0))
@@ -58,7 +60,7 @@ def measure(name: str) -> dict:
     return {
         "model": name,
         "fingerprint": opened.info.fingerprint,
-        "command": "python -m benchmarks.oneshot",
+        "command": command(),
         "dense": asdict(dense),
         "rows": rows,
     }
@@ -125,8 +127,9 @@ def _cell(row: dict | None, best: float) -> str:
 
 
 def read(names: Iterable[str]) -> list[dict]:
-    """What was measured before."""
-    return [json.loads((CURVES / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    """What was measured before; models of which nothing was are left out."""
+    files = [CURVES / f"{name}.json" for name in names]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
 
 
 def main() -> None:
@@ -136,10 +139,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     CURVES.mkdir(exist_ok=True)
-    for name in [] if arguments.tables else arguments.models:
-        (CURVES / f"{name}.json").write_text(json.dumps(measure(name)) + "\n", encoding="utf-8")
+    names, images = ([], Images()) if arguments.tables else asked(arguments)
+    for name in names:
+        (CURVES / f"{name}.json").write_text(json.dumps(measure(name, images)) + "\n", encoding="utf-8")
         maps.write([name])
-        store("oneshot")
+        store("oneshot", model=name, photos=images.told(name))
     measured = read(arguments.models)
     print(summary(measured))
     print(tables(measured))

@@ -1,15 +1,16 @@
 """Against Torch-Pruning: one-shot top-1 at equal MACs removed, nothing trained afterwards.
 
     pip install --no-deps --target /tmp/peers torch-pruning
-    PYTHONPATH=/tmp/peers python -m benchmarks.peers_accuracy [MODEL ...]
+    PYTHONPATH=/tmp/peers python -m benchmarks.peers_accuracy [MODEL ...] [--photos FOLDER [--judge N]]
 
-Same models, same whole validation split, same 256 calibration images. Ours are Find's cut and the best fixed rule that
-Find measures itself against (`benchmarks.find`; both chosen on training images held apart). Torch-Pruning gets what
-timm needs of it (a pruner for patch merging, `num_heads`, the attention's attributes set by hand afterwards) and every
-setting of `SETTINGS`, by L2 and by Taylor; its pruning ratio is bisected until its cut removes the asked share of MACs.
-Of its settings the one of least loss on `HELD` training images that nothing else read is judged: no validation image
-chooses anything. MACs are counted by torch on the forward pass of the smaller model, on both sides. Rows of a run
-before are replaced one by one. Run `benchmarks.find --structures 0.35,0.5` before.
+Same models, same validation images (the whole split; `--judge N`: N photographs of it), same 256 calibration images.
+Ours are Find's cut and the best fixed rule that Find measures itself against (`benchmarks.find`; both chosen on
+training images held apart). Torch-Pruning gets what timm needs of it (a pruner for patch merging, `num_heads`, the
+attention's attributes set by hand afterwards) and every setting of `SETTINGS`, by L2 and by Taylor; its pruning ratio
+is bisected until its cut removes the asked share of MACs. Of its settings the one of least loss on `HELD` training
+images that nothing else read is judged: no validation image chooses anything. MACs are counted by torch on the forward
+pass of the smaller model, on both sides. Rows of a run before are replaced one by one. Run `benchmarks.find
+--structures 0.35,0.5` before.
 """
 
 from __future__ import annotations
@@ -29,15 +30,16 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from dimap_core import pipeline
-from dimap_core.data import balanced_subset, load_data, normalised, stratified_order
+from dimap_core.data import balanced_subset, normalised, stratified_order
 from dimap_core.measure import paired_difference, predict_all, wilson
 from dimap_core.types import Difference, LabelledImages
 
 from .find import chosen
-from .measured import command_line, machine, percent, store, stored, table
+from .judging import PHOTOGRAPHS, Images, asked, command_line
+from .measured import machine, percent, store, stored, table
 
 BUDGETS = (0.35, 0.5)
-MODELS = ("swin-textured", "deit-textured", "swin-digits", "deit-digits")
+MODELS = ("swin-textured", "deit-textured", "swin-digits", "deit-digits", *PHOTOGRAPHS)
 IMAGES, BATCH, HELD = 256, 32, 500
 SETTINGS = tuple(itertools.product((True, False), ("uniform", "global", "isomorphic")))
 """Whether the embedding's width is cut too (its default), how channels are ranked."""
@@ -222,10 +224,10 @@ def merging_pruner(tp: Any) -> Any:
     return Merging()
 
 
-def measure(name: str) -> Iterator[list[str]]:
+def measure(name: str, images: Images) -> Iterator[list[str]]:
     """A row for each budget."""
-    opened = pipeline.open_model(name)
-    train, data = (load_data(str(opened.info.data), split) for split in ("train", "val"))
+    opened = images.open(name)
+    train, data = pipeline.training_data(opened), pipeline.default_data(opened)
     judges = Judges(data, held_apart(train))
     for budget in BUDGETS:
         rule, found = ours(opened, judges, budget)
@@ -251,11 +253,13 @@ def main() -> None:
     torch.set_num_threads(1)
     print(machine(), flush=True)
     rows = {row[0]: list(row) for row in stored("peers_accuracy").rows}
-    for name in arguments.models:
-        for row in measure(name):
+    names, images = asked(arguments)
+    for name in names:
+        photos = images.told(name)
+        for row in measure(name, images):
             print(" | ".join(row), flush=True)
             rows[row[0]] = row
-            store("peers_accuracy", COLUMNS, rows.values())
+            store("peers_accuracy", COLUMNS, rows.values(), name, photos)
     print(f"\n{table(COLUMNS, rows.values())}")
 
 

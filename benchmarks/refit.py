@@ -1,10 +1,11 @@
 """How accurate cuts are as they are, refitted at once (the first look) and refitted in order (repair).
 
     python -m benchmarks.refit [--ratios 0.8,0.9,0.95] [--structures 0.5,0.7,0.8,0.9] [MODEL ...]
+                               [--photos FOLDER [--judge N]]
 
-Zeros by the ratio of weights, structures by the share of MACs. Top-1 on all validation images; 256 training images,
-whose labels only Taylor looks at. CPU seconds of one thread; those of a first look without the moments, which are
-gathered once a model. Rows of a run before are replaced one by one.
+Zeros by the ratio of weights, structures by the share of MACs. Top-1 on all validation images (`--judge N`: N
+photographs of them); 256 training images, whose labels only Taylor looks at. CPU seconds of one thread; those of a
+first look without the moments, which are gathered once a model. Rows of a run before are replaced one by one.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from dimap_core.cut import masked_weights
 from dimap_core.measure import evaluate, masked
 from dimap_core.types import InvalidPlan, PruningPlan
 
-from .measured import command_line, share, store, stored, table, top1
+from .judging import PHOTOGRAPHS, asked, command_line
+from .measured import share, store, stored, table, top1
 
-MODELS = ("swin-textured", "deit-textured")
+MODELS = ("swin-textured", "deit-textured", *PHOTOGRAPHS)
 ZEROS = tuple(product(("magnitude", "dimap", "taylor"), ("model", "module")))
 STRUCTURES = (("magnitude", "layer", 0.0), ("dimap", "module", 0.0), ("taylor", "model", 1.0), ("fisher", "model", 1.0))
 COLUMNS = ("model", "criterion, scope", "removed", "as cut", "at once", "in order", "CPU s: at once", "in order")
@@ -52,8 +54,8 @@ def measure(opened: pipeline.Opened, plan: PruningPlan) -> list[str]:
     *_, in_order = opened.repaired.values()
     plain = masked_weights(opened.model, opened.anatomy, scores, selection)
     found = [accuracy(opened, weights) for weights in (plain, at_once, in_order)]
-    asked = f"{100 * plan.budget:g} % of MACs, structures" if plan.budget else f"{100 * (plan.ratio or 0):g} %"
-    what = f"{plan.criterion}, {plan.scope}" + (", per MAC" if plan.cost_exponent else ""), asked
+    cut = f"{100 * plan.budget:g} % of MACs, structures" if plan.budget else f"{100 * (plan.ratio or 0):g} %"
+    what = f"{plan.criterion}, {plan.scope}" + (", per MAC" if plan.cost_exponent else ""), cut
     return [f"`{opened.info.name}`", *what, *found, *(f"{seconds:.2g}" for seconds in spent)]
 
 
@@ -73,8 +75,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     known = {tuple(row[:3]): list(row) for row in stored("refit").rows}
-    for name in given.models:
-        opened = pipeline.open_model(name)
+    names, images = asked(given)
+    for name in names:
+        opened, photos = images.open(name), images.told(name)
         for plan in plans(*(map(float, filter(None, text.split(","))) for text in (given.ratios, given.structures))):
             try:
                 row = measure(opened, plan)
@@ -83,7 +86,7 @@ def main() -> None:
                 continue
             print(" | ".join(row), file=sys.stderr, flush=True)
             known[tuple(row[:3])] = row
-            store("refit", COLUMNS, known.values())
+            store("refit", COLUMNS, known.values(), name, photos)
     print(table(COLUMNS, known.values()))
 
 

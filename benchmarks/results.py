@@ -79,10 +79,15 @@ def _section(name: str, result: Result) -> str:
     """A heading, how it was measured, the tables, what they say."""
     command = result.command if result.command.startswith("not") else f"`{result.command}`"
     how = f"Load: {result.load}. n: {result.n}. Interval: {result.interval}."
-    run = f"*{command}; {result.date}; {result.machine}. {how}*"
+    runs = [f"*{command}; {result.date}; {result.machine}. {how}*"]
+    runs += [
+        f"*`{name}`: `{run['command']}`; {run['date']}; {run['machine']}. Load: {run['load']}. n: {run['n']}.*"
+        for name, run in result.photos.items()
+    ]
+    readings = [result.reading, *(run["reading"] for run in result.photos.values())]
     tables = table(result.columns, result.rows) if result.rows else FROM_ASSETS[name]()
     goals = bars.told(result) if name == "find" else ""
-    parts = (f"### {result.title}", result.note, run, goals, tables, result.reading)
+    parts = (f"### {result.title}", result.note, *runs, goals, tables, *readings)
     return "\n\n".join(part for part in parts if part)
 
 
@@ -95,9 +100,9 @@ def _anchor(title: str) -> str:
 
 
 def _models() -> str:
-    """The bundled models by their cards."""
-    rows = []
-    for spec in BUNDLED:
+    """The bundled models by their cards, as far as they are trained."""
+    rows, judged = [], []
+    for spec in (spec for spec in BUNDLED if (ASSETS / f"{spec.name}.safetensors").exists()):
         card = bundled_card(spec)
         low, high = (100 * end for end in card["ci95"])
         cues = "".join(f", {cue} {100 * value:.1f}" for cue, value in card["cues"].items() if cue != "joint")
@@ -108,7 +113,10 @@ def _models() -> str:
             f"{card['params'] / 1e6:.2f} M", f"{card['macs'] / 1e6:.1f} M", f"{size / 1e6:.1f} MB",
             f"{card['seconds'] / 60:.0f} min",
         ])  # fmt: skip
-    return table(["model", "data", "top-1 (95 % interval, n)", "params", "MACs", "file", "trained in"], rows)
+        if "judged" in card:
+            judged.append(f"`{spec.name}` was judged on {card['judged']}; `{card['command']}` on {card['device']}.")
+    found = table(["model", "data", "top-1 (95 % interval, n)", "params", "MACs", "file", "trained in"], rows)
+    return "\n\n".join([found, *judged])
 
 
 def _oneshot() -> list[dict]:
@@ -141,6 +149,12 @@ def _cell(name: str, row: str, column: str) -> str:
     return rows[row][column]
 
 
+def _days(name: str) -> str:
+    """When its rows were measured."""
+    result = stored(name)
+    return " and ".join(sorted({result.date, *(run["date"] for run in result.photos.values())}))
+
+
 def _fast() -> str:
     """How fast, each figure a stored cell."""
     swin = [_cell("screen", row, "`swin-textured`") for row in ("counts", "first accuracy", "all images")]
@@ -151,8 +165,7 @@ def _fast() -> str:
     return "\n".join([
         f"- On screen, `swin-textured`: from a key to new counts {swin[0]}, to the first accuracy {swin[1]}, to all",
         f"  images {swin[2]}; medians (largest).",
-        f"- Sessions at once (`{stored('load').command}`):",
-        f"  counts after {many[0]} (p50), {many[1]} (p95).",
+        f"- Sessions at once (`{stored('load').command}`): counts after {many[0]} (p50), {many[1]} (p95).",
         f"- {stored('speed').columns[0]}, 16 images, dense / sliced: Swin-B {cut[0]},",
         f"  DeiT-B {cut[1]}.",
         f"- Measured on {days}: {stored('speed').machine.partition(';')[0]}; load and the rest in RESULTS.md.",
@@ -163,14 +176,12 @@ def _faithful() -> str:
     """How many published figures are recounted, and how many differ."""
     figures = [figure for key in PUBLICATIONS for figure in publication(key).figures]
     differ = sum(bool(figure.ours) for figure in figures)
-    return (
-        f"`reproduce counts` recounts {len(figures)} published figures of params and MACs; {differ} differ from what\n"
-        "is printed, each with a note on why."
-    )
+    told = f"{len(figures)} published figures of params and MACs; {differ} differ, each with a note on why."
+    return f"`reproduce counts` recounts {told}"
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
-    "summary": lambda: f"{oneshot.summary(_oneshot())}\n\nMeasured on {stored('oneshot').date}.",
+    "summary": lambda: f"{oneshot.summary(_oneshot())}\n\nMeasured on {_days('oneshot')}.",
     "fast": _fast,
     "faithful": _faithful,
 }

@@ -1,7 +1,8 @@
 """SPViT's search against cuts that need none, on all bundled models: the table of RESULTS.md.
 
-    python -m benchmarks.spvit [MODEL ...] [--steps 150] [--macs 0.4]  measure, write assets/spvit.json, print the table
-    python -m benchmarks.spvit --table                                  print the table from what was measured before
+    python -m benchmarks.spvit [MODEL ...] [--steps 150] [--macs 0.4] [--photos FOLDER [--judge N]]
+                                         measure, write assets/spvit.json, print the table
+    python -m benchmarks.spvit --table   print the table from what was measured before
 
 At most 400 steps of search, then `--steps` of fine-tuning, without and with distillation from the dense model (the same
 search). Beside it, fine-tuned without distillation: the same operations and counts with random hidden units for as many
@@ -19,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dimap_core import pipeline
 from dimap_core.models import BUNDLED
 from dimap_core.pipeline import training_data
 from dimap_core.training import method
 
+from .judging import Images
 from .searches import Benchmark, in_steps, last
 
 _KEYS = (
@@ -33,14 +34,14 @@ _KEYS = (
 )  # fmt: skip
 
 
-def measure_model(name: str, steps: int, macs: float) -> dict[str, Any]:
+def measure_model(name: str, source: Images, steps: int, macs: float) -> dict[str, Any]:
     """One search, fine-tuned in both ways, with its rivals."""
-    spvit, images = method("spvit"), len(training_data(pipeline.open_model(name)))
+    spvit, images = method("spvit"), len(training_data(source.open(name)))
     found: dict[str, Any] = {"model": name, "steps": steps, "macs": macs, "load": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "plain"
         for kind in ("plain", "distilled"):
-            opened, began = pipeline.open_model(name), time.process_time()
+            opened, began = source.open(name), time.process_time()
             asked = spvit.suited(opened.info.data, macs, images=images, compare=kind == "plain",
                                  distill=kind == "distilled")  # fmt: skip
             asked = in_steps(asked, opened, {"finetuning": steps})

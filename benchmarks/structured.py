@@ -1,11 +1,12 @@
 """One-shot structured cuts of all bundled models, with and without least-squares repair: the tables of RESULTS.md.
 
-    python -m benchmarks.structured [MODEL ...]   measure, write assets/structured.json, print the tables
+    python -m benchmarks.structured [MODEL ...] [--photos FOLDER [--judge N]]
+                                                  measure, write assets/structured.json, print the tables
     python -m benchmarks.structured --tables      print the tables from what was measured before
 
 Every criterion at 35, 50 and 70 % of all MACs removed, from hidden units with Q/K and V dimensions, and from hidden
-units alone as far as they go. Judged on the whole validation split; calibration: 256 training images, whose labels only
-Taylor looks at.
+units alone as far as they go. Judged on the whole validation split (`--judge N`: N photographs of it); calibration: 256
+training images, whose labels only Taylor looks at.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import torch
 from dimap_core import pipeline
 from dimap_core.criteria import collect, criterion
 from dimap_core.cut import masked_weights, repair
-from dimap_core.data import balanced_subset, load_data
+from dimap_core.data import balanced_subset
 from dimap_core.measure import cost_report, evaluate, masked
 from dimap_core.plan import select
 from dimap_core.types import ASSETS, InvalidPlan, PruningPlan, Scores
 
-from . import measured
+from . import judging, measured
+from .judging import Images
 from .measured import share
 
 FILE = ASSETS / "structured.json"
@@ -49,10 +51,10 @@ def read() -> list[dict[str, Any]]:
     return measured.read(FILE)
 
 
-def measure(name: str) -> Iterator[dict[str, Any]]:
+def measure(name: str, source: Images) -> Iterator[dict[str, Any]]:
     """All rows of one model."""
-    opened = pipeline.open_model(name)
-    train, data = (load_data(str(opened.info.data), split) for split in ("train", "val"))
+    opened = source.open(name)
+    train, data = pipeline.training_data(opened), pipeline.default_data(opened)
     begun = time.perf_counter()
     *_, (_, _, statistics) = collect(opened.model, opened.info, train, opened.anatomy, IMAGES)
     spent = time.perf_counter() - begun
@@ -151,7 +153,7 @@ def cell(rows: list[dict[str, Any]], key: tuple[str, str, float]) -> str:
 
 def main() -> None:
     """Measure unless --tables, then print the tables."""
-    names = measured.run(__doc__, FILE, measure)
+    names = judging.run(__doc__, FILE, measure)
     print(summary(read()))
     print(tables(found for found in read() if found["model"] in names))
 

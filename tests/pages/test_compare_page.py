@@ -177,6 +177,7 @@ def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
         if not mine:
             assert "Nothing was measured" in texts
             continue
+        assert ("photographs" in texts) == model.endswith("-photos")
         notes = [note["text"] for note in app.figure("comparison")["layout"]["annotations"]]
         assert len(notes) == len(mine) + 1
         sizes = app.at.dataframe[0].value["Params"]  # of zeros all that is there, and how much is not zero
@@ -185,6 +186,21 @@ def test_the_page_shows_what_was_measured_and_names_what_was_not(app):
     papers = app.at.dataframe[-1].value
     assert len(papers) == len(published.results()) and "Printed in" in papers.columns
     assert any("Never mixed" in text for text in app.texts())
+
+
+def test_models_of_photographs_say_what_judged_them_and_what_measures_them(app, monkeypatch):
+    measured = [replace(row, model="swin-photos", n=5000 if row.budget == 0.5 else 2000) for row in read()
+                if row.model == "swin-digits"]  # fmt: skip
+    monkeypatch.setattr(cache, "methods", lambda: measured)
+    app.at.switch_page("pages/compare.py")
+    app.run().set("compare_model", "deit-photos")
+    assert "python -m benchmarks.methods deit-photos --photos FOLDER" in " ".join(app.texts())
+    app.set("compare_model", "swin-photos").set("compare_budget", "50 %")
+    texts = " ".join(app.texts())
+    assert "precomputed on 5,000 photographs" in texts and "2,000" not in texts
+    assert "jobs of yours, judged by your own images, are not drawn" in texts and "validation images" not in texts
+    app.set("compare_budget", "both")
+    assert "precomputed on 2,000 or 5,000 photographs" in " ".join(app.texts())
 
 
 def test_the_sessions_own_results_join_the_plot_and_those_on_other_images_do_not(open_app, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from dimap_core.cut.convolution import fold
 from dimap_core.cut.derivation import derived
 from dimap_core.cut.linear_attention import linearise
 from dimap_core.data.registry import load_data
-from dimap_core.models.bundled import BUNDLED, bundled_card
+from dimap_core.models.bundled import BUNDLED, bundled, bundled_card
 from dimap_core.models.to_onnx import plain_attention
 from dimap_core.pipeline import results
 from dimap_core.training import comparison, recovery
@@ -222,7 +222,9 @@ def test_what_ships_tells_the_counts_of_its_tensors(name):
     card = bundled_card(next(spec for spec in BUNDLED if spec.name == name))
     model = pipeline.open_model(name)
     assert (card["params"], card["macs"]) == there(model.model) and not model.info.zeroed
-    curves = json.loads((ASSETS / "curves" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+    file = ASSETS / "curves" / f"{name}.json"
+    assert file.exists() or bundled(name).judged, "only models of photographs may wait for theirs"
+    curves = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
     for row in curves:
         assert (row["params"], row["macs"]) == (card["params"], card["macs"]) and row["granularity"] == "weight"
         assert row["params_nonzero"] == sum(part["params_after"] for _, _, part in row["cells"])

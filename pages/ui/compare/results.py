@@ -52,8 +52,8 @@ def _counted(there: int, nonzero: int | None) -> str:
     return formats.count(there) + (f", {formats.count(nonzero)} not zero" if nonzero is not None else "")
 
 
-def table(rows: Sequence[Measurement]) -> None:
-    """All numbers of the rows shown."""
+def table(rows: Sequence[Measurement], judged: str) -> None:
+    """All numbers of the rows shown; `judged`: on what, in words."""
     columns = {
         "Method": [row.label for row in rows],
         "MACs removed, %": [round(100 * row.macs_removed, 1) for row in rows],
@@ -69,4 +69,4 @@ def table(rows: Sequence[Measurement]) -> None:
     wide = {name: st.column_config.TextColumn(width=160) for name in long}
     st.dataframe(pd.DataFrame(columns), hide_index=True, column_config=wide, height="content")
     how = f"batches of {rows[0].batch}, one thread, dense and smaller model by turns"
-    st.caption(f"Top-1 in % with its 95 % interval. Time: {how}.")
+    st.caption(f"Top-1 in % with its 95 % interval, {judged}. Time: {how}.")

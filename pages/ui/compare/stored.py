@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from dimap_core.figures import comparison as drawn, findings
-from dimap_core.models import BUNDLED, published
+from dimap_core.models import BUNDLED, bundled, published
 from dimap_core.training import BUDGETS, Measurement, comparison
 
 from ..look import chart_tools, theme
@@ -42,15 +42,34 @@ def draw() -> None:
         if absent := comparison.missing(rows, model, budget):
             st.caption(f"Not measured yet at {100 * budget:.0f} %: {', '.join(absent)}.")
     if rows:
-        results.table(rows)
+        results.table(rows, _judged(model, rows))
     _papers()
+
+
+def _photographs(model: str) -> bool:
+    """Whether the model comes without images, photographs having judged it beforehand."""
+    spec = bundled(model)
+    return spec is not None and bool(spec.judged)
+
+
+def _how(model: str) -> str:
+    """What measures its rows."""
+    command = f"python -m benchmarks.methods {model}"
+    if _photographs(model):
+        return f"`{command} --photos FOLDER` does it; the folder holds train/ and val/, each with a sub-folder a class."
+    return f"`{command}` does it in some minutes."
+
+
+def _judged(model: str, rows: Sequence[Measurement]) -> str:
+    """By how many images of which kind the rows were judged."""
+    counts = " or ".join(f"{n:,}" for n in sorted({row.n for row in rows}))
+    return f"precomputed on {counts} photographs" if _photographs(model) else f"on {counts} validation images"
 
 
 def _figure(model: str, rows: Sequence[Measurement]) -> None:
     """The highest, and all methods with the session's own results."""
     if not rows:
-        how = f"`python -m benchmarks.methods {model}` does it in some minutes."
-        st.info(f"Nothing was measured on {model} yet; {how}", icon=":material/pending:")
+        st.info(f"Nothing was measured on {model} yet; {_how(model)}", icon=":material/pending:")
         return
     for line in filter(None, (_highest(rows, budget) for budget in BUDGETS)):
         st.markdown(line)
@@ -58,12 +77,13 @@ def _figure(model: str, rows: Sequence[Measurement]) -> None:
     alt = f"Top-1 of each method on {model}, with 95 % intervals, beside the dense model"
     chart_tools.source(model, f"{model} · methods compared · DIMAP Explorer")
     title = findings.beside_dense([one.top1[0] for one in entries], rows[0].dense[0])
+    yours = "; jobs of yours, judged by your own images, are not drawn" if _photographs(model) else (
+        ", diamonds are jobs of yours")  # fmt: skip
     note = (
-        f"Top-1 on {rows[0].n:,} validation images with 95 % intervals, one seed; hollow: before training; vertical "
-        "line and band: the dense model. Circles remove 35 % of the MACs, squares 50 %, diamonds are jobs of yours. "
-        "Searches train for 160 steps (SPViT until its gates meet the budget, then 80 without distillation), DIMAP for "
-        "208, about the same work. Methods are reconstructions from what we could read of each paper; the Recover page "
-        "lists where each differs."
+        f"Top-1 {_judged(model, rows)}, with 95 % intervals, one seed; hollow: before training; vertical line and "
+        f"band: the dense model. Circles remove 35 % of the MACs, squares 50 %{yours}. Searches train for 160 steps "
+        "(SPViT until its gates meet the budget, then 80 without distillation), DIMAP for 208, about the same work. "
+        "Methods are reconstructions from what we could read of each paper; the Recover page lists where each differs."
     )
     theme.chart(drawn(entries, rows[0].dense, theme.look()), "comparison", alt, title, note)
 
