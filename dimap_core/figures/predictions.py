@@ -72,12 +72,19 @@ def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.
 
 
 def explanation_chart(
-    image: np.ndarray, dense: np.ndarray, pruned: np.ndarray, signed: bool, speaks: str, look: Look
+    image: np.ndarray,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    signed: bool,
+    speaks: str,
+    look: Look,
+    smooth: bool = False,
 ) -> go.Figure:
     """Two maps [H, W] over the same image uint8 [3, H, W], grey and pulled towards the background, in one scale of
     colours.
 
-    `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite.
+    `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite; `smooth`: of a photograph,
+    which is enlarged without blocks, and the maps with it.
     """
     against = INK["most"][look.dark]
     axis = {"visible": False, "constrain": "domain", "fixedrange": True}
@@ -88,7 +95,7 @@ def explanation_chart(
         ramp = [[0, rgba(against, 0.95)], [0.5, "rgba(128,128,128,0)"], [1, rgba(look.cut, 0.95)]]
     greys = [[0, "#10151B"], [1, "#8A9098"]] if look.dark else [[0, "#707070"], [1, "#FFFFFF"]]
     for side, name, values, span in (("", "dense", dense, [0, 0.48]), ("2", "pruned", pruned, [0.52, 1])):
-        place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False}
+        place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False, "zsmooth": "best" if smooth else False}
         figure.add_heatmap(z=image.mean(0), zmin=0, zmax=255, colorscale=greys, hoverinfo="skip", **place)
         figure.add_heatmap(
             z=values, zmin=-limit if signed else 0, zmax=limit, colorscale=ramp, **place,

@@ -75,7 +75,7 @@ def time(point: Tried) -> tuple[str, str]:
 
 def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, ticket: Ticket | None) -> str:
     """What is spoken once accuracy rests."""
-    if estimate is None or ticket is None or ticket.running or not estimate.done:
+    if estimate is None or (ticket is not None and ticket.running) or not estimate.done:
         return ""
     params, macs, top1, change = numbers
     right = "as the dense model" if top1["label"] == metrics.SAME else "right"

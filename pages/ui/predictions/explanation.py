@@ -116,7 +116,7 @@ def _result(
 
     def drawn() -> go.Figure:
         maps = (np.array(event[who]) for who in ("dense", "pruned"))
-        return explanation_chart(image, *maps, info.signed, speaks, look)
+        return explanation_chart(image, *maps, info.signed, speaks, look, smooth=not state.current().drawn)
 
     figure = cache.memo("explanation", (requests.content(view.info, request), look), drawn)
     alt = f"{info.label} for {name}, dense and pruned model side by side"
