@@ -56,7 +56,7 @@ def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.
     low, middle, high = (INK[name][look.dark] for name in ("high", "low", "worse"))
     text = [[f"{v:+d}".replace("-", "−") if v else "" for v in row] for row in change]
     told = [
-        [f"{names[label]} answered as {names[answer]}: {change[label, answer]:+d}" for answer in range(size)]
+        [f"{names[label]} → {names[answer]}: {change[label, answer]:+d}" for answer in range(size)]
         for label in range(size)
     ]
     figure.add_heatmap(
@@ -84,7 +84,7 @@ def explanation_chart(
     colours.
 
     `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite; `smooth`: of a photograph,
-    which is enlarged without blocks, and the maps with it.
+    which is enlarged without blocks; maps keep the places that they were made of.
     """
     against = INK["most"][look.dark]
     axis = {"visible": False, "constrain": "domain", "fixedrange": True}
@@ -95,8 +95,11 @@ def explanation_chart(
         ramp = [[0, rgba(against, 0.95)], [0.5, "rgba(128,128,128,0)"], [1, rgba(look.cut, 0.95)]]
     greys = [[0, "#10151B"], [1, "#8A9098"]] if look.dark else [[0, "#707070"], [1, "#FFFFFF"]]
     for side, name, values, span in (("", "dense", dense, [0, 0.48]), ("2", "pruned", pruned, [0.52, 1])):
-        place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False, "zsmooth": "best" if smooth else False}
-        figure.add_heatmap(z=image.mean(0), zmin=0, zmax=255, colorscale=greys, hoverinfo="skip", **place)
+        place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False}
+        figure.add_heatmap(
+            z=image.mean(0), zmin=0, zmax=255, colorscale=greys, hoverinfo="skip", zsmooth="best" if smooth else False,
+            **place,
+        )  # fmt: skip
         figure.add_heatmap(
             z=values, zmin=-limit if signed else 0, zmax=limit, colorscale=ramp, **place,
             hovertemplate="%{z:.3g}<extra>" + name + "</extra>",

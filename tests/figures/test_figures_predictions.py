@@ -38,7 +38,7 @@ def test_the_confusions_change_has_signs_where_something_changed(look):
     (trace,) = figure.data
     assert [list(row) for row in trace.text] == [["−3", "+3", ""], ["", "", ""], ["+1", "−1", ""]]
     assert (trace.zmin, trace.zmax) == (-3, 3)
-    assert trace.customdata[2][0] == "c answered as a: +1"
+    assert trace.customdata[2][0] == "c → a: +1"
 
 
 def test_many_classes_have_no_numbers_and_few_names():
