@@ -113,8 +113,7 @@ def explanation_chart(
         figure.update_layout({f"xaxis{side}": across, f"yaxis{side}": down})
     key = f'<span style="color:{look.cut}">■</span> {speaks}'
     key += f'   <span style="color:{against}">■</span> against it' if signed else ""
-    figure.add_annotation(
-        x=0.5, xref="paper", y=0, yref="paper", yanchor="top", yshift=-4, showarrow=False, text=key,
-    )  # fmt: skip
+    below = {"x": 0.5, "xref": "paper", "y": 0, "yref": "paper", "yanchor": "top", "yshift": -4}
+    figure.add_annotation(text=key, showarrow=False, **below)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 26, "b": 28})
     return figure

@@ -1,5 +1,6 @@
-"""The job that brings a set of images, from a server on this machine: how far it is, stopped, killed, resumed, offline."""
+"""The job that brings a set of images, from a server on this machine: how far it is, stopped, killed, offline."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -25,8 +26,8 @@ import sys
 from dataclasses import replace
 from dimap_core.data import registry
 from dimap_core.service import runner
-rows = (replace(row, archive=(sys.argv[3], sys.argv[4])) if row.key == "imagenette" else row for row in registry.DATASETS)
-registry.DATASETS = tuple(rows)
+known = {"imagenette": {"archive": (sys.argv[3], sys.argv[4])}}
+registry.DATASETS = tuple(replace(row, **known.get(row.key, {})) for row in registry.DATASETS)
 runner.main()
 """
 
@@ -47,10 +48,8 @@ class Halting(Handler):
         self.close_connection = True
 
     def handle(self):
-        try:
+        with contextlib.suppress(OSError):  # the client was killed
             super().handle()
-        except OSError:  # the client was killed
-            pass
 
 
 @pytest.fixture(scope="module")
