@@ -68,6 +68,14 @@ def test_both_maps_lie_over_the_image_in_one_scale(look, signed):
     assert figure.layout.showlegend is False and figure.layout.dragmode is False
 
 
+def test_a_photograph_is_smooth_and_its_maps_keep_their_places():
+    image, values = np.zeros((3, 4, 4), np.uint8), np.ones((4, 4))
+    smooth = explanation_chart(image, values, values, True, "for x", Look(), smooth=True)
+    assert [trace.zsmooth for trace in smooth.data] == ["best", None, "best", None]
+    drawn = explanation_chart(image, values, values, True, "for x", Look())
+    assert not any(trace.zsmooth for trace in drawn.data)
+
+
 def test_maps_without_a_value_are_drawn_too():
     figure = explanation_chart(
         np.zeros((3, 4, 4), np.uint8), np.zeros((4, 4)), np.zeros((4, 4)), False, "for x", Look()

@@ -56,6 +56,8 @@ def test_a_stored_row_is_badged_and_another_cut_has_no_number(open_app, nowhere,
     assert list(app.feed["plot"]["tries"])  # the one before, known by what was stored too
     app.move(all=0.62).live()
     assert app.metric(2) == "– | not measured beforehand" and app.feed["plot"]["current"] is None
+    assert "Measured beforehand: 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 98 %." in app.feed["caption"]
+    assert "★" not in app.feed["caption"]
     assert app.feed["plot"]["dense"] and app.metric(1).startswith(("1", "2"))  # counts are live
 
 

@@ -92,6 +92,16 @@ def stored_beside(setting: Setting) -> str:
     )
 
 
+def stored_ratios(tried: Tried, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Of a cut that was not measured beforehand, where nothing else can be: which ones of its curve were."""
+    if not tried.setting.absent or tried.estimate:
+        return ""
+    shares = sorted({100 * row["ratio"] for row in rows})
+    if not shares:
+        return "Nothing of this way of cutting was measured beforehand."
+    return f"Measured beforehand: {', '.join(f'{share:g}' for share in shares)} %."
+
+
 def chance(setting: Setting, cue: str, classes: int | None = None) -> float:
     """What guessing gets right; `classes`: how many compete, where images were chosen."""
     if setting.data or setting.model not in cache.cards():

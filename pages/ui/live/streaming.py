@@ -40,7 +40,7 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
         data["title"] = data["sub"] = ""
         data["time"] = data["time"][0].replace("see below", "–"), data["time"][1]
     data["words"] = lesson.drawn_words()
-    data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
+    data["caption"] = " ".join(filter(None, [data["caption"], *_notes(point, rows)]))
     data["image"], glanced = glance.found(view, rests(point, ticket)) if view.judged else (None, None)
     data["running"] = more_kept or any(one is not None and one.running for one in (ticket, more, glanced))
     data["page"] = st.session_state.page_drawn
@@ -70,7 +70,8 @@ def rests(point: Tried, ticket: Ticket | None) -> bool:
 
 def _notes(point: Tried, rows: list[dict]) -> list[str]:
     """What has to be known of the numbers; below the picture, which keeps its place."""
-    notes = TERMS["preview"] if point.preview else "", tradeoff.notes(rows, point), points.stored_beside(point.setting)
+    stored = points.stored_beside(point.setting) or points.stored_ratios(point, rows)
+    notes = TERMS["preview"] if point.preview else "", tradeoff.notes(rows, point), stored
     return [note for note in notes if note]
 
 
