@@ -20,6 +20,7 @@ except PruningError as error:  # nowhere to keep anything
     st.error(str(error))
     st.stop()
 state.start()
+theme.pixels(state.current().drawn)
 
 page = frame.navigation()
 row, learning, presenting = frame.row_of(page), page.title == frame.LEARN, page.title == frame.PRESENT

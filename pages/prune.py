@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui.live import accuracy, answer, feed, latency, model_map, points, streaming, tradeoff
 from pages.ui.look import frame
-from pages.ui.parts import header, notice, waiting
+from pages.ui.parts import absent, header, metrics, notice, waiting
 from pages.ui.session import opened, state
 from pages.ui.story import keep
 
@@ -30,9 +30,11 @@ def main() -> None:
         with st.container(key="live_answer_room"):
             answer.draw()
             streaming.draw()
-        if view.judged:
+        if view.judged or state.current().absent:
             buttons()
             tradeoff.controls(state.current())
+        if state.current().absent:
+            absent.draw("A cut that was not measured beforehand needs")
     latency.draw(view)
 
 
@@ -49,7 +51,8 @@ def before_loading() -> None:
         waiting.wait_for(quietly=True)
     with right, st.container(key="live_answer_room"):
         picture = tradeoff.picture(list(row.rows), row)
-        data = answer.data(row, row, picture, tradeoff.cue(), "", "precomputed", None)
+        known = metrics.STORED if state.current().absent else "precomputed"
+        data = answer.data(row, row, picture, tradeoff.cue(), "", known, None)
         answer.draw()
         feed.send(data)
 

@@ -13,7 +13,7 @@ from .batches import (
 )
 from .class_file import ClassFile as ClassFile, read_classes as read_classes
 from .decode import Decoded as Decoded, thumbnail as thumbnail
-from .download import download as download
+from .download import Download as Download, download as download
 from .from_source import (
     Answered as Answered,
     ChosenImages as ChosenImages,
@@ -22,7 +22,7 @@ from .from_source import (
     sampled as sampled,
 )
 from .image_file import LISTED as LISTED, SUFFIXES as SUFFIXES
-from .registry import DATASETS as DATASETS, image_set as image_set, load_data as load_data
+from .registry import DATASETS as DATASETS, image_set as image_set, is_drawn as is_drawn, load_data as load_data
 from .sources import (
     COUNT as COUNT,
     FOLDER as FOLDER,

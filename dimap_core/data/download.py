@@ -7,7 +7,10 @@ Next door: `sets` and `models.hub` say which files.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock
+from tqdm import tqdm
 
 from ..types import DataError
 
@@ -22,6 +26,46 @@ PART = ".part"
 # The client tells its progress once a chunk (of 10 MB, if nothing is said), and takes up a broken connection after one.
 constants.DOWNLOAD_CHUNK_SIZE = 256 * 1024
 _NOTHING_LEFT = 416  # what a server answers when a file has no more bytes than are there already
+
+
+@dataclass
+class Download:
+    """A file on its way: bytes `done` of `total` (0: not known yet), of which an earlier try `had` some; what is
+    `doing` now, in words; `ended`, with an `error` if it failed."""
+
+    doing: str
+    done: int = 0
+    total: int = 0
+    had: int = 0
+    begun: float = field(default_factory=time.monotonic)
+    ended: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest takes at the speed so far; None before anything came."""
+        came = self.done - self.had
+        return (time.monotonic() - self.begun) * (self.total - self.done) / came if came > 0 else None
+
+    def event(self) -> dict[str, Any]:
+        """What the page is told."""
+        return {"doing": self.doing, "done": self.done, "total": self.total, "left": self.left}
+
+    def bar(self) -> type[tqdm]:
+        """What huggingface_hub's client tells its progress to as `tqdm_class`; nothing is written on the terminal."""
+        download = self
+
+        class Bar(tqdm):
+            def __init__(self, *arguments: Any, **more: Any) -> None:
+                download.total, download.begun = int(more.get("total") or 0), time.monotonic()
+                download.done = download.had = int(more.get("initial") or 0)
+                super().__init__(*arguments, **{**more, "disable": True})
+
+            def update(self, n: float | None = 1) -> bool | None:
+                download.done += int(n or 0)
+                return None
+
+        return Bar
 
 
 def download(url: str, place: Path, wanted: Callable[[Path], bool], **more: Any) -> None:

@@ -22,7 +22,8 @@ class ImageSet:
     """A row of the registry.
 
     Either `load(split)` makes the images ("train" or "val"), or they may lie in `data_folder()` under one of `places`:
-    as folders, or as torchvision's class `reader` reads them; `archive`: address and MD5 of what can be fetched.
+    as folders, or as torchvision's class `reader` reads them; `archive`: address and MD5 of what can be fetched, of
+    `size` bytes.
     `augment`: what suits training on it; `cues`: what its cues are, in a sentence, if it has any.
     """
 
@@ -32,6 +33,7 @@ class ImageSet:
     places: tuple[str, ...] = ()
     reader: str = ""
     archive: tuple[str, str] | None = None
+    size: int = 0
     augment: str = "flips"
     cues: str = ""
 
@@ -61,6 +63,7 @@ DATASETS = (
         places=("cifar-10-batches-py",),
         reader="CIFAR10",
         archive=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+        size=170_498_071,
     ),
     ImageSet(
         "cifar100",
@@ -68,12 +71,14 @@ DATASETS = (
         places=("cifar-100-python",),
         reader="CIFAR100",
         archive=("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
+        size=169_001_437,
     ),
     ImageSet(
         "imagenette",
         "Imagenette",
         places=("imagenette2", "imagenette2-320", "imagenette2-160"),
         archive=("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz", "3df6f0d01a2c9592104656642f5e78a3"),
+        size=341_663_724,
     ),
     ImageSet("imagenet", "ImageNet (validation)", places=("imagenet", "ILSVRC2012", "imagenet-val")),
 )
@@ -82,6 +87,12 @@ DATASETS = (
 def image_set(key: str | None) -> ImageSet | None:
     """The row of that key, or None."""
     return next((row for row in DATASETS if row.key == key), None)
+
+
+def is_drawn(key: str | None) -> bool:
+    """Whether a set was drawn pixel by pixel, so that its images are enlarged in blocks; photographs are smooth."""
+    found = image_set(key)
+    return found is not None and found.load is not None
 
 
 @lru_cache(maxsize=4)

@@ -56,7 +56,7 @@ def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.
     low, middle, high = (INK[name][look.dark] for name in ("high", "low", "worse"))
     text = [[f"{v:+d}".replace("-", "−") if v else "" for v in row] for row in change]
     told = [
-        [f"{names[label]} answered as {names[answer]}: {change[label, answer]:+d}" for answer in range(size)]
+        [f"{names[label]} → {names[answer]}: {change[label, answer]:+d}" for answer in range(size)]
         for label in range(size)
     ]
     figure.add_heatmap(
@@ -72,12 +72,19 @@ def confusion_chart(change: np.ndarray, names: Sequence[str], look: Look) -> go.
 
 
 def explanation_chart(
-    image: np.ndarray, dense: np.ndarray, pruned: np.ndarray, signed: bool, speaks: str, look: Look
+    image: np.ndarray,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    signed: bool,
+    speaks: str,
+    look: Look,
+    smooth: bool = False,
 ) -> go.Figure:
     """Two maps [H, W] over the same image uint8 [3, H, W], grey and pulled towards the background, in one scale of
     colours.
 
-    `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite.
+    `speaks`: what high values say, "for 7"; `signed`: those below zero say the opposite; `smooth`: of a photograph,
+    which is enlarged without blocks; maps keep the places that they were made of.
     """
     against = INK["most"][look.dark]
     axis = {"visible": False, "constrain": "domain", "fixedrange": True}
@@ -89,7 +96,10 @@ def explanation_chart(
     greys = [[0, "#10151B"], [1, "#8A9098"]] if look.dark else [[0, "#707070"], [1, "#FFFFFF"]]
     for side, name, values, span in (("", "dense", dense, [0, 0.48]), ("2", "pruned", pruned, [0.52, 1])):
         place = {"xaxis": f"x{side}", "yaxis": f"y{side}", "showscale": False}
-        figure.add_heatmap(z=image.mean(0), zmin=0, zmax=255, colorscale=greys, hoverinfo="skip", **place)
+        figure.add_heatmap(
+            z=image.mean(0), zmin=0, zmax=255, colorscale=greys, hoverinfo="skip", zsmooth="best" if smooth else False,
+            **place,
+        )  # fmt: skip
         figure.add_heatmap(
             z=values, zmin=-limit if signed else 0, zmax=limit, colorscale=ramp, **place,
             hovertemplate="%{z:.3g}<extra>" + name + "</extra>",
@@ -103,8 +113,7 @@ def explanation_chart(
         figure.update_layout({f"xaxis{side}": across, f"yaxis{side}": down})
     key = f'<span style="color:{look.cut}">■</span> {speaks}'
     key += f'   <span style="color:{against}">■</span> against it' if signed else ""
-    figure.add_annotation(
-        x=0.5, xref="paper", y=0, yref="paper", yanchor="top", yshift=-4, showarrow=False, text=key,
-    )  # fmt: skip
+    below = {"x": 0.5, "xref": "paper", "y": 0, "yref": "paper", "yanchor": "top", "yshift": -4}
+    figure.add_annotation(text=key, showarrow=False, **below)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 26, "b": 28})
     return figure

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..data import Download
 from ..types import CheckpointError, ModelInfo, ModelName, UnsupportedModel, drain, is_folder, untagged
 from . import checkpoints, files, hub
 from .bundled import bundled
@@ -88,7 +89,7 @@ def read_as(name: str, said: str) -> str:
 
 def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, Any]]:
     """Bring what `load_model` will need from the hub into the local cache, if anything: yields an event every quarter
-    of a second while it comes (`hub.Download.event`), empty ones between. Raises what `hub.fetch` does."""
+    of a second while it comes (`data.Download.event`), empty ones between. Raises what `hub.fetch` does."""
     if weights != "pretrained" or ModelName.parse(name).kind == "file" or bundled(name) is not None:
         return
     told = -math.inf
@@ -98,7 +99,7 @@ def fetch_weights(name: str, weights: str = "pretrained") -> Iterator[dict[str, 
         yield download.event() if fresh else {}
 
 
-def _downloads(name: str) -> Iterator[hub.Download]:
+def _downloads(name: str) -> Iterator[Download]:
     if ModelName.parse(name).repository:
         return hub.fetch_repository(ModelName.parse(name).what)
     name = base_of(name)

@@ -2,7 +2,8 @@
 searches, never draws. Lowest priority and one thread, so that sliders stay live beside it.
 
 A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
-{"result": ...}: a recovery, a search for the best cut (whose events carry the "front" so far), or a method's search.
+{"result": ...}: a recovery, a search for the best cut (whose events carry the "front" so far), a method's search, or
+the download of a set of images ("done" of "total" bytes).
 Next door: `training.recovery`, `studies.find` and `training.methods` hold the work.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 
 from .. import pipeline
-from ..data import from_request
+from ..data import from_request, sets
 from ..pipeline import judged_by
 from ..plan import from_recipe
 from ..studies import find
@@ -74,11 +75,18 @@ def _find(request: Mapping[str, Any], place: Path) -> Events:
         yield event
 
 
-_KINDS = {"recover": _recover, "find": _find}
+def _fetch(request: Mapping[str, Any], place: Path) -> Events:
+    """Bring a known set of images into the data folder."""
+    for download in sets.fetching(request["set"]):
+        yield download.event()
+    yield {"result": {"set": request["set"]}}
+
+
+_KINDS = {"recover": _recover, "find": _find, "fetch": _fetch}
 
 
 def work(kind: str, request: Mapping[str, Any], place: Path) -> Events:
-    """The events of a kind of job: "recover", "find", or a method's key."""
+    """The events of a kind of job: "recover", "find", "fetch", or a method's key."""
     return _KINDS[kind](request, place) if kind in _KINDS else _search(method(kind), request, place)
 
 

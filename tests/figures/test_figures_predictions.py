@@ -38,7 +38,7 @@ def test_the_confusions_change_has_signs_where_something_changed(look):
     (trace,) = figure.data
     assert [list(row) for row in trace.text] == [["−3", "+3", ""], ["", "", ""], ["+1", "−1", ""]]
     assert (trace.zmin, trace.zmax) == (-3, 3)
-    assert trace.customdata[2][0] == "c answered as a: +1"
+    assert trace.customdata[2][0] == "c → a: +1"
 
 
 def test_many_classes_have_no_numbers_and_few_names():
@@ -66,6 +66,14 @@ def test_both_maps_lie_over_the_image_in_one_scale(look, signed):
     assert ("against it" in notes[2]) == signed
     assert (figure.layout.xaxis.visible, figure.layout.xaxis2.visible) == (False, False)
     assert figure.layout.showlegend is False and figure.layout.dragmode is False
+
+
+def test_a_photograph_is_smooth_and_its_maps_keep_their_places():
+    image, values = np.zeros((3, 4, 4), np.uint8), np.ones((4, 4))
+    smooth = explanation_chart(image, values, values, True, "for x", Look(), smooth=True)
+    assert [trace.zsmooth for trace in smooth.data] == ["best", None, "best", None]
+    drawn = explanation_chart(image, values, values, True, "for x", Look())
+    assert not any(trace.zsmooth for trace in drawn.data)
 
 
 def test_maps_without_a_value_are_drawn_too():

@@ -117,7 +117,7 @@ def test_only_intervals_without_zero_lose_or_gain():
 def test_confusions_name_the_lost_and_where_they_went():
     change = np.array([[-3, 3, 0], [1, -1, 0], [0, 0, 0]])
     said = findings.confusions(change, ["a", "b", "c"], "class")
-    assert said == "Class a loses 3 right answers; most new mistakes: a answered as b (+3)"
+    assert said == "Class a loses 3 right answers; most new mistakes: a → b (+3)"
     assert findings.confusions(np.zeros((3, 3), int), ["a", "b", "c"], "class") == "No confusion grew"
 
 

@@ -113,6 +113,15 @@ def test_hostile_class_names_are_text(report):
     assert not [attribute for _, attributes in made.tags for attribute in attributes if attribute.startswith("on")]
 
 
+def test_drawn_images_are_enlarged_in_blocks_and_photographs_smoothly(report, read):
+    one = report.cuts[1]
+    photographs = replace(one, basis=replace(one.basis, data="folder:photographs"))
+    made = Read(page(replace(report, cuts=(photographs,))))
+    lists = [{attributes["class"] for tag, attributes in found.tags if tag == "ul" and "class" in attributes}
+             for found in (read, made)]  # fmt: skip
+    assert "images drawn" in lists[0] and "images" in lists[1] and "images drawn" not in lists[1]
+
+
 def test_words_in_a_figure_to_hover_over_are_text_too(read):
     (figure,) = [json.loads(text) for text in read.scripts if text.startswith('{"dark"')]
     hovers = [trace["hovertext"][0] for trace in figure["light"]["data"] if "hovertext" in trace]

@@ -180,7 +180,7 @@ def confusions(change: np.ndarray, names: Sequence[str], word: str) -> str:
         parts.append(f"{word} {names[worst]} loses {-int(right[worst]):,} right answers")
     if wrong.max() > 0:
         label, answer = divmod(int(wrong.argmax()), len(names))
-        parts.append(f"most new mistakes: {names[label]} answered as {names[answer]} ({int(wrong[label, answer]):+,})")
+        parts.append(f"most new mistakes: {names[label]} → {names[answer]} ({int(wrong[label, answer]):+,})")
     told = "; ".join(parts) or "no confusion grew"
     return told[0].upper() + told[1:]
 

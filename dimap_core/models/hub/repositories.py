@@ -11,9 +11,10 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, try_to_load_from_cache
 
+from ...data import Download
 from ...types import CheckpointError, is_file, size
 from ..files import CONFIG, CONFIGS, among, model_type, weight_files
-from .weights import Bring, Download, followed
+from .weights import Bring, followed
 
 _KINDS = ("swin", "vit", "deit", "dino")  # in what transformers calls a model's type
 _MOST_BYTES = 5 * 1024**3

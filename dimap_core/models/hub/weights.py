@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from huggingface_hub.utils import EntryNotFoundError, RepositoryNotFoundError, b
 from torch import nn
 from tqdm import tqdm
 
-from ...data import download
+from ...data import Download, download
 from ...types import CheckpointError, ModelName, Offline, PruningError, UnsupportedModel, drain, is_of_disk, sentence
 
 _LOOK = 0.02  # seconds between two looks at a download; a worker has other sessions to serve
@@ -41,26 +39,6 @@ _SAFE = {
     "pytorch_model.bin": "model.safetensors",
     "open_clip_pytorch_model.bin": "open_clip_model.safetensors",
 }
-
-
-@dataclass
-class Download:
-    """One file on its way: bytes `done` of `total` (0: not known yet), `ended`, with an `error` if it failed."""
-
-    done: int = 0
-    total: int = 0
-    begun: float = field(default_factory=time.monotonic)
-    ended: threading.Event = field(default_factory=threading.Event)
-    error: Exception | None = None
-
-    @property
-    def left(self) -> float | None:
-        """Seconds that the rest takes at the speed so far; None before anything came."""
-        return (time.monotonic() - self.begun) * (self.total - self.done) / self.done if self.done else None
-
-    def event(self) -> dict[str, Any]:
-        """What the page is told."""
-        return {"doing": "Downloading pretrained weights", "done": self.done, "total": self.total, "left": self.left}
 
 
 _downloads: dict[tuple[str, str], Download] = {}
@@ -99,7 +77,7 @@ def followed(name: str, repo: str, work: Callable[[Bring], None]) -> Iterator[Do
     key = (constants.HF_HUB_CACHE, repo)
     download = _downloads.get(key)
     if download is None:
-        download = _downloads[key] = Download()
+        download = _downloads[key] = Download("Downloading pretrained weights")
         threading.Thread(target=_run, args=(repo, work, download), daemon=True).start()
     while not download.ended.wait(_LOOK):
         yield download
@@ -161,23 +139,11 @@ def _cached(config: Any) -> str | None:
 
 def _run(repo: str, work: Callable[[Bring], None], download: Download) -> None:
     """In a thread of its own, since the hub's client blocks."""
-
-    class Bar(tqdm):
-        """What the client tells of its progress, and nothing on the terminal."""
-
-        def __init__(self, *arguments: Any, **more: Any) -> None:
-            download.total, download.done = int(more.get("total") or 0), int(more.get("initial") or 0)
-            super().__init__(*arguments, **{**more, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            download.done += int(n or 0)
-            return None
-
+    bar = download.bar()
     try:
         with _AT_ONCE:
             _check_reachable()
-            download.begun = time.monotonic()
-            work(lambda file: _bring(repo, file, Bar))
+            work(lambda file: _bring(repo, file, bar))
     except Exception as error:  # the client raises its HTTP library's errors, whichever that is
         download.error = error
     finally:

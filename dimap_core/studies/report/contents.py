@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...data import is_drawn
 from ...types import Anatomy, Difference, Part
 from ..story import Ground, NamedCut, Shown, Told, paired
 
@@ -62,6 +63,11 @@ class Basis:
     def judged(self) -> bool:
         """Whether there was anything to judge by."""
         return self.ground.estimate is not None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the images were drawn pixel by pixel, and are no photographs."""
+        return is_drawn(self.data or self.ground.images)
 
     @property
     def own_images(self) -> bool:

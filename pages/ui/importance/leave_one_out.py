@@ -15,7 +15,7 @@ from dimap_core.studies import IMAGES, agreement, piece_passes, pieces
 from dimap_core.types import Difference, Effect, percentiles
 
 from ..look import TERMS, theme
-from ..parts import waiting
+from ..parts import header, waiting
 from ..session import Setting, View, cache, opening, polling, state
 from . import measurements
 
@@ -27,8 +27,8 @@ Pair = tuple[str, str]
 def draw(view: View, pair: Pair) -> None:
     """What leaving one head or tenth out really costs, and how well both criteria foretell it."""
     st.subheader("Against the measured truth", anchor=False, help=f"{TERMS['leave-one-out']} {TERMS['tenth']}")
-    if (why := measurements.refusal(view)) is not None:
-        st.info(why)
+    if not view.judged:
+        header.not_judged(view, "The truth needs")
         return
     unable = [key for key in pair if "structure" not in criterion(key).scores]
     if unable:

@@ -20,13 +20,6 @@ POLL = 0.5  # seconds; their figures change a few times a second at most
 _START = 2.0  # seconds that any of them takes
 
 
-def refusal(view: View) -> str | None:
-    """Why nothing can be measured on this model, if so."""
-    if not view.judged:
-        return "This needs a trained model with images to judge it by: choose one that is bundled, or images above."
-    return None
-
-
 def offer(view: View, channel: str, request: dict[str, Any], label: str, passes: float) -> Ticket | None:
     """The request's ticket, once asked for, with the button that starts or stops it; `passes`: of one image."""
     ticket = requests.known(view, channel, request)

@@ -12,6 +12,7 @@ from dimap_core.studies import RATIOS, cell_passes, cells, columns, dense_plan
 from dimap_core.types import CellCut
 
 from ..look import TERMS, plan_names, theme
+from ..parts import header
 from ..session import View, polling, state
 from . import measurements, ratios
 
@@ -22,8 +23,11 @@ def draw(view: View) -> None:
     """Curves of every part; then the ratios made from them."""
     st.subheader("What does each part bear?", anchor=False, help=TERMS["sensitivity"])
     plan = state.current().plan
-    why = measurements.refusal(view)
-    if why is None and plan.granularity == "nm":
+    if not view.judged:
+        header.not_judged(view, "Sensitivity needs")
+        return
+    why = None
+    if plan.granularity == "nm":
         why = "A pattern fixes every ratio: choose single weights or whole structures to see what each part bears."
     if why is None and not measurements.training_images(view):
         why = "All of your images judge, and none is left to make ratios from: judge fewer, or bring train/ and val/."

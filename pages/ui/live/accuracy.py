@@ -14,6 +14,7 @@ from dimap_core.service import Ticket
 from dimap_core.types import AccuracyEstimate, PruningPlan
 
 from ..session import Tried, View, cache, requests, state, story
+from . import points
 
 _HISTORY = 60  # tried points kept
 _CURVE_RATIOS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98)
@@ -26,6 +27,8 @@ def current(view: View) -> tuple[Tried, Ticket | None]:
     """The current plan's point in the history, with the newest estimate, and the ticket that brings more."""
     point = _tried(view)
     if not view.judged:
+        if point.estimate is None and state.current().absent and (row := points.precomputed_row(state.current())):
+            point.estimate = row.estimate
         return point, None
     recipe = to_recipe(state.current().plan)
     ticket = requests.stream(view, "live", {"kind": "evaluate", "recipe": recipe})

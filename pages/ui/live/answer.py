@@ -75,7 +75,7 @@ def time(point: Tried) -> tuple[str, str]:
 
 def _settled(numbers: list[dict[str, Any]], estimate: AccuracyEstimate | None, ticket: Ticket | None) -> str:
     """What is spoken once accuracy rests."""
-    if estimate is None or ticket is None or ticket.running or not estimate.done:
+    if estimate is None or (ticket is not None and ticket.running) or not estimate.done:
         return ""
     params, macs, top1, change = numbers
     right = "as the dense model" if top1["label"] == metrics.SAME else "right"
@@ -99,14 +99,16 @@ def _scale(estimate: AccuracyEstimate, cue: str) -> dict[str, Any]:
 def _caption(point: Tried, picture: Tradeoff | None) -> str:
     if picture is None:
         return ""
-    told = f"★ this cut ({plan_names.family(point.setting.plan)})."
+    waits = picture.current or not point.setting.absent
+    told = f"★ this cut ({plan_names.family(point.setting.plan)})." if waits else ""
     if picture.history:
         told += " Numbers: earlier tries, squares really smaller; a click goes back."
     if len(_front(picture)) > 2:
         told += " Grey: the best so far."
     own = next((curve for curve in picture.curves if curve.points and not curve.reference and not curve.faint), None)
     other = next((curve for curve in picture.curves if curve.points and curve.reference), None)
-    return told + (f" {findings.curves(own, other, picture.unit)}." if own and other else "")
+    told += f" {findings.curves(own, other, picture.unit)}." if own and other else ""
+    return told.strip()
 
 
 def plot(picture: Tradeoff, zoom: bool) -> dict[str, Any]:

@@ -77,6 +77,31 @@ def known_dense(setting: Setting, cue: str) -> Point | None:
     return _point(1.0, estimate.cues[cue], "dense")
 
 
+def stored_beside(setting: Setting) -> str:
+    """Of a model that was judged beforehand on images which are not here, where others are chosen: what those gave, so
+    that the two are told apart."""
+    stored = replace(setting, data="")
+    spec, row = stored.absent, precomputed_row(stored) if stored.absent and setting.data else None
+    if spec is None or row is None or row.estimate is None:
+        return ""
+    top1 = row.estimate.top1
+    between = f"{100 * top1.low:.1f} to {100 * top1.high:.1f}"
+    return (
+        f"Another figure, stored: {100 * top1.value:.1f} % ({between}), precomputed on {top1.n:,} photographs "
+        f"({spec.judged})."
+    )
+
+
+def stored_ratios(tried: Tried, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Of a cut that was not measured beforehand, where nothing else can be: which ones of its curve were."""
+    if not tried.setting.absent or tried.estimate:
+        return ""
+    shares = sorted({100 * row["ratio"] for row in rows})
+    if not shares:
+        return "Nothing of this way of cutting was measured beforehand."
+    return f"Measured beforehand: {', '.join(f'{share:g}' for share in shares)} %."
+
+
 def chance(setting: Setting, cue: str, classes: int | None = None) -> float:
     """What guessing gets right; `classes`: how many compete, where images were chosen."""
     if setting.data or setting.model not in cache.cards():

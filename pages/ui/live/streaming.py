@@ -28,10 +28,10 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
     rows, more = accuracy.curve(view)
     if st.session_state.pop("restored", False):
         st.rerun()
-    shown = _stand_in(ticket, point) or point
-    known = "precomputed" if shown is not point else "preview" if point.preview else ""
+    shown, absent = _stand_in(ticket, point) or point, state.current().absent is not None
+    known = "precomputed" if shown is not point else "preview" if point.preview else metrics.STORED if absent else ""
     more_kept = view.judged and keep.settled(point.setting)
-    picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None else None
+    picture = tradeoff.picture(rows, shown, view.facts) if ticket is not None or absent else None
     data = answer.data(point, shown, picture if plot else None, tradeoff.cue(), _badge(view, ticket), known, ticket,
                        is_agreement(view.info.data))  # fmt: skip
     data |= answer.handed_on(view, live_map.key_of(view, state.current().plan))
@@ -40,7 +40,7 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
         data["title"] = data["sub"] = ""
         data["time"] = data["time"][0].replace("see below", "–"), data["time"][1]
     data["words"] = lesson.drawn_words()
-    data["caption"] = " ".join([data["caption"], *_notes(point, rows)])
+    data["caption"] = " ".join(filter(None, [data["caption"], *_notes(point, rows)]))
     data["image"], glanced = glance.found(view, rests(point, ticket)) if view.judged else (None, None)
     data["running"] = more_kept or any(one is not None and one.running for one in (ticket, more, glanced))
     data["page"] = st.session_state.page_drawn
@@ -52,6 +52,8 @@ def draw(then: Callable[[View, Tried, bool], None] | None = None, plot: bool = T
 
 def _badge(view: View, ticket: Ticket | None) -> str:
     """Why there is no number yet."""
+    if state.current().absent:
+        return "not measured beforehand"
     if ticket is None:
         return "means nothing on random weights" if view.info.weights == "random" else "no images to judge by"
     doing = ticket.running and ticket.last and "doing" in ticket.last
@@ -68,11 +70,15 @@ def rests(point: Tried, ticket: Ticket | None) -> bool:
 
 def _notes(point: Tried, rows: list[dict]) -> list[str]:
     """What has to be known of the numbers; below the picture, which keeps its place."""
-    return [note for note in (TERMS["preview"] if point.preview else "", tradeoff.notes(rows, point)) if note]
+    stored = points.stored_beside(point.setting) or points.stored_ratios(point, rows)
+    notes = TERMS["preview"] if point.preview else "", tradeoff.notes(rows, point), stored
+    return [note for note in notes if note]
 
 
 def _told(ticket: Ticket | None) -> None:
     """Why nothing is judged; and what the dense model's answers say against the images is told at the page's head."""
+    if state.current().absent:
+        return  # the page offers the way to images
     if ticket is None:
         st.info(
             "Counts are exact with any weights. Accuracy needs a trained model and images: choose a bundled one, or "

@@ -38,7 +38,7 @@ CSS = """
 .st-key-way_words { min-height: 3.4rem; }
 .st-key-present kbd { display: none; }
 .st-key-part_row { min-height: 4.5rem; }
-.st-key-gallery img, .st-key-picked_image img { image-rendering: pixelated; }
+.st-key-gallery img, .st-key-picked_image img { image-rendering: var(--pixels); }
 [data-testid="stTopNavLink"]:focus-visible { outline: 2px solid #0067A3; outline-offset: 1px; }
 [data-testid="stBaseButton-primary"] { background-color: #0067A3; border-color: #0067A3; }
 .figure-title { font-size: 1rem; font-weight: 600; line-height: 1.35; margin: 0 0 0.25rem; text-wrap: balance; }
@@ -90,6 +90,11 @@ def style() -> None:
     inks = " ".join(f"--{name}: {pair[look().dark]};" for name, pair in INK.items())
     st.html(f'{CSS}<style>:root {{ {inks} }} [data-testid="stCaptionContainer"] p {{ color: var(--muted); }}</style>')
     st.html(KEYS, unsafe_allow_javascript=True)
+
+
+def pixels(drawn: bool) -> None:
+    """How small images are enlarged everywhere: `drawn` ones in blocks, photographs smoothly."""
+    st.html(f"<style>:root {{ --pixels: {'pixelated' if drawn else 'auto'}; }}</style>")
 
 
 def look() -> Look:

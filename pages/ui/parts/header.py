@@ -8,7 +8,7 @@ from dimap_core.types import Part
 
 from ..look import formats
 from ..session import View, opened, state
-from . import doubt, notice, waiting
+from . import absent, doubt, notice, waiting
 
 _KINDS_OF_CUT = {
     "weight": ":orange-badge[zeros: smaller on paper, not faster]",
@@ -62,6 +62,9 @@ def judged_by(view: View) -> None:
 
 def not_judged(view: View, needs: str) -> None:
     """Why nothing can be judged here, and the way on; `needs` begins the sentence, "Training needs"."""
+    if state.current().absent:
+        absent.draw(needs)
+        return
     if view.info.weights == "random":
         way = "and these weights are random: choose a bundled model, or turn Random weights off in the model’s chip."
     else:

@@ -16,6 +16,8 @@ LEFT_BY_ZEROS = ("Params kept", "MACs kept")
 """What counts are called where removed weights are still there."""
 SAME = "Same answer"
 """What top-1 is called where images have no labels."""
+STORED = "stored"
+"""What kind of number is all there is of a model whose images are not here."""
 FEW = 64
 """Images before a share is shown, where more will come: on fewer it says next to nothing and jumps."""
 
@@ -42,7 +44,7 @@ def numbers(
     """Params, MACs (where single weights go: those that are kept), accuracy and drop, each with what it is measured
     against: `label`, `value`, `below`, `help`; counts with `of`, the dense model's.
 
-    `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", or a "preview";
+    `badge` says why there is no estimate, `known` what kind of one is shown: "precomputed", `STORED`, or a "preview";
     `agreement`: of images without labels, how often the answer is the dense model's.
     """
     top1, between, drop, against = "–", badge, "–", "against the dense model"
@@ -50,9 +52,8 @@ def numbers(
         between = f"so far, n = {estimate.n:,}"
     elif estimate is not None:
         share = estimate.cues[cue]
-        so_far = f"{known}, " if known else "" if estimate.done else "so far, "
         top1 = f"{100 * share.value:.1f} %"
-        between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {so_far}n = {share.n:,}"
+        between = f"{100 * share.low:.1f} to {100 * share.high:.1f}, {_counted(share.n, known, estimate.done)}"
         if cue in estimate.drops:
             loss = estimate.drops[cue]
             drop = f"{in_points(loss.value)} points"
@@ -68,6 +69,13 @@ def numbers(
         _number("Top-1" if cue == "joint" else f"Top-1, {cue}", top1, between, "top1"),
         _number("Change", drop, against, "drop"),
     ]  # fmt: skip
+
+
+def _counted(n: int, known: str, done: bool) -> str:
+    """On how many images a share was found, and what kind of one it is."""
+    if known == STORED:
+        return f"precomputed on {n:,} photographs"
+    return f"{known}, n = {n:,}" if known else f"n = {n:,}" if done else f"so far, n = {n:,}"
 
 
 def _number(label: str, value: str, below: str, term: str, dense: int = 0) -> dict[str, Any]:

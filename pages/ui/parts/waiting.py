@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -30,7 +31,7 @@ def _wait(criterion: str | None, quietly: bool, other: Setting | None) -> None:
         text = f"Made room for newer models; opening this one again ({text[0].lower()}{text[1:]})"
     _say(text)
     if ticket is not None and ticket.last and ticket.last.get("total"):
-        _download(ticket.last)
+        download(ticket.last)
         if st.button("Don't wait", key="leave_download", icon=":material/undo:"):
             opening.leave(setting)
             st.rerun()
@@ -45,9 +46,13 @@ def _say(text: str) -> None:
     st.info(f"{text}.", icon=":material/hourglass_top:")
 
 
-def _download(event: dict[str, Any]) -> None:
-    """How far the weights' download is."""
-    done, total, left = event["done"], event["total"], event["left"]
-    time_left = f", about {left:.0f} s left" if left is not None and left < 90 else ""
-    time_left = time_left or (f", about {left / 60:.0f} min left" if left is not None else "")
+def download(event: Mapping[str, Any]) -> None:
+    """How far a download is, and how long the rest of it takes; before its size is known and when all is here, what is
+    done in words."""
+    done, total, left = (event.get(key) or 0 for key in ("done", "total", "left"))
+    if done >= total:
+        st.progress(1.0 if total else 0.0, f"{event.get('doing', 'Starting')} …")
+        return
+    time_left = f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
+    time_left = time_left if left else ""
     st.progress(min(1.0, done / total), f"{done / 1e6:.1f} of {total / 1e6:.1f} MB{time_left}")

@@ -30,7 +30,8 @@ def draw(view: View, found: Outcomes, data: LabelledImages, streaming: bool) -> 
     label, before, after = (int(a[place]) for a in (found.labels, found.dense.classes, found.pruned.classes))
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="picked_image"):
         image = int(found.images[place])
-        st.image(thumbnail(data.images[image], gallery.THUMBNAIL), alt=f"Image {image + 1}", width=76)
+        side = 76 if state.current().drawn else gallery.THUMBNAIL  # a photograph has more to be seen
+        st.image(thumbnail(data.images[image], gallery.THUMBNAIL), alt=f"Image {image + 1}", width=side)
         st.markdown(_facts(found, data, place), width="content")
     info = _method(view)
     target = _target(data, label, before, after) if info.of_class else before
@@ -116,7 +117,7 @@ def _result(
 
     def drawn() -> go.Figure:
         maps = (np.array(event[who]) for who in ("dense", "pruned"))
-        return explanation_chart(image, *maps, info.signed, speaks, look)
+        return explanation_chart(image, *maps, info.signed, speaks, look, smooth=not state.current().drawn)
 
     figure = cache.memo("explanation", (requests.content(view.info, request), look), drawn)
     alt = f"{info.label} for {name}, dense and pruned model side by side"

@@ -54,6 +54,8 @@ def _options(setting: Setting) -> dict[str, str]:
     spec = bundled(setting.model)
     mine = image_set(spec.data) if spec else None
     own = {f"{_OWN}{mine.key}": f"its own: {mine.label}"} if mine else {_OWN: "none"}
+    if spec and spec.judged:
+        own = {f"{_OWN}stored": "none, only what was measured beforehand"}
     ways = {FOLDER: "a folder on this machine", UPLOAD: "a file to upload"}
     known = {row.key: row.label for row in DATASETS if row.path}
     others = {} if spec else {row.key: row.label for row in DATASETS if row.load}

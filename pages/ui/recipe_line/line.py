@@ -74,7 +74,7 @@ def controls(keys: Sequence[str]) -> None:
 def _chip(key: str, label: str) -> None:
     body, told = _BODIES[key]
     # Only one that is to be opened by the page tells whether it is: that costs a run of the page at each opening.
-    stateful = key == "model" and st.session_state.get("files_open", False)
+    stateful = key in _OPENED and st.session_state.get(_OPENED[key], False)
     chip = st.popover(label, help=told, key=f"chip_{key}", on_change="rerun" if stateful else "ignore", wrap=True)
     with chip, st.container(key=f"chip_body_{key}"):
         body()
@@ -100,6 +100,7 @@ _BODIES: dict[str, tuple[Callable[[], None], str | None]] = {
     "more": (_more, None),
 }
 """What a chip holds, and the terms it speaks of."""
+_OPENED = {"model": "files_open", "images": "folder_open"}  # chips that a page can open -> where it says so
 
 
 def _steps_back() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from dimap_core.data import image_set
 from dimap_core.models import BUNDLED, NOTE, entries_by_name, in_a_line, presets
 
 from ..look import formats
@@ -56,7 +57,10 @@ def _facts(setting: Setting) -> None:
     entry, cards = entries_by_name().get(setting.model), cache.cards()
     if setting.model in cards:
         card = cards[setting.model]
-        st.caption(f"Trained by this project on {card['data'].replace('-', ' ')}, judged on {card['n']:,} images.")
+        known = image_set(card["data"])
+        on = known.label if known and not known.load else card["data"].replace("-", " ")
+        judged = f" ({card['judged']})" if "judged" in card else ""
+        st.caption(f"Trained by this project on {on}, judged on {card['n']:,} images{judged}.")
         if "attention" in card:
             st.caption(f"{card['attention']}.")
     elif entry is not None:

@@ -98,4 +98,7 @@ def _images(setting: Setting) -> str:
     own = image_set(spec.data if spec else cache.model(place)[0].data if place else None)
     if own is None:
         return "no images"
-    return f"{cache.cards()[setting.model]['n']:,} {own.label.lower()}" if spec else own.label.lower()
+    if spec is None:
+        return own.label.lower()
+    n = cache.cards()[setting.model]["n"]
+    return f"{n:,} photographs, stored" if spec.judged else f"{n:,} {own.label.lower()}"

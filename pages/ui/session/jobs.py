@@ -13,8 +13,8 @@ from dimap_core.types import PruningError
 
 from . import cache, opening, own_models, state
 
-FIND = "find"
-"""The kind of job that looks for the best cut."""
+FIND, FETCH = "find", "fetch"
+"""The kinds of job that look for the best cut, and that bring images."""
 
 
 def start(kind: str, title: str, request: Mapping[str, Any]) -> None:
@@ -35,7 +35,12 @@ def start_search(kind: str, asked: Any, words: str) -> None:
 
 def trained() -> list[Job]:
     """The session's trainings and methods' searches, as `mine`."""
-    return [job for job in mine() if job.kind != FIND]
+    return [job for job in mine() if job.kind not in (FIND, FETCH)]
+
+
+def fetch(name: str) -> Job | None:
+    """The session's newest job that brings the images of that name."""
+    return next((job for job in mine() if job.kind == FETCH and job.request["set"] == name), None)
 
 
 def mine() -> list[Job]:

@@ -82,7 +82,8 @@ def place(setting: Setting) -> str:
 
 def _refuse(setting: Setting, message: str, kind: str) -> NoReturn:
     """Back to the last good setting, with the reason and ways on."""
-    bad = ("plan",) if kind == "InvalidPlan" else ("model", "weights")  # a formula that gives no scores here
+    # A formula that gives no scores here, or a criterion that reads images which are not here.
+    bad = ("plan",) if kind == "InvalidPlan" or setting.absent else ("model", "weights")
     state.refuse(message, _IMAGES if kind == "DataError" and setting.data else bad)
     _keep_ways_on(message, kind, setting)
     st.rerun()

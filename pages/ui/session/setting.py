@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dimap_core.data import COUNT
-from dimap_core.models import BUNDLED
+from dimap_core.data import COUNT, is_drawn
+from dimap_core.models import BUNDLED, BundledModel, bundled
 from dimap_core.plan import to_recipe
 from dimap_core.types import AccuracyEstimate, ModelName, Part, PruningPlan
 
@@ -38,6 +38,19 @@ class Setting:
     def judged(self) -> tuple:
         """What accuracies depend on besides the plan: two settings with the same can be compared."""
         return self.model, self.weights, self.data, self.data and (self.count, self.draw, self.classes, self.split)
+
+    @property
+    def absent(self) -> BundledModel | None:
+        """The bundled model whose images do not come with the project, where none were chosen: what was measured
+        beforehand is all that is known of its answers."""
+        spec = bundled(self.model)
+        return spec if spec and spec.judged and not self.data and self.weights != "random" else None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its images were drawn pixel by pixel, and are no photographs."""
+        spec = bundled(self.model)
+        return is_drawn(self.data or (spec.data if spec else None))
 
     def recipe(self) -> dict[str, Any]:
         """The plan as a recipe that names the model; of a file, what is said of how to read it."""

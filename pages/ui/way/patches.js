@@ -17,7 +17,8 @@ function build(list, box) {
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
   // Looks are attributes: a saved picture has no style sheet.
-  const whole = { class: "photo", width: columns, height: rows, preserveAspectRatio: "none", "image-rendering": "pixelated" };
+  const pixels = getComputedStyle(list).getPropertyValue("--pixels").trim() || "auto";
+  const whole = { class: "photo", width: columns, height: rows, preserveAspectRatio: "none", "image-rendering": pixels };
   add(svg, "image", { href: picture, ...whole });
   if (Math.max(rows, columns) <= LINES) {
     let path = "";
