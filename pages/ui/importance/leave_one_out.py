@@ -28,7 +28,7 @@ def draw(view: View, pair: Pair) -> None:
     """What leaving one head or tenth out really costs, and how well both criteria foretell it."""
     st.subheader("Against the measured truth", anchor=False, help=f"{TERMS['leave-one-out']} {TERMS['tenth']}")
     if not view.judged:
-        header.not_judged(view, "The truth needs")
+        header.not_judged(view, "The measured truth needs")
         return
     unable = [key for key in pair if "structure" not in criterion(key).scores]
     if unable:
