@@ -168,7 +168,7 @@ class Training:
         moved = AUGMENTS[self.settings.augment](images[:, : self.mean.shape[1]].float().cpu().div(255))
         inputs = ((moved - self.mean) / self.std).to(device)
         targets = labels
-        if self.mixing is not None and len(inputs) > 1:
+        if self.mixing is not None and len(inputs) > 1 and self.step < self.settings.mixed_until * self.steps:
             even = len(inputs) // 2 * 2  # it pairs each image with another
             inputs, targets = self.mixing(inputs[:even], labels[:even])
         logits = restricted(self.model(inputs), self.data.outputs)

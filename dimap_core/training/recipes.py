@@ -28,7 +28,9 @@ Progress = Callable[[str], None]
 DROP_PATH = 0.05
 FLATTEN = "Focused linear attention (FLatten) in stages 1 to {}, the whole model trained from scratch"
 
-PHOTOS = Settings(50, augment="photos", batch_size=125, mixup=0.2, cutmix=1.0, mixed=0.5, ema=0.999)
+PHOTOS = Settings(
+    50, augment="photos", batch_size=125, mixup=0.2, cutmix=1.0, mixed=0.5, mixed_until=0.74, ema=0.999
+)  # fmt: skip
 
 RECIPES: dict[str, Settings] = {
     "swin-digits": Settings(60, augment="affine"),

@@ -21,9 +21,10 @@ class Settings:
     AdamW, reached after `warmup` of all steps from lr / rise, then cosine-annealed to lr / rise / fall; `batch_size`
     counts all processes' images.
 
-    `mixup` and `cutmix` are timm's alphas, used in a share `mixed` of the batches, `ema` the decay of the average of
-    weights that is taken in the end; 0 is off. `distill`: "soft" adds KL to the teacher at `temperature`, "hard"
-    cross-entropy with its answers, either with weight `share`, the labels with 1 - share.
+    `mixup` and `cutmix` are timm's alphas, used in a share `mixed` of the batches until a share `mixed_until` of all
+    steps, `ema` the decay of the average of weights that is taken in the end; 0 is off. `distill`: "soft" adds KL to
+    the teacher at `temperature`, "hard" cross-entropy with its answers, either with weight `share`, the labels with
+    1 - share.
     """
 
     epochs: float = 1.0
@@ -40,6 +41,7 @@ class Settings:
     mixup: float = 0.0
     cutmix: float = 0.0
     mixed: float = 1.0
+    mixed_until: float = 1.0
     ema: float = 0.0
     distill: Literal["none", "soft", "hard"] = "none"
     temperature: float = 2.0

@@ -162,4 +162,8 @@ def test_only_a_share_of_the_batches_is_mixed(make_tiny):
 
     plain = losses(mixup=0.0, cutmix=0.0)
     assert losses(mixed=0.0) == pytest.approx(plain, rel=SINGLE)
-    assert losses(mixed=1.0) != pytest.approx(plain, rel=0.01)
+    assert losses(mixed_until=0.0, mixed=1.0) == pytest.approx(plain, rel=SINGLE)
+    mixed = losses(mixed=1.0, mixed_until=1.0)
+    assert mixed != pytest.approx(plain, rel=0.01)
+    half = losses(mixed=1.0, mixed_until=0.5)
+    assert half[: len(half) // 2] == pytest.approx(mixed[: len(half) // 2], rel=SINGLE) and half != mixed
