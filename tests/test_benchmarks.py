@@ -78,11 +78,11 @@ def test_a_run_on_photographs_keeps_what_is_known_of_the_others_and_tells_no_pat
     assert run["command"] == "python -m benchmarks.old swin-photos --photos FOLDER --zeros ''"
     assert (run["n"], run["reading"]) == ("10 photographs of val/", "") and run["date"] > new.date
     command(monkeypatch, "--photos=/home/someone/pictures")
-    measured.store("old", ["model"], [["swin-photos"]], "deit-photos", "20 photographs of val/")
+    measured.store("old", ["model"], [["swin-photos"]], "other-photos", "20 photographs of val/")
     measured.store("old", ["model"], [["swin-photos"]], "swin-digits")
     new = measured.stored("old")
     assert new.command == "python -m benchmarks.old --photos=FOLDER" and not new.reading
-    assert new.photos["swin-photos"] == run and new.photos["deit-photos"]["n"] == "20 photographs of val/"
+    assert new.photos["swin-photos"] == run and new.photos["other-photos"]["n"] == "20 photographs of val/"
     shown = results._section("old", new)
     assert "n: 10 photographs of val/" in shown and "someone" not in json.dumps(asdict(new))
 
@@ -139,7 +139,7 @@ def test_a_search_keeps_the_rows_of_other_models(monkeypatch, kept, folder):
 
     searching = searches.Benchmark("swift", "", measure, str, ["swin-digits"], steps=160, macs=0.5)
     monkeypatch.setattr(searches, "ASSETS", kept)
-    for words in (["deit-photos"], ["swin-photos", "--photos", folder], ["swin-digits"], ["swin-photos"]):
+    for words in (["swin-photos"], ["swin-photos", "--photos", folder], ["swin-digits"], ["swin-photos"]):
         command(monkeypatch, *words)
         searching.run(searching.parser().parse_args())
     rows = json.loads((kept / "swift.json").read_text())

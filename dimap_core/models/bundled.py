@@ -69,7 +69,6 @@ BUNDLED = (
         "swin_tiny_patch4_window7_224",
         {"patch_size": 2, "window_size": 4, "embed_dim": 32, "depths": (2, 2, 6, 2), "num_heads": (2, 4, 8, 16)},
     ),
-    _photos("deit", "deit_tiny_patch16_224", {"patch_size": 4, "embed_dim": 128, "depth": 8, "num_heads": 4}),
 )
 """The bundled models; the first is the app's default."""
 

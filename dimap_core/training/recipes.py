@@ -39,10 +39,7 @@ RECIPES: dict[str, Settings] = {
     "deit-textured": Settings(24, augment="shifts"),
     "swin-flatten": Settings(24, augment="shifts"),
     "swin-photos": PHOTOS,
-    "deit-photos": replace(PHOTOS, distill="soft", share=0.5, temperature=2.0),
 }
-TEACHERS = {"deit-photos": "swin-photos"}
-"""Who teaches a model whose recipe distils."""
 
 
 def train_bundled(
@@ -71,9 +68,8 @@ def train_bundled(
     source = ImageSource(data or spec.data, count=0)
     dense = build(spec, drop_path_rate=DROP_PATH)
     images = whole_training(source, dense, bundled_info(spec, "random")) if spec.judged else None
-    teacher = load_bundled(taught_by)[0] if (taught_by := bundled(TEACHERS.get(name, ""))) else None
     settings = replace(RECIPES[name], seed=seed)
-    training = Training(dense, images or load_data(spec.data, "train"), settings, teacher=teacher)
+    training = Training(dense, images or load_data(spec.data, "train"), settings)
     _run(training, None if state is None else Kept(training, state), progress)
     tensors = {key: tensor.half().contiguous() for key, tensor in training.result().state_dict().items()}
     with whole_folder(out) as part:
@@ -135,7 +131,6 @@ def _card(spec: BundledModel, out: Path, seed: int, seconds: float, source: Imag
         "macs": total.macs,
         "seed": seed,
         **({"attention": FLATTEN.format(spec.linear_stages)} if spec.linear_stages else {}),
-        **({"teacher": TEACHERS[spec.name]} if spec.name in TEACHERS else {}),
         "seconds": round(seconds),
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "command": f"python -m dimap_core train {spec.name}{given}" + (f" --seed {seed}" if seed else ""),

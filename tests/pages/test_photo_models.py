@@ -138,13 +138,11 @@ def pixels_of(app):
     return [one.proto.body for one in app.at.get("html") if "--pixels:" in one.proto.body]
 
 
-def test_the_picker_offers_both_in_their_order_and_the_default_stays(open_app):
+def test_the_picker_offers_it_after_the_others_and_the_default_stays(open_app):
     app = open_app().live()
     assert app.at.session_state["setting"].model == "swin-textured"
     options = app.widget("w_model").options
-    assert options[:7] == [
-        "swin-textured", "deit-textured", "swin-digits", "deit-digits", "swin-flatten", NAME, "deit-photos",
-    ]  # fmt: skip
+    assert options[:6] == ["swin-textured", "deit-textured", "swin-digits", "deit-digits", "swin-flatten", NAME]
     app.set("w_model", NAME).live()
     assert app.sentence.endswith("and judge on [5,000 photographs, stored]")
     assert any("CIFAR-10, judged on 5,000 images" in text for text in app.texts())

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from dimap_core.data.registry import load_data
 from dimap_core.data.sources import ImageSource
 from dimap_core.data.whole import whole_training
-from dimap_core.models.bundled import BUNDLED, CIFAR10, bundled
+from dimap_core.models.bundled import CIFAR10, bundled
 from dimap_core.models.named_models import bundled_info, load_bundled
 from dimap_core.training import recipes
 from dimap_core.training.augment import photos
@@ -118,14 +118,6 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tree, tmp_path,
     assert card["n"] == straight["n"] == 10 and card["judged"] == SPEC.judged and card["data"] == "cifar10"
     assert card["command"] == "python -m dimap_core train swin-photos --data folder:PATH"
     assert load_bundled(SPEC, tmp_path / "on")[1].data is None
-
-
-def test_who_distils_learns_from_the_trained_model_that_its_card_names():
-    assert recipes.RECIPES["deit-photos"].distill == "soft"
-    for name, teacher in recipes.TEACHERS.items():
-        assert bundled(teacher).names == bundled(name).names and teacher != name
-    without = {spec.name for spec in BUNDLED if recipes.RECIPES[spec.name].distill == "none"}
-    assert without == {spec.name for spec in BUNDLED} - set(recipes.TEACHERS)
 
 
 def test_photographs_are_moved_one_by_one_within_their_range_and_the_same_for_a_seed():
