@@ -23,7 +23,7 @@ from tests.helpers import SINGLE
 
 SPEC = bundled("swin-photos")
 INFO = bundled_info(SPEC, "random")
-SHORT = replace(recipes.PHOTOS, epochs=3, batch_size=10)
+SHORT = replace(recipes.PHOTOS[0], epochs=3, batch_size=10)
 
 
 def draw(folder, each, names=CIFAR10, seed=0):
@@ -90,15 +90,16 @@ class Stopped(Exception):
     pass
 
 
-def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tree, tmp_path, monkeypatch):
-    monkeypatch.setitem(recipes.RECIPES, "swin-photos", SHORT)
+@pytest.mark.parametrize(("stop_after", "rest"), [(2, ["3/3", "1/2", "2/2"]), (4, ["2/2"])])
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tree, tmp_path, monkeypatch, stop_after, rest):
+    monkeypatch.setitem(recipes.RECIPES, "swin-photos", (SHORT, replace(SHORT, epochs=2, mixed_until=0.0)))
     monkeypatch.setattr(recipes.Kept, "_LEAST", 0.0)
     monkeypatch.setattr(recipes.Kept, "_SHARE", 1e9)  # after every step
     told = []
 
     def stop(line):
         told.append(line)
-        if len(told) == 2:
+        if len(told) == stop_after:
             raise Stopped
 
     given = {"data": f"folder:{tree}"}
@@ -110,7 +111,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tree, tmp_path,
     card = recipes.train_bundled(
         "swin-photos", tmp_path / "on", progress=lines.append, state=tmp_path / "state", **given
     )
-    assert [line.partition(",")[0] for line in lines] == ["epoch 3/3"]
+    assert [line.partition(",")[0] for line in lines] == [f"epoch {epoch}" for epoch in rest]
     wanted, found = (load_file(tmp_path / name / "swin-photos.safetensors") for name in ("straight", "on"))
     for key, tensor in wanted.items():
         assert tensor.dtype == torch.float16
