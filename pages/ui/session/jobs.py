@@ -15,6 +15,8 @@ from . import cache, opening, own_models, state
 
 FIND = "find"
 """The kind of job that looks for the best cut."""
+SWEEP = "sweep"
+"""The kind that does the trials of a study."""
 
 
 def start(kind: str, title: str, request: Mapping[str, Any]) -> None:
@@ -35,7 +37,7 @@ def start_search(kind: str, asked: Any, words: str) -> None:
 
 def trained() -> list[Job]:
     """The session's trainings and methods' searches, as `mine`."""
-    return [job for job in mine() if job.kind != FIND]
+    return [job for job in mine() if job.kind not in (FIND, SWEEP)]
 
 
 def mine() -> list[Job]:
