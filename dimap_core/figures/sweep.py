@@ -25,7 +25,8 @@ _LONG = 62  # characters of a name in the legend
 
 @dataclass(frozen=True)
 class SweptPoint:
-    """A measured cut: `x` the share that went, `y` with its interval, 0..1; `images`: its criterion reads images."""
+    """A measured cut: `x` the share that went, `y` with its interval, 0..1; `images`: its criterion reads images;
+    `key`: what a click tells."""
 
     x: float
     y: float
@@ -34,6 +35,7 @@ class SweptPoint:
     n: int
     label: str
     images: bool = False
+    key: int = -1
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def sweep_curves(curves: Sequence[SweptCurve], by: SweptBy, look: Look, height: 
                 "type": "data", "symmetric": False, "array": [100 * (point.high - point.y) for point in points],
                 "arrayminus": [100 * (point.y - point.low) for point in points], "thickness": 1, "width": 3,
             },
-            text=[_hover(point, by) for point in points],
+            customdata=[point.key for point in points], text=[_hover(point, by) for point in points],
             hovertemplate="%{text}<br>click: put in force<extra></extra>",
         )  # fmt: skip
     if by.paired or by.dense is not None:
@@ -110,7 +112,7 @@ def sweep_front(points: Sequence[SweptPoint], by: SweptBy, look: Look, height: i
                 "color": [color if one in best else look.surface for one in own],
                 "line": {"color": color, "width": 1.5},
             },
-            text=[_hover(point, by) for point in own],
+            customdata=[point.key for point in own], text=[_hover(point, by) for point in own],
             hovertemplate="%{text}<br>click: put in force<extra></extra>",
         )  # fmt: skip
     low = min((100 * point.y for point in points), default=0.0)

@@ -6,7 +6,7 @@ Next door: `table` shows rows, `running` polls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -86,7 +86,7 @@ def _curves(swept: Swept, mine: Sequence[shared.Result], unit: str, shown: str) 
         findings.deepest([(_named(one), _removed(one, unit), one.drop) for one in mine], by.unit),
         "Right is smaller, up is better; bars are 95 % intervals. Each cut is judged by itself: of many, a few look "
         "good by chance. Click one to put it in force.",
-        on_select=partial(_picked, key, swept, mine, unit, shown == "paired"), selection_mode="points",
+        on_select=partial(_picked, key, swept), selection_mode="points",
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def _front(swept: Swept, mine: Sequence[shared.Result], unit: str) -> None:
         findings.unbeaten(points),
         "Shaded: where another cut removes at least as much and has more answers right. Full marks are on the front of "
         "all. Fronts are by the numbers alone, intervals aside. Click a cut to put it in force.",
-        on_select=partial(_picked, key, swept, mine, unit, False), selection_mode="points",
+        on_select=partial(_picked, key, swept), selection_mode="points",
     )  # fmt: skip
 
 
@@ -112,17 +112,14 @@ def _removed(one: shared.Result, unit: str) -> float:
 
 def _point(one: shared.Result, unit: str, paired: bool) -> SweptPoint:
     y = one.drop if paired else one.top1
-    return SweptPoint(_removed(one, unit), y.value, y.low, y.high, one.top1.n, _named(one), one.reads_images)
+    return SweptPoint(_removed(one, unit), y.value, y.low, y.high, one.top1.n, _named(one), one.reads_images, one.point)
 
 
-def _picked(key: str, swept: Swept, mine: Sequence[shared.Result], unit: str, paired: bool) -> None:
+def _picked(key: str, swept: Swept) -> None:
     """A click on a cut puts it in force: once, whatever is moved afterwards."""
     points = st.session_state[key]["selection"]["points"]
-    hit = next((one for one in mine if points and _at(_point(one, unit, paired), points[0])), None)
+    told = {point.get("customdata") for point in points}
+    hit = next((one for one in swept.results if one.point in told), None)
     if hit is not None:
         state.go(replace(state.current(), model=swept.settings[hit.model], plan=hit.plan))
         st.session_state.restored = True
-
-
-def _at(point: SweptPoint, clicked: Mapping[str, Any]) -> bool:
-    return abs(100 * point.x - clicked["x"]) < 1e-6 and abs(100 * point.y - clicked["y"]) < 1e-6

@@ -102,7 +102,6 @@ def _progress(job: Job, standing: shared.Standing, rows: Sequence[Mapping[str, A
     if job.state == "running":
         more = f", about {duration(left)} left" if left else ""
     else:
-        going = f" {standing.running} under way elsewhere." if standing.running else ""
-        more = f". {_SAYS.get(job.state, '')}{going}".rstrip()
+        more = f". {_SAYS.get(job.state, '')}"
     text = f"{standing.done:,} of {standing.total:,} cuts judged{by}{more}"
     st.progress(standing.done / max(1, standing.total), text)
