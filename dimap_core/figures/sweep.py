@@ -52,12 +52,14 @@ class SweptCurve:
 @dataclass(frozen=True)
 class SweptBy:
     """What is measured: the `unit` of what went, "MACs" or "params"; `what` an answer counts as; `dense`, the share of
-    the dense model, drawn as a line; `paired`: differences to it instead, about zero."""
+    the dense model, drawn as a line; `paired`: differences to it instead, about zero; `force`: the key of the cut in
+    force."""
 
     unit: str
     what: str = "top-1"
     dense: float | None = None
     paired: bool = False
+    force: int | None = None
 
 
 def sweep_curves(curves: Sequence[SweptCurve], by: SweptBy, look: Look, height: int = _HEIGHT) -> go.Figure:
@@ -115,6 +117,10 @@ def sweep_front(points: Sequence[SweptPoint], by: SweptBy, look: Look, height: i
             customdata=[point.key for point in own], text=[_hover(point, by) for point in own],
             hovertemplate="%{text}<br>click: put in force<extra></extra>",
         )  # fmt: skip
+    for point in (point for point in points if point.key == by.force):
+        marker = {"symbol": "star", "size": 17, "color": look.ink, "line": {"color": look.surface, "width": 1.5}}
+        figure.add_scatter(x=[100 * point.x], y=[100 * point.y], mode="markers", marker=marker, hoverinfo="skip",
+                           name="in force")  # fmt: skip
     low = min((100 * point.y for point in points), default=0.0)
     figure.update_yaxes(range=[max(0.0, low - 6), 102])
     return _framed(figure, by, look)

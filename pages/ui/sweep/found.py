@@ -91,7 +91,8 @@ def _curves(swept: Swept, mine: Sequence[shared.Result], unit: str, shown: str) 
 
 
 def _front(swept: Swept, mine: Sequence[shared.Result], unit: str) -> None:
-    by, points = SweptBy(_UNITS[unit], swept.what), [_point(one, unit, False) for one in mine]
+    points = [_point(one, unit, False) for one in mine]
+    by = SweptBy(_UNITS[unit], swept.what, force=swept.force())
     key, alt = f"sweep_front_{swept.job.token}", f"Every cut tried, and the front: {by.what} against {by.unit} removed"
     theme.chart(
         sweep_front(points, by, theme.look()), key, alt,

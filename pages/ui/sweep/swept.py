@@ -9,7 +9,7 @@ from typing import Any
 from dimap_core.service import Job
 from dimap_core.studies import shared
 
-from ..session import own_models
+from ..session import own_models, state
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class Swept:
     def called(self, model: str) -> str:
         """A model of the study's on screen."""
         return own_models.shown(self.settings[model])
+
+    def force(self) -> int | None:
+        """The point whose cut is in force, if one is."""
+        now = state.current()
+        same = (one.point for one in self.results if (one.plan, self.settings[one.model]) == (now.plan, now.model))
+        return next(same, None)
 
 
 def of(job: Job, rows: Sequence[Mapping[str, Any]]) -> Swept:

@@ -15,7 +15,7 @@ import streamlit as st
 from dimap_core.studies import shared
 
 from ..look import formats, plan_names
-from ..session import state, story
+from ..session import state
 from ..story import keep
 from .swept import Swept
 
@@ -67,14 +67,10 @@ def _files(swept: Swept, rows: Sequence[dict[str, Any]]) -> None:
                            icon=":material/download:", on_click="ignore")  # fmt: skip
         st.download_button("LaTeX", lambda: _latex(swept), f"{name}.tex", "application/x-tex",
                            key=f"sweep_tex_{token}", icon=":material/download:", on_click="ignore")  # fmt: skip
-        if any((one.plan, swept.settings[one.model]) == _in_force() for one in swept.results):
+        if swept.force() is not None:
             keep.button(f"sweep_keep_{token}", state.current(), keep.in_force)
-        elif story.kept():
+        else:
             st.caption("Click a cut to put it in force; then it can be kept for the story and its report.")
-
-
-def _in_force() -> tuple[Any, str]:
-    return state.current().plan, state.current().model
 
 
 def _csv(swept: Swept, rows: Sequence[dict[str, Any]]) -> str:
