@@ -107,6 +107,14 @@ def test_a_sweep_grows_on_screen_while_another_process_works_on_it(open_app, beg
     assert sorted(drawn) == pytest.approx(sorted(100 * row["estimate"]["drops"]["joint"]["value"] for row in rows))
 
 
+def test_where_studies_cannot_be_read_that_is_said(open_app, own_home, monkeypatch):
+    token = kept_job("far", shared.Asked.by(shared.checked(FILE)))
+    monkeypatch.setenv("DIMAP_STUDIES", "mysql://me@there/base")
+    app = sweep_page(open_app(model="deit-digits", jobs=token))
+    assert any("DIMAP" in error.value and "PostgreSQL" in error.value for error in app.at.error)
+    assert {"Go on", "Forget"} <= {*labels(app)}
+
+
 def test_the_table_and_the_files_hold_every_cut(open_app, begun):
     for _ in shared.work(shared.named("mine")):
         pass

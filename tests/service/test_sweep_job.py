@@ -81,7 +81,7 @@ def test_a_paused_sweep_leaves_nothing_under_way_and_a_process_of_the_command_li
     assert standing.running == 0 and 0 < standing.left == standing.waiting
     command = [sys.executable, "-m", "dimap_core", "work", "joined"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.search(rf"20 done.*, {standing.left} of them here", told)
+    assert re.search(rf"12 done.*, {standing.left} of them here", told)
     assert each_point_once("joined") == 0
 
 

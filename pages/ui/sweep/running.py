@@ -10,7 +10,7 @@ import streamlit as st
 
 from dimap_core.service import Job, Jobs
 from dimap_core.studies import shared
-from dimap_core.types import PruningError, duration
+from dimap_core.types import DataError, PruningError, duration
 
 from ..look import formats
 from ..parts import job_state
@@ -27,7 +27,9 @@ _SAYS = {
 
 def draw(job: Job) -> None:
     """One sweep, polled while cuts may still come, here or from another process."""
-    seen = _read(job)
+    seen = None
+    with suppress(PruningError):  # told below
+        seen = _read(job)
     over = seen is not None and not seen[0].left
     with st.container(horizontal=True, vertical_alignment="center", key=f"sweep_head_{job.token}"):
         badge = job_state.BADGES["done"] if over else _badge(job)
@@ -60,8 +62,8 @@ def _joining(job: Job) -> None:
 
 
 def _read(job: Job) -> tuple[shared.Standing, list[dict[str, Any]]] | None:
-    """How far the study is, and its rows; None before it is begun."""
-    with suppress(PruningError):
+    """How far the study is, and its rows; None before it is begun. Raises PruningError where nobody answers."""
+    with suppress(DataError):  # there is none yet
         return cache.study(job.request["study"]).report()
     return None
 
@@ -76,7 +78,11 @@ def _body(token: str, ended: bool, over: bool) -> None:
         st.rerun()  # the recipe line shows the cut, too
     if job.error:
         st.error(formats.plain(job.error))
-    seen = _read(job)
+    try:
+        seen = _read(job)
+    except PruningError as error:
+        st.error(formats.plain(str(error)))
+        return
     if seen is None:
         _say_begin(job)
         return
