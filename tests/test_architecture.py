@@ -70,6 +70,8 @@ TORCH_FREE += [f"training.methods.{path.parent.name}.settings" for path in CORE.
 TORCH_FREE += ["studies.agreement", "studies.allocation", "studies.architectures", "studies.grid"]
 TORCH_FREE += [
     "studies.shared.ledger",
+    "studies.shared.results",
+    "studies.shared.tables",
     "studies.explanations",
     "studies.summaries",
     "service.client",

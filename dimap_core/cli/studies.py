@@ -18,7 +18,9 @@ from .console import Data, Json, Limit, Split, emit, numbers, table, words
 
 _COLUMNS = ("model", "criterion", "scope", "repair", "budget", "ratio", "n", "top1", "params_removed", "macs_removed")
 _NAME = re.compile(r"[\w.-]{1,60}")
-Name = Annotated[str, typer.Argument(help="the study's name; dimap-table3 and criteria-curves come with the project")]
+Name = Annotated[
+    str, typer.Argument(help="the study's name; dimap-table3, nvit-table and criteria-curves come with it")
+]
 
 
 def study(

@@ -54,6 +54,13 @@ from .story import (
     image_card as image_card,
     mirrored_picture as mirrored_picture,
 )
+from .sweep import (
+    SweptBy as SweptBy,
+    SweptCurve as SweptCurve,
+    SweptPoint as SweptPoint,
+    sweep_curves as sweep_curves,
+    sweep_front as sweep_front,
+)
 from .told import told_tradeoff as told_tradeoff
 from .tradeoff import (
     Curve as Curve,

@@ -2,9 +2,10 @@
 searches, never draws. Lowest priority and one thread, so that sliders stay live beside it.
 
 A kind of job is a generator of events: {"doing"}, {"step", "steps", ...} with "top1" where a curve was judged, at last
-{"result": ...}: a recovery, a search for the best cut (whose events carry the "front" so far), a method's search, or
-the download of a set of images ("done" of "total" bytes).
-Next door: `training.recovery`, `studies.find` and `training.methods` hold the work.
+{"result": ...}: a recovery, a search for the best cut (whose events carry the "front" so far), a worker of a study
+(whose rows are where studies are kept), a method's search, or the download of a set of images ("done" of "total"
+bytes).
+Next door: `training.recovery`, `studies.find`, `studies.shared` and `training.methods` hold the work.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .. import pipeline
 from ..data import from_request, sets
 from ..pipeline import judged_by
 from ..plan import from_recipe
-from ..studies import find
+from ..studies import find, shared
 from ..training import Method, Settings, method, recovery
 from ..types import PruningError
 from .jobs import Ledger
@@ -33,6 +34,7 @@ from .threads import Threads
 Events = Iterator[dict[str, Any]]
 _OFTEN = 0.2  # seconds between two reports
 _POINTS = 200  # of a curve's losses
+_LOOK = 1.0  # seconds between two looks at a study
 
 
 def _recover(request: Mapping[str, Any], place: Path) -> Events:
@@ -82,11 +84,22 @@ def _fetch(request: Mapping[str, Any], place: Path) -> Events:
     yield {"result": {"set": request["set"]}}
 
 
-_KINDS = {"recover": _recover, "find": _find, "fetch": _fetch}
+def _sweep(request: Mapping[str, Any], place: Path) -> Events:
+    """Begin the study of a sweep, unless it is there, and do its trials beside any other processes."""
+    name, asked = request["study"], shared.Asked.kept(request["asked"])
+    yield {"doing": "Looking at the models and their images"}
+    ledger = shared.found(name) or shared.begin(name, asked, shared.look(asked))
+    for step in shared.work(ledger, every=_LOOK):
+        event = {"doing": "Measuring", "step": step.standing.done, "steps": step.standing.total, "own": step.own}
+        yield event if step.seconds is None else {**event, "seconds_left": step.seconds}
+    yield {"result": {"own": step.own}}
+
+
+_KINDS = {"recover": _recover, "find": _find, "fetch": _fetch, "sweep": _sweep}
 
 
 def work(kind: str, request: Mapping[str, Any], place: Path) -> Events:
-    """The events of a kind of job: "recover", "find", "fetch", or a method's key."""
+    """The events of a kind of job: "recover", "find", "fetch", "sweep", or a method's key."""
     return _KINDS[kind](request, place) if kind in _KINDS else _search(method(kind), request, place)
 
 

@@ -250,10 +250,10 @@ def _nothing_goes_on(_server: None) -> Iterator[None]:
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Jobs and classes of this test alone."""
     monkeypatch.setenv("DIMAP_HOME", str(tmp_path))
-    for kept in (cache.kept_jobs, cache.kept_classes):
+    for kept in (cache.kept_jobs, cache.kept_classes, cache.study):
         kept.clear()
     yield
-    for kept in (cache.kept_jobs, cache.kept_classes):
+    for kept in (cache.kept_jobs, cache.kept_classes, cache.study):
         kept.clear()
 
 

@@ -1,12 +1,15 @@
 """Studies that processes share, looked at in one process: what is asked, who may take part, what becomes of a trial."""
 
 import json
+from dataclasses import replace
 
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
+from PIL import Image
 
 from dimap_core.criteria import CRITERIA
+from dimap_core.data.registry import load_data
 from dimap_core.studies import shared, sweep
 from dimap_core.studies.grid import plans
 from dimap_core.studies.shared import asked, ledger, rows, same, storage, working
@@ -57,15 +60,35 @@ def test_what_is_asked_is_the_same_after_it_was_kept_as_json():
     assert [model for model, _ in wanted.points] == ["a"] * len(wanted.plans) + ["b"] * len(wanted.plans)
 
 
+def test_folders_matched_by_hand_are_judged_so_by_every_process(tmp_path, monkeypatch):
+    data = load_data("digits")
+    for label, folder in ((0, "none"), (1, "one")):
+        (tmp_path / folder).mkdir()
+        for number, image in enumerate(data.images[data.labels == label][:4]):
+            Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / folder / f"{number}.png")
+    file = asked.checked({"models": ["deit-digits"], "grids": [{"ratios": [0.5]}], "data": f"folder:{tmp_path}"})
+    by_hand = replace(asked.Asked.by(file), classes=(("none", 0), ("one", 1)))
+    turned = asked.Asked.kept(json.loads(json.dumps(replace(by_hand, classes=(("none", 1), ("one", 0))).told())))
+    found = [same.open_for(wanted, "deit-digits")[1] for wanted in (by_hand, turned)]
+    assert {tuple(sorted(images.labels.tolist())) for images in found} == {(0,) * 4 + (1,) * 4}
+    assert same.images_hash(found[0]) != same.images_hash(found[1])
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ASSETS / "studies").glob("*.toml")))
 def test_the_studies_that_come_with_the_project_can_be_asked_for(name, tmp_path):
     file = asked.read(name)
     wanted = asked.Asked.by(file)
     assert len(wanted.points) > 10 and file.title
     on = asked.Asked.by(file.on_imagenet(tmp_path))
-    assert on.plans == wanted.plans and on.data == f"folder:{tmp_path}" and "swin_tiny" in on.models[0]
+    assert on.plans == wanted.plans and on.data == f"folder:{tmp_path}"
+    assert all("in1k" in model for model in on.models)
     if name == "criteria-curves":
         assert {plan.criterion for plan in wanted.plans} == {info.key for info in CRITERIA}
+    if name == "nvit-table":
+        published = json.loads((ASSETS / "published" / "nvit.json").read_text())
+        sizes = [float(model["MACs, G"]) for model in published["unchecked"]["models"].values()]
+        shares = sorted({plan.budget for plan in wanted.plans if plan.budget})
+        assert shares == pytest.approx(sorted(1 - size / 17.6 for size in sizes), abs=5e-4)
     if name == "dimap-table3":
         shares = json.loads((ASSETS / "published" / "dimap.json").read_text())["table3"]["shares"]
         assert sorted({plan.budget for plan in wanted.plans if plan.budget}) == shares

@@ -28,6 +28,7 @@ from .pairs import (
     pair as pair,
 )
 from .slides import kind as kind, numbers as numbers, statement as statement
+from .sweeps import deepest as deepest, unbeaten as unbeaten
 from .trainings import (
     indicators as indicators,
     kernels as kernels,

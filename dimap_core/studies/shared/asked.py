@@ -83,7 +83,10 @@ class StudyFile(BaseModel, extra="forbid"):
 
 @dataclass(frozen=True)
 class Asked:
-    """What every worker of a study reads: `points` are models x plans, models outermost, each a trial of its own."""
+    """What every worker of a study reads: `points` are models x plans, models outermost, each a trial of its own.
+
+    `classes`: (folder, output) of chosen images, where they were matched by hand.
+    """
 
     models: tuple[str, ...]
     plans: tuple[PruningPlan, ...]
@@ -91,6 +94,7 @@ class Asked:
     split: str = ""
     limit: int | None = None
     heartbeat: int = HEARTBEAT
+    classes: tuple[tuple[str, int], ...] = ()
 
     @property
     def points(self) -> list[tuple[str, PruningPlan]]:
@@ -113,13 +117,15 @@ class Asked:
         return {
             "models": [*self.models], "plans": json.loads(json.dumps([to_recipe(plan) for plan in self.plans])),
             "data": self.data, "split": self.split, "limit": self.limit, "heartbeat": self.heartbeat,
+            "classes": [[*pair] for pair in self.classes],
         }  # fmt: skip
 
     @classmethod
     def kept(cls, told: Mapping[str, Any]) -> Asked:
         """What `told` made."""
         plans = tuple(from_recipe(recipe) for recipe in told["plans"])
-        return cls(**{**told, "models": tuple(told["models"]), "plans": plans})
+        classes = tuple((folder, output) for folder, output in told["classes"])
+        return cls(**{**told, "models": tuple(told["models"]), "plans": plans, "classes": classes})
 
 
 def read(name: str, file: Path | None = None, **said: Any) -> StudyFile | None:

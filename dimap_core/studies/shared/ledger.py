@@ -169,15 +169,17 @@ class Ledger:
         return Standing(len(self.points), waiting=len(self.points) - sum(counts.values()), **counts)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of all points that are done, in the order of the grid; a point that was given up tells so."""
+        """The rows of all points that are done, in the order of the grid, each with its "point", the place in
+        `Asked.points`; a point that was given up tells so."""
         rows, found = [], self._by_point()
         for point, (model, plan) in enumerate(self.points):
             done = next((trial.user_attrs["row"] for trial in found[point] if trial.state in _DONE), None)
             if done is not None:
-                rows.append(done)
+                rows.append({**done, "point": point})
             elif not any(trial.state in _LIVE for trial in found[point]) and _failed(found[point]) >= TRIES:
                 told = f"{TRIES} processes ended while they did it; do it by 'sweep' to see why."
-                rows.append({"model": model, "criterion": plan.criterion, "scope": plan.scope, "error": told})
+                begins = {"point": point, "model": model, "criterion": plan.criterion, "scope": plan.scope}
+                rows.append({**begins, "error": told})
         return rows
 
     def report(self) -> tuple[Standing, list[dict[str, Any]]]:

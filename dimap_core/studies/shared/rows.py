@@ -1,17 +1,17 @@
-"""A trial's row: the sweep's, with its model and who measured it. Next door: `working` asks, `ledger` keeps it."""
+"""A trial's row: the sweep's, with its model and who measured it.
+
+Next door: `working` asks, `ledger` keeps it, `tables` shows it.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from typing import Any
 
 from ...pipeline import Opened
 from ...types import InvalidPlan, LabelledImages, PruningPlan
 from ..sweep import measure, settings
-
-_FIGURES = ("estimate", "cells")
 
 
 def row(model: str, opened: Opened, judged: LabelledImages, plan: PruningPlan, limit: int | None) -> dict[str, Any]:
@@ -23,8 +23,3 @@ def row(model: str, opened: Opened, judged: LabelledImages, plan: PruningPlan, l
         return begins | measure(opened, judged, plan, limit).full_row() | ends
     except InvalidPlan as error:
         return begins | settings(plan) | {"ratio": plan.ratio, "error": str(error)} | ends
-
-
-def columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A kept row without what only figures need."""
-    return {key: value for key, value in row.items() if key not in _FIGURES}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...criteria import criterion
-from ...data import stratified_order
+from ...data import ClassFile, stratified_order
 from ...pipeline import Opened, check_trained, judged_by_name, open_model, training_data
 from ...plan import validate
 from ...types import DataError, LabelledImages
@@ -38,7 +38,8 @@ def versions() -> dict[str, str]:
 
 def open_for(asked: Asked, model: str, data: str | None = None) -> tuple[Opened, LabelledImages]:
     """A study's model judged by its images; `data`: where they lie here, if not where the study says."""
-    opened, judged = judged_by_name(open_model(model), data or asked.data, asked.limit, asked.split)
+    classes = ClassFile(pairs=asked.classes) if asked.classes else None
+    opened, judged = judged_by_name(open_model(model), data or asked.data, asked.limit, asked.split, classes)
     check_trained(opened)
     return opened, judged
 

@@ -99,12 +99,16 @@ class Worker:
         return self._open[1:]
 
 
-def work(ledger: Ledger, data: str | None = None, told: Callable[[str], None] = lambda _: None) -> Iterator[Progress]:
-    """Do trials until none is left; yields how far the study is, first, every few seconds, and last.
+def work(
+    ledger: Ledger, data: str | None = None, told: Callable[[str], None] = lambda _: None, every: float = _LOOK
+) -> Iterator[Progress]:
+    """Do trials until none is left; yields how far the study is, first, every few seconds, and last. Closed between two
+    of these, it leaves no trial under way.
 
     Args:
         data: where the images lie on this machine, if not where the study says.
         told: is called with a sentence where the place does not answer.
+        every: seconds between two looks at how far all processes are.
 
     Raises:
         DataError: other versions, weights or images than the study was begun with.
@@ -123,8 +127,8 @@ def work(ledger: Ledger, data: str | None = None, told: Callable[[str], None] = 
         if trial is None:
             standing = worker.look_after()
             if standing.left and not standing.waiting:
-                time.sleep(min(ledger.asked.heartbeat / 3, _LOOK))
-        if time.monotonic() - looked > _LOOK:
+                time.sleep(min(ledger.asked.heartbeat / 3, every))
+        if time.monotonic() - looked > every:
             standing, looked = worker.steadily(ledger.standing), time.monotonic()
             yield _progress(worker, standing, standing.done - first, looked - begun)
     yield _progress(worker, standing, standing.done - first, time.monotonic() - begun)

@@ -35,6 +35,7 @@ PAGES = (
     Page("find", "Find", "What is the best cut for this budget?"),
     Page("recover", "Recover", "Can training bring back what the cut has lost?"),
     Page("compare", "Compare", "", line=False),
+    Page("sweep", "Sweep", "Which way of cutting keeps most, over many cuts?"),
     Page("learn", LEARN, "Learn what pruning does to a vision transformer, by doing it."),
     Page("export", "Export", "How do I take the cut model home?"),
     Page("present", PRESENT, "", bar=False, line=False),

@@ -19,6 +19,10 @@ TERMS = {
     "has it on the images that choose.",
     "find-search": "Shares of stages and kinds are varied around the best cut, with the refit in the loop. From a good "
     "start it seldom gains anything; if so, it says that.",
+    "sweep-models": "This page's model and the bundled ones. Each is judged by its own images, or all by those "
+    "chosen above.",
+    "sweep-shares": "Shares to remove, with commas between. Every combination of all choices is one cut.",
+    "sweep-seeds": "Seeds of random scores and of the training images that are read, with commas between: 0, 1, 2.",
     "granularity": "Single weights become zeros: smaller on paper, not faster. Whole structures (hidden units, heads, "
     "dimensions of heads) are taken out: the model gets really smaller and faster.",
     "nm": "Of every 4 (or 8) neighbouring inputs of a unit only 2 (or 4) weights stay. GPUs with sparse tensor cores "

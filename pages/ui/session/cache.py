@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from dimap_core.criteria import images_read
 from dimap_core.models import BUNDLED, bundled_card
 from dimap_core.service import Classroom, Jobs, Ticket, Uploads, WorkerClient, index
-from dimap_core.studies import agreement, allocation, summaries
+from dimap_core.studies import agreement, allocation, shared as shared_studies, summaries
 from dimap_core.training import comparison
 from dimap_core.types import (
     ASSETS,
@@ -190,6 +190,12 @@ def allocated(
 ) -> allocation.Allocation:
     """Ratios made from sensitivity curves; `key`: (folder, recipe of the curves, repair, percent to save, of what)."""
     return allocation.allocate(_anatomy, _scores, _plan, _rows, key[3] / 100, key[4])
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def study(name: str) -> shared_studies.Ledger:
+    """The study of that name; raises PruningError where there is none yet."""
+    return shared_studies.named(name)
 
 
 @st.cache_resource(show_spinner=False)

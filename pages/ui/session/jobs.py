@@ -13,8 +13,8 @@ from dimap_core.types import PruningError
 
 from . import cache, opening, own_models, state
 
-FIND, FETCH = "find", "fetch"
-"""The kinds of job that look for the best cut, and that bring images."""
+FIND, FETCH, SWEEP = "find", "fetch", "sweep"
+"""The kinds of job that look for the best cut, that bring images, and that do the trials of a study."""
 
 
 def start(kind: str, title: str, request: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ def start_search(kind: str, asked: Any, words: str) -> None:
 
 def trained() -> list[Job]:
     """The session's trainings and methods' searches, as `mine`."""
-    return [job for job in mine() if job.kind not in (FIND, FETCH)]
+    return [job for job in mine() if job.kind not in (FIND, FETCH, SWEEP)]
 
 
 def fetch(name: str) -> Job | None:
