@@ -30,6 +30,7 @@ from ..data import restricted
 from ..types import InvalidPlan, LabelledImages
 from .augment import AUGMENTS
 from .losses import cue_loss, distillation
+from .optimizers import optimizer_of, schedule_of
 from .settings import Settings, checked
 
 _TIMED = 3  # steps that are timed where seconds are given
@@ -93,8 +94,7 @@ class Training:
         self.bare, self.extra_loss, self.extra_groups = model, extra_loss, extra_groups
         apart = {id(parameter) for group in extra_groups for parameter in group["params"]}
         rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
-        groups = [{"params": rest, "lr": settings.lr}, *map(dict, extra_groups)]
-        optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+        optimizer = optimizer_of(model, rest, extra_groups, settings)
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         device = self.accelerator.device
         self.teacher = None if teacher is None else teacher.to(device).eval()
@@ -106,7 +106,7 @@ class Training:
         self.mixing = _mixing(settings, len(data.class_names))
         self.step, self.spent, self._epoch_began = 0, 0.0, torch.get_rng_state()
         self.steps = self._count_steps()
-        self.schedule = self.accelerator.prepare(_schedule(optimizer, settings, self.steps))
+        self.schedule = self.accelerator.prepare(schedule_of(optimizer, settings, self.steps))
         self.accelerator.register_for_checkpointing(_Progress(self))
 
     def run(self) -> Iterator[Step]:
@@ -266,14 +266,6 @@ class _Progress:
         training.step, training.spent, training._epoch_began = state["step"], state["spent"], state["epoch_began"]
         if training.average is not None:
             training.average.module.load_state_dict(state["average"])
-
-
-def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peaks, total_steps=steps, pct_start=settings.warmup, cycle_momentum=False,
-        div_factor=settings.rise, final_div_factor=settings.fall,
-    )  # fmt: skip
 
 
 def _mixing(settings: Settings, classes: int) -> Mixup | None:

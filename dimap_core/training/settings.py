@@ -18,8 +18,8 @@ AUGMENTS = ("none", "affine", "shifts", "flips", "photos")
 @dataclass(frozen=True)
 class Settings:
     """How a model is trained. `epochs`, or as many steps as fit into `seconds`; `lr` is the peak learning rate of
-    AdamW, reached after `warmup` of all steps from lr / rise, then cosine-annealed to lr / rise / fall; `batch_size`
-    counts all processes' images.
+    `optimizer`, reached after `warmup` of all steps from lr / rise, then cosine-annealed to lr / rise / fall;
+    `batch_size` counts all processes' images.
 
     `mixup` and `cutmix` are timm's alphas, used in a share `mixed` of the batches until a share `mixed_until` of all
     steps, `ema` the decay of the average of weights that is taken in the end; 0 is off. `distill`: "soft" adds KL to
@@ -47,6 +47,7 @@ class Settings:
     temperature: float = 2.0
     share: float = 0.5
     precision: Literal["bf16", "no"] = "bf16"
+    optimizer: Literal["adamw", "muon"] = "adamw"
     seed: int = 0
 
 
@@ -68,6 +69,7 @@ def checked(settings: Settings, images: int) -> Settings:
         (0 <= settings.ema < 1, "the decay of the average must be from 0 to below 1"),
         (settings.temperature > 0, "the temperature must be more than 0"),
         (settings.augment in AUGMENTS, f"augment must be one of {', '.join(AUGMENTS)}"),
+        (settings.optimizer in ("adamw", "muon"), "the optimizer must be adamw or muon"),
         (settings.distill in ("none", "soft", "hard"), "distill must be none, soft or hard"),
     )
     for holds, rule in rules:

@@ -204,6 +204,25 @@ def test_a_teacher_is_followed(make_tiny, few):
         assert (taught(torch.randn(8, 3, 32, 32)).argmax(-1) == 3).all()
 
 
+def test_muon_takes_orthogonal_steps_in_weights_of_layers_and_adams_in_the_rest(make_tiny, few):
+    settings = Settings(
+        epochs=1, batch_size=100, lr=1e-3, warmup=0.5, rise=1.0, fall=1.0, weight_decay=0.0, optimizer="muon"
+    )
+    before = make_tiny("deit").state_dict()
+    model, _ = trained(make_tiny("deit"), few, **asdict(settings))
+    steps = {name: value - before[name] for name, value in model.state_dict().items()}
+    proj = [step for name, step in steps.items() if name.endswith("attn.proj.weight")]
+    assert len(proj) == 6
+    for step in proj:
+        values = torch.linalg.svdvals(step)
+        assert values.median() > 0.5 * values.max()
+        assert values.max().item() == pytest.approx(1e-3 * 0.2 * len(step) ** 0.5, rel=0.2)
+    for name in ("cls_token", "pos_embed", "head.weight", "norm.bias"):
+        moved = steps[name].abs()
+        large = moved[moved > moved.max() / 2]  # a first step of Adam's is as long for every gradient
+        assert len(large) > 0.8 * moved.numel() and large.min() > 0.9 * large.max(), name
+
+
 def test_seconds_become_steps(make_tiny, few):
     model = make_tiny("deit")
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -217,6 +236,7 @@ def test_seconds_become_steps(make_tiny, few):
     ("wrong", "told"),
     [({"epochs": 0}, "epochs"), ({"seconds": -1.0}, "seconds"), ({"lr": 0.0}, "learning rate"),
      ({"augment": "blur"}, "augment must be one of none, affine"), ({"ema": 1.0}, "average"),
+     ({"optimizer": "sgd"}, "adamw or muon"),
      ({"distill": "soft"}, "train without it"), ({"batch_size": 0}, "a batch"), ({"share": 2.0}, "share")],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_one_sentence(make_tiny, few, wrong, told):
