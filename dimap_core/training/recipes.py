@@ -30,7 +30,7 @@ FLATTEN = "Focused linear attention (FLatten) in stages 1 to {}, the whole model
 
 PHOTOS = (
     Settings(50, augment="photos", batch_size=125, mixup=0.2, cutmix=1.0, mixed=0.5, mixed_until=0.74, ema=0.999),
-    Settings(28, augment="photos", batch_size=250, lr=1.5e-3, ema=0.998, optimizer="muon"),
+    Settings(24, augment="photos", batch_size=250, lr=1.5e-3, ema=0.998, optimizer="muon"),
 )
 """AdamW with mixed images first; then Muon without them, since so small a model still learns."""
 
