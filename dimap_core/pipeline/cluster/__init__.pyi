@@ -1,0 +1,11 @@
+"""What others may import from `pipeline.cluster`."""
+
+from .connect import (
+    SETTING as SETTING,
+    Cluster as Cluster,
+    check_alike as check_alike,
+    connected as connected,
+    versions as versions,
+    wanted as wanted,
+)
+from .crew import Hired as Hired, judging as judging
