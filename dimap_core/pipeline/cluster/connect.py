@@ -56,9 +56,10 @@ def wanted() -> str:
     return os.environ.get("DIMAP_RAY", "").strip()
 
 
-def connected() -> Cluster:
+def connected(cores: int | None = None) -> Cluster:
     """The cluster that DIMAP_RAY names: "auto" is the one that `ray start` left running on this machine, else one that
-    is started now, with all cores; anything else its address. Raises PruningError where there is none."""
+    is started now, with so many cores (None: all); anything else its address. Raises PruningError where there is none.
+    """
     asked = wanted()
     found = _running() if asked == _AUTO else asked
     if not found:
@@ -67,11 +68,12 @@ def connected() -> Cluster:
         _check_answers(found)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = _ray()
-    own = not ray.is_initialized()
-    if own:
+    mine = not ray.is_initialized()
+    if mine:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        own: dict[str, Any] = {"include_dashboard": False, "num_cpus": cores}
         try:
-            ray.init(address=found or "local", **quiet, **({} if found else {"include_dashboard": False}))
+            ray.init(address=found or "local", **quiet, **({} if found else own))
         except Exception as error:  # whatever Ray raises, of its many kinds
             raise PruningError(
                 f"The Ray cluster '{asked}' cannot be used ({_first_line(error)}); {_REMEDY}."
@@ -79,7 +81,7 @@ def connected() -> Cluster:
     has = ray.cluster_resources()
     gpus = has.get("GPU", 0) >= 1
     actors = max(1, int(has.get("GPU" if gpus else "CPU", 0)))
-    return Cluster(ray, actors, max(1, sum(node["Alive"] for node in ray.nodes())), gpus, own)
+    return Cluster(ray, actors, max(1, sum(node["Alive"] for node in ray.nodes())), gpus, mine)
 
 
 def _ray() -> Any:
@@ -118,7 +120,8 @@ def _check_answers(address: str) -> None:
 def _keep_to_ourselves() -> None:
     """What a cluster of this process reads when Ray is imported."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for: on 127.0.0.1, not on the network
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # Ray reads it once a process
 
 
 @functools.cache
