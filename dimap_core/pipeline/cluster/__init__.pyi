@@ -8,4 +8,4 @@ from .connect import (
     versions as versions,
     wanted as wanted,
 )
-from .crew import Hired as Hired, judging as judging
+from .crew import Crew as Crew, Hired as Hired, judging as judging
