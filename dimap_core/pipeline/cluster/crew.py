@@ -60,11 +60,14 @@ class Crew:
         yield from _Round(self, sheets, sheet).answers()
 
     def settle(self, reference: Any) -> None:
-        """A judge that was starting is ready, or says why it cannot be. Raises PruningError for the latter."""
+        """A judge that was starting is ready, or will never be: its machine may have left. Raises PruningError where no
+        other one is there, and for a judge of other versions."""
         judge = self.starting.pop(reference)
         try:
             where, there = self.cluster.ray.get(reference)
         except self.cluster.ray.exceptions.RayError as error:
+            if self.ready or self.starting:
+                return
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
             raise PruningError(
                 f"A process of the Ray cluster did not start ({reason}); install this project on all its machines."

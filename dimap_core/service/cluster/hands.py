@@ -46,4 +46,5 @@ class Hands:
         worker = Worker(self._folder)
         with suppress(PruningError):  # a setting that is no number is told with the first request
             worker.models.limit = memory.allowed() // self._shares
+        worker.threads.most = 1  # there is an actor on every core
         yield from served(worker, self._lines)

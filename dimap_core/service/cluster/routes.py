@@ -27,7 +27,7 @@ class Asked:
     @property
     def stays(self) -> bool:
         """Whether it is done whatever else its session asks: models are opened for all."""
-        return bool(self.message["kind"] == self.message["channel"] == "open")
+        return bool(self.message.get("kind") == self.message["channel"] == "open")
 
 
 @dataclass
