@@ -3,6 +3,7 @@
 from .connect import (
     SETTING as SETTING,
     Cluster as Cluster,
+    be_gentle as be_gentle,
     check_alike as check_alike,
     connected as connected,
     versions as versions,

@@ -25,6 +25,7 @@ _AUTO = "auto"
 _RUNNING = Path("ray", "ray_current_cluster")  # where `ray start` leaves its address, below the temporary folder
 _PATIENCE = 5.0  # seconds until an address counts as wrong: Ray itself tries for two minutes, then ends the process
 _SHARE = 0.5  # of a core or GPU: learners' requests and studies each get one actor on it, as on a single machine
+_GENTLE = 5  # how nice an actor is, as the worker
 _CORE = Path(__file__).resolve().parents[2]
 _REMEDY = f"start one by 'ray start --head', give its HOST:PORT by {SETTING}, or unset {SETTING}"
 
@@ -120,8 +121,14 @@ def _check_answers(address: str) -> None:
 def _keep_to_ourselves() -> None:
     """What a cluster of this process reads when Ray is imported."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for: on 127.0.0.1, not on the network
+    os.environ.setdefault("RAY_worker_niceness", "0")  # the actors see to it
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # Ray reads it once a process
+
+
+def be_gentle() -> None:
+    """Let an actor give way to what people look at on its machine; Ray may have seen to it already."""
+    os.nice(max(0, _GENTLE - os.nice(0)))
 
 
 @functools.cache

@@ -8,7 +8,6 @@ Next door: `crew` makes judges and says what they do.
 from __future__ import annotations
 
 import copy
-import os
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from torch import nn
 
 from ...measure import Masked, Predictions, answers, device
 from ...types import ModelInfo
-from .connect import versions
+from .connect import be_gentle, versions
 
 _KEPT = 3  # models, those used last
 
@@ -86,7 +85,7 @@ class Judge:
     """One actor; `get` reads what lies in the object store."""
 
     def __init__(self, get: Callable[[Any], Any]) -> None:
-        os.nice(5)
+        be_gentle()
         torch.set_num_threads(1)  # there is a judge on every core
         self._get = get
         self._models: OrderedDict[str, nn.Module] = OrderedDict()

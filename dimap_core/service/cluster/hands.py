@@ -5,12 +5,13 @@ Next door: `relay` makes it, `worker` is what it holds.
 
 from __future__ import annotations
 
-import os
 import queue
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ...models import memory
 from ...pipeline import cluster
@@ -39,12 +40,11 @@ class Hands:
 
     def serve(self) -> Iterator[str]:
         """Events as they come, for ever."""
-        from ..worker import Worker, served  # and torch, which the relay does without
-
-        os.nice(5)
+        program: Any = import_module("dimap_core.service.worker")  # by its name, as the client: with torch, here only
+        cluster.be_gentle()
         self._folder.mkdir(exist_ok=True)
-        worker = Worker(self._folder)
+        worker = program.Worker(self._folder)
         with suppress(PruningError):  # a setting that is no number is told with the first request
             worker.models.limit = memory.allowed() // self._shares
         worker.threads.most = 1  # there is an actor on every core
-        yield from served(worker, self._lines)
+        yield from program.served(worker, self._lines)
