@@ -21,12 +21,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import psutil
 import torch
+from torch import nn
 
 from dimap_core import pipeline
-from dimap_core.measure import hired
+from dimap_core.measure import Predictions, Runner, concatenate, hired, predict_to_end
 from dimap_core.pipeline import cluster
 from dimap_core.service import Worker
-from dimap_core.types import PruningPlan
+from dimap_core.types import LabelledImages, ModelInfo, PruningPlan
 
 from .live import Pair, timed
 from .load import expectations, run
@@ -36,30 +37,63 @@ from .served import app
 from .visitors import MODEL, Log
 
 PLAN = PruningPlan(ratio=0.5)
+SIZES = (1, 2, 4)
+LARGE, NOISE = "swin_tiny_patch4_window7_224", 48
+COMPARED = ("classes", "in_top5", "confidence", "margin", "loss")
 CORES, FLEET, LEARNERS, THINK = 16, 10, 1000, 10.0
+Case = tuple[nn.Module, ModelInfo, LabelledImages, Runner | None, tuple[int, ...]]
 ROOM = 0.7  # of one core that a process may take before its queue grows long
 
 
-def ratios(repeats: int) -> list[list[str]]:
-    """Seconds of crews of 1, 2 and 4 judges for all images of a cut / those of this process."""
-    found = cluster.connected(cores=4)
-    crews = {size: cluster.Crew(replace(found, actors=size)) for size in (1, 2, 4)}
-    pairs = {size: Pair() for size in crews}
+def small() -> Case:
+    """The cut on all images of a bundled model."""
     opened = pipeline.open_model(MODEL)
     data = pipeline.default_data(opened)
-    wanted = pipeline.judge_fully(opened, data, PLAN)
-    for number in range(1 + repeats):  # the first one calls the judges together
-        alone = timed(lambda: pipeline.judge_fully(opened, data, PLAN))[0]
-        for size, crew in crews.items():
+    return opened.model, opened.info, data, pipeline.runner(opened, data, PLAN, None), opened.sizes
+
+
+def large() -> Case:
+    """A model of ImageNet's size with random weights, on noise: its answers mean nothing, its time does."""
+    opened = pipeline.open_model(LARGE, "random")
+    pixels = np.random.default_rng(0).integers(0, 256, (NOISE, 3, 224, 224), np.uint8)
+    data = LabelledImages("noise", pixels, np.arange(NOISE) % 1000, opened.info.class_names)
+    return opened.model, replace(opened.info, data="noise"), data, None, (4,)
+
+
+def judged(case: Case) -> tuple[float, float, Predictions]:
+    """(seconds, processor seconds of this process and all it started, answers to all images)."""
+    model, info, data, run, sizes = case
+    before = sum(processor_time(os.getpid()).values())
+    seconds, found = timed(lambda: concatenate(list(predict_to_end(model, info, data, run, sizes=sizes))))
+    return seconds, sum(processor_time(os.getpid()).values()) - before, found
+
+
+def ratios(name: str, case: Case, everyone: cluster.Crew, repeats: int) -> list[list[str]]:
+    """Crews of 1, 2 and 4 judges / this process: seconds, and processor time of all taken together."""
+    with hired(everyone):
+        wanted = judged(case)[2]  # not measured: the model and images are put where judges read them
+        while len(everyone.ready) < max(SIZES):
+            judged(case)
+    waited, computed = ({size: Pair() for size in SIZES} for _ in range(2))
+    for _ in range(repeats):
+        alone, spent, answers = judged(case)
+        for size in SIZES:
+            crew = cluster.Crew(replace(everyone.cluster, actors=0))
+            crew.cluster, crew.ready = replace(everyone.cluster, actors=size), everyone.ready[:size]
             with hired(crew):
-                seconds, estimate = timed(lambda: pipeline.judge_fully(opened, data, PLAN))
-            if replace(estimate, seconds=0) != replace(wanted, seconds=0):
-                raise RuntimeError(f"{size} judges say {estimate}, one process says {wanted}")
-            if number:
-                pairs[size].ours.append(seconds)
-                pairs[size].naive.append(alone)
-    found.leave()
-    return [[f"{size} judge{'s' * (size > 1)} / one process", pair.cell()] for size, pair in pairs.items()]
+                judged(case)
+                seconds, work, found = judged(case)
+            if not all(np.array_equal(getattr(found, key), getattr(answers, key)) for key in COMPARED):
+                raise RuntimeError(f"{size} judges do not answer as one process does")
+            for pair, ours, naive in ((waited[size], seconds, alone), (computed[size], work, spent)):
+                pair.ours.append(ours)
+                pair.naive.append(naive)
+    assert np.array_equal(wanted.classes, answers.classes)
+    return [
+        [f"{name}: {size} judge{'s' * (size > 1)} / one process, {what}", pairs[size].cell()]
+        for what, pairs in (("time", waited), ("processor time", computed))
+        for size in SIZES
+    ]
 
 
 def service() -> Service:
@@ -96,18 +130,25 @@ def processor_time(pid: int) -> dict[str, float]:
 
 
 def parts(sessions: int, seconds: float) -> dict[str, float]:
-    """Processor seconds a move of each part of the real app, in lesson 2 with a local cluster."""
-    log, arguments = Log(), Namespace(sessions=sessions, seconds=seconds, think=2.0, lesson=True, cold=True)
-    expect = expectations(pipeline.open_model(MODEL))
-    os.environ["DIMAP_RAY"] = "auto"
+    """Processor seconds a move of each part of the real app, in lesson 2 with a local cluster: from when every session
+    has moved once to the end."""
+    expect, log, seen = expectations(pipeline.open_model(MODEL)), Log(), []
+    asked = Namespace(sessions=sessions, seconds=seconds, think=2.0, lesson=True, cold=False)
+
+    async def watched(port: int, pid: int) -> None:
+        task = asyncio.create_task(run(port, pid, asked, expect, log))
+        while not task.done():
+            seen.append((len(log.counts), processor_time(pid)))
+            await asyncio.wait([task], timeout=1.0)
+        await task
+
     with app() as (port, pid, _):
-        asyncio.run(run(port, pid, Namespace(**{**vars(arguments), "seconds": 1.0, "cold": False}), expect, Log()))
-        before = processor_time(pid)
-        asyncio.run(run(port, pid, arguments, expect, log))
-        after = processor_time(pid)
-    if log.errors or not log.counts:
-        raise RuntimeError(f"no clean run: {log.errors}")
-    return {name: (after[name] - before[name]) / len(log.counts) for name in after} | {"moves": len(log.counts)}
+        asyncio.run(watched(port, pid))
+    begun, before = next((one for one in seen if one[0] >= sessions), seen[-1])
+    ended, after = seen[-1]
+    if log.errors or ended == begun or after["actors"] < before["actors"]:  # one that died took its time with it
+        raise RuntimeError(f"no clean run: {log.errors}, {ended} moves, {before}, {after}")
+    return {name: (after[name] - before[name]) / (ended - begun) for name in after} | {"moves": ended - begun}
 
 
 def learners(found: Service, each: dict[str, float]) -> list[list[str]]:
@@ -136,14 +177,20 @@ def main() -> None:
     os.environ["DIMAP_RAY"] = "auto"
     print(f"{machine()}\n", flush=True)
     found = service()
-    rows = ratios(arguments.repeats)
+    everyone = cluster.Crew(cluster.connected(cores=max(SIZES)))
+    rows = ratios(f"`{MODEL}`, 1,080 images", small(), everyone, arguments.repeats)
+    rows += ratios(f"`{LARGE}`, {NOISE} images", large(), everyone, arguments.repeats)
+    everyone.cluster.leave()
     each = parts(arguments.sessions, arguments.seconds)
-    rows += [["first accuracy, one core", f"{1000 * found.first:.0f} CPU ms"]]
-    rows += [["all images, one core", f"{1000 * (found.first + found.steps * found.step):.0f} CPU ms"]]
-    rows += [[f"{name}, a move", f"{1000 * each[name]:.1f} CPU ms"] for name in ("app", "relay", "Ray", "actors")]
-    rows += [[f"moves of one process at {ROOM:.0%} of a core: {name}", f"{ROOM / each[name]:.0f} a second"]
+    rows += [[f"`{MODEL}`: first accuracy", f"{1000 * found.first:.0f} CPU ms"]]
+    rows += [[f"`{MODEL}`: all 1,080 images", f"{1000 * (found.first + found.steps * found.step):.0f} CPU ms"]]
+    rows += [
+        [f"{name}, a move in lesson 2", f"{1000 * each[name]:.1f} CPU ms"] for name in ("app", "relay", "Ray", "actors")
+    ]
+    rows += [["moves in lesson 2 that were measured", f"{each['moves']}"]]
+    rows += [[f"moves of one process at {ROOM:.0%} of a core: {name}", f"{ROOM / each[name]:.1f} a second"]
              for name in ("app", "relay")]  # fmt: skip
-    header = ["`swin-textured`, 1,080 images", "measured"]
+    header = ["what", "measured"]
     print(table(header, rows), "\n")
     store("cluster", header, rows)
     header = ["actors on", "learners", "first accuracy p50", "p95", "moves judged on all images", "all images p50",
