@@ -50,6 +50,7 @@ CHAPTERS = {
         "shared_studies",
         "sessions",
     ),
+    "Out of one machine": ("cluster", "cluster_learners"),
 }
 INTRODUCTION = """# Results
 

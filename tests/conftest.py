@@ -25,7 +25,8 @@ settings.register_profile("core", deadline=None, derandomize=True, database=None
 settings.load_profile("core")
 
 APART = {
-    "architecture", "catalogue", "classroom", "cli", "client", "containers", "contributing", "data", "fetch", "figures",
+    "architecture", "catalogue", "classroom", "cli", "client", "cluster", "containers", "contributing", "data", "fetch",
+    "figures",
     "figures_lessons", "figures_predictions", "figures_story", "figures_way", "files", "hostile_files",
     "hostile_images", "hub", "jobs", "methods", "model_map", "package", "places", "plan", "readme", "recovery",
     "photographs", "report_command", "repository", "reproduce", "search_state", "slides",

@@ -60,7 +60,9 @@ app.add_typer(search.app, name="search")
 def main() -> None:
     """Run the command line; user errors become one sentence on stderr and exit code 2."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        with pipeline.cluster.judging():
+            code = app(standalone_mode=False) or 0
+        sys.exit(code)
     except typer.TyperException as error:
         message = error.format_message()
     except PruningError as error:

@@ -3,13 +3,17 @@
 from . import predictions as predictions
 from .accuracy import (
     BATCH_SIZE as BATCH_SIZE,
+    Masked as Masked,
     Runner as Runner,
+    answers as answers,
     estimate as estimate,
     evaluate as evaluate,
+    hired as hired,
     in_precision as in_precision,
     masked as masked,
     predict as predict,
     predict_all as predict_all,
+    predict_to_end as predict_to_end,
 )
 from .cost import (
     add as add,

@@ -1,6 +1,6 @@
 """What other rooms may import from `pipeline`."""
 
-from . import precision as precision, results as results, timing as timing
+from . import cluster as cluster, precision as precision, results as results, timing as timing
 from .chain import (
     apply_plan as apply_plan,
     cut_weights as cut_weights,

@@ -1,7 +1,8 @@
 """Background work: starts the worker process, sends it requests, keeps what comes back. No process or thread starts
 anywhere else, and nothing here imports torch.
 
-Next door: `worker` is the other end of the pipe.
+Next door: `worker` is the other end of the pipe; with DIMAP_RAY set `cluster.relay` is, which speaks for the workers of
+a Ray cluster.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..pipeline import cluster
 from ..types import temporary
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +26,8 @@ _RESTARTED = "The evaluation process stopped and was started anew; move a slider
 
 @dataclass
 class Ticket:
-    """A request under way, filled in by the reader thread: `events` grows, then `done` or `error` is set.
+    """A request under way, filled in by the reader thread: `events` grows (and begins anew where the request had to, on
+    another machine of a cluster), then `done` or `error` is set.
 
     `replaced`: a newer request of the session, or its end, cut it short, and no other session waited for it; its events
     are not the whole answer. `kind`: the error's class name, where the core raised it. `asked`: channel and request.
@@ -49,9 +52,11 @@ class Ticket:
 
 
 class WorkerClient:
-    """One worker process, shared by all sessions; started on first use and again after it died."""
+    """One worker process, shared by all sessions; started on first use and again after it died. `here`: on this
+    machine, whatever DIMAP_RAY says."""
 
-    def __init__(self) -> None:
+    def __init__(self, here: bool = False) -> None:
+        self._program = "cluster.relay" if cluster.wanted() and not here else "worker"
         self._folder = temporary("dimap-explorer-")
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -118,7 +123,7 @@ class WorkerClient:
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             self._fail_all()  # the old process's reader may not have come to it yet
-            command = [sys.executable, "-m", "dimap_core.service.worker", self._folder.name]
+            command = [sys.executable, "-m", f"dimap_core.service.{self._program}", self._folder.name]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace", cwd=_ROOT
             )
@@ -147,6 +152,8 @@ class WorkerClient:
             ticket = self._tickets.get(number)
             if ticket is not None and "event" in message:
                 ticket.events.append(message["event"])
+            elif ticket is not None and "again" in message:
+                ticket.events = []  # whoever reads the old list sees it as it was
             elif ticket is not None:
                 ticket.kind, ticket.error = message.get("kind", ""), message.get("error")
                 ticket.replaced = message.get("replaced", False)

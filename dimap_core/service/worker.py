@@ -21,13 +21,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
 from ..models import memory
 from ..types import FIRST, TEMPORARY, PruningError, is_full, sentence
 from .open_models import OpenModels, model_key
+from .pipes import own_pipe
 from .requests import HANDLERS, Events
 from .threads import Threads
 
@@ -237,29 +238,8 @@ def _read(lines: queue.Queue[str | None]) -> None:
     lines.put(None)
 
 
-def _own_pipe() -> TextIO:
-    """The pipe to the client, for events alone: what libraries print, even past Python, goes to the log."""
-    pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return pipe
-
-
-def main() -> None:
-    """Serve requests until stdin closes, at low priority."""
-    os.nice(5)
-    events = _own_pipe()
-
-    def emit(event: dict[str, Any]) -> None:
-        if event.get("event") != {}:  # a step without news
-            events.write(worker.line(event) + "\n")
-            events.flush()
-
-    worker, lines = Worker(Path(sys.argv[1])), queue.Queue[str | None]()
-    if not torch.cuda.is_available():  # its driver reserves address space that is never used
-        with contextlib.suppress(PruningError):  # a setting that is no number is told with the first request
-            memory.cap(memory.allowed())
-    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+def served(worker: Worker, lines: queue.Queue[str | None]) -> Iterator[str]:
+    """The events of all that is asked in `lines`, each as the client reads it; ends with None among them."""
     tidied = time.monotonic()
     while True:
         if time.monotonic() - tidied > _TIDY:
@@ -269,9 +249,23 @@ def main() -> None:
             line = lines.get()
             if line is None:
                 return
-            for event in worker.take(line):
-                emit(event)
-        emit(worker.step())
+            yield from map(worker.line, worker.take(line))
+        event = worker.step()
+        if event.get("event") != {}:  # a step without news
+            yield worker.line(event)
+
+
+def main() -> None:
+    """Serve requests until stdin closes, at low priority."""
+    os.nice(5)
+    events, worker, lines = own_pipe(), Worker(Path(sys.argv[1])), queue.Queue[str | None]()
+    if not torch.cuda.is_available():  # its driver reserves address space that is never used
+        with contextlib.suppress(PruningError):  # a setting that is no number is told with the first request
+            memory.cap(memory.allowed())
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    for line in served(worker, lines):
+        events.write(line + "\n")
+        events.flush()
 
 
 if __name__ == "__main__":

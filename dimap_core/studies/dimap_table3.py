@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import pipeline
 from ..data import stratified_order
-from ..measure import predict, wilson
+from ..measure import predict_to_end, wilson
 from ..models import publication
 from ..pipeline import Opened, judged_by_name
 from ..plan import to_recipe
@@ -138,7 +138,7 @@ def _judged(
     (first, correct), kept, begun = known, known[0], time.monotonic()
     n = first
     run = None if plan is None or n >= total else pipeline.runner(opened, data, plan, None)
-    for batch in predict(opened.model, opened.info, data, run, total, opened.sizes, start=first):
+    for batch in predict_to_end(opened.model, opened.info, data, run, total, opened.sizes, start=first):
         correct += int((batch.classes == data.labels[order[n : n + len(batch.classes)]]).sum())
         n += len(batch.classes)
         if n - kept >= _EVERY or n >= total:

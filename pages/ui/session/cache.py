@@ -41,12 +41,13 @@ _TEXT = 32 * 1024**2  # characters of all results as JSON; in memory they take a
 class Shared:
     """What all sessions of this server share: the worker, its open requests, and finished results by content.
 
-    `slow` is a second worker, started when first asked, for steps that take seconds each: exports and latency.
+    `slow` is a second worker, always on this machine and started when first asked, for steps that take seconds each:
+    exports and latency.
     `uploads` are the files that sessions brought; `scored` which scores are mapped, by the worker's folder.
     """
 
     worker: WorkerClient = field(default_factory=WorkerClient)
-    slow: WorkerClient = field(default_factory=WorkerClient)
+    slow: WorkerClient = field(default_factory=lambda: WorkerClient(here=True))
     uploads: Uploads = field(default_factory=Uploads)
     opening: dict[tuple, Ticket] = field(default_factory=dict)
     results: OrderedDict[tuple, list[dict[str, Any]]] = field(default_factory=OrderedDict)
