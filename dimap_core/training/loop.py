@@ -135,7 +135,9 @@ class Training:
         """The trained model (its average, where one is kept) in evaluation mode, on the CPU, fp32."""
         if self.average is not None:
             self.bare.load_state_dict(self.average.module.state_dict())
-        return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False).cpu().eval()
+        model = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        model.__dict__.pop("_is_accelerate_prepared", None)  # else a next training would run without autocast
+        return model.cpu().eval()
 
     def save(self, folder: Path) -> None:
         """Leave all that `load` needs to go on from here; raises OSError where that cannot be written."""

@@ -223,6 +223,16 @@ def test_muon_takes_orthogonal_steps_in_weights_of_layers_and_adams_in_the_rest(
         assert len(large) > 0.8 * moved.numel() and large.min() > 0.9 * large.max(), name
 
 
+def test_a_model_trained_twice_is_trained_the_same_way_twice(make_tiny, few):
+    first = Training(make_tiny("deit"), few, Settings(epochs=1, batch_size=100))
+    list(first.run())
+    seen = []
+    second = Training(first.result(), few, Settings(epochs=1, batch_size=100))
+    second.bare.blocks[0].mlp.fc1.register_forward_hook(lambda module, given, out: seen.append(out.dtype))
+    list(second.run())
+    assert set(seen) == {torch.bfloat16}
+
+
 def test_seconds_become_steps(make_tiny, few):
     model = make_tiny("deit")
     before = {key: value.clone() for key, value in model.state_dict().items()}
