@@ -243,7 +243,7 @@ def test_sweep_has_a_row_a_plan_on_stdout_and_in_the_file(ask, tmp_path):
 
 
 def test_train_saves_a_checkpoint_and_says_how_good_it_is(ask, tmp_path, monkeypatch):
-    monkeypatch.setitem(recipes.RECIPES, "swin-digits", replace(recipes.RECIPES["swin-digits"], epochs=1))
+    monkeypatch.setitem(recipes.RECIPES, "swin-digits", (replace(recipes.RECIPES["swin-digits"][0], epochs=1),))
     fused = timm.layers.use_fused_attn()
     try:
         card = ask("train", "swin-digits", "--out", tmp_path)

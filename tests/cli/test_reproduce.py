@@ -79,9 +79,9 @@ def test_the_table_measures_the_papers_cuts_and_a_second_run_continues(small, ca
     step = {**json.loads(whole[0]), "n": 30, "correct": first}
     (tmp_path / "two.jsonl").write_text(json.dumps(step) + "\n" + whole[1][:40])
     judged = []
-    predict = accuracy.predict
+    predict = accuracy.predict_to_end
     monkeypatch.setattr(
-        dimap_table3, "predict", lambda *a, start, **k: judged.append(start) or predict(*a, start=start, **k)
+        dimap_table3, "predict_to_end", lambda *a, start, **k: judged.append(start) or predict(*a, start=start, **k)
     )
     out, _ = table(call, small, "--out", tmp_path / "two.json", "--json")
     assert json.loads(out)["rows"] == result["rows"]

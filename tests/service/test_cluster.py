@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -38,11 +39,15 @@ def address():
     """Of a cluster of this process, which listens on this machine only."""
     if importlib.util.find_spec("ray") is None:  # not imported yet: what is set for it must stand before
         pytest.skip("Ray is not installed here: pip install '.[cluster]'")
-    with pytest.MonkeyPatch.context() as patch:
+    # Its sockets' paths may be no longer than 100 characters.
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory("", "ray-", ignore_cleanup_errors=True) as place,
+    ):
         for name in [name for name in os.environ if name.startswith("RAY_")]:
             patch.delenv(name)
         patch.setenv("DIMAP_RAY", "auto")
-        patch.setenv("RAY_TMPDIR", "/nowhere")  # a cluster that someone has running here is left alone
+        patch.setenv("RAY_TMPDIR", place)  # a cluster that someone has running here is left alone
         found = connected(cores=2)
         patch.setenv("DIMAP_RAY", found.ray.get_runtime_context().gcs_address)
         try:
@@ -115,7 +120,7 @@ except SystemExit as leaving:
     assert done.stdout.splitlines()[-1] == "0 False"
 
 
-def test_what_cannot_be_used_is_told_in_a_sentence(call, monkeypatch):
+def test_what_cannot_be_used_is_told_in_a_sentence(call, monkeypatch, tmp_path):
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):
         monkeypatch.setenv(name, "0")  # so that it is put back
     for asked, installed, said in (
@@ -124,7 +129,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(call, monkeypatch):
         ("nonsense", True, "No Ray cluster answers at 'nonsense'"),
     ):
         monkeypatch.setenv("DIMAP_RAY", asked)
-        monkeypatch.setenv("RAY_TMPDIR", "/nowhere")
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
         if not installed:
             monkeypatch.setitem(sys.modules, "ray", None)
         code, out, err = call("evaluate", "deit-digits", "--limit", 8)
