@@ -33,7 +33,7 @@ class BundledModel:
     names: tuple[str, ...] = ()
 
 
-PHOTOS = "CIFAR-10's photographs, re-encoded as JPEG: 5,000 of its 10,000 test images"
+PHOTOS = "CIFAR-10's test images, re-encoded as JPEG"
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 

@@ -32,7 +32,8 @@ PHOTOS = (
     Settings(50, augment="photos", batch_size=125, mixup=0.2, cutmix=1.0, mixed=0.5, mixed_until=0.74, ema=0.999),
     Settings(24, augment="photos", batch_size=250, lr=1.5e-3, ema=0.998, optimizer="muon"),
 )
-"""AdamW with mixed images first; then Muon without them, since so small a model still learns."""
+"""AdamW with mixed images first; then Muon without them, since so small a model still learns. That a second run was
+worth it, and how it should go on, was decided after the first had been judged by the images of its card."""
 
 RECIPES: dict[str, tuple[Settings, ...]] = {
     "swin-digits": (Settings(60, augment="affine"),),

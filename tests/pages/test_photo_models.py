@@ -129,7 +129,7 @@ def test_photographs_that_are_chosen_give_another_figure_told_apart_from_the_sto
     share = row_of(rows, 0.8)["correct"] / n
     assert app.metric(2).endswith("n = 80")
     assert f"Another figure, stored: {100 * share:.1f} %" in app.feed["caption"]
-    assert f"precomputed on {n:,} photographs (CIFAR-10's photographs" in app.feed["caption"]
+    assert f"precomputed on {n:,} photographs (CIFAR-10's test images" in app.feed["caption"]
     assert pixels_of(app) == ["<style>:root { --pixels: auto; }</style>"]
     assert pixels_of(open_app(model="swin-digits").live()) == ["<style>:root { --pixels: pixelated; }</style>"]
 
@@ -138,11 +138,11 @@ def pixels_of(app):
     return [one.proto.body for one in app.at.get("html") if "--pixels:" in one.proto.body]
 
 
-def test_the_picker_offers_it_after_the_others_and_the_default_stays(open_app):
+def test_the_picker_offers_it_after_the_others_and_the_default_stays(open_app, stored):
     app = open_app().live()
     assert app.at.session_state["setting"].model == "swin-textured"
     options = app.widget("w_model").options
     assert options[:6] == ["swin-textured", "deit-textured", "swin-digits", "deit-digits", "swin-flatten", NAME]
     app.set("w_model", NAME).live()
-    assert app.sentence.endswith("and judge on [5,000 photographs, stored]")
+    assert app.sentence.endswith(f"and judge on [{stored[1]:,} photographs, stored]")
     assert any("CIFAR-10, judged on 5,000 images" in text for text in app.texts())

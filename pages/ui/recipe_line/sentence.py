@@ -100,5 +100,6 @@ def _images(setting: Setting) -> str:
         return "no images"
     if spec is None:
         return own.label.lower()
-    n = cache.cards()[setting.model]["n"]
-    return f"{n:,} photographs, stored" if spec.judged else f"{n:,} {own.label.lower()}"
+    if spec.judged:  # of the curves, whose numbers are shown; the card's may be more
+        return f"{cache.precomputed(setting.model)['dense']['n']:,} photographs, stored"
+    return f"{cache.cards()[setting.model]['n']:,} {own.label.lower()}"
